@@ -1,0 +1,1 @@
+"""The venue and its people: contracts, calendar, order flow and the command line."""

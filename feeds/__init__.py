@@ -1,0 +1,1 @@
+"""The wire: order entry, market data and drop copy over ZeroMQ."""

@@ -1,0 +1,1 @@
+"""The books: day log, postings, vouchers, settlement and statements."""

@@ -1,0 +1,170 @@
+"""The registry: who and what a day's commands speak of, as a day log's REFERENCE block stores it.
+
+Commands name sessions, accounts and instruments by number. The registry says who they are, and
+holds everything else that a settlement needs, so that a replay takes the log and nothing else.
+It is stored as canonical JSON (UTF-8, keys sorted, no spaces): equal registries have equal bytes.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Code = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,16}$")]
+Positive = Annotated[int, Meta(ge=1)]
+NonNegative = Annotated[int, Meta(ge=0)]
+Ppm = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all registry entries: immutable, and an unknown key is an error with its path."""
+
+
+class Chip(Record):
+    """An accelerator class and its rating, dense FP16 in TFLOPS."""
+
+    code: Code
+    vendor: str
+    dense_fp16_tflops: Positive
+    confidence: Literal["high", "medium", "low"]
+    source: str
+
+
+class Hub(Record):
+    """A centre that delivers: its place, its tier, its latency to each metro in microseconds."""
+
+    code: Code
+    name: str
+    name_zh: str
+    city: str
+    province: str
+    tier: Literal["centre", "province", "edge", "end"]
+    latency_us: dict[str, NonNegative]
+
+
+class Contract(Record):
+    """What is bought: a product of one chip class (GPU-hour) or of rated compute (PFLOPS-day)."""
+
+    code: str  # "H800.QD", "PF16.QD"
+    product: Literal["gpu-hour", "pflops-day"]
+    hub: Code
+    chips: tuple[Code, ...]  # one for GPU-hours; all that may deliver for PFLOPS-days
+    tick_fen: Positive
+    lot: Positive
+    reference_ticks: Positive
+    band_low_ticks: Positive
+    band_high_ticks: Positive
+    maker_fee_ppm: Ppm
+    taker_fee_ppm: Ppm
+    deposit_fen: NonNegative  # performance deposit per contract sold short
+    gate_closure_s: NonNegative  # trading ends this long before delivery
+
+
+class Instrument(Record):
+    """A contract for one delivery period: the thing that has an order book."""
+
+    id: Positive
+    symbol: str  # "H800.QD.2026112214", "PF16.QD.20261122"
+    contract: str
+    delivery_start_s: NonNegative
+    delivery_end_s: NonNegative
+    gate_s: NonNegative
+
+
+class Firm(Record):
+    """A member or client firm; `group` joins related parties (0: related to nobody)."""
+
+    id: Positive
+    name: str
+    kind: str  # "sme", "university", "institute", "operator", ... : what programmes ask for
+    city: str
+    province: str
+    group: NonNegative = 0
+
+
+class Account(Record):
+    """A trading account of a firm."""
+
+    id: Positive
+    name: str
+    firm: Positive
+    role: Literal["buyer", "supplier"]
+
+
+class Session(Record):
+    """A connection's identity; it may trade the accounts of its firm."""
+
+    id: Positive
+    name: str
+    firm: NonNegative
+    operator: bool = False
+    key: str = ""  # public CURVE key, z85; empty where the log was generated
+
+
+class Inventory(Record):
+    """GPUs of one chip class installed at one hub and run by one supplier account."""
+
+    hub: Code
+    chip: Code
+    account: Positive
+    gpus: Positive
+
+
+class Programme(Record):
+    """One version of a voucher programme, exactly as in force on the day.
+
+    Caps are in fen; None means that the programme has no such cap. Shares of funders are
+    weights and need not add up to anything.
+    """
+
+    id: str
+    version: Positive
+    place: str
+    policy: str
+    source: str
+    model: Literal["deduct", "reimburse"]
+    side: Literal["buyer", "supplier"]
+    effective_from: str  # YYYY-MM-DD, by delivery day, inclusive
+    effective_until: str | None = None  # inclusive
+    rate_bp: Annotated[int, Meta(ge=1, le=10_000)]
+    per_agreement_cap_fen: Positive | None = None
+    per_firm_year_cap_fen: Positive | None = None
+    pool_year_fen: Positive | None = None
+    funders: dict[str, Positive] = {}
+    firm_kinds: tuple[str, ...] = ()  # eligible kinds of firm; empty: all
+    buyer_cities: tuple[str, ...] = ()  # empty: all
+    buyer_provinces: tuple[str, ...] = ()
+    compute_hubs: tuple[Code, ...] = ()  # compute must come from here; empty: anywhere
+    compute_provinces: tuple[str, ...] = ()
+
+
+class Registry(Record):
+    """Everything that a day's commands refer to, and the limits of the machine that ran it."""
+
+    venue: str
+    trading_day: str  # YYYY-MM-DD, Asia/Shanghai
+    note: str  # where the day comes from, in words
+    limits: dict[str, int]
+    chips: tuple[Chip, ...] = ()
+    hubs: tuple[Hub, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
+    firms: tuple[Firm, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    inventory: tuple[Inventory, ...] = ()
+    programmes: tuple[Programme, ...] = ()
+
+
+def encode(registry: Registry) -> bytes:
+    """The registry as canonical JSON.
+
+    >>> encode(Registry(venue="V", trading_day="2026-11-22", note="", limits={}))[:28]
+    b'{"accounts":[],"chips":[],"c'
+    """
+    return msgspec.json.encode(registry, order="sorted")
+
+
+def decode(blob: bytes) -> Registry:
+    """The registry of canonical JSON; msgspec.ValidationError names the path of what is wrong."""
+    return msgspec.json.decode(blob, type=Registry)

@@ -1,0 +1,1 @@
+"""The matching machine: commands in, events out; integers and arrays only."""
