@@ -83,16 +83,21 @@ class Firm(Record):
 
 
 class Account(Record):
-    """A trading account of a firm."""
+    """A trading account: owned by `firm`, held at `member`, the broker whose sessions trade it.
+
+    Programmes ask who owns it; the machine asks only whether the session is its member's (the
+    firm in an ACCOUNT command is the member, the group there is the owner's).
+    """
 
     id: Positive
     name: str
     firm: Positive
+    member: Positive
     role: Literal["buyer", "supplier"]
 
 
 class Session(Record):
-    """A connection's identity; it may trade the accounts of its firm."""
+    """A connection's identity; it may trade the accounts held at its firm (0: the venue)."""
 
     id: Positive
     name: str
