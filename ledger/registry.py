@@ -20,7 +20,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all registry entries: immutable, and an unknown key is an error with its path."""
 
 
-class Chip(Record, kw_only=True):
+class Chip(Record, frozen=True, kw_only=True):
     """An accelerator class and its rating, dense FP16 in TFLOPS."""
 
     code: Code
@@ -30,7 +30,7 @@ class Chip(Record, kw_only=True):
     source: str
 
 
-class Hub(Record, kw_only=True):
+class Hub(Record, frozen=True, kw_only=True):
     """A centre that delivers: its place, its tier, its latency to each metro in microseconds."""
 
     code: Code
@@ -42,7 +42,7 @@ class Hub(Record, kw_only=True):
     latency_us: dict[str, NonNegative]
 
 
-class Contract(Record, kw_only=True):
+class Contract(Record, frozen=True, kw_only=True):
     """What is bought: a product of one chip class (GPU-hour) or of rated compute (PFLOPS-day)."""
 
     code: str  # "H800.QD", "PF16.QD"
@@ -60,7 +60,7 @@ class Contract(Record, kw_only=True):
     gate_closure_s: NonNegative  # trading ends this long before delivery
 
 
-class Instrument(Record, kw_only=True):
+class Instrument(Record, frozen=True, kw_only=True):
     """A contract for one delivery period: the thing that has an order book."""
 
     id: Positive
@@ -71,7 +71,7 @@ class Instrument(Record, kw_only=True):
     gate_s: NonNegative
 
 
-class Firm(Record, kw_only=True):
+class Firm(Record, frozen=True, kw_only=True):
     """A member or client firm; `group` joins related parties (0: related to nobody)."""
 
     id: Positive
@@ -82,7 +82,7 @@ class Firm(Record, kw_only=True):
     group: NonNegative = 0
 
 
-class Account(Record, kw_only=True):
+class Account(Record, frozen=True, kw_only=True):
     """A trading account: owned by `firm`, held at `member`, the broker whose sessions trade it.
 
     Programmes ask who owns it; the machine asks only whether the session is its member's (the
@@ -96,7 +96,7 @@ class Account(Record, kw_only=True):
     role: Literal["buyer", "supplier"]
 
 
-class Session(Record, kw_only=True):
+class Session(Record, frozen=True, kw_only=True):
     """A connection's identity; it may trade the accounts held at its firm (0: the venue)."""
 
     id: Positive
@@ -106,7 +106,7 @@ class Session(Record, kw_only=True):
     key: str = ""  # public CURVE key, z85; empty where the log was generated
 
 
-class Inventory(Record, kw_only=True):
+class Inventory(Record, frozen=True, kw_only=True):
     """GPUs of one chip class installed at one hub and run by one supplier account."""
 
     hub: Code
@@ -115,7 +115,7 @@ class Inventory(Record, kw_only=True):
     gpus: Positive
 
 
-class Programme(Record, kw_only=True):
+class Programme(Record, frozen=True, kw_only=True):
     """One version of a voucher programme, exactly as in force on the day.
 
     Caps are in fen; None means that the programme has no such cap. Shares of funders are
@@ -143,7 +143,7 @@ class Programme(Record, kw_only=True):
     compute_provinces: tuple[str, ...] = ()
 
 
-class Registry(Record, kw_only=True):
+class Registry(Record, frozen=True, kw_only=True):
     """Everything that a day's commands refer to, and the limits of the machine that ran it."""
 
     venue: str
