@@ -1,0 +1,196 @@
+"""The layout of a day log: its headers, its checksums and what can be wrong with it.
+
+Everything in the file is a multiple of one 64-byte cell: the file header, block headers, commands,
+the padded text of a REFERENCE, the content of a SEAL. FORMAT.md has the same as byte tables.
+"""
+
+import datetime
+import struct
+import zlib
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from matching.records import COMMAND, EVENT
+
+CELL = 64
+VERSION = 1
+FILE_MAGIC = b"SUANSHI\n"
+BLOCK_MAGIC = b"SUANBLK\n"
+SEAL_MARK = b"SEALED\r\n"
+VENUE_BYTES_MAX = 32
+
+_FILE = struct.Struct("<8sHHHHI32s8sI")
+_BLOCK = struct.Struct("<8sIIQQ24sII")
+_SEAL = struct.Struct("<32sQQQ8s")
+assert _FILE.size == _BLOCK.size == _SEAL.size == CELL
+
+
+class BlockKind(IntEnum):
+    """What a block holds."""
+
+    REFERENCE = 1
+    COMMANDS = 2
+    SEAL = 3
+
+
+class BlockHeader(NamedTuple):
+    """A block's header after its own checksum has proved it."""
+
+    kind: int
+    length: int  # bytes of JSON, commands, or 1
+    first_sequence: int
+    head_checksum: int
+    checksum: int
+
+    def matches(self, payload: bytes | memoryview) -> bool:
+        """Whether the block's checksum is that of this payload."""
+        return zlib.crc32(payload, self.head_checksum) == self.checksum
+
+
+class DayLogError(Exception):
+    """Something about a day log, said in one line that starts with its path."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+        self.path = path
+
+
+class DayLogUnreadable(DayLogError):
+    """The file cannot be opened or read at all."""
+
+
+class DayLogUnwritable(DayLogError):
+    """The file cannot be created or written: it exists, the folder is missing, the disk is full."""
+
+
+class DayLogDamaged(DayLogError):
+    """The bytes at `offset` break `rule`, in a way that no interrupted write explains."""
+
+    def __init__(self, path: Path, offset: int, rule: str) -> None:
+        super().__init__(path, f"damaged at offset {offset}: {rule}")
+        self.offset = offset
+        self.rule = rule
+
+
+class DayLogNotSealed(DayLogError):
+    """The log has no end: it is still being written, or its writing was interrupted."""
+
+    def __init__(self, path: Path, *, commands: int, end: int, torn_bytes: int, what: str) -> None:
+        super().__init__(
+            path,
+            f"not sealed: {what}; {commands} commands read up to offset {end}, "
+            f"{torn_bytes} bytes after it skipped as torn",
+        )
+        self.commands = commands
+        self.end = end
+        self.torn_bytes = torn_bytes
+
+
+def pack_file_header(venue: str, trading_day: str) -> bytes:
+    """The first cell of a log.
+
+    Raises ValueError unless the venue has 1 to 32 bytes of UTF-8 and the day is YYYY-MM-DD.
+    """
+    name = venue.encode()
+    if not 1 <= len(name) <= VENUE_BYTES_MAX or b"\0" in name:
+        raise ValueError(f"venue: must have 1 to {VENUE_BYTES_MAX} bytes of UTF-8, got {venue!r}")
+    day = _day_number(trading_day)
+    head = _FILE.pack(
+        FILE_MAGIC, VERSION, CELL, COMMAND.itemsize, EVENT.itemsize, day, name, b"", 0
+    )[:-4]
+    return head + struct.pack("<I", zlib.crc32(head))
+
+
+def unpack_file_header(cell: bytes) -> tuple[str, str, int]:
+    """Venue, trading day and checksum of a log's first cell; ValueError says which rule it breaks.
+
+    The version is looked at before the checksum, because another version may lie differently.
+    """
+    magic, version, cell_size, command, event, day, name, spare, checksum = _FILE.unpack(cell)
+    if magic != FILE_MAGIC:
+        raise ValueError("not a day log: the file must start with the magic `SUANSHI`")
+    if version != VERSION:
+        raise ValueError(f"format version must be {VERSION}, got {version}")
+    if checksum != zlib.crc32(cell[:-4]):
+        raise ValueError("the file header does not match its checksum")
+    if (cell_size, command, event) != (CELL, COMMAND.itemsize, EVENT.itemsize):
+        raise ValueError(
+            f"cells, commands and events must have 64 bytes, got {cell_size}, {command}, {event}"
+        )
+    if spare.strip(b"\0"):
+        raise ValueError("reserved bytes of the file header must be zero")
+    year, month, date = day // 10_000, day // 100 % 100, day % 100
+    trading_day = f"{year:04}-{month:02}-{date:02}"
+    _day_number(trading_day)
+    try:
+        venue = name.rstrip(b"\0").decode()
+    except UnicodeDecodeError:
+        raise ValueError("the venue must be UTF-8") from None
+    if pack_file_header(venue, trading_day) != cell:
+        raise ValueError("the venue must be padded with zeros")
+    return venue, trading_day, checksum
+
+
+def pack_block_header(
+    kind: BlockKind, count: int, first_sequence: int, previous: int, payload: bytes | memoryview
+) -> tuple[bytes, int]:
+    """A block's header and its checksum, which `previous` of the next block continues.
+
+    The header has a checksum of its own, so that a reader trusts no count before it is proved.
+    """
+    head = _BLOCK.pack(BLOCK_MAGIC, kind, 0, count, first_sequence, b"", 0, 0)[:-8]
+    head_checksum = zlib.crc32(head, previous)
+    checksum = zlib.crc32(payload, head_checksum)
+    return head + struct.pack("<II", head_checksum, checksum), checksum
+
+
+def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader | None:
+    """What a block's header says; None if the header itself does not check.
+
+    Raises ValueError where the header checks and still is not one of this format.
+    """
+    magic, kind, zero, count, first, spare, head_checksum, checksum = _BLOCK.unpack(cell)
+    if magic != BLOCK_MAGIC or head_checksum != zlib.crc32(cell[:-8], previous):
+        return None
+    if zero or spare.strip(b"\0"):
+        raise ValueError("reserved bytes of the block header must be zero")
+    return BlockHeader(kind, count, first, head_checksum, checksum)
+
+
+def pack_seal(events_sha256: bytes, commands: int, blocks: int, offset: int) -> bytes:
+    """The content of a SEAL: 32 zero bytes as hash say that the writer ran no machine."""
+    if len(events_sha256) != 32:
+        raise ValueError(f"events_sha256: must have 32 bytes, got {len(events_sha256)}")
+    return _SEAL.pack(events_sha256, commands, blocks, offset, SEAL_MARK)
+
+
+def unpack_seal(cell: bytes | memoryview, commands: int, blocks: int, offset: int) -> bytes:
+    """The event hash of a SEAL; ValueError unless it counts what was read before it."""
+    events_sha256: bytes
+    events_sha256, *counted, mark = _SEAL.unpack(cell)
+    if counted != [commands, blocks, offset] or mark != SEAL_MARK:
+        raise ValueError(
+            f"the seal must count {commands} commands and {blocks} blocks in {offset} bytes, "
+            f"got {counted[0]}, {counted[1]} and {counted[2]}"
+        )
+    return events_sha256
+
+
+def padded_size(size: int) -> int:
+    """The size rounded up to whole cells.
+
+    >>> padded_size(0), padded_size(1), padded_size(64)
+    (0, 64, 64)
+    """
+    return -(-size // CELL) * CELL
+
+
+def _day_number(trading_day: str) -> int:
+    try:
+        day = datetime.date.fromisoformat(trading_day)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != trading_day:
+        raise ValueError(f"trading day: must be a date as YYYY-MM-DD, got {trading_day!r}")
+    return day.year * 10_000 + day.month * 100 + day.day

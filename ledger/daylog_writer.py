@@ -1,0 +1,188 @@
+"""The writer of day logs: append, make durable, seal."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.daylog_layout import (
+    CELL,
+    BlockKind,
+    DayLogUnwritable,
+    pack_block_header,
+    pack_file_header,
+    pack_seal,
+    padded_size,
+)
+from ledger.registry import Registry, encode
+from matching.records import COMMAND
+
+BLOCK_COMMANDS_MAX = 1 << 16
+"""A longer batch becomes several blocks, so that readers need little at a time."""
+
+
+class DayLogWriter:
+    """Appends blocks to a new day log; what `sync` or `seal` has returned from is durable.
+
+    After a failed write the end of the file is unknown, so every further call is refused.
+    """
+
+    def __init__(self, descriptor: int, path: Path, *, venue: str, trading_day: str) -> None:
+        self.path = path
+        self.venue = venue
+        self.trading_day = trading_day
+        self.next_sequence = 1
+        self.last_time_ns = -(2**63)
+        self.sealed = False
+        self._descriptor = descriptor
+        self._checksum = 0
+        self._offset = 0
+        self._blocks = 0
+        self._referenced = False
+        self._broken = False
+
+    @classmethod
+    def create(cls, path: str | Path, *, venue: str, trading_day: str) -> Self:
+        """A writer of a new log; the day is YYYY-MM-DD.
+
+        Raises DayLogUnwritable where the path exists or cannot be created, ValueError where venue
+        or day cannot stand in a header.
+        """
+        path = Path(path)
+        header = pack_file_header(venue, trading_day)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o644)
+        except FileExistsError:
+            raise DayLogUnwritable(path, "exists already; a day log is never overwritten") from None
+        except FileNotFoundError:
+            raise DayLogUnwritable(path, f"the folder {path.parent} does not exist") from None
+        except OSError as error:
+            raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
+        writer = cls(descriptor, path, venue=venue, trading_day=trading_day)
+        try:
+            writer._write([header])
+        except DayLogUnwritable:
+            writer.close()
+            raise
+        writer._checksum = int.from_bytes(header[-4:], "little")
+        return writer
+
+    def reference(self, registry: Registry) -> None:
+        """Append a REFERENCE block: what the commands after it refer to."""
+        if (registry.venue, registry.trading_day) != (self.venue, self.trading_day):
+            raise ValueError(
+                f"registry: is of {registry.venue} on {registry.trading_day}, "
+                f"the log of {self.venue} on {self.trading_day}"
+            )
+        blob = encode(registry)
+        self._block(BlockKind.REFERENCE, len(blob), blob.ljust(padded_size(len(blob)), b"\0"))
+        self._referenced = True
+
+    def append(self, commands: npt.NDArray[np.void]) -> None:
+        """Append a batch of commands, stamped already. Durable only after `sync` or `seal`.
+
+        Raises ValueError where sequence numbers leave a gap or times go backwards.
+        """
+        if commands.dtype != COMMAND or commands.ndim != 1:
+            raise ValueError(f"commands: must be a COMMAND array, got {commands.dtype}")
+        if not self._referenced:
+            raise ValueError("commands: a REFERENCE block comes first")
+        self._check_stamps(commands)
+        for start in range(0, len(commands), BLOCK_COMMANDS_MAX):
+            batch = np.ascontiguousarray(commands[start : start + BLOCK_COMMANDS_MAX])
+            self._block(BlockKind.COMMANDS, len(batch), batch.view(np.uint8).data)
+            self.next_sequence += len(batch)
+            self.last_time_ns = int(batch["time_ns"][-1])
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        try:
+            os.fdatasync(self._open_descriptor())
+        except OSError as error:
+            self._broken = True
+            raise DayLogUnwritable(self.path, f"cannot be made durable: {error.strerror}") from None
+
+    def seal(self, events_sha256: bytes) -> None:
+        """Append the SEAL and make the log durable, its name in the folder too.
+
+        The hash is that of all events that the machine made of the commands; 32 zero bytes say
+        that no machine was run. Nothing can be appended afterwards.
+        """
+        if not self._referenced:
+            raise ValueError("seal: a REFERENCE block comes first")
+        seal = pack_seal(events_sha256, self.next_sequence - 1, self._blocks, self._offset)
+        self._block(BlockKind.SEAL, 1, seal)
+        self.sealed = True
+        self.sync()
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        """Close the file; a log that was not sealed stays as it is. Closing twice is harmless."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_stamps(self, commands: npt.NDArray[np.void]) -> None:
+        if not len(commands):
+            return
+        sequence, time_ns = commands["sequence"], commands["time_ns"]
+        if sequence[0] != self.next_sequence or (np.diff(sequence) != 1).any():
+            raise ValueError(f"commands: sequence must go on without gaps at {self.next_sequence}")
+        if time_ns[0] < self.last_time_ns or (np.diff(time_ns) < 0).any():
+            raise ValueError("commands: time_ns must never go backwards")
+
+    def _block(self, kind: BlockKind, count: int, payload: bytes | memoryview) -> None:
+        self._open_descriptor()
+        if self.sealed:
+            raise ValueError(f"{self.path}: sealed, nothing can follow")
+        header, checksum = pack_block_header(
+            kind, count, self.next_sequence, self._checksum, payload
+        )
+        self._write([header, payload])
+        self._checksum = checksum
+        self._blocks += 1
+
+    def _write(self, parts: Sequence[bytes | memoryview]) -> None:
+        """All bytes of all parts; the kernel may take them in several bites."""
+        rest = [memoryview(part) for part in parts]
+        size = sum(part.nbytes for part in rest)
+        assert size % CELL == 0
+        try:
+            while rest:
+                taken = os.writev(self._open_descriptor(), rest)
+                while rest and taken >= rest[0].nbytes:
+                    taken -= rest.pop(0).nbytes
+                if taken:
+                    rest[0] = rest[0][taken:]
+        except OSError as error:
+            self._broken = True
+            raise DayLogUnwritable(
+                self.path, f"cannot be written at offset {self._offset}: {error.strerror}"
+            ) from None
+        self._offset += size
+
+    def _open_descriptor(self) -> int:
+        if self._broken or self._descriptor < 0:
+            state = "an earlier write failed" if self._broken else "closed"
+            raise DayLogUnwritable(self.path, f"cannot be written: {state}")
+        return self._descriptor
