@@ -1,0 +1,64 @@
+"""The venue's calendar: days and hours of Shanghai, as seconds since the epoch.
+
+Shanghai is eight hours ahead of UTC the year round: every day has 24 hours of 3,600 s. Days before
+1992 are refused, because there was daylight saving until 1991. The market has no holidays: compute
+is delivered every day, so every day is a trading day.
+"""
+
+from datetime import date, timedelta
+
+UTC_OFFSET_S = 8 * 3_600
+HOUR_S = 3_600
+DAY_S = 86_400
+FIRST_YEAR = 1992
+_EPOCH = date(1970, 1, 1)
+
+
+class BadDay(ValueError):
+    """A day that is not one: the message says which and what was expected."""
+
+
+def parse_day(text: str) -> date:
+    """The day of "YYYY-MM-DD".
+
+    Raises BadDay for anything else, and for days before 1992.
+
+    >>> parse_day("2026-11-22")
+    datetime.date(2026, 11, 22)
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadDay(f"day: `{text}` is not a day; write YYYY-MM-DD") from None
+    if day.isoformat() != text:
+        raise BadDay(f"day: `{text}` is not a day; write YYYY-MM-DD")
+    if not FIRST_YEAR <= day.year <= 2100:
+        raise BadDay(f"day: `{text}` is outside {FIRST_YEAR} to 2100")
+    return day
+
+
+def day_start_s(day: date) -> int:
+    """The second at which a day begins in Shanghai.
+
+    >>> day_start_s(date(2026, 11, 22))
+    1795276800
+    """
+    return (day - _EPOCH).days * DAY_S - UTC_OFFSET_S
+
+
+def day_of(time_s: int) -> date:
+    """The day of Shanghai that a second falls in.
+
+    >>> day_of(1795276799), day_of(1795276800)
+    (datetime.date(2026, 11, 21), datetime.date(2026, 11, 22))
+    """
+    return _EPOCH + timedelta(days=(time_s + UTC_OFFSET_S) // DAY_S)
+
+
+def hour_of(time_s: int) -> int:
+    """The clock hour of Shanghai, 0 to 23, that a second falls in.
+
+    >>> hour_of(1795276800 + 14 * 3_600)
+    14
+    """
+    return (time_s + UTC_OFFSET_S) % DAY_S // HOUR_S
