@@ -9,7 +9,7 @@ a crash leaves such logs and they are read on purpose (`unsealed=True`). FORMAT.
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -83,20 +83,26 @@ class DayLog:
 
     def blocks(self) -> Iterator[Commands]:
         """The commands in order, as arrays of at least one; only small blocks are copied."""
-        small: list[Commands] = []
+        run: list[tuple[int, int]] = []
         size = 0
         for offset, count in self._blocks:
-            if small and size + count > _GATHER_COMMANDS:
-                yield _joined(small)
-                small, size = [], 0
-            small.append(np.frombuffer(self._content, COMMAND, count, offset))
+            if run and size + count > _GATHER_COMMANDS:
+                yield self._joined(run)
+                run, size = [], 0
+            run.append((offset, count))
             size += count
-        if small:
-            yield _joined(small)
+        if run:
+            yield self._joined(run)
 
     def commands(self) -> Commands:
         """All commands in one array: a view where the log has one block, else a copy."""
-        return _joined(list(self.blocks()))
+        return self._joined(self._blocks)
+
+    def _joined(self, blocks: Sequence[tuple[int, int]]) -> Commands:
+        """Joined as bytes: numpy would lay fields that share bytes side by side."""
+        size = COMMAND.itemsize
+        parts = [self._content[offset : offset + count * size] for offset, count in blocks]
+        return np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), COMMAND)
 
 
 def read_day_log(path: str | Path, *, unsealed: bool = False) -> DayLog:
@@ -140,15 +146,6 @@ def _mapped(path: Path) -> memoryview:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise DayLogUnreadable(path, f"cannot be read: {error.strerror}") from None
-
-
-def _joined(arrays: list[Commands]) -> Commands:
-    if len(arrays) == 1:
-        return arrays[0]
-    # Without `dtype`, numpy would lay fields that share bytes side by side: 72 bytes a command.
-    joined = np.concatenate(arrays, dtype=COMMAND) if arrays else np.zeros(0, COMMAND)
-    joined.flags.writeable = False
-    return joined
 
 
 def _not_sealed(log: DayLog, what: str) -> DayLogNotSealed:
