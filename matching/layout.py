@@ -1,0 +1,193 @@
+"""The machine's memory: every array and record, allocated once from Limits.
+
+Slot, page and position 0 mean "none", so that zeroed memory is a valid empty machine. Indices are
+unsigned, which spares the compiled code the test for negative ones.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.limits import Limits
+from matching.records import COMMAND, EVENT
+
+PAGE = 1024
+"""Refs a page of the identity table."""
+
+BOOKS = 4
+"""Books of an instrument: bids, asks, waiting buy stops, waiting sell stops."""
+
+TICKS_MAX = 1 << 18
+"""Widest band: what three levels of a 64-ary bitmap span."""
+
+ORDER = np.dtype(
+    [
+        ("next", "<u4"),  # in its level, or in the list of free slots
+        ("prev", "<u4"),
+        ("price", "<i4"),  # limit in ticks; 0: none
+        ("leaves", "<i4"),
+        ("shown", "<i4"),
+        ("display", "<i4"),  # size of a slice; 0: no iceberg
+        ("session", "<u4"),
+        ("user_ref", "<u4"),
+        ("account", "<u4"),
+        ("instrument", "<u4"),  # 0: the slot is free
+        ("accepted", "<u4"),  # acceptance sequence
+        ("cumulative", "<i4"),
+        ("stop", "<i4"),
+        ("timer", "<u4"),  # its place in the timers; 0: none
+        ("fee_fraction", "<i4"),  # millionths of a fen not yet charged
+        ("side", "u1"),
+        ("type", "u1"),
+        ("tif", "u1"),
+        ("mode", "u1"),  # self-trade prevention, and the bits below
+    ]
+)
+STP_MASK = 7
+POST_ONLY = 8
+WAITING = 16
+
+LEVEL = np.dtype([("head", "<u4"), ("tail", "<u4")])
+
+INSTRUMENT = np.dtype(
+    {
+        "names": [
+            "level_base", "word_base", "low", "high", "width", "words", "groups",
+            "tick_fen", "maker_rate", "taker_rate", "dearer_rate", "deposit_fen", "quantity_max",
+            "reference", "last", "collar", "collar_s", "close_s", "gate_s",
+            "phase", "gated",
+        ],
+        "formats": ["<i8", "<i8", *["<i4"] * 15, "<u4", "<u4", "u1", "u1"],
+        "itemsize": 128,
+    }
+)  # fmt: skip
+
+ACCOUNT = np.dtype(
+    {
+        "names": [
+            "free", "reserved", "paid", "earned", "notional_max",
+            "group", "firm", "order_max", "position_max", "halted", "deposit", "funded",
+        ],
+        "formats": [*["<i8"] * 5, "<u4", "<u4", "<i4", "<i4", "u1", "<i8", "<i8"],
+        "offsets": [0, 8, 16, 24, 32, 40, 44, 48, 52, 56, 64, 72],
+        "itemsize": 128,
+    }
+)  # fmt: skip
+
+POSITION = np.dtype(
+    [("registered", "<i4"), ("net", "<i4"), ("open_buy", "<i4"), ("open_sell", "<i4")]
+)
+
+SESSION = np.dtype([("firm", "<u4"), ("opened", "u1"), ("operator", "u1"), ("spare", "<u2")])
+
+TIMER = np.dtype(
+    [
+        ("due", "<i8"),  # seconds x 4 + class
+        ("rank", "<i8"),  # instrument x 2^32 + acceptance sequence or order of scheduling
+        ("slot", "<u4"),  # the order that ends; 0: an instrument's own
+        ("phase", "<u4"),  # of class PHASE: where it goes, and COLLAR_END
+    ]
+)
+
+STATE = np.dtype(
+    [
+        ("now_ns", "<i8"),
+        ("next_due_ns", "<i8"),
+        ("accepted", "<i8"),  # acceptance sequence given last
+        ("trades", "<i8"),
+        ("scheduled", "<i8"),
+        ("phases_pending", "<i8"),  # scheduled by command and not yet due
+        ("free_slot", "<i8"),
+        ("slots_used", "<i8"),
+        ("free_page", "<i8"),
+        ("pages_used", "<i8"),
+        ("timers", "<i8"),
+        ("levels_used", "<i8"),
+        ("words_used", "<i8"),
+        ("bands", "<i8"),  # instruments that have a ladder
+        ("refs", "<i8"),  # bound of user_refs
+        ("session_pages", "<i8"),  # entries of the directory for one session
+        # what follows is meaningful only while a command is unfinished
+        ("events", "<i8"),  # in the buffer
+        ("cursor", "<i8"),  # command under way
+        ("stage", "<i8"),
+        ("after", "<i8"),  # the stage that follows a phase change, or the queue
+        ("after_list", "<i8"),
+        ("slot", "<i8"),  # incoming order
+        ("bound", "<i8"),  # lowest index it may trade at, its limit and the collar
+        ("limit", "<i8"),  # lowest index its own limit admits
+        ("traded_low", "<i8"),
+        ("traded_high", "<i8"),
+        ("base_price", "<i8"),  # last trade price before the command: distances of stops
+        ("queue_head", "<i8"),
+        ("queue_told", "<i8"),  # up to here TRIGGERED is reported
+        ("queue_tail", "<i8"),
+        ("list_head", "<i8"),
+        ("list_tail", "<i8"),
+        ("list_reason", "<i8"),
+        ("list_ref", "<i8"),
+        ("instrument", "<i8"),  # of the phase change under way
+        ("phase", "<i8"),
+        ("asked", "<i8"),  # 1: the phase change is the command itself
+        ("cross_price", "<i8"),
+        ("cross_volume", "<i8"),
+    ]
+)
+
+
+class Machine(NamedTuple):
+    """Views of all memory, as kernels take them."""
+
+    state: NDArray[np.void]  # STATE[1]
+    orders: NDArray[np.void]  # ORDER[orders + 1]
+    levels: NDArray[np.void]  # LEVEL
+    words: NDArray[np.int64]  # bitmaps of non-empty levels
+    tops: NDArray[np.uint32]  # best index of each book; 0: empty
+    instruments: NDArray[np.void]
+    accounts: NDArray[np.void]
+    positions: NDArray[np.void]  # instrument x (accounts + 1) + account
+    sessions: NDArray[np.void]
+    directory: NDArray[np.uint32]  # session x pages a session -> page
+    pages: NDArray[np.uint32]  # page x PAGE -> slot
+    page_live: NDArray[np.uint32]  # live orders of a page, or the next free page
+    timers: NDArray[np.void]  # binary heap from 1
+    queue: NDArray[np.uint32]  # triggered stops, in order
+    keys: NDArray[np.int64]  # of the list under way: what it is sorted by
+    slots: NDArray[np.uint32]  # of the list under way
+    commands: NDArray[np.void]
+    events: NDArray[np.void]
+
+
+def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[np.generic]]]:
+    """Length and type of each array of a Machine but commands and events, by name."""
+    u4, i8 = np.dtype("<u4"), np.dtype("<i8")
+    ladders = BOOKS * (limits.ticks + limits.instruments)
+    words = BOOKS * (limits.ticks // 64 + limits.ticks // 4096 + 4 * limits.instruments)
+    return {
+        "state": (1, STATE),
+        "orders": (limits.orders + 1, ORDER),
+        "levels": (ladders, LEVEL),
+        "words": (words, i8),
+        "tops": (BOOKS * (limits.instruments + 1), u4),
+        "instruments": (limits.instruments + 1, INSTRUMENT),
+        "accounts": (limits.accounts + 1, ACCOUNT),
+        "positions": ((limits.instruments + 1) * (limits.accounts + 1), POSITION),
+        "sessions": (limits.sessions + 1, SESSION),
+        "directory": ((limits.sessions + 1) * pages_a_session(limits), u4),
+        "pages": ((limits.ref_pages + 1) * PAGE, u4),
+        "page_live": (limits.ref_pages + 1, u4),
+        "timers": (limits.orders + 8 * limits.instruments + 1, TIMER),
+        "queue": (limits.orders + 1, u4),
+        "keys": (limits.orders + 1, i8),
+        "slots": (limits.orders + 1, u4),
+    }
+
+
+def pages_a_session(limits: Limits) -> int:
+    """Entries of the identity table's directory for one session."""
+    return -(-limits.refs // PAGE)
+
+
+assert ORDER.itemsize == 64
+assert COMMAND.itemsize == EVENT.itemsize == 64

@@ -1,0 +1,199 @@
+"""The machine's loop: one command after the other, what is due before it, and what follows from it.
+
+Everything that can take long (a sweep, a list of orders that end, an uncross, a wave of stops) is a
+stage of its own whose progress is kept in STATE. When the event buffer is full the loop stops, the
+caller takes the events away and calls again, and the loop goes on where it was.
+"""
+
+import numpy as np
+
+from matching.admin import administer
+from matching.compile import inline, kernel
+from matching.incoming import CONTINUOUS, ROOM, come_to_rest, phase_event, sweep
+from matching.listing import work_off
+from matching.masscancel import end_mass_cancel, mass_cancel
+from matching.orders import ENDED, MALFORMED, RUNS, TRIGGERS, cancel, new_order, replace
+from matching.phases import begin_phase_command, do_next_due, gate
+from matching.records import CommandKind
+from matching.report import reject, room
+from matching.stages import (
+    DUE,
+    EXECUTE,
+    FETCH,
+    GATED,
+    LISTED,
+    MASS_CANCELLED,
+    PAIR,
+    PHASE_SET,
+    QUEUE,
+    SWEEP,
+    UNCROSS,
+)
+from matching.stops import begin_wave, collect_after_uncross, run_queue, trigger
+from matching.uncross import pair_off, uncross_price
+
+i64 = np.int64
+
+NEW, CANCEL, REPLACE = int(CommandKind.NEW), int(CommandKind.CANCEL), int(CommandKind.REPLACE)
+MASS, CLOCK = int(CommandKind.MASS_CANCEL), int(CommandKind.CLOCK)
+FIRST_ADMIN, LAST_ADMIN = int(CommandKind.LIST), int(CommandKind.HALT_ACCOUNT)
+COLLAR, SET_PHASE, SESSION = (
+    int(CommandKind.COLLAR),
+    int(CommandKind.PHASE),
+    int(CommandKind.SESSION),
+)
+
+
+@kernel
+def run(m, count):
+    """Work through the commands from the cursor on. Returns True when all are done, False when the
+    event buffer is full and there is more to come."""
+    state = m.state[0]
+    while state["cursor"] < count:
+        if room(m) < ROOM:
+            return False
+        c = m.commands[state["cursor"]]
+        stage = state["stage"]
+        if stage == FETCH:
+            if i64(c["time_ns"]) < state["now_ns"]:
+                reject(m, c, MALFORMED)
+                state["cursor"] += 1
+                continue
+            state["now_ns"] = c["time_ns"]
+            if state["now_ns"] >= state["next_due_ns"]:
+                state["stage"] = DUE
+                continue
+            stage = EXECUTE
+        if stage == EXECUTE:
+            state["stage"] = FETCH
+            kind = i64(c["kind"])
+            if kind == NEW:
+                left = new_order(m, c)
+            elif kind == CANCEL:
+                cancel(m, c)
+                left = ENDED
+            elif kind == REPLACE:
+                left = replace(m, c)
+            else:
+                left = execute_other(m, c, kind)
+            if left == RUNS:
+                stage = SWEEP
+            elif left == TRIGGERS:
+                begin_wave(m, c, FETCH)
+                continue
+            elif state["stage"] == FETCH:
+                state["cursor"] += 1
+                continue
+            else:
+                continue
+        if stage == SWEEP:
+            if begin_run(m, c):
+                state["cursor"] += 1
+            continue
+        work(m, c, stage)
+    return True
+
+
+@inline
+def begin_run(m, c):
+    """The run of an order that came with the command. Returns whether the command is done."""
+    state = m.state[0]
+    order = m.orders[state["slot"]]
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    if state["stage"] != SWEEP:
+        last = i64(instrument["last"])
+        state["base_price"] = last if last > 0 else i64(instrument["reference"])
+    if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or room(m) < ROOM):
+        state["stage"] = SWEEP
+        return False
+    come_to_rest(m, c)
+    state["slot"] = 0
+    trigger(m, instrument_id)
+    if state["queue_tail"] != 0:
+        state["stage"] = QUEUE
+        state["after"] = FETCH
+        return False
+    state["stage"] = FETCH
+    return True
+
+
+@kernel
+def execute_other(m, c, kind):
+    """Commands that are not about one order. Returns ENDED; a longer task sets the stage."""
+    if kind == MASS:
+        mass_cancel(m, c)
+    elif kind == SET_PHASE:
+        begin_phase_command(m, c)
+    elif kind == CLOCK:
+        if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
+            reject(m, c, MALFORMED)
+    elif FIRST_ADMIN <= kind <= COLLAR or SESSION <= kind <= LAST_ADMIN:
+        administer(m, c)
+    else:
+        reject(m, c, MALFORMED)
+    return ENDED
+
+
+@kernel
+def work(m, c, stage):
+    """One step of a longer task."""
+    state = m.state[0]
+    if stage == DUE:
+        do_next_due(m, c)
+    elif stage == LISTED:
+        if work_off(m, c):
+            state["stage"] = state["after_list"]
+    elif stage == MASS_CANCELLED:
+        end_mass_cancel(m, c)
+        next_command(state)
+    elif stage == GATED:
+        gate(m, c)
+    elif stage == UNCROSS:
+        price = uncross_price(m, state["instrument"])
+        if price != 0:
+            state["cross_price"] = price
+            state["stage"] = PAIR
+        else:
+            state["stage"] = PHASE_SET
+    elif stage == PAIR:
+        if pair_off(m, c, state["instrument"]):
+            state["stage"] = UNCROSS
+    elif stage == PHASE_SET:
+        set_phase(m, c)
+    elif stage == QUEUE and run_queue(m, c):
+        go_on(state)
+
+
+@inline
+def set_phase(m, c):
+    """Announce the phase that was prepared; into continuous trading, stops may run."""
+    state = m.state[0]
+    instrument_id = state["instrument"]
+    phase = state["phase"]
+    m.instruments[instrument_id]["phase"] = phase
+    price = i64(0)
+    if state["cross_volume"] != 0:
+        price = i64(m.instruments[instrument_id]["last"])
+    phase_event(m, c, instrument_id, phase, price, state["cross_volume"], state["asked"])
+    if phase == CONTINUOUS:
+        collect_after_uncross(m, instrument_id)
+        state["stage"] = QUEUE
+    else:
+        go_on(state)
+
+
+@inline
+def go_on(state):
+    """Return to where a phase change or a queue came from."""
+    if state["after"] == FETCH:
+        next_command(state)
+    else:
+        state["stage"] = state["after"]
+
+
+@inline
+def next_command(state):
+    """The command under way is done."""
+    state["cursor"] += 1
+    state["stage"] = FETCH

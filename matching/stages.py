@@ -1,0 +1,13 @@
+"""The stages of a command under way, as STATE keeps them between two calls."""
+
+FETCH = 0  # the next command
+DUE = 1  # what is due before it
+EXECUTE = 2  # the command itself
+SWEEP = 3  # an incoming order's run
+LISTED = 4  # orders that end together
+MASS_CANCELLED = 5  # the answer to a mass cancel
+GATED = 6  # the end of a gate closure
+UNCROSS = 7  # finding an auction's price
+PAIR = 8  # pairing orders at it
+PHASE_SET = 9  # announcing a phase
+QUEUE = 10  # triggered stops

@@ -1,0 +1,152 @@
+"""Waiting stops and their waves: what one order's trades trigger runs first come, first served."""
+
+import numpy as np
+
+from matching.compile import inline, kernel
+from matching.incoming import (
+    CONTINUOUS,
+    REMAINDER,
+    ROOM,
+    come_to_rest,
+    drop,
+    may_rest,
+    note_price,
+    start,
+    sweep,
+)
+from matching.ladder import level_at, next_below, price_at, pull
+from matching.layout import WAITING
+from matching.listing import sort_list
+from matching.orders import TRIGGERED, shown_if_resting
+from matching.report import report, room
+from matching.stages import QUEUE
+
+i64 = np.int64
+
+BUY_STOPS, SELL_STOPS = 2, 3
+
+
+@kernel
+def collect_book(m, instrument_id, book, size):
+    """Add the stops of one side that the traded prices reach to the list; returns its size."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    index = i64(m.tops[instrument_id * 4 + book])
+    while index != 0:
+        stop = price_at(instrument, book, index)
+        if (book == BUY_STOPS and stop > state["traded_high"]) or (
+            book == SELL_STOPS and stop < state["traded_low"]
+        ):
+            break
+        distance = abs(stop - state["base_price"])
+        slot = i64(m.levels[level_at(instrument, book, index)]["head"])
+        while slot != 0:
+            m.keys[size] = (distance << 32) + i64(m.orders[slot]["accepted"])
+            m.slots[size] = slot
+            size += 1
+            slot = i64(m.orders[slot]["next"])
+        index = next_below(m, instrument, book, index)
+    return size
+
+
+@kernel
+def collect_wave(m, instrument_id):
+    """Take the stops that were triggered out of their books and put them into the queue, as one
+    wave: by distance from the last trade before the command, then acceptance."""
+    state = m.state[0]
+    size = collect_book(m, instrument_id, BUY_STOPS, i64(0))
+    size = collect_book(m, instrument_id, SELL_STOPS, size)
+    sort_list(m, size)
+    for at in range(size):
+        slot = i64(m.slots[at])
+        pull(m, slot)
+        m.queue[state["queue_tail"]] = slot
+        state["queue_tail"] += 1
+
+
+@inline
+def trigger(m, instrument_id):
+    """After a run: collect what its trades triggered."""
+    state = m.state[0]
+    if state["traded_high"] == 0:
+        return
+    tops = instrument_id * 4
+    if i64(m.tops[tops + BUY_STOPS]) != 0 or i64(m.tops[tops + SELL_STOPS]) != 0:
+        collect_wave(m, instrument_id)
+
+
+@kernel
+def run_queue(m, c):
+    """Announce and run the triggered stops. Returns False where the event buffer is full.
+
+    Also goes on with a run that was under way, which is why it begins with `slot`.
+    """
+    state = m.state[0]
+    while True:
+        if state["slot"] != 0:
+            if not sweep(m, c) or room(m) < ROOM:
+                return False
+            instrument_id = i64(m.orders[state["slot"]]["instrument"])
+            come_to_rest(m, c)
+            state["slot"] = 0
+            trigger(m, instrument_id)
+        while state["queue_told"] < state["queue_tail"]:
+            if room(m) < ROOM:
+                return False
+            announce(m, c, i64(m.queue[state["queue_told"]]))
+            state["queue_told"] += 1
+        if state["queue_head"] == state["queue_tail"]:
+            state["queue_head"] = 0
+            state["queue_told"] = 0
+            state["queue_tail"] = 0
+            return True
+        slot = i64(m.queue[state["queue_head"]])
+        state["queue_head"] += 1
+        run_stop(m, c, slot)
+
+
+@kernel
+def begin_wave(m, c, after):
+    """A stop whose price was passed before it came: a wave of one."""
+    state = m.state[0]
+    order = m.orders[state["slot"]]
+    instrument = m.instruments[i64(order["instrument"])]
+    state["base_price"] = i64(instrument["last"])
+    m.queue[0] = state["slot"]
+    state["queue_tail"] = 1
+    state["slot"] = 0
+    state["stage"] = QUEUE
+    state["after"] = after
+
+
+@kernel
+def collect_after_uncross(m, instrument_id):
+    """Into continuous trading: stops that the uncross, or the last trade of all, has reached."""
+    state = m.state[0]
+    last = i64(m.instruments[instrument_id]["last"])
+    if last != 0:
+        note_price(state, m.instruments[instrument_id], last)
+        trigger(m, instrument_id)
+
+
+@inline
+def announce(m, c, slot):
+    """A stop has been triggered: it is an order like others now."""
+    order = m.orders[slot]
+    order["mode"] = i64(order["mode"]) & ~WAITING
+    order["shown"] = shown_if_resting(order, i64(order["leaves"]))
+    total = i64(order["leaves"]) + i64(order["cumulative"])
+    report(m, c, order, TRIGGERED, 0, 0, 0, order["shown"], order["price"], total)
+
+
+@inline
+def run_stop(m, c, slot):
+    """Start a triggered stop; outside continuous trading it rests, or ends."""
+    order = m.orders[slot]
+    phase = i64(m.instruments[i64(order["instrument"])]["phase"])
+    if phase != CONTINUOUS and not may_rest(order):
+        drop(m, c, slot, REMAINDER)
+        return
+    start(m, slot)
+    if phase != CONTINUOUS:
+        m.state[0]["bound"] = 2**40
