@@ -1,0 +1,270 @@
+"""Administrative commands of the reference: what the venue and its operators may change.
+
+Each function takes a well-formed command of an operator and returns why it is refused, or
+Reason.NONE when it is done and said.
+"""
+
+from collections.abc import Callable
+
+from matching.records import (
+    FREE_MAX_FEN,
+    NANOSECONDS,
+    POSITION_MAX,
+    CommandFlag,
+    CommandKind,
+    Phase,
+    Reason,
+)
+from matching.reference_accounts import Account, Session
+from matching.reference_book import Instrument
+from matching.reference_fields import Command
+from matching.reference_market import Market
+from matching.state import SCHEDULED_BY, scheduled_phases_max
+
+
+def _done(
+    market: Market,
+    command: Command,
+    *,
+    price: int = 0,
+    quantity: int = 0,
+    leaves: int = 0,
+    number: int = 0,
+    amount: int = 0,
+) -> Reason:
+    """Say that the command was accepted, under its own kind."""
+    market.emit(
+        command.kind,
+        number=number,
+        amount=amount,
+        price=price,
+        quantity=quantity,
+        leaves=leaves,
+        session=command.session,
+        user_ref=command.user_ref,
+        account=command.account,
+        instrument=command.instrument,
+    )
+    return Reason.NONE
+
+
+def _done_with_money(
+    market: Market, command: Command, *, quantity: int = 0, leaves: int = 0
+) -> Reason:
+    """The same with the command's amount, which takes bytes 16 to 23 of the event."""
+    number, amount = command.amount_fen & 0xFFFF_FFFF, command.amount_fen >> 32
+    return _done(market, command, quantity=quantity, leaves=leaves, number=number, amount=amount)
+
+
+def _has_orders(market: Market, instrument: Instrument) -> bool:
+    return any(order.instrument is instrument for order in market.orders.values())
+
+
+def _past(market: Market, time_s: int) -> bool:
+    """Whether a time that is set (not 0) has come already."""
+    return time_s > 0 and time_s * NANOSECONDS <= market.now_ns
+
+
+# Instruments
+
+
+def list_instrument(market: Market, command: Command) -> Reason:
+    """A new instrument: closed, and without a band, fees or times."""
+    if not 1 <= command.instrument <= market.limits.instruments:
+        return Reason.UNKNOWN_INSTRUMENT
+    if command.instrument in market.instruments:
+        return Reason.PHASE
+    market.instruments[command.instrument] = Instrument(
+        id=command.instrument, reference=command.price, tick_fen=command.quantity
+    )
+    return _done(market, command, price=command.price, quantity=command.quantity)
+
+
+def set_band(market: Market, command: Command) -> Reason:
+    """Lowest and highest price; the first band takes ticks from the pool for good."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated or _has_orders(market, instrument):
+        return Reason.PHASE
+    ticks = command.stop - command.price + 1
+    room = instrument.ticks or market.limits.ticks - market.ticks
+    if ticks > room:
+        return Reason.POOL_FULL
+    if not instrument.ticks:
+        instrument.ticks = ticks
+        market.ticks += ticks
+    instrument.low, instrument.high = command.price, command.stop
+    return _done(market, command, price=command.price, quantity=command.stop)
+
+
+def set_fees(market: Market, command: Command) -> Reason:
+    """Fee rates and deposit, which stay as they are once anything was ordered or traded."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated or instrument.last or _has_orders(market, instrument):
+        return Reason.PHASE
+    instrument.maker_rate, instrument.taker_rate = command.price, command.stop
+    instrument.deposit_fen = command.quantity
+    return _done(
+        market, command, price=command.price, quantity=command.stop, amount=command.quantity
+    )
+
+
+def set_times(market: Market, command: Command) -> Reason:
+    """End of the day and gate closure, instead of those set before; 0: none."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated:
+        return Reason.PHASE
+    close_s, gate_s = command.expiry_s, command.target_ref
+    if _past(market, close_s) or _past(market, gate_s):
+        return Reason.TIME_PAST
+    market.unschedule(instrument, SCHEDULED_BY["close"])
+    instrument.close_s = close_s
+    if close_s:
+        market.schedule_expiry(instrument, close_s)
+        market.schedule_phase(instrument, close_s, Phase.CLOSED, SCHEDULED_BY["close"])
+    market.schedule_gate(instrument, gate_s)
+    return _done(market, command, number=gate_s)
+
+
+def set_collar(market: Market, command: Command) -> Reason:
+    """How far from the last trade an incoming order may trade, and the auction's seconds."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated:
+        return Reason.PHASE
+    instrument.collar, instrument.collar_s = command.price, command.quantity
+    return _done(market, command, price=command.price, quantity=command.quantity)
+
+
+def set_phase(market: Market, command: Command) -> Reason:
+    """Another phase, now or at a second to come (which nothing is said about until then)."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    now = command.expiry_s == 0
+    if instrument.gated or not instrument.high or (now and instrument.phase == command.type):
+        return Reason.PHASE
+    if now:
+        asker = command.session, command.user_ref, command.account
+        market.change_phase(instrument, command.type, asker)
+        return Reason.NONE
+    if _past(market, command.expiry_s):
+        return Reason.TIME_PAST
+    cause = SCHEDULED_BY["command"]
+    pending = sum(other == cause for _, other in market.due.values())
+    if pending >= scheduled_phases_max(market.limits):
+        return Reason.POOL_FULL
+    market.schedule_phase(instrument, command.expiry_s, command.type, cause)
+    return Reason.NONE
+
+
+# Members
+
+
+def open_session(market: Market, command: Command) -> Reason:
+    """A session of a firm; opened again, it may only change whether it is an operator."""
+    number, firm = command.target_ref, command.account
+    if not 1 <= number <= market.limits.sessions:
+        return Reason.UNKNOWN_SESSION
+    operator = bool(command.flags & CommandFlag.OPERATOR)
+    known = market.sessions.get(number)
+    if known is not None and known.firm != firm:
+        return Reason.NOT_ENTITLED
+    market.sessions[number] = Session(firm, operator)
+    return _done(market, command, number=number, quantity=int(operator))
+
+
+def open_account(market: Market, command: Command) -> Reason:
+    """An account of a firm, in a group of related parties (0: in none)."""
+    if not 1 <= command.account <= market.limits.accounts:
+        return Reason.UNKNOWN_ACCOUNT
+    if command.account in market.accounts:
+        return Reason.NOT_ENTITLED
+    firm, group = command.target_ref, command.quantity
+    market.accounts[command.account] = Account(id=command.account, firm=firm, group=group)
+    return _done(market, command, number=firm, quantity=group)
+
+
+def set_limits(market: Market, command: Command) -> Reason:
+    """Largest order, position and order notional of an account; 0: none."""
+    account = market.accounts.get(command.account)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    account.order_max = command.quantity
+    account.position_max = min(command.display or POSITION_MAX, POSITION_MAX)
+    account.notional_max_fen = command.amount_fen
+    return _done_with_money(market, command, quantity=command.quantity, leaves=command.display)
+
+
+def fund(market: Market, command: Command) -> Reason:
+    """Money comes in, as far as int64 will always hold what may become free again."""
+    account = market.accounts.get(command.account)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    held_fen = account.free_fen + account.reserved_fen + account.deposit_fen
+    if held_fen + command.amount_fen > FREE_MAX_FEN:
+        return Reason.FUNDS
+    account.free_fen += command.amount_fen
+    return _done_with_money(market, command)
+
+
+def withdraw(market: Market, command: Command) -> Reason:
+    """Free money goes out."""
+    account = market.accounts.get(command.account)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    if command.amount_fen > account.free_fen:
+        return Reason.FUNDS
+    account.free_fen -= command.amount_fen
+    return _done_with_money(market, command)
+
+
+def register(market: Market, command: Command) -> Reason:
+    """More capacity to sell, or less, as far as it is not offered or sold."""
+    account = market.accounts.get(command.account)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated:
+        return Reason.PHASE
+    position = account.position(instrument.id)
+    too_much = position.registered + command.quantity > POSITION_MAX
+    too_little = command.quantity < 0 and position.available + command.quantity < 0
+    if too_much or too_little:
+        return Reason.CAPACITY
+    position.registered += command.quantity
+    return _done(market, command, quantity=command.quantity, leaves=position.registered)
+
+
+def halt_account(market: Market, command: Command) -> Reason:
+    """Refuse the account's new orders and replaces, or take them again."""
+    account = market.accounts.get(command.account)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    account.halted = bool(command.flags & CommandFlag.HALT)
+    return _done(market, command, quantity=int(account.halted))
+
+
+ADMIN: dict[int, Callable[[Market, Command], Reason]] = {
+    CommandKind.LIST: list_instrument,
+    CommandKind.BAND: set_band,
+    CommandKind.FEES: set_fees,
+    CommandKind.TIMES: set_times,
+    CommandKind.COLLAR: set_collar,
+    CommandKind.PHASE: set_phase,
+    CommandKind.SESSION: open_session,
+    CommandKind.ACCOUNT: open_account,
+    CommandKind.LIMITS: set_limits,
+    CommandKind.FUND: fund,
+    CommandKind.WITHDRAW: withdraw,
+    CommandKind.REGISTER: register,
+    CommandKind.HALT_ACCOUNT: halt_account,
+}
