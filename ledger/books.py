@@ -1,0 +1,259 @@
+"""The books: one DuckDB file, written by one process at a time, to which rows are only added.
+
+UPDATE, DELETE and TRUNCATE are refused by the database itself: each table has triggers whose
+action breaks a CHECK. A file that is being created has another name until it is whole, so that
+a crash leaves either no books or empty ones. DuckDB lets no second process open a file while one
+writes it; that comes out as one clear line.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.errors import (
+    AppendOnlyError,
+    BooksLockedError,
+    DiskFullError,
+    InputError,
+    LedgerError,
+    NotBooksError,
+)
+from ledger.queries import parameters, script, statements
+
+SCHEMA_VERSION = 1
+"""Of `sql/schema.sql`; books of another version are refused, never guessed at."""
+
+TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", script("schema"), re.MULTILINE))
+"""All tables of the books."""
+
+Columns = Mapping[str, NDArray[Any]]
+
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+class Books:
+    """An open ledger. Use `open_books`, `create_books` or `memory_books`; close it, or use `with`.
+
+    All database errors come out as LedgerError with one line that names the file.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
+        self.connection = connection
+        self.path = path
+        self.read_only = read_only
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is pending into the file and let other processes have it."""
+        with _translated(self.path):
+            self.connection.close()
+
+    def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
+        """Run one statement; of `values` it gets those that it names."""
+        self._run(sql, values)
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a query (never one: an open result breaks the next statement)."""
+        with _translated(self.path):
+            return self._run(sql, values).fetchall()
+
+    def scalar(self, sql: str, values: Mapping[str, Any] | None = None) -> Any:
+        """The only value of a query with one row and one column."""
+        ((value,),) = self.rows(sql, values)
+        return value
+
+    def arrays(self, sql: str, values: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
+        """A query's columns as numpy arrays; none may hold NULL."""
+        with _translated(self.path):
+            columns = self._run(sql, values).fetchnumpy()
+        return {name: np.ma.getdata(column) for name, column in columns.items()}
+
+    def run(self, file: str, *names: str, **values: Any) -> None:
+        """Run statements of `sql/<file>.sql`: those named, in that order."""
+        for name in names:
+            self._run(statements(file)[name], values)
+
+    def run_with(self, columns: Columns, file: str, name: str, **values: Any) -> None:
+        """Run a statement of `sql/<file>.sql` that reads numpy columns as the table `columns`."""
+        self.load(statements(file)[name], columns, values)
+
+    def load(self, sql: str, columns: Columns, values: Mapping[str, Any] | None = None) -> None:
+        """Run an `INSERT ... SELECT ... FROM columns`: whole numpy columns, never row by row."""
+        with _translated(self.path):
+            self.connection.register("columns", dict(columns))
+            try:
+                self._run(sql, values)
+            finally:
+                self.connection.unregister("columns")
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """All or nothing: commit at the end; roll back on any error, or where `keep` is false."""
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._abandon()
+            raise
+        if keep:
+            try:
+                self.execute("COMMIT")
+            except BaseException:
+                self._abandon()
+                raise
+        else:
+            self._abandon()
+
+    def beside(self, name: str) -> "Books":
+        """New books in memory, named `name`, on a second connection that sees these, too."""
+        with _translated(self.path):
+            connection = self.connection.cursor()
+            connection.execute(f"ATTACH ':memory:' AS {name}")
+            connection.execute(f"USE {name}")
+            _lay_out(connection)
+        return Books(connection, self.path, read_only=False)
+
+    def detach(self, home: str, name: str) -> None:
+        """Drop the books that `beside` made, and their connection; `home` are these books."""
+        with _translated(self.path):
+            self.connection.execute(f"USE {home}")
+            self.connection.execute(f"DETACH {name}")
+            self.connection.close()
+
+    def _abandon(self) -> None:
+        """Roll back; a transaction that the database gave up by itself is fine too."""
+        try:
+            self.connection.execute("ROLLBACK")
+        except duckdb.Error:
+            return
+
+    def _run(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
+        with _translated(self.path):
+            if not values:
+                return self.connection.execute(sql)
+            wanted = parameters(sql)
+            return self.connection.execute(
+                sql, {name: value for name, value in values.items() if name in wanted}
+            )
+
+
+def create_books(path: str | Path) -> Books:
+    """New, empty books at `path`. Raises LedgerError where something already stands there."""
+    target = Path(path)
+    if target.exists():
+        raise LedgerError(f"{target}: exists already; new books need a new name")
+    growing = target.with_name(target.name + ".new")
+    with _translated(str(target)):
+        growing.unlink(missing_ok=True)
+        connection = duckdb.connect(str(growing), config=_CONFIG)
+    try:
+        with _translated(str(target)):
+            _lay_out(connection)
+    finally:
+        connection.close()
+    growing.replace(target)
+    return open_books(target)
+
+
+def memory_books() -> Books:
+    """Empty books in memory, for recomputing and for tests."""
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    _lay_out(connection)
+    return Books(connection, ":memory:", read_only=False)
+
+
+def open_books(path: str | Path, *, read_only: bool = False) -> Books:
+    """The books at `path`. Raises NotBooksError or BooksLockedError, one line each."""
+    target = Path(path)
+    if not target.exists():
+        raise NotBooksError(f"{target}: no such file; `settle` creates the books")
+    with _translated(str(target)):
+        connection = duckdb.connect(str(target), read_only=read_only, config=_CONFIG)
+    books = Books(connection, str(target), read_only)
+    try:
+        _check_version(books)
+    except BaseException:
+        connection.close()
+        raise
+    return books
+
+
+def open_or_create_books(path: str | Path) -> Books:
+    """The books at `path`, new ones where there are none, open for writing."""
+    return open_books(path) if Path(path).exists() else create_books(path)
+
+
+def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables, then triggers: the INSERT of the version is the last thing they have to allow."""
+    connection.execute(script("schema"))
+    connection.execute("INSERT INTO ledger_schema VALUES (?)", [SCHEMA_VERSION])
+    connection.execute("CREATE TABLE append_only (refused VARCHAR CHECK (refused IS NULL))")
+    for table in TABLES:
+        for action in ("UPDATE", "DELETE"):  # TRUNCATE is a DELETE here, too
+            connection.execute(
+                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+                f"FOR EACH STATEMENT INSERT INTO append_only VALUES ('{action} {table}')"
+            )
+
+
+def _check_version(books: Books) -> None:
+    tables = {name for (name,) in books.rows("SELECT table_name FROM duckdb_tables()")}
+    if "ledger_schema" not in tables:
+        raise NotBooksError(f"{books.path}: is a DuckDB file, but not a ledger of this exchange")
+    versions = [version for (version,) in books.rows("SELECT version FROM ledger_schema")]
+    if versions != [SCHEMA_VERSION]:
+        raise NotBooksError(
+            f"{books.path}: books of version {versions}; this program reads {SCHEMA_VERSION}"
+        )
+    if missing := sorted(set(TABLES) - tables):
+        raise NotBooksError(f"{books.path}: table `{missing[0]}` is missing")
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn the database's errors into one line each, with the file's name."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _translation(path, error) from error
+    except OSError as error:
+        raise LedgerError(f"{path}: {error.strerror}") from error
+
+
+def _translation(path: str, error: duckdb.Error) -> LedgerError:
+    text = " ".join(str(error).split())
+    if "Could not set lock" in text:
+        holder = re.search(r"PID (\d+)", text)
+        by = f" (PID {holder.group(1)})" if holder else ""
+        return BooksLockedError(
+            f"{path}: another process{by} has the books open; one writes at a time"
+        )
+    if "not a valid DuckDB database" in text or "Is a directory" in text:
+        return NotBooksError(f"{path}: not a ledger file (no DuckDB database)")
+    if "No space left" in text or "File too large" in text:
+        return DiskFullError(f"{path}: the disk is full; nothing was changed")
+    if "append_only" in text:
+        return AppendOnlyError(f"{path}: rows of the books are never changed or removed")
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
+        return InputError(f"{path}: an amount does not fit 64 bits: {text}")
+    return LedgerError(f"{path}: {text}")
