@@ -32,8 +32,8 @@ class Position:
 class Account:
     """An account: its owner, its limits (0: none), its money in fen.
 
-    What comes in by FUND is free, reserved for buys, held as deposit, or paid for what was
-    bought; what sells bring in is `earned` and not free before settlement.
+    What was funded (FUND less WITHDRAW) is free, reserved for buys, held as deposit, or paid for
+    what was bought; what sells bring in is `earned` and not free before settlement.
     """
 
     id: int
@@ -43,6 +43,7 @@ class Account:
     order_max: int = 0
     position_max: int = POSITION_MAX
     notional_max_fen: int = 0
+    funded_fen: int = 0
     free_fen: int = 0
     reserved_fen: int = 0
     deposit_fen: int = 0

@@ -203,13 +203,13 @@ def set_limits(market: Market, command: Command) -> Reason:
 
 
 def fund(market: Market, command: Command) -> Reason:
-    """Money comes in, as far as int64 will always hold what may become free again."""
+    """Money comes in, as far as int64 holds whatever becomes of it."""
     account = market.accounts.get(command.account)
     if account is None:
         return Reason.UNKNOWN_ACCOUNT
-    held_fen = account.free_fen + account.reserved_fen + account.deposit_fen
-    if held_fen + command.amount_fen > FREE_MAX_FEN:
+    if account.funded_fen + command.amount_fen > FREE_MAX_FEN:
         return Reason.FUNDS
+    account.funded_fen += command.amount_fen
     account.free_fen += command.amount_fen
     return _done_with_money(market, command)
 
@@ -221,6 +221,7 @@ def withdraw(market: Market, command: Command) -> Reason:
         return Reason.UNKNOWN_ACCOUNT
     if command.amount_fen > account.free_fen:
         return Reason.FUNDS
+    account.funded_fen -= command.amount_fen
     account.free_fen -= command.amount_fen
     return _done_with_money(market, command)
 

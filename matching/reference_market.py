@@ -4,8 +4,8 @@ A Market holds the whole state and says what happens as events. What commands ma
 decided elsewhere (reference.py for orders, reference_admin.py for the venue).
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable
 
 from sortedcontainers import SortedDict
 
@@ -143,12 +143,12 @@ class Market:
         instrument = order.instrument
         base = instrument.last or instrument.reference
         if not order.waiting:
-            self.run_waves(instrument, self._reached(instrument, self._run(order), base), base)
+            self._run_stops(instrument, self._reached(instrument, self._run(order), base), base)
             return
         instrument.waiting[order.accepted] = order
         last = instrument.last
         if last and instrument.phase == Phase.CONTINUOUS and order.is_reached(last, last):
-            self.run_waves(instrument, [order], base)
+            self._run_stops(instrument, [order], base)
 
     def _run(self, order: Order) -> list[int]:
         """Match an incoming order and rest or cancel what is left; the prices of its trades."""
@@ -244,22 +244,25 @@ class Market:
         stops = [order for order in instrument.waiting.values() if order.is_reached(low, high)]
         return sorted(stops, key=lambda order: (abs(order.stop - base), order.accepted))
 
-    def run_waves(self, instrument: Instrument, wave: Iterable[Order], base: int) -> None:
-        """Run triggered stops first come, first served; what a wave triggers is the next wave.
+    def _run_stops(self, instrument: Instrument, wave: list[Order], base: int) -> None:
+        """Run triggered stops first come, first served; what each run triggers queues behind.
 
-        Where a collar ends continuous trading, the rest of the wave rests or is cancelled, and
-        the next wave goes on waiting.
+        Where a collar ends continuous trading in between, the others run into the auction: they
+        rest if their kind may, and are cancelled if not.
         """
-        while wave and instrument.phase == Phase.CONTINUOUS:
-            for order in wave:
-                instrument.leave(order)
-                order.waiting = False
-                order.shown = order.slice
-                self.say(EventKind.TRIGGERED, order, order.leaves)
-            following: dict[Order, None] = {}
-            for order in wave:
-                following.update(dict.fromkeys(self._reached(instrument, self._run(order), base)))
-            wave = following
+        queue = deque(self._trigger(wave))
+        while queue:
+            prices = self._run(queue.popleft())
+            queue.extend(self._trigger(self._reached(instrument, prices, base)))
+
+    def _trigger(self, wave: list[Order]) -> list[Order]:
+        """Take the stops out of waiting, and say so."""
+        for order in wave:
+            order.instrument.leave(order)
+            order.waiting = False
+            order.shown = order.slice
+            self.say(EventKind.TRIGGERED, order, order.leaves)
+        return wave
 
     # Phases
 
@@ -271,16 +274,16 @@ class Market:
         `asker` is session, user_ref and account of the PHASE command, where it is one.
         """
         base = instrument.last or instrument.reference
-        price = volume = 0
+        prices: list[int] = []
+        volume = 0
         if phase == Phase.CLOSED:
             self._end(instrument, Reason.END_OF_DAY, lambda order: order.tif == TimeInForce.DAY)
         if phase == Phase.CONTINUOUS:
-            price, volume = self._uncross(instrument)
+            prices, volume = self._uncross(instrument)
         instrument.phase = phase
-        self.unschedule(instrument, SCHEDULED_BY["collar"])
         self.emit(
             EventKind.PHASE_CHANGED,
-            price=price,
+            price=prices[-1] if prices else 0,
             quantity=min(volume, QUANTITY_MAX),
             session=asker[0],
             user_ref=asker[1],
@@ -289,16 +292,18 @@ class Market:
             flags=phase,
         )
         if phase == Phase.CONTINUOUS and instrument.last:
-            self.run_waves(instrument, self._reached(instrument, [instrument.last], base), base)
+            reached = self._reached(instrument, [*prices, instrument.last], base)
+            self._run_stops(instrument, reached, base)
 
-    def _uncross(self, instrument: Instrument) -> tuple[int, int]:
-        """Uncross until nothing crosses: the last price that traded, and the volume of all."""
-        last = volume = 0
+    def _uncross(self, instrument: Instrument) -> tuple[list[int], int]:
+        """Uncross until nothing crosses: the prices that traded, and the volume of all."""
+        prices, volume = [], 0
         while (price := instrument.uncross_price()) is not None:
             traded = self._pair(instrument, price)
             if traded:
-                last, volume = price, volume + traded
-        return last, volume
+                prices.append(price)
+                volume += traded
+        return prices, volume
 
     def _pair(self, instrument: Instrument, price: int) -> int:
         """Trade by price, then time, all at one price, until a side has nothing left at it."""
@@ -316,8 +321,12 @@ class Market:
             volume += quantity
 
     def _trip_collar(self, instrument: Instrument) -> None:
-        """From continuous trading into an auction of the collar's length."""
+        """From continuous trading into an auction of the collar's length.
+
+        Its end takes the place of an earlier collar's, and lifts nothing but an auction.
+        """
         self.change_phase(instrument, Phase.AUCTION)
+        self.unschedule(instrument, SCHEDULED_BY["collar"])
         due_s = self.now_ns // NANOSECONDS + instrument.collar_s
         self.schedule_phase(instrument, due_s, Phase.CONTINUOUS, SCHEDULED_BY["collar"])
 
@@ -355,10 +364,15 @@ class Market:
             elif work == GATE:
                 self._close_gate(instrument)
             else:
-                if cause == SCHEDULED_BY["close"]:
-                    instrument.close_s = 0
-                if not instrument.gated and instrument.phase != phase:
-                    self.change_phase(instrument, phase)
+                self._change_phase_on_time(instrument, phase, cause)
+
+    def _change_phase_on_time(self, instrument: Instrument, phase: int, cause: int) -> None:
+        """Do a scheduled change that still means something."""
+        if cause == SCHEDULED_BY["close"]:
+            instrument.close_s = 0
+        lifts_halt = cause == SCHEDULED_BY["collar"] and instrument.phase != Phase.AUCTION
+        if not (instrument.gated or instrument.phase == phase or lifts_halt):
+            self.change_phase(instrument, phase)
 
     def _expire(self, instrument: Instrument, due_s: int) -> None:
         """End the GTD orders of this second and, at the close, DAY orders: by acceptance."""

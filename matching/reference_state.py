@@ -39,6 +39,7 @@ def _account(market: Market, number: int) -> tuple[int, ...]:
         account.order_max,
         account.position_max,
         account.notional_max_fen,
+        account.funded_fen,
         account.free_fen,
         account.reserved_fen,
         account.deposit_fen,

@@ -22,10 +22,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "machine": ("now_ns", "trades", "accepted", "ticks"),
     # Opened sessions by number.
     "sessions": ("session", "firm", "operator"),
-    # Opened accounts by number. Limits: 0 is none, but `position_max` is what acts.
+    # Opened accounts by number. Limits: 0 is none, but `position_max` is what acts. Funded: net of
+    # what was withdrawn; it is free, reserved, held as deposit or paid.
     "accounts": (
         "account", "firm", "group", "halted", "order_max", "position_max", "notional_max_fen",
-        "free_fen", "reserved_fen", "deposit_fen", "paid_fen", "earned_fen",
+        "funded_fen", "free_fen", "reserved_fen", "deposit_fen", "paid_fen", "earned_fen",
     ),
     # Listed instruments by number. `gate_s` is 0 where none is to come, `last` before any trade.
     "instruments": (
