@@ -19,11 +19,14 @@ FROM postings
 WHERE (to_account = $account OR from_account = $account) AND day < $since::DATE;
 
 -- query: lines
-SELECT
-    id, batch, day::VARCHAR, kind,
-    CASE WHEN to_account = $account THEN from_account ELSE to_account END, instrument, agreement,
-    CASE WHEN to_account = $account THEN amount_fen ELSE -amount_fen END
-FROM postings
-WHERE (to_account = $account OR from_account = $account)
-    AND day BETWEEN $since::DATE AND $until::DATE
-ORDER BY id;
+WITH line AS (
+    SELECT
+        id, batch, day::VARCHAR AS day, kind,
+        CASE WHEN to_account = $account THEN from_account ELSE to_account END AS other,
+        instrument, agreement,
+        CASE WHEN to_account = $account THEN amount_fen ELSE -amount_fen END AS amount_fen
+    FROM postings
+    WHERE (to_account = $account OR from_account = $account)
+        AND day BETWEEN $since::DATE AND $until::DATE
+)
+SELECT *, ($opening_fen + sum(amount_fen) OVER (ORDER BY id))::BIGINT FROM line ORDER BY id;

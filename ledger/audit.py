@@ -1,0 +1,41 @@
+"""Audit: what must hold in any books, whatever the day was, asked of the books alone."""
+
+from ledger.batches import GENESIS, Head, chain_sha256, lines_sha256
+from ledger.books import Books
+from ledger.queries import statements
+
+
+def audit(books: Books) -> list[str]:
+    """All faults that the books show by themselves, in words; an empty list is good.
+
+    The chain of hashes, the trial balance, flat clearing, escrow equal to what positions are
+    worth, no negative cash, pools within their caps, funders paying what was granted, states of
+    vouchers, and the certificate of every voucher row.
+    """
+    faults = _chain(books)
+    for sql in statements("audit").values():
+        faults += [text for (text,) in books.rows(sql)]
+    for voucher, fault in books.rows(statements("certificate")["violations"]):
+        faults.append(f"certificate: voucher {voucher}: {fault}")
+    return faults
+
+
+def _chain(books: Books) -> list[str]:
+    """Faults of the batches' hashes: of their lines, of each batch, of their order."""
+    faults = []
+    previous = GENESIS
+    rows = books.rows(
+        "SELECT id, kind, day::VARCHAR, venue, input_sha256, revision, lines_sha256, "
+        "previous_sha256, sha256 FROM batches ORDER BY id"
+    )
+    for number, (batch, *head, lines, stored_previous, sha256) in enumerate(rows, 1):
+        if batch != number:
+            faults.append(f"batches: number {number} is missing, {batch} follows")
+        if lines != lines_sha256(books, batch):
+            faults.append(f"batch {batch}: its lines do not have the hash that was sealed")
+        if stored_previous != previous:
+            faults.append(f"batch {batch}: is not chained to the batch before it")
+        if sha256 != chain_sha256(stored_previous, Head(*head), lines):
+            faults.append(f"batch {batch}: its row does not have the hash that it states")
+        previous = sha256
+    return faults
