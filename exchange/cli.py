@@ -1,0 +1,59 @@
+"""The command line: every command of `suanshi`, and how all of them end.
+
+Importing this module costs click and nothing else, so that `--help` is instant.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from exchange.commands.contracts import contracts
+from exchange.commands.doctor import doctor
+from exchange.commands.outcome import ExitCode, is_closed_pipe, verdict
+from exchange.commands.replay import replay
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="suanshi", prog_name="suanshi")
+@click.pass_context
+def suanshi(context: click.Context) -> None:
+    """Suanshi, an open exchange for compute: match a day, settle it, prove it.
+
+    算市：开放的算力交易所。撮合、结算、复核。
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (contracts, replay, doctor):
+    suanshi.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; whatever goes wrong is one line on stderr."""
+    try:
+        code = suanshi.main(arguments, prog_name="suanshi", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except BaseException as error:
+        if is_closed_pipe(error):
+            # Python flushes stdout once more at exit and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return int(ExitCode.DONE)
+        if os.environ.get("SUANSHI_DEBUG"):
+            raise
+        code, line = verdict(error)
+        click.echo(f"suanshi: {line}", err=True)
+    return int(code or 0)
+
+
+def main() -> NoReturn:
+    """Entry point of `suanshi`."""
+    sys.exit(run())

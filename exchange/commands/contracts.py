@@ -1,0 +1,117 @@
+"""`suanshi contracts`: what the venue trades."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import cny, print_json, shanghai_time, table
+
+if TYPE_CHECKING:
+    from exchange.contracts import Venue
+    from ledger.registry import Instrument
+
+
+@click.command()
+@options.venue
+@click.option("--day", metavar="YYYY-MM-DD", help="List a day's instruments instead.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 366),
+    default=1,
+    show_default=True,
+    help="With --day: how many days of delivery.",
+)
+@options.as_json
+def contracts(venue: Path | None, day: str | None, days: int, as_json: bool) -> None:
+    """List contracts, hubs and chips, or a day's instruments.
+
+    列出合约、枢纽与芯片，或某日的交易品种。
+    """
+    from exchange.calendar import parse_day
+    from exchange.contracts import read_venue
+    from exchange.instruments import instruments
+
+    definition = read_venue(venue)
+    if day is None:
+        print_json(_document(definition)) if as_json else _show(definition)
+        return
+    first_day: date = parse_day(day)
+    listed = instruments(definition.contracts, first_day, days)
+    print_json(_instruments_document(listed)) if as_json else _show_instruments(listed)
+
+
+def _document(venue: "Venue") -> dict[str, Any]:
+    import msgspec
+
+    from exchange.contracts import list_contracts
+
+    return {
+        "venue": venue.venue,
+        "contracts": list_contracts(venue),
+        "hubs": msgspec.to_builtins(venue.hubs),
+        "chips": msgspec.to_builtins(venue.chips),
+        "programmes": msgspec.to_builtins(venue.programmes),
+    }
+
+
+def _show(venue: "Venue") -> None:
+    from exchange.contracts import list_contracts
+
+    rows = [
+        (
+            row["contract"],
+            row["product"],
+            row["city"],
+            row["tier"],
+            cny(row["tick_fen"]),
+            cny(row["reference_fen"]),
+            f"{cny(row['band_low_fen'])} - {cny(row['band_high_fen'])}",
+            f"{row['maker_fee_ppm'] / 100:g} / {row['taker_fee_ppm'] / 100:g}",
+        )
+        for row in list_contracts(venue)
+    ]
+    head = ("contract", "product", "city", "tier", "tick", "reference", "band", "fees, bp")
+    click.echo(f"{venue.venue}: {len(rows)} contracts; prices in CNY, fees of maker / taker\n")
+    click.echo(table(head, rows, left=4))
+    hubs = [
+        (hub.code, hub.name, hub.name_zh, hub.province, hub.tier, _nearest(hub.latency_us))
+        for hub in venue.hubs
+    ]
+    click.echo("\n" + table(("hub", "name", "名称", "province", "tier", "metros"), hubs, left=6))
+    chips = [
+        (chip.code, chip.vendor, chip.confidence, f"{chip.dense_fp16_tflops:,}", _gpu_hours(chip))
+        for chip in venue.chips
+    ]
+    chip_head = ("chip", "vendor", "confidence", "dense FP16, TFLOPS", "GPU-hours a PFLOPS-day")
+    click.echo("\n" + table(chip_head, chips, left=3))
+    programmes = [
+        (f"{rule.id} v{rule.version}", rule.model, f"{rule.rate_bp / 100:g}%", rule.place)
+        for rule in venue.programmes
+    ]
+    click.echo("\n" + table(("voucher programme", "model", "rate", "place"), programmes, left=4))
+
+
+def _nearest(latency_us: dict[str, int], count: int = 3) -> str:
+    near = sorted(latency_us.items(), key=lambda pair: pair[1])[:count]
+    return ", ".join(f"{metro} {us / 1_000:g} ms" for metro, us in near)
+
+
+def _gpu_hours(chip: Any) -> str:
+    return f"{24_000 / chip.dense_fp16_tflops:.2f}"
+
+
+def _instruments_document(listed: "tuple[Instrument, ...]") -> dict[str, Any]:
+    import msgspec
+
+    return {"instruments": msgspec.to_builtins(listed)}
+
+
+def _show_instruments(listed: "tuple[Instrument, ...]") -> None:
+    rows = [
+        (one.id, one.symbol, shanghai_time(one.gate_s), shanghai_time(one.delivery_start_s))
+        for one in listed
+    ]
+    click.echo(table(("id", "instrument", "trades until", "delivers from"), rows, left=4))

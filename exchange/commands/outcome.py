@@ -1,0 +1,68 @@
+"""How a command ends: its exit code, and one line for whatever went wrong."""
+
+import errno
+from enum import IntEnum
+
+import click
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command, as the README lists them."""
+
+    DONE = 0
+    DIFFERENCES = 1
+    BAD_INPUT = 2
+    NOT_SEALED = 3
+    REFUSED = 4
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class Refused(Exception):
+    """What stands in the way: an output that exists, a folder that does not."""
+
+
+def verdict(error: BaseException) -> tuple[ExitCode, str]:
+    """The exit code of an error and the line that people read; BUG for what nobody foresaw."""
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx else "suanshi"
+        return ExitCode.BAD_INPUT, f"{error.format_message()} (see `{where} --help`)"
+    if isinstance(error, click.ClickException):
+        return ExitCode.BAD_INPUT, error.format_message()
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return ExitCode.INTERRUPTED, "interrupted"
+    if isinstance(error, Refused):
+        return ExitCode.REFUSED, str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return ExitCode.REFUSED, f"{place}{error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return ExitCode.REFUSED, f"out of memory: {error}"
+    return _library_verdict(error)
+
+
+def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
+    """Only now the libraries are imported: a run without an error never needs their classes."""
+    from exchange.calendar import BadDay
+    from exchange.replay import SealDisagrees
+    from exchange.toml_file import BadFile
+    from ledger.daylog_layout import DayLogError, DayLogNotSealed, DayLogUnwritable
+    from ledger.errors import LedgerError, NotBooksError
+
+    line = " ".join(str(error).split())
+    if isinstance(error, DayLogNotSealed):
+        return ExitCode.NOT_SEALED, line
+    if isinstance(error, SealDisagrees):
+        return ExitCode.DIFFERENCES, line
+    if isinstance(error, DayLogUnwritable):
+        return ExitCode.REFUSED, line
+    if isinstance(error, DayLogError | BadFile | BadDay | NotBooksError):
+        return ExitCode.BAD_INPUT, line
+    if isinstance(error, LedgerError):
+        return ExitCode.REFUSED, line
+    return ExitCode.BUG, f"internal error, please report it: {type(error).__name__}: {line}"
+
+
+def is_closed_pipe(error: BaseException) -> bool:
+    """Whether whoever read our output has gone, as `| head` does."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
