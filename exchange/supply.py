@@ -1,0 +1,128 @@
+"""Supply: what the centres offer, generated. They register capacity, quote, and quote again.
+
+A supplier offers a share of the GPUs that it has at a hub: one part as GPU-hours of their chip,
+one part as PFLOPS-days from all the chips that the contract lists. In every instrument it quotes
+on several levels above what the instrument is worth, nearer to it (and below) as the gate draws
+near, because an hour that is not sold is lost.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exchange.calendar import HOUR_S
+from exchange.dice import Dice, Ints
+from exchange.draft import Draft, draft_cancels, draft_orders, draft_replaces, join
+from exchange.floor import Floor
+from exchange.listing import Listing
+from exchange.members import Members
+from ledger.registry import Chip
+from matching.records import NANOSECONDS, Side, TimeInForce
+
+
+@dataclass(frozen=True)
+class SupplySettings:
+    """Shares and spreads of what is generated; premiums are parts per million of the worth."""
+
+    hours_percent: int = 12  # of a centre's GPUs offered as GPU-hours
+    days_percent: int = 20  # of a centre's GPUs offered as PFLOPS-days
+    levels: int = 3
+    level_share: int = 8  # a level quotes this part of the capacity offered: 1 in 8
+    spread_low_ppm: int = 5_000
+    spread_high_ppm: int = 35_000
+    level_step_ppm: int = 22_000
+    late_discount_ppm: int = 60_000  # at the gate; nothing six hours before
+    late_s: int = 6 * HOUR_S
+    round_s: int = 6_000  # quotes are looked at this often
+    replaced_percent: int = 55  # of the quotes, in each round
+    renewed_percent: int = 30  # cancelled and quoted afresh, in full size
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What suppliers may sell: one element for each account and instrument."""
+
+    account: Ints
+    index: Ints  # instrument
+    capacity: Ints
+
+
+def offers_of(
+    members: Members, listing: Listing, chips: tuple[Chip, ...], settings: SupplySettings
+) -> Offers:
+    """The capacity that each supplier registers, within its inventory."""
+    rating = {chip.code: chip.dense_fp16_tflops for chip in chips}
+    capacity: dict[tuple[int, int], int] = {}
+    for number, contract in enumerate(listing.contracts):
+        tflops: dict[int, int] = {}
+        for entry in members.inventory:
+            if entry.hub != contract.hub or entry.chip not in contract.chips:
+                continue
+            if contract.product == "gpu-hour":
+                key = (entry.account, number)
+                gpus = max(1, entry.gpus * settings.hours_percent // 100)
+                capacity[key] = capacity.get(key, 0) + gpus
+            else:
+                gpus = entry.gpus * settings.days_percent // 100
+                share = tflops.get(entry.account, 0)
+                tflops[entry.account] = share + gpus * rating[entry.chip]
+        for account, amount in tflops.items():
+            if amount >= 1_000:
+                capacity[account, number] = amount // 1_000
+    pairs = sorted(capacity)
+    rows = [(a, i, capacity[a, n]) for a, n in pairs for i in np.flatnonzero(listing.contract == n)]
+    columns = np.array(rows, np.int64).reshape(-1, 3)
+    return Offers(account=columns[:, 0], index=columns[:, 1], capacity=columns[:, 2])
+
+
+def draft_supply(offers: Offers, floor: Floor, session_of: Ints, settings: SupplySettings) -> Draft:
+    """The suppliers' quotes, and what they make of them while the floor is open.
+
+    `session_of` is by account. Quotes are placed without looking at what was filled meanwhile.
+    """
+    dice = Dice(floor.seed, "supply")
+    account = np.repeat(offers.account, settings.levels)
+    index = np.repeat(offers.index, settings.levels)
+    level = np.tile(np.arange(settings.levels), len(offers.index))
+    capacity = np.repeat(offers.capacity, settings.levels)
+    count = len(index)
+    size = np.maximum(1, capacity // settings.level_share + dice.between(-1, 1, count))
+    accounts = int(offers.account.max()) + 1
+    own_ppm = dice.between(settings.spread_low_ppm, settings.spread_high_ppm, accounts)[account]
+    spread_ppm = own_ppm + level * settings.level_step_ppm
+    fields = {"session": session_of[account], "account": account, "instrument": index + 1}
+
+    def quote_ticks(time_s: Ints) -> Ints:
+        left_s = np.clip(floor.listing.gate_s[index] - time_s, 0, settings.late_s)
+        late_ppm = settings.late_discount_ppm * (settings.late_s - left_s) // settings.late_s
+        noise_ppm = dice.between(-4_000, 4_000, count)
+        return floor.prices.worth_ticks(index, time_s, spread_ppm - late_ppm + noise_ppm)
+
+    def new(time_ns: Ints, price: Ints) -> Draft:
+        return draft_orders(
+            floor.handles, time_ns, side=Side.SELL, price=price, quantity=size,
+            tif=TimeInForce.DAY, **fields,
+        )  # fmt: skip
+
+    time_ns = floor.begin_s * NANOSECONDS + np.sort(dice.below(100, count)) * NANOSECONDS
+    price = quote_ticks(time_ns // NANOSECONDS)
+    quotes = new(time_ns, price)
+    live = quotes.handles.copy()
+    drafts = [quotes]
+    for round_s in range(floor.begin_s + settings.round_s // 2, floor.last_s, settings.round_s):
+        time_s = round_s + dice.below(settings.round_s * 9 // 10, count)
+        time_ns = time_s * NANOSECONDS + dice.below(NANOSECONDS, count)
+        open_ = (time_s < floor.listing.gate_s[index] - 30) & (time_s < floor.last_s)
+        decision = dice.below(100, count)
+        now = quote_ticks(time_s)
+        replaced = open_ & (decision < settings.replaced_percent) & (now != price)
+        renewed = open_ & (decision >= 100 - settings.renewed_percent)
+        fresh = new(time_ns + 20_000_000, now)
+        drafts += [
+            draft_replaces(time_ns, live, price=now, **fields).select(replaced),
+            draft_cancels(time_ns, live, **fields).select(renewed),
+            fresh.select(renewed),
+        ]
+        live = np.where(renewed, fresh.handles, live)
+        price = np.where(replaced | renewed, now, price)
+    return join(drafts)
