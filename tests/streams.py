@@ -178,7 +178,7 @@ class _Writer:
             tick_fen=tick_fen,
             rate_max=self.one_of(0, 500, 500, 3_333, 100_000),
             deposit_fen=self.one_of(0, 0, 1, lot_fen // 10 % INT32_MAX),
-            money_fen=lot_fen * self.one_of(5, 60, 600, 10_000, 10_000),
+            money_fen=min(lot_fen * self.one_of(5, 60, 600, 10_000, 10_000), FREE_MAX_FEN),
             capacity=self.one_of(3, 30, 300, 100_000, 100_000, POSITION_MAX),
             step_ns=self.one_of(1, 10**6, 10**7, 10**8),
         )
