@@ -58,7 +58,7 @@ def malformed(command: Command, limits: Limits, operator: bool) -> bool:
     """Whether the command's fields make no sense; `operator`: the sender is one."""
     if command.kind not in _WELL_FORMED or command.hours or command.spare:
         return True
-    if command.flags & ~_FLAGS.get(command.kind, 0):
+    if command.flags not in _FLAGS.get(command.kind, (0,)):
         return True
     has_own_ref = command.kind <= CommandKind.MASS_CANCEL
     if command.kind == CommandKind.MASS_CANCEL and operator:
@@ -183,10 +183,10 @@ _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
     CommandKind.HALT_ACCOUNT: _anything,
 }
 
-_FLAGS: dict[int, int] = {
-    CommandKind.NEW: CommandFlag.POST_ONLY,
-    CommandKind.REPLACE: CommandFlag.REQUEUE,
-    CommandKind.SESSION: CommandFlag.OPERATOR,
-    CommandKind.HALT_ACCOUNT: CommandFlag.HALT,
+_FLAGS: dict[int, tuple[int, int]] = {
+    CommandKind.NEW: (0, CommandFlag.POST_ONLY),
+    CommandKind.REPLACE: (0, CommandFlag.REQUEUE),
+    CommandKind.SESSION: (0, CommandFlag.OPERATOR),
+    CommandKind.HALT_ACCOUNT: (0, CommandFlag.HALT),
 }
-"""The flags that mean something to a kind; none to the others."""
+"""What `flags` may be, by kind; 0 for the others."""
