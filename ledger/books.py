@@ -8,7 +8,7 @@ writes it; that comes out as one clear line.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -104,7 +104,8 @@ class Books:
             try:
                 self._run(sql, values)
             finally:
-                self.connection.unregister("columns")
+                with suppress(duckdb.Error):  # after an error the transaction takes nothing more
+                    self.connection.unregister("columns")
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
@@ -142,10 +143,8 @@ class Books:
 
     def _abandon(self) -> None:
         """Roll back; a transaction that the database gave up by itself is fine too."""
-        try:
+        with suppress(duckdb.Error):
             self.connection.execute("ROLLBACK")
-        except duckdb.Error:
-            return
 
     def _run(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         with _translated(self.path):
@@ -162,6 +161,8 @@ def create_books(path: str | Path) -> Books:
     target = Path(path)
     if target.exists():
         raise LedgerError(f"{target}: exists already; new books need a new name")
+    if not target.parent.is_dir():
+        raise LedgerError(f"{target}: the folder {target.parent} does not exist")
     growing = target.with_name(target.name + ".new")
     with _translated(str(target)):
         growing.unlink(missing_ok=True)
@@ -188,9 +189,13 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
     if not target.exists():
         raise NotBooksError(f"{target}: no such file; `settle` creates the books")
     with _translated(str(target)):
-        connection = duckdb.connect(str(target), read_only=read_only, config=_CONFIG)
+        connection = duckdb.connect(":memory:" if read_only else str(target), config=_CONFIG)
     books = Books(connection, str(target), read_only)
     try:
+        if read_only:  # attached, so that books in memory may stand beside them
+            quoted = str(target).replace("'", "''")
+            books.execute(f"ATTACH '{quoted}' AS books (READ_ONLY)")
+            books.execute("USE books")
         _check_version(books)
     except BaseException:
         connection.close()
@@ -252,6 +257,8 @@ def _translation(path: str, error: duckdb.Error) -> LedgerError:
         return NotBooksError(f"{path}: not a ledger file (no DuckDB database)")
     if "No space left" in text or "File too large" in text:
         return DiskFullError(f"{path}: the disk is full; nothing was changed")
+    if "read-only mode" in text:
+        return LedgerError(f"{path}: the books are open for reading only")
     if "append_only" in text:
         return AppendOnlyError(f"{path}: rows of the books are never changed or removed")
     if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):

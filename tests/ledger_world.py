@@ -11,6 +11,7 @@ are A, B, C, D: A and B are hours of one contract and day, C is the next day's, 
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.books import Books, memory_books
 from ledger.registry import (
     Account,
     Contract,
@@ -20,6 +21,8 @@ from ledger.registry import (
     Programme,
     Registry,
 )
+from ledger.settle import settle
+from ledger.statement import trial_balance
 from matching.records import EVENT, EventFlag, EventKind, Side
 
 DAY_START_S = 1795276800  # 2026-11-22 00:00 in Asia/Shanghai
@@ -136,3 +139,39 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
         for name, value in row.items():
             array[k][name] = value
     return array
+
+
+INPUT = "ab" * 32
+"""Stands for a day log's hash."""
+
+
+def settled(registry: Registry, text: str, *, books: Books | None = None) -> Books:
+    """Books in memory (or those given) in which the day that `text` tells is settled."""
+    books = books or memory_books()
+    settle(books, registry, events(registry, text), INPUT)
+    return books
+
+
+def postings(books: Books, *kinds: str, batch: int | None = None) -> list[str]:
+    """Postings as texts, "kind: from -> to fen"; only of the kinds and the batch asked for."""
+    return [
+        f"{kind}: {source} -> {target} {fen}"
+        for kind, source, target, fen, number in books.rows(
+            "SELECT kind, from_account, to_account, amount_fen, batch FROM postings ORDER BY id"
+        )
+        if (not kinds or kind in kinds) and batch in (None, number)
+    ]
+
+
+def balances(books: Books, prefix: str = "") -> dict[str, int]:
+    """Balances that are not zero, of the accounts whose names start with `prefix`."""
+    return {
+        each.account: each.balance_fen
+        for each in trial_balance(books).accounts
+        if each.balance_fen and each.account.startswith(prefix)
+    }
+
+
+def grants(books: Books) -> list[tuple[str, int, int, str]]:
+    """All decisions in order: programme, want, grant, what it stopped at."""
+    return books.rows("SELECT programme, want_fen, grant_fen, binding FROM vouchers ORDER BY id")

@@ -1,0 +1,286 @@
+"""What programmes pay: rates, caps, dates, places, related parties, funders' shares, to the fen."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_world import balances, firm, grants, postings, programme, settled, world
+
+from ledger.allocation import WANT, allocate, allocate_plain
+from ledger.audit import audit
+from ledger.errors import InputError
+from ledger.nomination import nominate, nominate_plain
+
+DAY = """
+fund alice 1000.00
+alice buys 5 A at 1007 from bob
+"""  # one agreement of 5035 fen, delivered on 2026-11-22
+
+
+def states(books):
+    return [
+        state for (state,) in books.rows("SELECT state FROM voucher_events ORDER BY voucher, turn")
+    ]
+
+
+def test_a_deduct_voucher_pays_its_rate_of_the_delivered_value_rounded_down():
+    books = settled(world(programmes=(programme("p", rate_bp=3333),)), DAY)
+    assert grants(books) == [("p", 1678, 1678, "rate")]  # 5035 x 0.3333 = 1678.17
+    assert postings(books, "voucher") == ["voucher: pool:p:city -> cash:alice 1678"]
+    assert states(books) == ["reserved", "consumed"]
+    assert balances(books, "cash:alice") == {"cash:alice": 100_000 - 5035 + 1678}
+
+
+def test_a_reimburse_programme_pays_a_claim_after_delivery():
+    books = settled(world(programmes=(programme("p", model="reimburse"),)), DAY)
+    assert postings(books, "claim") == ["claim: pool:p:city -> cash:alice 503"]
+    assert states(books) == ["claimed", "redeemed", "paid"]
+
+
+def test_the_cap_per_agreement_binds():
+    books = settled(world(programmes=(programme("p", per_agreement_cap_fen=500),)), DAY)
+    assert grants(books) == [("p", 503, 500, "agreement")]
+
+
+TWO_DAYS = """
+fund alice 1000.00
+fund carol 1000.00
+alice buys 5 A at 1000 from bob
+alice buys 5 C at 1000 from bob
+carol buys 5 A at 1000 from bob
+"""  # three agreements of 5000 fen, in this order
+
+
+def test_the_cap_per_firm_and_year_binds_and_leaves_other_firms_alone():
+    books = settled(world(programmes=(programme("p", per_firm_year_cap_fen=700),)), TWO_DAYS)
+    assert grants(books) == [
+        ("p", 500, 500, "rate"),
+        ("p", 500, 200, "firm-year"),
+        ("p", 500, 500, "rate"),
+    ]
+
+
+def test_the_pool_of_the_year_binds_first_come_first_served():
+    books = settled(world(programmes=(programme("p", pool_year_fen=900),)), TWO_DAYS)
+    assert grants(books) == [
+        ("p", 500, 500, "rate"),
+        ("p", 500, 400, "pool-year"),
+        ("p", 500, 0, "pool-year"),
+    ]
+    assert states(books).count("rejected") == 1
+
+
+def test_what_one_cap_cut_does_not_count_in_full_against_the_other():
+    caps = programme("p", per_firm_year_cap_fen=600, pool_year_fen=1000)
+    books = settled(world(programmes=(caps,)), TWO_DAYS)
+    assert [grant for _, _, grant, _ in grants(books)] == [500, 100, 400]
+
+
+def test_who_bought_first_is_served_first_whatever_the_order_of_accounts():
+    text = """
+        fund alice 1000.00
+        fund carol 1000.00
+        carol buys 5 A at 1000 from bob
+        alice buys 5 A at 1000 from dave
+        """
+    books = settled(world(programmes=(programme("p", pool_year_fen=700),)), text)
+    query = "SELECT firm, grant_fen FROM vouchers ORDER BY id"
+    assert books.rows(query) == [("carol", 500), ("alice", 200)]
+
+
+def test_a_grant_of_an_earlier_day_counts_against_the_caps_of_the_year():
+    capped = (programme("p", per_firm_year_cap_fen=700),)
+    books = settled(world(day="2026-11-20", programmes=capped), DAY)
+    settled(world(day="2026-11-21", programmes=capped), DAY, books=books)
+    assert [grant for _, _, grant, _ in grants(books)] == [503, 197]
+    assert audit(books) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "paid"),
+    [
+        ("2026-11-22", None, True),
+        ("2026-11-23", None, False),
+        ("2026-01-01", "2026-11-22", True),
+        ("2026-01-01", "2026-11-21", False),
+    ],
+)
+def test_a_programme_is_in_force_by_the_day_of_delivery_both_ends_included(since, until, paid):
+    dated = programme("p", effective_from=since, effective_until=until)
+    books = settled(world(programmes=(dated,)), DAY)
+    assert (len(grants(books)) == 1) == paid
+
+
+def test_the_version_in_force_on_the_day_of_delivery_decides():
+    versions = (
+        programme("p", version=1, effective_until="2026-11-22", rate_bp=1000),
+        programme("p", version=2, effective_from="2026-11-23", rate_bp=2000),
+    )
+    books = settled(world(programmes=versions), TWO_DAYS)
+    query = "SELECT version, grant_fen FROM vouchers ORDER BY id"
+    assert books.rows(query) == [(1, 500), (2, 1000), (1, 500)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "paid"),
+    [
+        ({"firm_kinds": ("sme", "university")}, True),
+        ({"firm_kinds": ("university",)}, False),
+        ({"buyer_cities": ("Qingdao",)}, True),
+        ({"buyer_cities": ("Beijing",)}, False),
+        ({"buyer_provinces": ("Shandong",)}, True),
+        ({"buyer_provinces": ("Sichuan",)}, False),
+        ({"compute_hubs": ("QD",)}, True),
+        ({"compute_hubs": ("CD",)}, False),
+        ({"compute_provinces": ("Shandong",)}, True),
+        ({"compute_provinces": ("Guizhou",)}, False),
+        ({"side": "supplier"}, False),
+    ],
+)
+def test_a_programme_pays_only_where_its_conditions_are_met(condition, paid):
+    books = settled(world(programmes=(programme("p", **condition),)), DAY)
+    assert (len(grants(books)) == 1) == paid
+
+
+@pytest.mark.parametrize(("groups", "paid"), [((7, 7), False), ((7, 8), True), ((0, 0), True)])
+def test_related_parties_get_nothing(groups, paid):
+    firms = {"alice": {"group": groups[0]}, "bob": {"group": groups[1]}}
+    books = settled(world(programmes=(programme("p"),), firms=firms), DAY)
+    assert (len(grants(books)) == 1) == paid
+
+
+def test_two_accounts_of_one_firm_are_related():
+    registry = world(programmes=(programme("p"),))
+    accounts = tuple(msgspec.structs.replace(each, firm=1) for each in registry.accounts)
+    books = settled(msgspec.structs.replace(registry, accounts=accounts), DAY)
+    assert grants(books) == []
+
+
+def test_an_agreement_goes_to_the_first_eligible_programme_and_to_no_other():
+    programmes = (
+        programme("far", compute_hubs=("CD",)),
+        programme("near", pool_year_fen=100),
+        programme("rich", rate_bp=5000),
+    )
+    books = settled(world(programmes=programmes), DAY)
+    assert grants(books) == [("near", 503, 100, "pool-year")]
+
+
+def test_funders_share_by_weight_and_the_odd_fen_goes_to_the_largest_remainder():
+    shared = programme("p", funders={"city": 1, "district": 1, "province": 2})
+    books = settled(world(programmes=(shared,)), DAY)  # 503: 125.75, 125.75, 251.5
+    assert postings(books, "voucher") == [
+        "voucher: pool:p:city -> cash:alice 126",
+        "voucher: pool:p:district -> cash:alice 126",
+        "voucher: pool:p:province -> cash:alice 251",
+    ]
+
+
+def test_equal_remainders_favour_the_first_funder_by_name():
+    books = settled(world(programmes=(programme("p", funders={"b": 1, "a": 1}),)), DAY)
+    assert balances(books, "pool") == {"pool:p:a": -252, "pool:p:b": -251}
+
+
+def test_a_programme_without_named_funders_pays_undivided():
+    books = settled(world(programmes=(programme("p", funders={}),)), DAY)
+    assert balances(books, "pool") == {"pool:p:undivided": -503}
+
+
+def test_a_want_of_nothing_is_rejected_without_a_posting():
+    text = "fund alice 1.00\nalice buys 1 A at 1 from bob"
+    books = settled(world(programmes=(programme("p"),)), text)
+    assert grants(books) == [("p", 0, 0, "rate")]
+    assert postings(books, "voucher") == []
+
+
+def test_a_version_that_changes_its_words_is_refused():
+    books = settled(world(day="2026-11-20", programmes=(programme("p"),)), DAY)
+    for change in ({"rate_bp": 2000}, {"funders": {"city": 2}}, {"per_agreement_cap_fen": 7}):
+        with pytest.raises(InputError, match="programme p: version 1 differs"):
+            settled(world(programmes=(programme("p", **change),)), DAY, books=books)
+    settled(world(programmes=(programme("p", version=2, rate_bp=2000),)), DAY, books=books)
+
+
+def test_every_decision_keeps_its_inputs():
+    capped = programme("p", version=3, per_agreement_cap_fen=9000, per_firm_year_cap_fen=700)
+    books = settled(world(programmes=(capped,)), TWO_DAYS)
+    assert books.rows("SELECT * EXCLUDE batch FROM vouchers WHERE id = 2") == [
+        (2, 2, "p", 3, "first-come", "deduct", "alice", 2026, 5000, 1000, 500, 9000, 700, 500,
+         None, 500, 200, "firm-year"),
+    ]  # fmt: skip
+
+
+def test_a_firm_that_moves_is_judged_by_where_it_was_when_the_day_was_settled():
+    local = (programme("p", buyer_cities=("Qingdao",)),)
+    books = settled(world(day="2026-11-20", programmes=local), DAY)
+    moved = {"alice": {"city": "Chengdu"}}
+    settled(world(day="2026-11-21", programmes=local, firms=moved), DAY, books=books)
+    assert len(grants(books)) == 1
+    assert firm(1, "alice").city == "Qingdao"
+
+
+amounts = st.integers(0, 1000) | st.just(2**63 - 1)
+rows = st.tuples(
+    st.integers(0, 1000), amounts, amounts, amounts, st.integers(0, 3), st.integers(0, 1)
+)
+
+
+@settings(deadline=None)
+@given(st.lists(rows, max_size=40), st.integers(0, 500))
+def test_the_compiled_pass_decides_as_the_plain_one_and_never_above_a_cap(wants, used):
+    plain = np.zeros(len(wants), dtype=WANT)
+    names = ("want_fen", "agreement_cap_fen", "firm_cap_fen", "pool_cap_fen", "firm_slot")
+    for name, column in zip((*names, "pool_slot"), zip(*wants, strict=True), strict=False):
+        plain[name] = column
+    compiled = plain.copy()
+    plain_used = np.full(4, used), np.full(2, used)
+    compiled_used = np.full(4, used), np.full(2, used)
+    allocate_plain(plain, *plain_used)
+    allocate(compiled, *compiled_used)
+    assert plain.tolist() == compiled.tolist()
+    assert [each.tolist() for each in plain_used] == [each.tolist() for each in compiled_used]
+    assert (plain["grant_fen"] >= 0).all()
+    assert (plain["grant_fen"] <= plain["want_fen"]).all()
+    granted = plain["grant_fen"] > 0
+    after_fen = plain["before_firm_fen"] + plain["grant_fen"]
+    assert (after_fen[granted] <= plain["firm_cap_fen"][granted]).all()
+
+
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=6), max_size=4))
+def test_nomination_covers_every_position_as_the_plain_one_does(books):
+    book, quantity = [], []
+    for number, positions in enumerate(books):
+        flat = [each for each in (*positions, -sum(positions)) if each]
+        book += [number] * len(flat)
+        quantity += flat
+    columns = np.array(book, dtype=np.int64), np.array(quantity, dtype=np.int64)
+    pieces = nominate(*columns)
+    assert list(zip(*(each.tolist() for each in pieces), strict=True)) == nominate_plain(*columns)
+    delivered = np.zeros(len(quantity), dtype=np.int64)
+    np.add.at(delivered, pieces.long, pieces.quantity)
+    np.subtract.at(delivered, pieces.short, pieces.quantity)
+    assert delivered.tolist() == quantity
+
+
+@settings(deadline=None, max_examples=5)
+@given(
+    st.lists(st.integers(1, 10**7), min_size=20, max_size=20),
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=5),
+)
+def test_shares_of_funders_are_exact_for_any_weights(lots, weights):
+    funders = {f"f{k}": weight for k, weight in enumerate(weights)}
+    buyers = [f"buyer{k}" for k in range(len(lots))]
+    registry = world(" ".join(["bob", *buyers]), programmes=(programme("p", funders=funders),))
+    text = "\n".join(
+        f"fund {buyer} 1000000.00\n{buyer} buys {quantity} A at 7 from bob"
+        for buyer, quantity in zip(buyers, lots, strict=True)
+    )
+    books = settled(registry, text)
+    query = "SELECT agreement, from_account, amount_fen FROM postings WHERE kind = 'voucher'"
+    paid = {(agreement, pool): fen for agreement, pool, fen in books.rows(query)}
+    for agreement, grant_fen in books.rows("SELECT agreement, grant_fen FROM vouchers"):
+        shares = [paid.get((agreement, f"pool:p:{name}"), 0) for name in funders]
+        exact = [grant_fen * weight / sum(weights) for weight in weights]
+        assert sum(shares) == grant_fen
+        assert all(abs(x - y) < 1 for x, y in zip(shares, exact, strict=True))
