@@ -11,12 +11,19 @@ from typing import NoReturn
 import click
 
 from exchange.commands.contracts import contracts
+from exchange.commands.demo import demo
 from exchange.commands.doctor import doctor
+from exchange.commands.flow import flow
+from exchange.commands.group import BilingualGroup
+from exchange.commands.ledger import ledger
 from exchange.commands.outcome import ExitCode, is_closed_pipe, verdict
 from exchange.commands.replay import replay
+from exchange.commands.settle import settle
+from exchange.commands.verify import verify
 
 
 @click.group(
+    cls=BilingualGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -31,7 +38,7 @@ def suanshi(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (contracts, replay, doctor):
+for command in (demo, contracts, flow, replay, settle, verify, ledger, doctor):
     suanshi.add_command(command)
 
 

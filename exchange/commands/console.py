@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -75,32 +75,33 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 
     return "\n".join(out)
 
 
-class Progress:
+class Stages:
     """How far a long run is: redrawn in place on a terminal, else a line now and then.
 
-    Silent for whatever takes less than the first step.
+    Silent for whatever takes less than the first step. Use as a context; call it with what is
+    being done, how much of it is done and how much there is.
     """
 
-    def __init__(self, what: str, total: int) -> None:
-        self.what = what
-        self.total = total
-        self._drawn = False
+    def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._step_s = _REDRAW_S if self._terminal else _REPEAT_S
         self._next_s = time.monotonic() + self._step_s
+        self._drawn = False
 
-    def __call__(self, done: int) -> None:
-        """Say that `done` of the total are done."""
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say it, unless something was said just now."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._step_s
-        line = f"{self.what}: {done:,} of {self.total:,} ({100 * done // max(1, self.total)}%)"
-        click.echo(f"\r{line}" if self._terminal else line, nl=not self._terminal, err=True)
+        line = f"{what}: {done:,} of {total:,}"
+        click.echo(f"\r\x1b[K{line}" if self._terminal else line, nl=not self._terminal, err=True)
         self._drawn = True
 
-    def end(self) -> None:
-        """Wipe the line from a terminal."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self._drawn and self._terminal:
             click.echo("\r\x1b[K", nl=False, err=True)
 

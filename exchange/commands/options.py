@@ -38,3 +38,23 @@ venue = click.option(
     type=click.Path(path_type=Path),
     help="Folder or file of a venue's definition in TOML, instead of the one that comes along.",
 )
+
+LEDGER_NAME = "ledger.duckdb"
+"""What the books are called where no other name is given."""
+
+ledger = click.option(
+    "--ledger",
+    metavar="LEDGER.DUCKDB",
+    type=click.Path(path_type=Path),
+    help=f"The books.  [default: {LEDGER_NAME} beside the log]",
+)
+
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Of everything that is generated; the same seed gives the same bytes.",
+)
+
+force = click.option("--force", is_flag=True, help="Replace what an earlier run wrote.")

@@ -1,7 +1,9 @@
 """How a command ends: its exit code, and one line for whatever went wrong."""
 
 import errno
+from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 
 import click
 
@@ -20,6 +22,17 @@ class ExitCode(IntEnum):
 
 class Refused(Exception):
     """What stands in the way: an output that exists, a folder that does not."""
+
+
+def refuse_existing(paths: Sequence[Path], *, force: bool, remove: bool = True) -> None:
+    """Raise Refused where one of the outputs exists; with `force` (and `remove`), remove it."""
+    for path in paths:
+        if not path.exists():
+            continue
+        if not force:
+            raise Refused(f"{path}: exists already; --force replaces it, or choose another place")
+        if remove:
+            path.unlink()
 
 
 def verdict(error: BaseException) -> tuple[ExitCode, str]:

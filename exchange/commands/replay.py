@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
-from exchange.commands.console import Progress, note, note_compiling, print_json, table
+from exchange.commands.console import Stages, note, note_compiling, print_json, table
 from exchange.commands.outcome import ExitCode
 
 if TYPE_CHECKING:
@@ -57,9 +57,13 @@ def _report(path: Path, batch: int, engine: "EngineName", unsealed: bool) -> dic
         )
     machine = open_engine(engine, log.limits, compiling=note_compiling)
     start_up_s = time.perf_counter() - start_s - read_s
-    progress = Progress("replay", log.command_count)
-    result = run(log, machine, batch=batch, progress=progress)
-    progress.end()
+    with Stages() as stages:
+        result = run(
+            log,
+            machine,
+            batch=batch,
+            progress=lambda done: stages("replay", done, log.command_count),
+        )
     whole_s = read_s + result.replay_s
     sealed_hash = None if log.events_sha256 is None else log.events_sha256.hex()
     return {

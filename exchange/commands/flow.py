@@ -1,0 +1,137 @@
+"""`suanshi flow`: make a day log."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import note, note_compiling, print_json
+from exchange.commands.outcome import refuse_existing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ledger.registry import Registry
+
+
+@click.command()
+@options.day_log
+@options.seed
+@click.option("--day", metavar="YYYY-MM-DD", help="Trading day.  [default: 2026-11-22]")
+@click.option(
+    "--synthetic",
+    metavar="N",
+    type=click.IntRange(1, 1 << 28),
+    help="A synthetic day of N commands, for measurements, instead of real demand.",
+)
+@click.option(
+    "--trace",
+    metavar="FILE.CSV",
+    type=click.Path(path_type=Path),
+    help="Another job trace; its columns as in the one that comes along.",
+)
+@options.venue
+@click.option(
+    "--members",
+    metavar="FILE.TOML",
+    type=click.Path(path_type=Path),
+    help="Other firms, accounts, sessions and inventory.",
+)
+@options.force
+@options.dry_run
+@options.as_json
+def flow(
+    *,
+    day_log: Path,
+    seed: int,
+    day: str | None,
+    synthetic: int | None,
+    trace: Path | None,
+    venue: Path | None,
+    members: Path | None,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make a day log from a real day of GPU jobs, or a synthetic one.
+
+    由真实作业需求（或合成数据）生成一天的日志。
+    """
+    if synthetic is not None and (day, trace, venue, members) != (None,) * 4:
+        raise click.UsageError("--synthetic goes with none of --day, --trace, --venue, --members")
+    refuse_existing([day_log], force=force, remove=not dry_run)
+    from exchange.engines import open_engine
+    from exchange.flow import write_day
+    from matching.limits import Limits
+
+    open_engine("kernel", Limits(), compiling=note_compiling)
+    if synthetic is None:
+        registry, commands = _real(seed, day, trace, venue, members)
+    else:
+        registry, commands = _synthetic(synthetic, seed)
+    document: dict[str, Any] = {
+        "day_log": str(day_log),
+        "seed": seed,
+        "dry_run": dry_run,
+        "venue": registry.venue,
+        "trading_day": registry.trading_day,
+        "note": registry.note,
+        "instruments": len(registry.instruments),
+        "commands": len(commands),
+    }
+    if not dry_run:
+        document |= _written(write_day(day_log, registry, commands))
+    print_json(document) if as_json else _show(document)
+
+
+def _real(
+    seed: int, day: str | None, trace: Path | None, venue: Path | None, members: Path | None
+) -> "tuple[Registry, npt.NDArray[np.void]]":
+    from exchange.calendar import parse_day
+    from exchange.contracts import read_venue
+    from exchange.flow import TRADING_DAY, build_philly_day
+    from exchange.jobs import read_jobs
+    from exchange.members import read_members
+
+    note("building the day ...")
+    return build_philly_day(
+        seed,
+        TRADING_DAY if day is None else parse_day(day),
+        venue=read_venue(venue),
+        members=read_members(members),
+        jobs=read_jobs(trace),
+    )
+
+
+def _synthetic(count: int, seed: int) -> "tuple[Registry, npt.NDArray[np.void]]":
+    from exchange.flow import build_synthetic_day
+
+    return build_synthetic_day(count, seed)
+
+
+def _written(tally: Any) -> dict[str, Any]:
+    tally.count()
+    return {
+        "events": tally.kinds.total(),
+        "trades": tally.trades,
+        "volume": tally.volume_lots,
+        "events_sha256": tally.sha256.hex(),
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    import textwrap
+
+    click.echo(textwrap.fill(document["note"], 96) + "\n")
+    verb = "would hold" if document["dry_run"] else "holds"
+    click.echo(
+        f"{document['day_log']} {verb} {document['commands']:,} commands in "
+        f"{document['instruments']:,} instruments"
+    )
+    if not document["dry_run"]:
+        click.echo(
+            f"{document['trades']:,} trades, {document['volume']:,} lots; "
+            f"events sha256 {document['events_sha256']}"
+        )

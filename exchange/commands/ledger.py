@@ -1,0 +1,94 @@
+"""`suanshi ledger`: what the books say."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import cny, print_json, table
+from exchange.commands.group import BilingualGroup
+
+if TYPE_CHECKING:
+    from ledger.statement import Line
+
+_LEDGER = click.argument("ledger", metavar="LEDGER.DUCKDB", type=click.Path(path_type=Path))
+
+
+@click.group(cls=BilingualGroup)
+def ledger() -> None:
+    """Read the books.
+
+    查阅账簿。
+    """
+
+
+@ledger.command("trial-balance")
+@_LEDGER
+@click.option("--until", metavar="YYYY-MM-DD", help="At the end of this day.  [default: now]")
+@options.as_json
+def trial_balance(ledger: Path, until: str | None, as_json: bool) -> None:
+    """Show every account's balance; they sum to zero.
+
+    试算平衡表：所有账户余额之和为零。
+    """
+    from ledger.books import open_books
+    from ledger.statement import trial_balance as run
+
+    with open_books(ledger, read_only=True) as books:
+        result = run(books, until=_day(until))
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(asdict(result))
+        return
+    rows = [
+        (one.account, cny(one.in_fen), cny(one.out_fen), cny(one.balance_fen))
+        for one in result.accounts
+    ]
+    rows.append(("sum", "", "", cny(result.total_fen)))
+    click.echo(table(("account, CNY", "in", "out", "balance"), rows))
+
+
+@ledger.command()
+@_LEDGER
+@click.argument("account")
+@click.option("--since", metavar="YYYY-MM-DD", help="From this day.  [default: the first]")
+@click.option("--until", metavar="YYYY-MM-DD", help="To the end of this day.  [default: now]")
+@options.as_json
+def statement(
+    ledger: Path, account: str, since: str | None, until: str | None, as_json: bool
+) -> None:
+    """Show an account's postings between opening and closing balance.
+
+    账户对账单：期初、逐笔、期末。
+    """
+    from ledger.books import open_books
+    from ledger.statement import statement as run
+
+    with open_books(ledger, read_only=True) as books:
+        result = run(books, account, since=_day(since), until=_day(until))
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(asdict(result))
+        return
+    rows = [_row(line) for line in result.lines]
+    opening = ("", "opening balance", "", "", "", cny(result.opening_fen))
+    closing = ("", "closing balance", "", "", "", cny(result.closing_fen))
+    head = ("day", "posting", "with", "for", "CNY", "balance")
+    click.echo(f"{result.account}\n")
+    click.echo(table(head, [opening, *rows, closing], left=4))
+    totals = [(kind, cny(amount_fen)) for kind, amount_fen in result.totals_fen.items()]
+    click.echo("\n" + table(("by kind", "CNY"), totals))
+
+
+def _row(line: "Line") -> tuple[str, ...]:
+    what = line.instrument or ("" if line.agreement is None else f"agreement {line.agreement}")
+    return line.day, line.kind, line.other, what, cny(line.amount_fen), cny(line.balance_fen)
+
+
+def _day(text: str | None) -> str | None:
+    from exchange.calendar import parse_day
+
+    return None if text is None else parse_day(text).isoformat()

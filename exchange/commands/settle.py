@@ -1,0 +1,92 @@
+"""`suanshi settle`: a day log into the books."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import Stages, cny, note_compiling, print_json, table
+
+if TYPE_CHECKING:
+    from ledger.books import Books
+    from ledger.summary import Settlement
+
+
+@click.command()
+@options.day_log
+@options.ledger
+@click.option(
+    "--carry", is_flag=True, help="Carry open positions instead of taking them as delivered."
+)
+@options.dry_run
+@options.as_json
+def settle(day_log: Path, ledger: Path | None, carry: bool, dry_run: bool, as_json: bool) -> None:
+    """Settle a day: money, fees, deliveries and vouchers, into the books.
+
+    结算一天：资金、费用、交割与算力券，记入账簿。
+    """
+    path = ledger or day_log.parent / options.LEDGER_NAME
+    result = _settled(day_log, path, deliver=not carry, dry_run=dry_run)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"day_log": str(day_log), "ledger": str(path), **asdict(result)})
+    else:
+        _show(result, path)
+
+
+def _settled(day_log: Path, path: Path, *, deliver: bool, dry_run: bool) -> "Settlement":
+    from exchange.engines import open_engine
+    from exchange.replay import Replay, certified
+    from ledger.daylog import read_day_log
+    from ledger.settle import settle
+
+    log = read_day_log(day_log)
+    with Stages() as stages, _books(path, dry_run) as books:
+
+        def events() -> Any:
+            """Only a day that is not settled yet is replayed."""
+            engine = open_engine("kernel", log.limits, compiling=note_compiling)
+            run = Replay(
+                log, engine, progress=lambda done: stages("replay", done, log.command_count)
+            )
+            return (yield from certified(run, log))
+
+        return settle(
+            books,
+            log.registry,
+            events(),
+            log.sha256,
+            deliver=deliver,
+            dry_run=dry_run,
+            progress=stages,
+        )
+
+
+def _books(path: Path, dry_run: bool) -> "Books":
+    from ledger.books import memory_books, open_or_create_books
+
+    return memory_books() if dry_run and not path.exists() else open_or_create_books(path)
+
+
+def _show(result: "Settlement", path: Path) -> None:
+    if result.already_settled:
+        click.echo(f"{path}: {result.day} is settled already from this log; nothing was changed\n")
+    elif result.dry_run:
+        click.echo(f"{path}: {result.day} would be settled so; nothing was written\n")
+    rows = [
+        ("instruments that traded", f"{result.instruments:,}"),
+        ("trades", f"{result.trades:,}"),
+        ("volume, lots", f"{result.volume:,}"),
+        ("turnover, CNY", cny(result.turnover_fen)),
+        ("fees, CNY", cny(result.fees_fen)),
+        ("deposits, CNY", cny(result.deposits_fen)),
+        ("paid to suppliers, CNY", cny(result.delivered_fen)),
+        ("service agreements", f"{result.agreements:,}"),
+        ("vouchers, CNY", cny(result.vouchers_fen)),
+        ("postings", f"{result.postings:,}"),
+        ("trial balance, CNY", cny(result.trial_balance_fen)),
+    ]
+    click.echo(table((f"trading day {result.day}", ""), rows))
+    click.echo(f"\n  batch sha256 {result.sha256}")

@@ -1,0 +1,47 @@
+"""`suanshi verify`: the books against the day log, everything done again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import note, note_compiling, print_json
+from exchange.commands.outcome import ExitCode
+
+if TYPE_CHECKING:
+    from exchange.engines import EngineName
+
+
+@click.command()
+@options.day_log
+@options.ledger
+@options.engine
+@options.as_json
+def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bool) -> ExitCode:
+    """Recompute a settled day from its log and list every difference.
+
+    由日志重算一天，逐项比对账簿。
+    """
+    from exchange.engines import open_engine
+    from ledger.verify import verify as run
+
+    path = ledger or day_log.parent / options.LEDGER_NAME
+    note(f"verifying {path} against {day_log} ...")
+    differences = run(
+        path, day_log, lambda limits: open_engine(engine, limits, compiling=note_compiling)
+    )
+    if as_json:
+        document = {
+            "day_log": str(day_log),
+            "ledger": str(path),
+            "ok": not differences,
+            "differences": differences,
+        }
+        print_json(document)
+    elif differences:
+        click.echo("\n".join(differences))
+        note(f"{len(differences)} differences")
+    else:
+        click.echo(f"{path}: everything agrees with {day_log}")
+    return ExitCode.DIFFERENCES if differences else ExitCode.DONE
