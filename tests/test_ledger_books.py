@@ -1,4 +1,4 @@
-"""The books as a file: append-only by the database itself, one writer, one clear line for errors."""
+"""The books as a file: append-only by the database itself, one writer, one line per error."""
 
 import subprocess
 import sys
@@ -96,7 +96,7 @@ def test_new_books_do_not_take_the_place_of_a_file(path):
 
 
 def test_new_books_in_a_folder_that_is_not_there_are_refused(tmp_path):
-    with pytest.raises(LedgerError, match="the folder .* does not exist"):
+    with pytest.raises(LedgerError, match=r"the folder .* does not exist"):
         create_books(tmp_path / "nowhere" / "books.duckdb")
 
 
