@@ -3,9 +3,11 @@
 It is the specification. The compiled engine must say the same events for the same commands, to
 the byte; where the two differ, RULES.md decides. Nothing here is clever or fast. Read in this
 order: this file (what orders may ask for), reference_market.py (how they run),
-reference_book.py and reference_accounts.py (what they are kept in), reference_admin.py and
-reference_fields.py (the venue's commands, and which commands make no sense).
+reference_book.py, reference_accounts.py and reference_agenda.py (what it is kept in),
+reference_admin.py and reference_fields.py (the venue's commands, and which make no sense).
 """
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +140,7 @@ class ReferenceEngine:
         order.set_leaves(command.quantity)
         order.shown = order.slice
         if order.tif == TimeInForce.GTD:
-            market.schedule_expiry(instrument, order.expiry_s)
+            market.agenda.add_expiry(instrument.id, order.expiry_s)
         flags = EventFlag.WAITING if order.waiting else 0
         market.say(EventKind.ACCEPTED, order, command.quantity, flags=flags)
         market.enter(order)
@@ -159,9 +161,9 @@ class ReferenceEngine:
         reason = _refuse_means(order, order.price, total=quantity, growth=quantity)
         if reason:
             return reason
-        if order.post_only and market.would_meet(order):
+        if order.post_only and instrument.would_meet(order):
             return Reason.POST_ONLY
-        if order.tif == TimeInForce.FOK and not market.could_fill(order, quantity):
+        if order.tif == TimeInForce.FOK and not instrument.could_fill(order, quantity):
             return Reason.FOK
         if not market.has_room(order.session, order.user_ref):
             return Reason.POOL_FULL
@@ -257,20 +259,16 @@ class ReferenceEngine:
         reason = _refuse_means(order, price, total, growth)
         if reason:
             return reason
-        if not keeps_place and self._would_break_post_only(order, price):
+        if order.post_only and not keeps_place and self._would_meet(order, price):
             return Reason.POST_ONLY
         self._change(order, command, total - order.cumulative, keeps_place)
         return Reason.NONE
 
-    def _would_break_post_only(self, order: Order, price: int) -> bool:
-        """Whether a post-only order would meet something at this price."""
-        front = order.instrument.front(1 - order.side)
-        return (
-            order.post_only
-            and order.instrument.phase == Phase.CONTINUOUS
-            and front is not None
-            and (front.price <= price if order.side == BUY else front.price >= price)
-        )
+    def _would_meet(self, order: Order, price: int) -> bool:
+        """Whether a resting order at another price would meet anything, were it to run."""
+        instrument = order.instrument
+        runs = instrument.phase == Phase.CONTINUOUS
+        return runs and instrument.would_meet(replace(order, price=price))
 
     def _change(self, order: Order, command: Command, leaves: int, keeps_place: bool) -> None:
         """Apply an accepted replace, and let the order run again where it lost its place."""
@@ -285,7 +283,7 @@ class ReferenceEngine:
         order.display = command.display or order.display
         if command.expiry_s:
             order.expiry_s = command.expiry_s
-            market.schedule_expiry(order.instrument, order.expiry_s)
+            market.agenda.add_expiry(order.instrument.id, order.expiry_s)
         order.set_leaves(leaves)
         if not keeps_place:
             order.shown = order.slice

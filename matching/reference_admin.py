@@ -122,12 +122,13 @@ def set_times(market: Market, command: Command) -> Reason:
     close_s, gate_s = command.expiry_s, command.target_ref
     if _past(market, close_s) or _past(market, gate_s):
         return Reason.TIME_PAST
-    market.unschedule(instrument, SCHEDULED_BY["close"])
-    instrument.close_s = close_s
+    agenda, cause = market.agenda, SCHEDULED_BY["close"]
+    agenda.drop_phases(instrument.id, cause)
     if close_s:
-        market.schedule_expiry(instrument, close_s)
-        market.schedule_phase(instrument, close_s, Phase.CLOSED, SCHEDULED_BY["close"])
-    market.schedule_gate(instrument, gate_s)
+        agenda.add_expiry(instrument.id, close_s)
+        agenda.add_phase(instrument.id, close_s, Phase.CLOSED, cause)
+    agenda.move_gate(instrument.id, instrument.gate_s, gate_s)
+    instrument.close_s, instrument.gate_s = close_s, gate_s
     return _done(market, command, number=gate_s)
 
 
@@ -157,10 +158,9 @@ def set_phase(market: Market, command: Command) -> Reason:
     if _past(market, command.expiry_s):
         return Reason.TIME_PAST
     cause = SCHEDULED_BY["command"]
-    pending = sum(other == cause for _, other in market.due.values())
-    if pending >= scheduled_phases_max(market.limits):
+    if market.agenda.count_phases(cause) >= scheduled_phases_max(market.limits):
         return Reason.POOL_FULL
-    market.schedule_phase(instrument, command.expiry_s, command.type, cause)
+    market.agenda.add_phase(instrument.id, command.expiry_s, command.type, cause)
     return Reason.NONE
 
 

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict
 
-from matching.records import FEE_MAX_FEN, RATE_UNIT, OrderType, Phase, Side, TimeInForce
+from matching.records import (
+    FEE_MAX_FEN,
+    RATE_UNIT,
+    OrderType,
+    Phase,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from matching.reference_accounts import Account
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -183,6 +191,33 @@ class Instrument:
         for _, level in self.levels(side):
             return next(iter(level.values()))
         return None
+
+    def would_meet(self, order: Order) -> bool:
+        """Whether anything on the other side is at the order's price or better."""
+        front = self.front(1 - order.side)
+        return front is not None and order.accepts(front.price)
+
+    def could_fill(self, order: Order, quantity: int) -> bool:
+        """Whether the order, arriving now, would trade this quantity at once (fill or kill).
+
+        Hidden quantity counts. Own orders never count under prevention, and where prevention
+        would end the incoming order, nothing behind the first of them: of its own level only what
+        is shown in front of it, since the rest would come back behind.
+        """
+        low, high = self.collar_range()
+        for price, level in self.levels(1 - order.side):
+            if quantity <= 0 or not order.accepts(price) or not low <= price <= high:
+                break
+            makers = list(level.values())
+            own = [order.account.related(maker.account) for maker in makers]
+            if order.stp == SelfTradePrevention.NONE or not any(own):
+                quantity -= sum(maker.leaves for maker in makers)
+            elif order.stp in (SelfTradePrevention.OLDEST, SelfTradePrevention.DECREMENT):
+                others = (maker.leaves for maker, mine in zip(makers, own, strict=True) if not mine)
+                quantity -= sum(others)
+            else:
+                return quantity <= sum(maker.shown for maker in makers[: own.index(True)])
+        return quantity <= 0
 
     def uncross_price(self) -> int | None:
         """The one price at which the book is to be uncrossed; None where it is not crossed.

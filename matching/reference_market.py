@@ -7,8 +7,6 @@ decided elsewhere (reference.py for orders, reference_admin.py for the venue).
 from collections import Counter, deque
 from collections.abc import Callable
 
-from sortedcontainers import SortedDict
-
 from matching.limits import Limits
 from matching.records import (
     NANOSECONDS,
@@ -20,14 +18,9 @@ from matching.records import (
     TimeInForce,
 )
 from matching.reference_accounts import Account, Session
+from matching.reference_agenda import EXPIRY, GATE, Agenda
 from matching.reference_book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.state import SCHEDULED_BY
-
-EXPIRY, GATE, PHASE = 0, 1, 2
-"""Classes of due work, in the order in which they run at one second."""
-
-Due = tuple[int, int, int, int]
-"""When and what: due second, class, instrument, order of scheduling (0 but for PHASE)."""
 
 REFS_PER_PAGE = 1024
 
@@ -40,14 +33,13 @@ class Market:
         self.now_ns = 0
         self.trades = 0
         self.accepted = 0
-        self.scheduled = 0
         self.ticks = 0
         self.sessions: dict[int, Session] = {}
         self.accounts: dict[int, Account] = {}
         self.instruments: dict[int, Instrument] = {}
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
-        self.due: SortedDict = SortedDict()  # Due -> (phase, cause), (0, 0) but for PHASE
+        self.agenda = Agenda()
         self.events: list[tuple[int, ...]] = []
         self.stamp = (0, 0)  # sequence and time of the command under way
 
@@ -123,6 +115,12 @@ class Market:
         self.ref_pages[page] -= 1
         if self.ref_pages[page] == 0:
             del self.ref_pages[page]
+
+    def has_room(self, session: int, user_ref: int) -> bool:
+        """Whether one more order fits: a slot, and a page of refs with a live order."""
+        page = session, user_ref // REFS_PER_PAGE
+        fits_page = page in self.ref_pages or len(self.ref_pages) < self.limits.ref_pages
+        return len(self.orders) < self.limits.orders and fits_page
 
     def take_off(self, order: Order, quantity: int, reason: int, request: int = 0) -> None:
         """Take quantity off an order without a trade; at zero the order is over."""
@@ -326,38 +324,17 @@ class Market:
         Its end takes the place of an earlier collar's, and lifts nothing but an auction.
         """
         self.change_phase(instrument, Phase.AUCTION)
-        self.unschedule(instrument, SCHEDULED_BY["collar"])
+        cause = SCHEDULED_BY["collar"]
         due_s = self.now_ns // NANOSECONDS + instrument.collar_s
-        self.schedule_phase(instrument, due_s, Phase.CONTINUOUS, SCHEDULED_BY["collar"])
+        self.agenda.drop_phases(instrument.id, cause)
+        self.agenda.add_phase(instrument.id, due_s, Phase.CONTINUOUS, cause)
 
     # Time
 
-    def schedule_expiry(self, instrument: Instrument, due_s: int) -> None:
-        """Look for orders that end at this second when it comes."""
-        self.due[due_s, EXPIRY, instrument.id, 0] = (0, 0)
-
-    def schedule_gate(self, instrument: Instrument, gate_s: int) -> None:
-        """Close the gate at this second instead of any other; 0: at none."""
-        self.due.pop((instrument.gate_s, GATE, instrument.id, 0), None)
-        instrument.gate_s = gate_s
-        if gate_s:
-            self.due[gate_s, GATE, instrument.id, 0] = (0, 0)
-
-    def schedule_phase(self, instrument: Instrument, due_s: int, phase: int, cause: int) -> None:
-        """Change the phase at this second, after what was scheduled for it before."""
-        self.scheduled += 1
-        self.due[due_s, PHASE, instrument.id, self.scheduled] = (phase, cause)
-
-    def unschedule(self, instrument: Instrument, cause: int) -> None:
-        """Drop the phase changes of this cause that are to come."""
-        for due, (_, other) in list(self.due.items()):
-            if due[2] == instrument.id and other == cause:
-                del self.due[due]
-
     def do_due_work(self) -> None:
         """Do all that is due by now: by second, class, instrument, then order of scheduling."""
-        while self.due and self.due.peekitem(0)[0][0] * NANOSECONDS <= self.now_ns:
-            (due_s, work, number, _), (phase, cause) = self.due.popitem(0)
+        while due := self.agenda.take(self.now_ns):
+            (due_s, work, number, _), (phase, cause) = due
             instrument = self.instruments[number]
             if work == EXPIRY:
                 self._expire(instrument, due_s)
@@ -395,39 +372,3 @@ class Market:
         for order in self.in_acceptance(lambda order: order.instrument is instrument):
             if wanted(order):
                 self.take_off(order, order.leaves, reason)
-
-    # Could an order trade
-
-    def would_meet(self, order: Order) -> bool:
-        """Whether anything on the other side is at the order's price or better."""
-        front = order.instrument.front(1 - order.side)
-        return front is not None and order.accepts(front.price)
-
-    def could_fill(self, order: Order, quantity: int) -> bool:
-        """Whether the order, arriving now, would trade this quantity at once (fill or kill).
-
-        Hidden quantity counts. Own orders never count under prevention, and where prevention
-        would end the incoming order, nothing behind the first of them: of its own level only what
-        is shown in front of it, since the rest would come back behind.
-        """
-        instrument = order.instrument
-        low, high = instrument.collar_range()
-        for price, level in instrument.levels(1 - order.side):
-            if quantity <= 0 or not order.accepts(price) or not low <= price <= high:
-                break
-            makers = list(level.values())
-            own = [order.account.related(maker.account) for maker in makers]
-            if order.stp == SelfTradePrevention.NONE or not any(own):
-                quantity -= sum(maker.leaves for maker in makers)
-            elif order.stp in (SelfTradePrevention.OLDEST, SelfTradePrevention.DECREMENT):
-                others = (maker.leaves for maker, mine in zip(makers, own, strict=True) if not mine)
-                quantity -= sum(others)
-            else:
-                return quantity <= sum(maker.shown for maker in makers[: own.index(True)])
-        return quantity <= 0
-
-    def has_room(self, session: int, user_ref: int) -> bool:
-        """Whether one more order fits: a slot, and a page of refs with a live order."""
-        page = session, user_ref // REFS_PER_PAGE
-        fits_page = page in self.ref_pages or len(self.ref_pages) < self.limits.ref_pages
-        return len(self.orders) < self.limits.orders and fits_page

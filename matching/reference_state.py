@@ -1,8 +1,9 @@
 """The reference's state, written as the tables of state.py."""
 
 from matching.records import TimeInForce
+from matching.reference_agenda import PHASE
 from matching.reference_book import Instrument, Order
-from matching.reference_market import PHASE, Market
+from matching.reference_market import Market
 from matching.state import Tables, table
 
 
@@ -20,7 +21,7 @@ def state_tables(market: Market) -> Tables:
         ],
         "schedule": [
             (due_s, instrument, phase, cause)
-            for (due_s, work, instrument, _), (phase, cause) in market.due.items()
+            for (due_s, work, instrument, _), (phase, cause) in market.agenda.work.items()
             if work == PHASE
         ],
         "positions": _positions(market),

@@ -62,7 +62,7 @@ class World:
         self.accepted: set[tuple[int, int]] = set()
         self.names: dict[tuple[int, int], str] = {}
         self.options: dict[str, list[str]] = {}
-        self.capacities: dict[str, int] = {}
+        self.phase = Phase.CLOSED
         self.set_up()
 
     # Sending
@@ -103,14 +103,11 @@ class World:
         money = int(declared.get("money", 10**12))
         if money:
             self.administer(CommandKind.FUND, account=number, amount_fen=money)
-        self.capacities[name] = int(declared.get("capacity", 10**7))
+        capacity = int(declared.get("capacity", 10**7))
         for instrument in self.instruments.values():
-            if self.capacities[name]:
+            if capacity:
                 self.administer(
-                    CommandKind.REGISTER,
-                    account=number,
-                    instrument=instrument,
-                    quantity=self.capacities[name],
+                    CommandKind.REGISTER, account=number, instrument=instrument, quantity=capacity
                 )
         return number
 
@@ -169,6 +166,11 @@ class World:
             quantity=deposit,
         )
         self.administer(CommandKind.TIMES, instrument=number, expiry_s=close_s, target_ref=gate_s)
+        if "collar" in values:
+            ticks, _, seconds = values["collar"]
+            self.administer(
+                CommandKind.COLLAR, instrument=number, price=int(ticks), quantity=int(seconds)
+            )
         self.administer(CommandKind.PHASE, instrument=number, type=phase)
 
     # Commands
@@ -237,7 +239,7 @@ class World:
             self.account(name)
         return self.session(name)
 
-    def do_replace(self, name: str, quantity: str, _: str, price: str) -> Any:
+    def do_replace(self, name: str, quantity: str, _: str, price: str, *requeue: str) -> Any:
         session, target = self.order(name)
         return self.send(
             CommandKind.REPLACE,
@@ -246,6 +248,7 @@ class World:
             target_ref=target,
             quantity=int(quantity),
             price=int(price),
+            flags=CommandFlag.REQUEUE if requeue else 0,
         )
 
     def do_mass_cancel(self, scope: str, name: str, *by: str) -> Any:
@@ -298,6 +301,8 @@ class World:
                 lines.append(
                     f"killed {name}" if kill else f"rejected {CLASSES.get(reason, reason.name)}"
                 )
+            elif kind == EventKind.PHASE_CHANGED:
+                self.phase = Phase(event["flags"])
             elif kind == EventKind.ACCEPTED:
                 self.accepted.add(key)
                 lines.append(f"accepted {name}")
@@ -333,6 +338,9 @@ class World:
         expected = [tuple(int(part) for part in level.split(":")) for level in levels]
         depth = [(int(p), int(q)) for p, q in self.engine.depth(1, 1000)[Side[side.upper()]]]
         assert depth == expected
+
+    def check_phase(self, name: str) -> None:
+        assert self.phase == PHASES[name]
 
     def check_queue(self, side: str, price: str, *names: str) -> None:
         keys = self.engine.queue(1, Side[side.upper()], int(price))
