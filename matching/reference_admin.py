@@ -152,7 +152,7 @@ def set_phase(market: Market, command: Command) -> Reason:
     if instrument.gated or not instrument.high or (now and instrument.phase == command.type):
         return Reason.PHASE
     if now:
-        asker = command.session, command.user_ref, command.account
+        asker = command.session, command.user_ref
         market.change_phase(instrument, command.type, asker)
         return Reason.NONE
     if _past(market, command.expiry_s):

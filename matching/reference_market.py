@@ -265,11 +265,11 @@ class Market:
     # Phases
 
     def change_phase(
-        self, instrument: Instrument, phase: int, asker: tuple[int, int, int] = (0, 0, 0)
+        self, instrument: Instrument, phase: int, asker: tuple[int, int] = (0, 0)
     ) -> None:
         """Go to a phase: close the day, or uncross, and then run the stops that this reaches.
 
-        `asker` is session, user_ref and account of the PHASE command, where it is one.
+        `asker` is session and user_ref of the PHASE command, where it is one.
         """
         base = instrument.last or instrument.reference
         prices: list[int] = []
@@ -285,7 +285,6 @@ class Market:
             quantity=min(volume, QUANTITY_MAX),
             session=asker[0],
             user_ref=asker[1],
-            account=asker[2],
             instrument=instrument.id,
             flags=phase,
         )
