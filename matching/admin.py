@@ -63,8 +63,6 @@ def has_orders(m, instrument_id):
 def sender_reason(m, c):
     """Administrative commands come from the venue (session 0) or an operator's session."""
     session_id = i64(c["session"])
-    if session_id == 0:
-        return NONE
     if session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
         return UNKNOWN_SESSION
     if i64(m.sessions[session_id]["operator"]) == 0:
@@ -131,7 +129,7 @@ def malformed_reason(c):
 @inline
 def accept(m, c, other, shown, price, quantity, leaves):
     """The one event of an accepted administrative command."""
-    return answer(m, c, c["kind"], NONE, 0, other, shown, price, quantity, leaves)
+    return answer(m, c, i64(c["kind"]), NONE, 0, other, shown, price, quantity, leaves)
 
 
 @inline
@@ -146,7 +144,7 @@ def list_instrument(m, c):
     instrument["phase"] = CLOSED
     instrument["reference"] = c["price"]
     instrument["tick_fen"] = c["quantity"]
-    accept(m, c, 0, 0, c["price"], c["quantity"], 0)
+    accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)
     return NONE
 
 
@@ -210,7 +208,7 @@ def set_fees(m, c):
     instrument["taker_rate"] = c["stop"]
     instrument["deposit_fen"] = c["quantity"]
     bound_size(instrument)
-    accept(m, c, 0, c["quantity"], c["price"], c["stop"], 0)
+    accept(m, c, 0, i64(c["quantity"]), i64(c["price"]), i64(c["stop"]), 0)
     return NONE
 
 
@@ -253,7 +251,7 @@ def set_collar(m, c):
         return WRONG_PHASE
     instrument["collar"] = c["price"]
     instrument["collar_s"] = c["quantity"]
-    accept(m, c, 0, 0, c["price"], c["quantity"], 0)
+    accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)
     return NONE
 
 
@@ -266,7 +264,7 @@ def open_session(m, c):
     session = m.sessions[session_id]
     if i64(session["opened"]) != 0 and session["firm"] != c["account"]:
         return NOT_ENTITLED
-    operator = 1 if i64(c["flags"]) == OPERATOR else 0
+    operator = i64(1) if i64(c["flags"]) == OPERATOR else i64(0)
     session["firm"] = c["account"]
     session["opened"] = 1
     session["operator"] = operator
@@ -286,7 +284,7 @@ def open_account(m, c):
     account["firm"] = c["target_ref"]
     group = i64(c["quantity"])
     account["group"] = group if group != 0 else account_id + OWN_GROUP
-    accept(m, c, c["target_ref"], 0, 0, group, 0)
+    accept(m, c, i64(c["target_ref"]), 0, 0, group, 0)
     return NONE
 
 
@@ -307,15 +305,15 @@ def change_account(m, c):
         account["order_max"] = c["quantity"]
         account["position_max"] = min(i64(c["display"]), i64(POSITION_MAX))
         account["notional_max"] = amount_fen
-        at = accept(m, c, 0, 0, 0, c["quantity"], c["display"])
+        at = accept(m, c, 0, 0, 0, i64(c["quantity"]), i64(c["display"]))
         m.events[at]["amount_fen"] = amount_fen
         return NONE
     if kind == HALT_ACCOUNT:
         account["halted"] = 1 if i64(c["flags"]) == HALT else 0
-        accept(m, c, 0, 0, 0, account["halted"], 0)
+        accept(m, c, 0, 0, 0, i64(account["halted"]), 0)
         return NONE
     if kind == FUND:
-        if amount_fen > FREE_MAX_FEN - i64(account["free"]):
+        if amount_fen > FREE_MAX_FEN - i64(account["funded"]):
             return FUNDS
         account["free"] += amount_fen
         account["funded"] += amount_fen

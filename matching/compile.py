@@ -53,14 +53,39 @@ def entry(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call, without reference counts."""
-    return numba.njit(_nrt=False, error_model="numpy", no_cpython_wrapper=True)(function)
+    return _internal(function, forceinline=False)
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a small function into its callers; halves the time of a command."""
-    return numba.njit(_nrt=False, error_model="numpy", no_cpython_wrapper=True, forceinline=True)(
-        function
+    return _internal(function, forceinline=True)
+
+
+def _internal(function: Callable[..., Any], forceinline: bool) -> Any:
+    dispatcher = numba.njit(
+        _nrt=False, error_model="numpy", no_cpython_wrapper=True, forceinline=forceinline
+    )(function)
+    if JIT_DISABLED:
+        return dispatcher
+    # A literal argument would make a version of its own for every value, and each takes 0.1 s.
+    resolve = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: resolve(
+        tuple(types.unliteral(argument) for argument in args), kws
     )
+    return dispatcher
+
+
+def compile_quickly(function: Any, signature: Any) -> None:
+    """Compile a kernel and all that it calls with few optimisations.
+
+    Whoever calls it is optimised as a whole anyway; doing so at every level costs a minute.
+    """
+    before = numba.config.OPT
+    numba.config.OPT = type(before)(1)
+    try:
+        function.compile(signature)
+    finally:
+        numba.config.OPT = before
 
 
 def _lowest_bit(word: int) -> int:

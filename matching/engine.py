@@ -1,10 +1,11 @@
 """The engine: the face of the compiled machine."""
 
 import numpy as np
-from numba import carray
+from numba import carray, int64, typeof
 from numpy.typing import NDArray
 
-from matching.compile import JIT_DISABLED, entry, pointer
+from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled, pointer
+from matching.inspection import Inspection
 from matching.layout import (
     ACCOUNT,
     INSTRUMENT,
@@ -56,7 +57,7 @@ def run_compiled(header):
     return run(m, header[36])
 
 
-class Engine:
+class Engine(Inspection):
     """The matching machine: commands in, events out.
 
     >>> from matching import Limits
@@ -76,9 +77,14 @@ class Engine:
         state["next_due_ns"] = NEVER
         state["refs"] = limits.refs
         state["session_pages"] = pages_a_session(limits)
+        self._arrays["sessions"][0]["opened"] = 1  # the venue itself
+        self._arrays["sessions"][0]["operator"] = 1
         self._header = np.zeros(2 * len(Machine._fields) + 1, np.int64)
         for at, array in enumerate([*self._arrays.values(), self._inbox, self._events]):
             self._header[2 * at : 2 * at + 2] = array.ctypes.data, len(array)
+        if not (JIT_DISABLED or is_compiled()):
+            machine = Machine(*self._arrays.values(), self._inbox, self._events)
+            compile_quickly(run, (typeof(machine), int64))
         self._state = state.view(np.int64)
         self._at = {name: STATE.names.index(name) for name in ("cursor", "events")}
 
@@ -104,7 +110,7 @@ class Engine:
             parts.append(self._events[: state[at["events"]]].copy())
             state[at["events"]] = 0
         last = self._events[: state[at["events"]]]
-        return np.concatenate([*parts, last]) if parts else last
+        return np.concatenate([*parts, last], dtype=EVENT) if parts else last
 
     def _run(self, commands: Commands, count: int) -> bool:
         if JIT_DISABLED:

@@ -38,6 +38,8 @@ TAKER = int(EventFlag.TAKER)
 REMAINDER, SELF_TRADE = int(Reason.REMAINDER), int(Reason.SELF_TRADE)
 NANOSECONDS = 1_000_000_000
 
+OUT_OF_REACH = 2**40
+
 ROOM = 8
 """Events that must fit before anything is begun: no single step makes more."""
 
@@ -73,15 +75,20 @@ def limit_index(instrument, side, price):
 
 
 @inline
-def collar_index(instrument, side):
-    """The lowest level of the other side that the collar admits."""
+def collar_bound(m, instrument_id, side, limit):
+    """The lowest level of the other side that limit and collar admit: none if even the best one is
+    beyond the collar."""
+    instrument = m.instruments[instrument_id]
     collar = i64(instrument["collar"])
     if collar == 0:
-        return i64(1)
+        return limit
     last = i64(instrument["last"])
     reference = last if last > 0 else i64(instrument["reference"])
-    edge = reference + collar if side == BUY else reference - collar
-    return index_at(instrument, 1 - side, edge)
+    toward = collar if side == BUY else -collar
+    nearest = index_at(instrument, 1 - side, reference - toward)
+    if i64(m.tops[instrument_id * 4 + 1 - side]) > nearest:
+        return OUT_OF_REACH
+    return max(limit, index_at(instrument, 1 - side, reference + toward))
 
 
 @inline
@@ -95,12 +102,12 @@ def start(m, slot):
     """Prepare the run of an order that is in no book."""
     state = m.state[0]
     order = m.orders[slot]
-    instrument = m.instruments[i64(order["instrument"])]
+    instrument_id = i64(order["instrument"])
     side = i64(order["side"])
-    limit = limit_index(instrument, side, i64(order["price"]))
+    limit = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
     state["slot"] = slot
     state["limit"] = limit
-    state["bound"] = max(limit, collar_index(instrument, side))
+    state["bound"] = collar_bound(m, instrument_id, side, limit)
     state["traded_low"] = 0
     state["traded_high"] = 0
 
@@ -114,18 +121,21 @@ def fillable(m, order, bound, wanted):
     mode = i64(order["mode"]) & STP_MASK
     index = i64(m.tops[instrument_id * 4 + book])
     found = i64(0)
+    stops = mode == NEWEST or mode == BOTH
     while index >= bound and index != 0:
         slot = i64(m.levels[level_at(instrument, book, index)]["head"])
+        shown = found
         while slot != 0:
             resting = m.orders[slot]
             if mode != 0 and same_owner(m, order, resting):
-                if mode == NEWEST or mode == BOTH:
-                    return False
+                if stops:
+                    return shown >= wanted
             else:
                 found += i64(resting["leaves"])
-                if found >= wanted:
-                    return True
+                shown += i64(resting["shown"])
             slot = i64(resting["next"])
+        if found >= wanted:
+            return True
         index = next_below(m, instrument, book, index)
     return False
 
@@ -161,7 +171,7 @@ def take_off(m, command, slot, quantity):
     release(m, order, quantity)
     shown = min(i64(order["shown"]), i64(order["leaves"]))
     order["shown"] = shown
-    report(m, command, order, CANCELLED, SELF_TRADE, 0, 0, shown, order["price"], quantity)
+    report(m, command, order, CANCELLED, SELF_TRADE, 0, 0, shown, i64(order["price"]), quantity)
 
 
 @inline
@@ -229,7 +239,7 @@ def sweep(m, command):
             shown = min(i64(maker["display"]), i64(maker["leaves"]))
             maker["shown"] = shown
             requeue(m, maker_slot, level)
-            report(m, command, maker, REFRESHED, 0, 0, 0, shown, maker["price"], shown)
+            report(m, command, maker, REFRESHED, 0, 0, 0, shown, i64(maker["price"]), shown)
     return True
 
 
@@ -265,7 +275,7 @@ def drop(m, command, slot, reason):
     order = m.orders[slot]
     leaves = i64(order["leaves"])
     release(m, order, leaves)
-    report(m, command, order, CANCELLED, reason, 0, 0, 0, order["price"], leaves)
+    report(m, command, order, CANCELLED, reason, 0, 0, 0, i64(order["price"]), leaves)
     finish(m, slot)
 
 

@@ -66,6 +66,7 @@ def run(m, count):
             stage = EXECUTE
         if stage == EXECUTE:
             state["stage"] = FETCH
+            state["after"] = FETCH
             kind = i64(c["kind"])
             if kind == NEW:
                 left = new_order(m, c)
@@ -79,7 +80,7 @@ def run(m, count):
             if left == RUNS:
                 stage = SWEEP
             elif left == TRIGGERS:
-                begin_wave(m, c, FETCH)
+                begin_wave(m)
                 continue
             elif state["stage"] == FETCH:
                 state["cursor"] += 1
@@ -87,16 +88,15 @@ def run(m, count):
             else:
                 continue
         if stage == SWEEP:
-            if begin_run(m, c):
-                state["cursor"] += 1
+            run_order(m, c)
             continue
         work(m, c, stage)
     return True
 
 
 @inline
-def begin_run(m, c):
-    """The run of an order that came with the command. Returns whether the command is done."""
+def run_order(m, c):
+    """The run of the incoming order, or of a stop that was triggered."""
     state = m.state[0]
     order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
@@ -106,16 +106,14 @@ def begin_run(m, c):
         state["base_price"] = last if last > 0 else i64(instrument["reference"])
     if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or room(m) < ROOM):
         state["stage"] = SWEEP
-        return False
+        return
     come_to_rest(m, c)
     state["slot"] = 0
     trigger(m, instrument_id)
     if state["queue_tail"] != 0:
         state["stage"] = QUEUE
-        state["after"] = FETCH
-        return False
-    state["stage"] = FETCH
-    return True
+    else:
+        go_on(state)
 
 
 @kernel

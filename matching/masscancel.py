@@ -31,10 +31,8 @@ KIND_MASS_CANCELLED = int(EventKind.MASS_CANCELLED)
 
 @inline
 def is_open(m, session_id):
-    """Whether a session may speak; the venue itself always may."""
-    return session_id == 0 or (
-        session_id < len(m.sessions) and i64(m.sessions[session_id]["opened"]) != 0
-    )
+    """Whether a session may speak."""
+    return session_id < len(m.sessions) and i64(m.sessions[session_id]["opened"]) != 0
 
 
 @inline
@@ -43,9 +41,7 @@ def mass_cancel_reason(m, c):
     scope, session_id = i64(c["type"]), i64(c["session"])
     if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= scope <= 3:
         return MALFORMED
-    operator = session_id == 0 or (
-        is_open(m, session_id) and i64(m.sessions[session_id]["operator"]) != 0
-    )
+    operator = is_open(m, session_id) and i64(m.sessions[session_id]["operator"]) != 0
     if not operator and not ref_in_range(m, i64(c["user_ref"])):
         return MALFORMED
     if not is_open(m, session_id):
@@ -74,7 +70,7 @@ def mass_cancel(m, c):
         reject(m, c, reason)
         return
     scope, session_id = i64(c["type"]), i64(c["session"])
-    operator = session_id == 0 or i64(m.sessions[session_id]["operator"]) != 0
+    operator = i64(m.sessions[session_id]["operator"]) != 0
     if operator and scope == SCOPE_SESSION:
         session_id = i64(c["target_ref"])
     size = gather_mass(m, scope, session_id, i64(c["account"]), i64(c["instrument"]), operator)

@@ -10,7 +10,7 @@ from matching.incoming import (
     CONTINUOUS,
     FOK,
     IOC,
-    collar_index,
+    collar_bound,
     fillable,
     finish,
     limit_index,
@@ -215,7 +215,7 @@ def new_order_reason(m, c):
     side = i64(c["side"])
     money = i64(0)
     if side == BUY:
-        money = reserve(instrument, worst_price(instrument, price), quantity)
+        money = reserve(instrument, worst_price(instrument, price), quantity, i64(0))
     return means_reason(m, account_id, instrument_id, side, money, quantity)
 
 
@@ -299,9 +299,8 @@ def last_reasons(m, slot):
     if i64(order["tif"]) == FOK:
         instrument = m.instruments[i64(order["instrument"])]
         side = i64(order["side"])
-        bound = max(
-            limit_index(instrument, side, i64(order["price"])), collar_index(instrument, side)
-        )
+        limit = limit_index(instrument, side, i64(order["price"]))
+        bound = collar_bound(m, i64(order["instrument"]), side, limit)
         if not fillable(m, order, bound, i64(order["leaves"])):
             return REFUSED_FOK
     return NONE
@@ -334,7 +333,9 @@ def new_order(m, c):
     if i64(c["tif"]) == GTD:
         add(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
     flags = FLAG_WAITING if i64(c["stop"]) != 0 else 0
-    report(m, c, order, ACCEPTED, 0, flags, 0, order["shown"], c["price"], c["quantity"])
+    report(
+        m, c, order, ACCEPTED, 0, flags, 0, i64(order["shown"]), i64(c["price"]), i64(c["quantity"])
+    )
     return enter(m, slot)
 
 
@@ -367,14 +368,20 @@ def enter(m, slot):
 
 
 @inline
-def remove_order(m, c, slot, kind, reason, request_ref):
+def end_order(m, c, slot, kind, reason, request_ref):
     """End a live order that stands in a book."""
     order = m.orders[slot]
     leaves = i64(order["leaves"])
     pull(m, slot)
     release(m, order, leaves)
-    report(m, c, order, kind, reason, 0, request_ref, 0, order["price"], leaves)
+    report(m, c, order, kind, reason, 0, request_ref, 0, i64(order["price"]), leaves)
     finish(m, slot)
+
+
+@kernel
+def remove_order(m, c, slot, kind, reason, request_ref):
+    """`end_order`, compiled once for all callers that are in no hurry."""
+    end_order(m, c, slot, kind, reason, request_ref)
 
 
 @inline
@@ -403,7 +410,7 @@ def cancel(m, c):
     if slot == 0:
         reject(m, c, UNKNOWN_ORDER)
         return
-    remove_order(m, c, slot, CANCELLED, REQUESTED, c["user_ref"])
+    end_order(m, c, slot, CANCELLED, REQUESTED, i64(c["user_ref"]))
 
 
 @inline
@@ -470,7 +477,7 @@ def replace(m, c):
     requeue = i64(c["flags"]) == REQUEUE
     total = i64(c["quantity"]) + (cumulative if requeue else 0)
     if total <= cumulative:
-        remove_order(m, c, slot, CANCELLED, REQUESTED, c["user_ref"])
+        remove_order(m, c, slot, CANCELLED, REQUESTED, i64(c["user_ref"]))
         return ENDED
     leaves = i64(order["leaves"])
     price = i64(c["price"]) if i64(c["price"]) != 0 else i64(order["price"])
@@ -507,9 +514,10 @@ def replace_means(m, order, price, total, open_after):
     leaves = i64(order["leaves"])
     money = i64(0)
     if i64(order["side"]) == BUY:
-        money = reserve(instrument, worst_price(instrument, price), open_after) - reserve(
-            instrument, worst_price(instrument, i64(order["price"])), leaves
-        )
+        fraction = i64(order["fee_fraction"])
+        before = worst_price(instrument, i64(order["price"]))
+        money = reserve(instrument, worst_price(instrument, price), open_after, fraction)
+        money -= reserve(instrument, before, leaves, fraction)
     return means_reason(
         m, account_id, instrument_id, i64(order["side"]), money, open_after - leaves
     )
@@ -552,7 +560,18 @@ def replace_in_place(m, c, slot, taken_off, total):
     order["shown"] = min(i64(order["shown"]), i64(order["leaves"]))
     retime_order(m, c, slot)
     flags = FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0
-    report(m, c, order, REPLACED, 0, flags, c["user_ref"], order["shown"], order["price"], total)
+    report(
+        m,
+        c,
+        order,
+        REPLACED,
+        0,
+        flags,
+        i64(c["user_ref"]),
+        i64(order["shown"]),
+        i64(order["price"]),
+        total,
+    )
     return ENDED
 
 
@@ -574,5 +593,5 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     retime_order(m, c, slot)
     order["shown"] = shown_if_resting(order, open_after)
     flags = FLAG_REQUEUED | (FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0)
-    report(m, c, order, REPLACED, 0, flags, c["user_ref"], order["shown"], price, total)
+    report(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), i64(order["shown"]), price, total)
     return enter(m, slot)

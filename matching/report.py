@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from matching.compile import inline
+from matching.compile import inline, kernel
 from matching.records import EventKind
 
 i64 = np.int64
@@ -43,7 +43,7 @@ def report(m, command, order, kind, reason, flags, other, shown, price, quantity
     """What happened to an order: whose it is, and what is left of it, are the order's own."""
     at = emit(
         m, command, kind, reason, flags, other, shown, price, quantity,
-        order["leaves"], order["cumulative"],
+        i64(order["leaves"]), i64(order["cumulative"]),
     )  # fmt: skip
     event = m.events[at]
     event["session"] = order["session"]
@@ -53,7 +53,7 @@ def report(m, command, order, kind, reason, flags, other, shown, price, quantity
     event["side"] = order["side"]
 
 
-@inline
+@kernel
 def answer(m, command, kind, reason, flags, other, shown, price, quantity, leaves):
     """What became of a command that concerns no single order."""
     at = emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves, 0)
@@ -66,11 +66,11 @@ def answer(m, command, kind, reason, flags, other, shown, price, quantity, leave
     return at
 
 
-@inline
+@kernel
 def reject(m, command, reason):
     """A refusal names what was asked, garbage included."""
     at = answer(
-        m, command, REJECTED, reason, 0, command["target_ref"], 0,
-        command["price"], command["quantity"], 0,
+        m, command, REJECTED, reason, 0, i64(command["target_ref"]), 0,
+        i64(command["price"]), i64(command["quantity"]), 0,
     )  # fmt: skip
     m.events[at]["side"] = command["side"]

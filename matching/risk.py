@@ -19,10 +19,17 @@ def position_of(m, order):
 
 
 @inline
-def reserve(instrument, price, quantity):
-    """Money that a buy holds: its notional and its fee at the dearer rate, rounded up."""
+def reserve(instrument, price, quantity, fraction):
+    """Money that a buy holds: its notional and its fee at the dearer rate, rounded up.
+
+    The fraction of a fen that is not yet charged counts as well: without it a fill could cost more
+    than it releases.
+    """
+    if quantity == 0:
+        return i64(0)
     worth = price * quantity * i64(instrument["tick_fen"])
-    return worth + (worth * i64(instrument["dearer_rate"]) + (RATE_UNIT - 1)) // RATE_UNIT
+    exact = worth * i64(instrument["dearer_rate"]) + fraction
+    return worth + (exact + (RATE_UNIT - 1)) // RATE_UNIT
 
 
 @inline
@@ -49,7 +56,9 @@ def hold(m, order, price, quantity):
     instrument = m.instruments[i64(order["instrument"])]
     position = position_of(m, order)
     if i64(order["side"]) == BUY:
-        money = reserve(instrument, worst_price(instrument, price), quantity)
+        money = reserve(
+            instrument, worst_price(instrument, price), quantity, i64(order["fee_fraction"])
+        )
         account["free"] -= money
         account["reserved"] += money
         position["open_buy"] += quantity
@@ -69,7 +78,9 @@ def release(m, order, quantity):
     order["leaves"] = leaves - quantity
     if i64(order["side"]) == BUY:
         price = worst_price(instrument, i64(order["price"]))
-        money = reserve(instrument, price, leaves) - reserve(instrument, price, leaves - quantity)
+        fraction = i64(order["fee_fraction"])
+        money = reserve(instrument, price, leaves, fraction)
+        money -= reserve(instrument, price, leaves - quantity, fraction)
         account["free"] += money
         account["reserved"] -= money
         position["open_buy"] -= quantity
@@ -85,15 +96,18 @@ def settle(m, order, instrument, price, quantity, rate):
     account = m.accounts[i64(order["account"])]
     position = position_of(m, order)
     worth = price * quantity * i64(instrument["tick_fen"])
-    exact = i64(order["fee_fraction"]) + worth * rate
+    fraction = i64(order["fee_fraction"])
+    exact = fraction + worth * rate
     fee = exact // RATE_UNIT
-    order["fee_fraction"] = exact - fee * RATE_UNIT
+    left_over = exact - fee * RATE_UNIT
+    order["fee_fraction"] = left_over
     leaves = i64(order["leaves"])
     order["leaves"] = leaves - quantity
     order["cumulative"] += quantity
     if i64(order["side"]) == BUY:
         worst = worst_price(instrument, i64(order["price"]))
-        money = reserve(instrument, worst, leaves) - reserve(instrument, worst, leaves - quantity)
+        money = reserve(instrument, worst, leaves, fraction)
+        money -= reserve(instrument, worst, leaves - quantity, left_over)
         account["reserved"] -= money
         account["free"] += money - worth - fee
         account["paid"] += worth + fee

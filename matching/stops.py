@@ -7,19 +7,17 @@ from matching.incoming import (
     CONTINUOUS,
     REMAINDER,
     ROOM,
-    come_to_rest,
     drop,
     may_rest,
     note_price,
     start,
-    sweep,
 )
 from matching.ladder import level_at, next_below, price_at, pull
 from matching.layout import WAITING
 from matching.listing import sort_list
 from matching.orders import TRIGGERED, shown_if_resting
 from matching.report import report, room
-from matching.stages import QUEUE
+from matching.stages import QUEUE, SWEEP
 
 i64 = np.int64
 
@@ -77,19 +75,9 @@ def trigger(m, instrument_id):
 
 @kernel
 def run_queue(m, c):
-    """Announce and run the triggered stops. Returns False where the event buffer is full.
-
-    Also goes on with a run that was under way, which is why it begins with `slot`.
-    """
+    """Announce the triggered stops and start the next one. Returns True when none is left."""
     state = m.state[0]
     while True:
-        if state["slot"] != 0:
-            if not sweep(m, c) or room(m) < ROOM:
-                return False
-            instrument_id = i64(m.orders[state["slot"]]["instrument"])
-            come_to_rest(m, c)
-            state["slot"] = 0
-            trigger(m, instrument_id)
         while state["queue_told"] < state["queue_tail"]:
             if room(m) < ROOM:
                 return False
@@ -102,11 +90,13 @@ def run_queue(m, c):
             return True
         slot = i64(m.queue[state["queue_head"]])
         state["queue_head"] += 1
-        run_stop(m, c, slot)
+        if run_stop(m, c, slot):
+            state["stage"] = SWEEP
+            return False
 
 
 @kernel
-def begin_wave(m, c, after):
+def begin_wave(m):
     """A stop whose price was passed before it came: a wave of one."""
     state = m.state[0]
     order = m.orders[state["slot"]]
@@ -116,7 +106,6 @@ def begin_wave(m, c, after):
     state["queue_tail"] = 1
     state["slot"] = 0
     state["stage"] = QUEUE
-    state["after"] = after
 
 
 @kernel
@@ -136,17 +125,16 @@ def announce(m, c, slot):
     order["mode"] = i64(order["mode"]) & ~WAITING
     order["shown"] = shown_if_resting(order, i64(order["leaves"]))
     total = i64(order["leaves"]) + i64(order["cumulative"])
-    report(m, c, order, TRIGGERED, 0, 0, 0, order["shown"], order["price"], total)
+    report(m, c, order, TRIGGERED, 0, 0, 0, i64(order["shown"]), i64(order["price"]), total)
 
 
 @inline
 def run_stop(m, c, slot):
-    """Start a triggered stop; outside continuous trading it rests, or ends."""
+    """Start a triggered stop. Returns False where it ends at once: a collar stopped trading."""
     order = m.orders[slot]
     phase = i64(m.instruments[i64(order["instrument"])]["phase"])
     if phase != CONTINUOUS and not may_rest(order):
         drop(m, c, slot, REMAINDER)
-        return
+        return False
     start(m, slot)
-    if phase != CONTINUOUS:
-        m.state[0]["bound"] = 2**40
+    return True

@@ -41,8 +41,7 @@ def uncross_price(m, instrument_id):
     low = price_at(instrument, 1, ask)
     if high < low:
         return i64(0)
-    last = i64(instrument["last"])
-    reference = last if last > 0 else i64(instrument["reference"])
+    reference = i64(instrument["reference"])
     buys = i64(0)
     for price in range(low, high + 1):
         buys += level_leaves(m, instrument, 0, index_at(instrument, 0, price))

@@ -1,6 +1,7 @@
 """The engines that must behave alike."""
 
+from matching import Engine
 from matching.reference import ReferenceEngine
 
-ENGINES = [ReferenceEngine]
+ENGINES = [ReferenceEngine, Engine]
 """Classes with one face: built from Limits, `process`, and what a test may ask of a state."""
