@@ -49,6 +49,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except SystemExit:  # click's answer when whoever reads our output has gone
+        return int(ExitCode.DONE)
     except BaseException as error:
         if is_closed_pipe(error):
             # Python flushes stdout once more at exit and would complain.

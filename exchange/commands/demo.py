@@ -7,7 +7,7 @@ import click
 
 from exchange.commands import options
 from exchange.commands.console import Stages, cny, note_compiling, print_json, table
-from exchange.commands.outcome import refuse_existing
+from exchange.commands.outcome import clear_outputs
 
 if TYPE_CHECKING:
     from exchange.demonstration import Demonstration
@@ -35,7 +35,7 @@ def demo(folder: Path, seed: int, force: bool, dry_run: bool, as_json: bool) -> 
     """
     from exchange.demonstration import demonstrate, outputs
 
-    refuse_existing(outputs(folder), force=force, remove=not dry_run)
+    clear_outputs(outputs(folder), force=force, remove=not dry_run)
     if dry_run:
         paths = [str(path) for path in outputs(folder)]
         print_json({"would_write": paths}) if as_json else click.echo(

@@ -7,7 +7,7 @@ import click
 
 from exchange.commands import options
 from exchange.commands.console import note, note_compiling, print_json
-from exchange.commands.outcome import refuse_existing
+from exchange.commands.outcome import clear_outputs, require_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +61,8 @@ def flow(
     """
     if synthetic is not None and (day, trace, venue, members) != (None,) * 4:
         raise click.UsageError("--synthetic goes with none of --day, --trace, --venue, --members")
-    refuse_existing([day_log], force=force, remove=not dry_run)
+    require_folder(day_log)
+    clear_outputs([day_log], force=force, remove=not dry_run)
     from exchange.engines import open_engine
     from exchange.flow import write_day
     from matching.limits import Limits

@@ -24,8 +24,11 @@ class Refused(Exception):
     """What stands in the way: an output that exists, a folder that does not."""
 
 
-def refuse_existing(paths: Sequence[Path], *, force: bool, remove: bool = True) -> None:
-    """Raise Refused where one of the outputs exists; with `force` (and `remove`), remove it."""
+def clear_outputs(paths: Sequence[Path], *, force: bool, remove: bool = True) -> None:
+    """Raise Refused where one of the outputs exists; with `force` (and `remove`), remove it.
+
+    Asked before any work is done.
+    """
     for path in paths:
         if not path.exists():
             continue
@@ -33,6 +36,12 @@ def refuse_existing(paths: Sequence[Path], *, force: bool, remove: bool = True) 
             raise Refused(f"{path}: exists already; --force replaces it, or choose another place")
         if remove:
             path.unlink()
+
+
+def require_folder(path: Path) -> None:
+    """Raise Refused where an output has no folder to go to."""
+    if not path.parent.is_dir():
+        raise Refused(f"{path}: the folder {path.parent} does not exist")
 
 
 def verdict(error: BaseException) -> tuple[ExitCode, str]:

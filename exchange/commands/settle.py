@@ -7,6 +7,7 @@ import click
 
 from exchange.commands import options
 from exchange.commands.console import Stages, cny, note_compiling, print_json, table
+from exchange.commands.outcome import require_folder
 
 if TYPE_CHECKING:
     from ledger.books import Books
@@ -43,6 +44,7 @@ def _settled(day_log: Path, path: Path, *, deliver: bool, dry_run: bool) -> "Set
     from ledger.settle import settle
 
     log = read_day_log(day_log)
+    require_folder(path)
     with Stages() as stages, _books(path, dry_run) as books:
 
         def events() -> Any:
