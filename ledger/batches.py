@@ -15,6 +15,25 @@ from ledger.books import TABLES, Books
 LINES = tuple(table for table in TABLES if table not in ("ledger_schema", "batches"))
 """Tables whose rows belong to batches."""
 
+KEYS = {
+    "firms": ("batch", "id"),
+    "accounts": ("batch", "id"),
+    "instruments": ("batch", "id"),
+    "programmes": ("batch", "turn"),
+    "funders": ("batch", "programme", "version", "turn"),
+    "trades": ("batch", "trade_id"),
+    "instrument_days": ("batch", "instrument"),
+    "positions": ("batch", "account", "instrument"),
+    "postings": ("id",),
+    "agreements": ("id",),
+    "deliveries": ("batch", "agreement", "instrument"),
+    "vouchers": ("id",),
+    "voucher_events": ("voucher", "turn"),
+}
+"""What names a row of each table, and so orders its rows."""
+
+assert set(KEYS) == set(LINES)
+
 GENESIS = "0" * 64
 """What stands before the first batch."""
 
@@ -84,17 +103,22 @@ def _numbers_sha256(books: Books, table: str, batch: int) -> str:
 
 
 def _texts_sha256(books: Books, table: str, batch: int) -> str:
-    """Hash of the hashes of chunks of rows, each row as text, in the order of all columns."""
+    """Hash of the hashes of chunks of rows in the order of their key, each row as one text."""
+    values = ", ".join(
+        f"coalesce({name}::VARCHAR, chr(30))" for name, *_ in books.rows(f"DESCRIBE {table}")
+    )
     return str(
         books.scalar(
             f"""
             WITH line AS (
-                SELECT to_json(t)::VARCHAR AS text FROM {table} AS t WHERE batch = $batch
+                SELECT
+                    concat_ws(chr(31), {values}) AS text,
+                    row_number() OVER (ORDER BY {", ".join(KEYS[table])}) - 1 AS k
+                FROM {table} WHERE batch = $batch
             ),
-            numbered AS (SELECT text, row_number() OVER (ORDER BY text) - 1 AS k FROM line),
             chunk AS (
                 SELECT k // {_CHUNK} AS c, sha256(string_agg(text, chr(10) ORDER BY k)) AS digest
-                FROM numbered GROUP BY c
+                FROM line GROUP BY c
             )
             SELECT sha256(coalesce(string_agg(digest, '' ORDER BY c), '')) FROM chunk
             """,

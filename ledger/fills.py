@@ -15,7 +15,10 @@ from ledger.errors import InputError
 from ledger.registry import Registry
 from matching.records import EVENT, EventFlag, EventKind, Side
 
-_KINDS = np.array([EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN], dtype=np.uint8)
+_MOVES_MONEY = np.zeros(256, dtype=np.bool_)
+_MOVES_MONEY[[EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN]] = True
+_RAW = np.dtype((np.void, EVENT.itemsize))
+
 _INT32 = ("instrument", "price_ticks", "quantity", "account", "fee_fen", "session")
 
 _SHARED = {
@@ -44,21 +47,18 @@ def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: 
     kept.
     """
     parts = [events] if isinstance(events, np.ndarray) else events
-    kept = [part[np.isin(part["kind"], _KINDS)] for part in parts]
-    money = _joined(kept)
+    kept = [_chosen(part, _MOVES_MONEY[part["kind"]]) for part in parts]
+    money = np.concatenate([np.empty(0, dtype=_RAW), *kept]).view(EVENT)
     _check_names(money, registry)
-    fills = money[money["kind"] == EventKind.FILLED]
-    return Fills(_trades(fills), _transfers(money[money["kind"] != EventKind.FILLED]))
+    fills = money["kind"] == EventKind.FILLED
+    return Fills(
+        _trades(_chosen(money, fills).view(EVENT)), _transfers(_chosen(money, ~fills).view(EVENT))
+    )
 
 
-def _joined(parts: list[NDArray[np.void]]) -> NDArray[np.void]:
-    """Parts in one array; np.concatenate would lay fields that share bytes side by side."""
-    whole = np.empty(sum(map(len, parts)), dtype=EVENT)
-    end = 0
-    for part in parts:
-        whole[end : end + len(part)] = part
-        end += len(part)
-    return whole
+def _chosen(events: NDArray[np.void], mask: NDArray[np.bool_]) -> NDArray[np.void]:
+    """A copy of the events chosen, as raw records: numpy copies overlapping fields one by one."""
+    return events.view(_RAW)[mask]
 
 
 def _check_names(money: NDArray[np.void], registry: Registry) -> None:
@@ -67,9 +67,12 @@ def _check_names(money: NDArray[np.void], registry: Registry) -> None:
         ("account", money["account"], [account.id for account in registry.accounts]),
         ("instrument", money["instrument"][fills], [each.id for each in registry.instruments]),
     ):
-        if (strange := np.setdiff1d(seen, np.array(known, dtype=np.int64))).size:
+        named = np.zeros(max(known, default=0) + 2, dtype=np.bool_)
+        named[known] = True  # the last is never named: it stands for all ids beyond
+        strange = seen[~named[np.minimum(seen, len(named) - 1)]]
+        if strange.size:
             raise InputError(
-                f"day {registry.trading_day}: {what} {strange[0]} has money-moving events, "
+                f"day {registry.trading_day}: {what} {strange.min()} has money-moving events, "
                 "but the registry does not name it"
             )
 
