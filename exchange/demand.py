@@ -7,7 +7,6 @@ that it runs; some of the long ones buy PFLOPS-days instead.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from exchange.draft import Draft, draft_cancels, draft_orders, draft_replaces, j
 from exchange.floor import Floor
 from exchange.jobs import Jobs
 from exchange.listing import Listing
+from exchange.toml_file import BadFile
 from ledger.registry import Chip
 from matching.records import NANOSECONDS, Side, TimeInForce
 
@@ -28,24 +28,32 @@ TAKE, TRY, WAIT = 0, 1, 2
 
 @dataclass(frozen=True)
 class DemandSettings:
-    """Shares and spreads of what is generated; shares are weights, premiums parts per million."""
+    """Shares and spreads of what is generated; shares are weights, premiums parts per million.
+
+    A chip or hub without a weight of its own has the weight `other`.
+    """
 
     chip_weights: tuple[tuple[str, int], ...] = (
         ("H800", 30), ("A100", 30), ("ASCEND910B", 20), ("RTX4090", 20),
     )  # fmt: skip
     large_chip_weights: tuple[tuple[str, int], ...] = (
-        ("H800", 45), ("A100", 35), ("ASCEND910B", 20),
+        ("H800", 45), ("A100", 35), ("ASCEND910B", 20), ("RTX4090", 0),
     )  # fmt: skip
-    large_gpus: int = 4  # jobs of this many GPUs and more, and those that buy PFLOPS-days
+    large_gpus: int = 4  # jobs of this many GPUs and more ask for large chips
     hub_weights: tuple[tuple[str, int], ...] = (("QD", 40), ("CD", 35), ("SG", 25))
+    other: int = 20
     long_hours: int = 24
     pflops_day_percent: int = 60  # of the long jobs
     bid_weights: tuple[int, int, int] = (52, 16, 32)  # take, try, wait
-    premium_low_ppm: tuple[int, int, int] = (25_000, 10_000, -70_000)
-    premium_high_ppm: tuple[int, int, int] = (95_000, 90_000, 5_000)
-    raised_percent: int = 70  # of the orders that wait: bid more later
+    premium_low_ppm: tuple[int, int, int] = (5_000, -15_000, -80_000)
+    premium_high_ppm: tuple[int, int, int] = (90_000, 75_000, 0)
+    raised_percent: int = 60  # of the orders that wait: bid more later
     cancelled_percent: int = 15  # of the orders that wait: given up
     resold_percent: int = 3  # of the jobs: called off, what was bought is sold again
+
+
+class NothingToTrade(BadFile):
+    """A venue, members and a trace that make no market together; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Demand:
     hour_jobs: int
     day_jobs: int
 
-    @cached_property
+    @property
     def lots(self) -> int:
         """All quantities together, in GPU-hours and PFLOPS-days."""
         return int(self.quantity.sum())
@@ -76,29 +84,20 @@ def demand_of(
     seed: int,
     settings: DemandSettings,
 ) -> Demand:
-    """What the jobs want of the listing, an order for each instrument."""
+    """What the jobs want of the listing, an order for each instrument.
+
+    Raises NothingToTrade where no instrument is one that a job could want.
+    """
     dice = Dice(seed, "demand")
     count = len(jobs)
     hours = np.maximum(1, -(-jobs.duration_s // HOUR_S))
     arrival_s = day_start_s + jobs.arrival_s
+    by_day, contract, tflops = _choices(jobs, hours, listing, chips, dice=dice, settings=settings)
     # The clock hours that begin at least one hour and at most 24 hours after the arrival.
-    lead = dice.below(23, count)
-    first_s = -(-(arrival_s + HOUR_S) // HOUR_S) * HOUR_S + lead * HOUR_S
-    by_day = (hours >= settings.long_hours) & dice.chance(settings.pflops_day_percent, count)
-    large = by_day | (jobs.gpus >= settings.large_gpus)
-    chip = _pick_names(dice, settings.chip_weights, count)
-    chip = np.where(large, _pick_names(dice, settings.large_chip_weights, count), chip)
-    hub = _pick_names(dice, settings.hub_weights, count)
-
-    codes = {contract.code: number for number, contract in enumerate(listing.contracts)}
-    names = np.where(by_day, "PF16", chip)
-    contract = np.array([codes.get(f"{a}.{b}", -1) for a, b in zip(names, hub, strict=True)])
-    rating = {chip.code: chip.dense_fp16_tflops for chip in chips}
-    tflops = jobs.gpus * np.array([rating[name] for name in chip.tolist()])
-    next_day_s = day_start_s + DAY_S
-    periods = np.where(by_day, -(-hours // 24), hours)
-    start_s = np.where(by_day, next_day_s, first_s)
+    hour_s = (-(-(arrival_s + HOUR_S) // HOUR_S) + dice.below(23, count)) * HOUR_S
+    start_s = np.where(by_day, day_start_s + DAY_S, hour_s)
     step_s = np.where(by_day, DAY_S, HOUR_S)
+    periods = np.where(by_day, -(-hours // 24), hours)
     quantity = np.where(by_day, -(-tflops // 1_000), jobs.gpus)
 
     horizon = int((listing.start_s.max() - day_start_s) // HOUR_S) + 1
@@ -107,20 +106,65 @@ def demand_of(
     nth = np.arange(len(job)) - np.repeat(np.cumsum(kept) - kept, kept)
     index = listing.find(contract[job], start_s[job] + nth * step_s[job])
     listed = index >= 0
-    total = periods * quantity
-    bought = np.bincount(job[listed], quantity[job[listed]], count).astype(np.int64)
-    spread_ns = nth * 3_000_000 + dice.below(2_000_000, len(job))
-    time_ns = np.minimum(arrival_s[job] * NANOSECONDS + spread_ns, next_day_s * NANOSECONDS - 1)
+    if not listed.any():
+        raise NothingToTrade("flow: the venue lists nothing that a job of the trace could want")
+    time_ns = arrival_s[job] * NANOSECONDS + nth * 3_000_000 + dice.below(2_000_000, len(job))
+    end_ns = (day_start_s + DAY_S) * NANOSECONDS
+    bought = np.zeros(count, np.int64)
+    np.add.at(bought, job[listed], quantity[job[listed]])
+    cut = periods * quantity - bought
     return Demand(
         job=job[listed],
         index=index[listed],
-        quantity=quantity[job][listed],
-        time_ns=time_ns[listed],
-        cut_gpu_hours=int((total - bought)[~by_day].sum()),
-        cut_pflops_days=int((total - bought)[by_day].sum()),
+        quantity=quantity[job[listed]],
+        time_ns=np.minimum(time_ns, end_ns - 1)[listed],
+        cut_gpu_hours=int(cut[~by_day].sum()),
+        cut_pflops_days=int(cut[by_day].sum()),
         hour_jobs=int((~by_day).sum()),
         day_jobs=int(by_day.sum()),
     )
+
+
+def _choices(
+    jobs: Jobs,
+    hours: Ints,
+    listing: Listing,
+    chips: tuple[Chip, ...],
+    *,
+    dice: Dice,
+    settings: DemandSettings,
+) -> tuple[Bools, Ints, Ints]:
+    """For each job: whether it buys days, its contract (-1: there is none), its rated TFLOPS.
+
+    A job that buys PFLOPS-days counts its GPUs as a chip that the contract lists, drawn too.
+    """
+    count = len(jobs)
+    by_day = (hours >= settings.long_hours) & dice.chance(settings.pflops_day_percent, count)
+    large = jobs.gpus >= settings.large_gpus
+    hub_weight = dict(settings.hub_weights)
+    rating = {chip.code: chip.dense_fp16_tflops for chip in chips}
+    contract = np.full(count, -1, np.int64)
+    tflops = np.zeros(count, np.int64)
+    for product, weights, wanted in (
+        ("gpu-hour", settings.chip_weights, ~by_day & ~large),
+        ("gpu-hour", settings.large_chip_weights, ~by_day & large),
+        ("pflops-day", settings.large_chip_weights, by_day),
+    ):
+        chip_weight = dict(weights)
+        pairs = [
+            (number, chip, hub_weight.get(of.hub, settings.other) * weight)
+            for number, of in enumerate(listing.contracts)
+            if of.product == product
+            for chip in of.chips
+            if (weight := chip_weight.get(chip, settings.other)) > 0
+        ]
+        if not pairs:
+            continue
+        drawn = dice.pick([weight for _, _, weight in pairs], count)[wanted]
+        contract[wanted] = np.array([number for number, _, _ in pairs])[drawn]
+        ratings = np.array([rating[chip] for _, chip, _ in pairs])
+        tflops[wanted] = jobs.gpus[wanted] * ratings[drawn]
+    return by_day, contract, tflops
 
 
 def draft_demand(
@@ -158,13 +202,14 @@ def draft_demand(
     later_ns = later_s * NANOSECONDS + dice.below(NANOSECONDS, len(job))
     decision = dice.below(100, len(job))
     raised = waits & (decision < settings.raised_percent)
-    more_ppm = premium_ppm + dice.between(50_000, 90_000, len(job))
+    more_ppm = premium_ppm + dice.between(30_000, 70_000, len(job))
     more = floor.prices.worth_ticks(index, later_s, more_ppm)
     raised &= more > price
     fields = {"session": session[job], "account": account[job], "instrument": index + 1}
-    drafts.append(
-        draft_replaces(later_ns, orders.handles, price=more, **fields).select(raised),
+    raises = draft_replaces(
+        later_ns, orders.handles, price=more, quantity=demand.quantity, **fields
     )
+    drafts.append(raises.select(raised))
     given_up = waits & (decision >= 100 - settings.cancelled_percent)
     drafts.append(draft_cancels(later_ns, orders.handles, **fields).select(given_up))
     drafts.append(_resales(orders, demand, floor, bid == TAKE, settings))
@@ -196,10 +241,3 @@ def _resales(
         **fields,
     )
     return join([cancels.select(called_off), offers.select(called_off)])
-
-
-def _pick_names(
-    dice: Dice, weights: tuple[tuple[str, int], ...], count: int
-) -> npt.NDArray[np.str_]:
-    names = np.array([name for name, _ in weights])
-    return np.asarray(names[dice.pick([weight for _, weight in weights], count)])

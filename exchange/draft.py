@@ -84,7 +84,7 @@ def draft_cancels(time_ns: Ints, targets: Ints, **fields: Any) -> Draft:
 
 
 def draft_replaces(time_ns: Ints, targets: Ints, **fields: Any) -> Draft:
-    """Replaces of the orders behind `targets`: a price or quantity of 0 stays as it is."""
+    """Replaces of the orders behind `targets`; the quantity is the new total."""
     commands = _commands(CommandKind.REPLACE, time_ns, fields)
     return Draft(commands, np.zeros(len(commands), np.int64), targets)
 

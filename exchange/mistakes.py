@@ -19,7 +19,7 @@ from exchange.members import Members
 from matching.records import NANOSECONDS, CommandKind, Side, TimeInForce
 
 EACH = 7
-EACH_LARGE = 3
+EACH_LARGE = 2
 """How often each mistake is made, where the day has as many orders to get wrong; the second for
 those with huge quantities, which would outweigh the honest demand."""
 
@@ -100,8 +100,9 @@ def yuan_for_fen(desk: Desk, dice: Dice) -> Draft:
 
 def thousands(desk: Desk, dice: Dice) -> Draft:
     """Three zeros too many in the quantity."""
-    wrong = _some(desk, dice, _buys(desk), EACH_LARGE)
-    wrong.commands["quantity"] = np.minimum(wrong.commands["quantity"], 1_000) * 1_000
+    single = desk.orders.commands["quantity"] == 1
+    wrong = _some(desk, dice, _buys(desk) & single, EACH_LARGE)
+    wrong.commands["quantity"] = 1_000
     return wrong
 
 

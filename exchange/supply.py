@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from exchange.calendar import HOUR_S
+from exchange.demand import NothingToTrade
 from exchange.dice import Dice, Ints
 from exchange.draft import Draft, draft_cancels, draft_orders, draft_replaces, join
 from exchange.floor import Floor
@@ -26,14 +27,14 @@ class SupplySettings:
 
     hours_percent: int = 12  # of a centre's GPUs offered as GPU-hours
     days_percent: int = 20  # of a centre's GPUs offered as PFLOPS-days
-    levels: int = 3
-    level_share: int = 8  # a level quotes this part of the capacity offered: 1 in 8
+    levels: int = 2
+    level_share: int = 10  # a level quotes this part of the capacity offered: 1 in 10
     spread_low_ppm: int = 5_000
     spread_high_ppm: int = 35_000
     level_step_ppm: int = 22_000
-    late_discount_ppm: int = 60_000  # at the gate; nothing six hours before
+    late_discount_ppm: int = 50_000  # at the gate; nothing six hours before
     late_s: int = 6 * HOUR_S
-    round_s: int = 6_000  # quotes are looked at this often
+    round_s: int = 5_400  # quotes are looked at this often
     replaced_percent: int = 55  # of the quotes, in each round
     renewed_percent: int = 30  # cancelled and quoted afresh, in full size
 
@@ -50,7 +51,10 @@ class Offers:
 def offers_of(
     members: Members, listing: Listing, chips: tuple[Chip, ...], settings: SupplySettings
 ) -> Offers:
-    """The capacity that each supplier registers, within its inventory."""
+    """The capacity that each supplier registers, within its inventory.
+
+    Raises NothingToTrade where no supplier has any that a contract asks for.
+    """
     rating = {chip.code: chip.dense_fp16_tflops for chip in chips}
     capacity: dict[tuple[int, int], int] = {}
     for number, contract in enumerate(listing.contracts):
@@ -69,6 +73,8 @@ def offers_of(
         for account, amount in tflops.items():
             if amount >= 1_000:
                 capacity[account, number] = amount // 1_000
+    if not capacity:
+        raise NothingToTrade("flow: no supplier has inventory for a contract of the venue")
     pairs = sorted(capacity)
     rows = [(a, i, capacity[a, n]) for a, n in pairs for i in np.flatnonzero(listing.contract == n)]
     columns = np.array(rows, np.int64).reshape(-1, 3)
@@ -119,7 +125,7 @@ def draft_supply(offers: Offers, floor: Floor, session_of: Ints, settings: Suppl
         renewed = open_ & (decision >= 100 - settings.renewed_percent)
         fresh = new(time_ns + 20_000_000, now)
         drafts += [
-            draft_replaces(time_ns, live, price=now, **fields).select(replaced),
+            draft_replaces(time_ns, live, price=now, quantity=size, **fields).select(replaced),
             draft_cancels(time_ns, live, **fields).select(renewed),
             fresh.select(renewed),
         ]
