@@ -101,9 +101,7 @@ def demand_of(
     quantity = np.where(by_day, -(-tflops // 1_000), jobs.gpus)
 
     horizon = int((listing.start_s.max() - day_start_s) // HOUR_S) + 1
-    kept = np.minimum(periods, horizon)
-    job = np.repeat(np.arange(count), kept)
-    nth = np.arange(len(job)) - np.repeat(np.cumsum(kept) - kept, kept)
+    job, nth = _unrolled(np.minimum(periods, horizon))
     index = listing.find(contract[job], start_s[job] + nth * step_s[job])
     listed = index >= 0
     if not listed.any():
@@ -123,6 +121,12 @@ def demand_of(
         hour_jobs=int((~by_day).sum()),
         day_jobs=int(by_day.sum()),
     )
+
+
+def _unrolled(counts: Ints) -> tuple[Ints, Ints]:
+    """For counts 2, 3: the numbers 0 0 1 1 1 and, within each, 0 1 0 1 2."""
+    numbers = np.repeat(np.arange(len(counts)), counts)
+    return numbers, np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _choices(
@@ -167,6 +171,15 @@ def _choices(
     return by_day, contract, tflops
 
 
+@dataclass(frozen=True)
+class _Bids:
+    """The buyers' first orders, and for each how it bids and how far from the worth."""
+
+    orders: Draft
+    style: Ints
+    premium_ppm: Ints
+
+
 def draft_demand(
     demand: Demand, floor: Floor, account: Ints, session: Ints, settings: DemandSettings
 ) -> Draft:
@@ -176,61 +189,69 @@ def draft_demand(
     """
     dice = Dice(floor.seed, "bids")
     job, index = demand.job, demand.index
-    bid = dice.pick(settings.bid_weights, len(account))[job]
-    low = np.array(settings.premium_low_ppm)[bid]
-    spread = np.array(settings.premium_high_ppm)[bid] - low + 1
+    style = dice.pick(settings.bid_weights, len(account))[job]
+    low = np.array(settings.premium_low_ppm)[style]
+    spread = np.array(settings.premium_high_ppm)[style] - low + 1
     of_job = dice.below(2**31, len(account))[job]
     premium_ppm = low + (of_job * spread >> 31)
-    price = floor.prices.worth_ticks(index, demand.time_ns // NANOSECONDS, premium_ppm)
     orders = draft_orders(
         floor.handles,
         demand.time_ns,
         side=Side.BUY,
-        price=price,
+        price=floor.prices.worth_ticks(index, demand.time_ns // NANOSECONDS, premium_ppm),
         quantity=demand.quantity,
-        tif=np.where(bid == TRY, TimeInForce.IOC, TimeInForce.DAY),
+        tif=np.where(style == TRY, TimeInForce.IOC, TimeInForce.DAY),
         session=session[job],
         account=account[job],
         instrument=index + 1,
     )
-    drafts = [orders]
-    # Later decisions fall between five minutes after the order and two before its gate.
-    begin_s = demand.time_ns // NANOSECONDS + 300
-    end_s = np.minimum(floor.listing.gate_s[index] - 120, floor.last_s)
-    waits = (bid == WAIT) & (end_s > begin_s + 60)
-    later_s = begin_s + dice.below(np.maximum(1, end_s - begin_s), len(job))
-    later_ns = later_s * NANOSECONDS + dice.below(NANOSECONDS, len(job))
-    decision = dice.below(100, len(job))
-    raised = waits & (decision < settings.raised_percent)
-    more_ppm = premium_ppm + dice.between(30_000, 70_000, len(job))
-    more = floor.prices.worth_ticks(index, later_s, more_ppm)
-    raised &= more > price
-    fields = {"session": session[job], "account": account[job], "instrument": index + 1}
-    raises = draft_replaces(
-        later_ns, orders.handles, price=more, quantity=demand.quantity, **fields
+    bids = _Bids(orders, style, premium_ppm)
+    return join(
+        [
+            orders,
+            _second_thoughts(bids, demand, floor, dice, settings),
+            _resales(bids, demand, floor, settings),
+        ]
     )
-    drafts.append(raises.select(raised))
-    given_up = waits & (decision >= 100 - settings.cancelled_percent)
-    drafts.append(draft_cancels(later_ns, orders.handles, **fields).select(given_up))
-    drafts.append(_resales(orders, demand, floor, bid == TAKE, settings))
-    return join(drafts)
 
 
-def _resales(
-    orders: Draft, demand: Demand, floor: Floor, bought: Bools, settings: DemandSettings
+def _second_thoughts(
+    bids: _Bids, demand: Demand, floor: Floor, dice: Dice, settings: DemandSettings
 ) -> Draft:
+    """What becomes of orders that wait: raised, given up, or left alone."""
+    count = len(demand.job)
+    # Between five minutes after the order and two before its gate.
+    begin_s = demand.time_ns // NANOSECONDS + 300
+    end_s = np.minimum(floor.listing.gate_s[demand.index] - 120, floor.last_s)
+    waits = (bids.style == WAIT) & (end_s > begin_s + 60)
+    later_s = begin_s + dice.below(np.maximum(1, end_s - begin_s), count)
+    later_ns = later_s * NANOSECONDS + dice.below(NANOSECONDS, count)
+    decision = dice.below(100, count)
+    more_ppm = bids.premium_ppm + dice.between(30_000, 70_000, count)
+    more = floor.prices.worth_ticks(demand.index, later_s, more_ppm)
+    raised = waits & (decision < settings.raised_percent) & (more > bids.orders.commands["price"])
+    given_up = waits & (decision >= 100 - settings.cancelled_percent)
+    fields = _whose(bids.orders)
+    raises = draft_replaces(
+        later_ns, bids.orders.handles, price=more, quantity=demand.quantity, **fields
+    )
+    cancels = draft_cancels(later_ns, bids.orders.handles, **fields)
+    return join([raises.select(raised), cancels.select(given_up)])
+
+
+def _resales(bids: _Bids, demand: Demand, floor: Floor, settings: DemandSettings) -> Draft:
     """Jobs called off: what still waits is cancelled, what was bought is offered a bit cheaper."""
     dice = Dice(floor.seed, "resales")
     count, jobs = len(demand.job), int(demand.job.max()) + 1
-    called_off = bought & dice.chance(settings.resold_percent, jobs)[demand.job]
+    called_off = (bids.style == TAKE) & dice.chance(settings.resold_percent, jobs)[demand.job]
     begin_s = demand.time_ns // NANOSECONDS + 600
     end_s = np.minimum(floor.listing.gate_s[demand.index] - 60, floor.last_s)
     called_off &= end_s > begin_s
     after_s = dice.below(3_600, jobs)[demand.job]
     time_s = np.minimum(begin_s + after_s, end_s)
     time_ns = time_s * NANOSECONDS + dice.below(1_000_000, count)
-    fields = {name: orders.commands[name] for name in ("session", "account", "instrument")}
-    cancels = draft_cancels(time_ns, orders.handles, **fields)
+    fields = _whose(bids.orders)
+    cancels = draft_cancels(time_ns, bids.orders.handles, **fields)
     offers = draft_orders(
         floor.handles,
         time_ns + 50_000_000,
@@ -241,3 +262,7 @@ def _resales(
         **fields,
     )
     return join([cancels.select(called_off), offers.select(called_off)])
+
+
+def _whose(orders: Draft) -> dict[str, npt.NDArray[np.uint32]]:
+    return {name: orders.commands[name] for name in ("session", "account", "instrument")}

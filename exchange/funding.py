@@ -58,7 +58,7 @@ def draft_limits(members: Members, limits: BuyerLimits, time_ns: int) -> Draft:
     )
 
 
-def needs_fen(bids: Draft, offers: Offers, listing: Listing, accounts: int) -> Ints:
+def needs_fen(bids: Draft, offers: Offers, listing: Listing, members: Members) -> Ints:
     """What each account (by number) can have reserved at most in the day, in whole units.
 
     A buyer all its bids at their dearest, fees included; a supplier the deposit of all capacity.
@@ -69,7 +69,7 @@ def needs_fen(bids: Draft, offers: Offers, listing: Listing, accounts: int) -> I
     dearest = np.maximum(raised[bids.handles[_bought(bids)]], buys["price"])
     index = buys["instrument"].astype(np.int64) - 1
     value = dearest * buys["quantity"] * listing.tick_fen[index]
-    need = np.zeros(accounts + 1, np.int64)
+    need = np.zeros(max(account.id for account in members.accounts) + 1, np.int64)
     np.add.at(need, buys["account"], value + value // 100)
     np.add.at(need, offers.account, offers.capacity * listing.deposit_fen[offers.index])
     return -(-need // UNIT_FEN) * UNIT_FEN + UNIT_FEN

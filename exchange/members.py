@@ -73,7 +73,12 @@ def _problems(members: Members) -> list[tuple[str, str]]:
         if session.firm not in firms and not (session.operator and session.firm == 0):
             place = f"sessions[{index}].firm"
             problems.append((place, f"`firm` names {session.firm}, which no [[firms]] defines"))
+    stands = set()
     for index, entry in enumerate(members.inventory):
+        if (entry.account, entry.hub, entry.chip) in stands:
+            text = f"{entry.chip} of account {entry.account} at {entry.hub} is given twice"
+            problems.append((f"inventory[{index}]", text))
+        stands.add((entry.account, entry.hub, entry.chip))
         if entry.account not in suppliers:
             place = f"inventory[{index}].account"
             problems.append((place, f"`account` {entry.account} is no supplier's"))

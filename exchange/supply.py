@@ -81,54 +81,65 @@ def offers_of(
     return Offers(account=columns[:, 0], index=columns[:, 1], capacity=columns[:, 2])
 
 
+class _Quotes:
+    """The places at which suppliers quote: a level of an account in an instrument each."""
+
+    def __init__(self, offers: Offers, floor: Floor, settings: SupplySettings) -> None:
+        self._floor = floor
+        self._settings = settings
+        self._dice = Dice(floor.seed, "supply")
+        self.account = np.repeat(offers.account, settings.levels)
+        self.index = np.repeat(offers.index, settings.levels)
+        level = np.tile(np.arange(settings.levels), len(offers.index))
+        share = np.repeat(offers.capacity, settings.levels) // settings.level_share
+        self.size = np.maximum(1, share + self.between(-1, 1))
+        accounts = int(offers.account.max()) + 1
+        low, high = settings.spread_low_ppm, settings.spread_high_ppm
+        own_ppm = self._dice.between(low, high, accounts)[self.account]
+        self._spread_ppm = own_ppm + level * settings.level_step_ppm
+
+    def between(self, low: int, high: int) -> Ints:
+        """A number for each place."""
+        return self._dice.between(low, high, len(self.account))
+
+    def ticks(self, time_s: Ints) -> Ints:
+        """What each place asks at its time: less and less as the gate draws near."""
+        late_s = self._settings.late_s
+        left_s = np.clip(self._floor.listing.gate_s[self.index] - time_s, 0, late_s)
+        late_ppm = self._settings.late_discount_ppm * (late_s - left_s) // late_s
+        premium_ppm = self._spread_ppm - late_ppm + self.between(-4_000, 4_000)
+        return self._floor.prices.worth_ticks(self.index, time_s, premium_ppm)
+
+
 def draft_supply(offers: Offers, floor: Floor, session_of: Ints, settings: SupplySettings) -> Draft:
     """The suppliers' quotes, and what they make of them while the floor is open.
 
     `session_of` is by account. Quotes are placed without looking at what was filled meanwhile.
     """
-    dice = Dice(floor.seed, "supply")
-    account = np.repeat(offers.account, settings.levels)
-    index = np.repeat(offers.index, settings.levels)
-    level = np.tile(np.arange(settings.levels), len(offers.index))
-    capacity = np.repeat(offers.capacity, settings.levels)
-    count = len(index)
-    size = np.maximum(1, capacity // settings.level_share + dice.between(-1, 1, count))
-    accounts = int(offers.account.max()) + 1
-    own_ppm = dice.between(settings.spread_low_ppm, settings.spread_high_ppm, accounts)[account]
-    spread_ppm = own_ppm + level * settings.level_step_ppm
-    fields = {"session": session_of[account], "account": account, "instrument": index + 1}
-
-    def quote_ticks(time_s: Ints) -> Ints:
-        left_s = np.clip(floor.listing.gate_s[index] - time_s, 0, settings.late_s)
-        late_ppm = settings.late_discount_ppm * (settings.late_s - left_s) // settings.late_s
-        noise_ppm = dice.between(-4_000, 4_000, count)
-        return floor.prices.worth_ticks(index, time_s, spread_ppm - late_ppm + noise_ppm)
-
-    def new(time_ns: Ints, price: Ints) -> Draft:
-        return draft_orders(
-            floor.handles, time_ns, side=Side.SELL, price=price, quantity=size,
-            tif=TimeInForce.DAY, **fields,
-        )  # fmt: skip
-
-    time_ns = floor.begin_s * NANOSECONDS + np.sort(dice.below(100, count)) * NANOSECONDS
-    price = quote_ticks(time_ns // NANOSECONDS)
-    quotes = new(time_ns, price)
-    live = quotes.handles.copy()
-    drafts = [quotes]
+    quotes = _Quotes(offers, floor, settings)
+    whose = {
+        "session": session_of[quotes.account],
+        "account": quotes.account,
+        "instrument": quotes.index + 1,
+    }
+    asked = {"side": Side.SELL, "quantity": quotes.size, "tif": TimeInForce.DAY, **whose}
+    time_s = floor.begin_s + np.sort(quotes.between(0, 99))
+    price = quotes.ticks(time_s)
+    first = draft_orders(floor.handles, time_s * NANOSECONDS, price=price, **asked)
+    live = first.handles
+    drafts = [first]
     for round_s in range(floor.begin_s + settings.round_s // 2, floor.last_s, settings.round_s):
-        time_s = round_s + dice.below(settings.round_s * 9 // 10, count)
-        time_ns = time_s * NANOSECONDS + dice.below(NANOSECONDS, count)
-        open_ = (time_s < floor.listing.gate_s[index] - 30) & (time_s < floor.last_s)
-        decision = dice.below(100, count)
-        now = quote_ticks(time_s)
+        time_s = round_s + quotes.between(0, settings.round_s * 9 // 10)
+        time_ns = time_s * NANOSECONDS + quotes.between(0, NANOSECONDS - 1)
+        open_ = time_s < np.minimum(floor.listing.gate_s[quotes.index] - 30, floor.last_s)
+        decision = quotes.between(0, 99)
+        now = quotes.ticks(time_s)
         replaced = open_ & (decision < settings.replaced_percent) & (now != price)
         renewed = open_ & (decision >= 100 - settings.renewed_percent)
-        fresh = new(time_ns + 20_000_000, now)
-        drafts += [
-            draft_replaces(time_ns, live, price=now, quantity=size, **fields).select(replaced),
-            draft_cancels(time_ns, live, **fields).select(renewed),
-            fresh.select(renewed),
-        ]
+        fresh = draft_orders(floor.handles, time_ns + 20_000_000, price=now, **asked)
+        moved = draft_replaces(time_ns, live, price=now, quantity=quotes.size, **whose)
+        gone = draft_cancels(time_ns, live, **whose)
+        drafts += [moved.select(replaced), gone.select(renewed), fresh.select(renewed)]
         live = np.where(renewed, fresh.handles, live)
         price = np.where(replaced | renewed, now, price)
     return join(drafts)

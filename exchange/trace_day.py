@@ -1,14 +1,14 @@
 """A trading day made from a job trace: real demand, generated prices and supply."""
 
-from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
-from exchange.calendar import DAY_S, HOUR_S, day_start_s
+from exchange.calendar import DAY_S, day_start_s
 from exchange.contracts import Venue, read_venue
-from exchange.demand import Demand, DemandSettings, demand_of, draft_demand
+from exchange.day_plan import DayPlan, DaySettings
+from exchange.demand import Demand, demand_of, draft_demand
 from exchange.dice import Ints
 from exchange.draft import Draft, Handles, draft_admin, finish, in_order_of_time, join
 from exchange.engines import EngineName, open_engine
@@ -30,37 +30,15 @@ from exchange.opening import draft_clock, draft_listing, draft_members
 from exchange.prices import Prices
 from exchange.race import seen_by_brokers
 from exchange.sizing import limits_for
-from exchange.supply import Offers, SupplySettings, draft_supply, offers_of
+from exchange.supply import Offers, draft_supply, offers_of
 from ledger.registry import Registry
 from matching.limits import Limits
-from matching.records import NANOSECONDS, CommandFlag, CommandKind
+from matching.records import CommandFlag, CommandKind
 
 TRADING_DAY = date(2026, 11, 22)
 """The demonstration's trading day."""
 
 Commands = npt.NDArray[np.void]
-
-
-@dataclass(frozen=True)
-class DaySettings:
-    """What a generated day is like, apart from its demand and supply."""
-
-    days: int = 3  # of delivery listed: the trading day and those after it
-    clock_s: int = 60
-    late_session: str = "west-2"
-    late_session_s: int = 8 * HOUR_S + 1_800
-    short_buyer: str = "vc-11cb48"
-    short_buyer_percent: int = 15
-    short_supplier: str = "sg-c"
-    short_supplier_percent: int = 7
-    money_comes_s: int = 9 * HOUR_S
-    withdrawal_s: int = 15 * HOUR_S
-    halted: str = "vc-b436b2"
-    halt_s: int = 20 * HOUR_S + 750
-    resume_s: int = 20 * HOUR_S + 790
-    report_delay_s: int = 20  # brokers act on what they saw until this long ago
-    demand: DemandSettings = field(default_factory=DemandSettings)
-    supply: SupplySettings = field(default_factory=SupplySettings)
 
 
 def build_philly_day(
@@ -80,7 +58,7 @@ def build_philly_day(
     same arguments give the same bytes on any machine. Takes a few seconds, because the day is run
     once to see which cancels a broker would not have sent.
     """
-    plan = _Plan(
+    plan = DayPlan(
         venue=venue or read_venue(),
         members=members or read_members(),
         jobs=jobs or read_jobs(),
@@ -88,12 +66,9 @@ def build_philly_day(
         start_s=day_start_s(trading_day),
         seed=seed,
     )
-    listing = listing_of(
-        instruments(
-            plan.venue.contracts, trading_day, plan.settings.days, gate_after_s=plan.start_s
-        ),
-        plan.venue.contracts,
-    )
+    days = plan.settings.days
+    listed = instruments(plan.venue.contracts, trading_day, days, gate_after_s=plan.start_s)
+    listing = listing_of(listed, plan.venue.contracts)
     demand = demand_of(
         plan.jobs,
         listing,
@@ -105,39 +80,58 @@ def build_philly_day(
     offers = offers_of(plan.members, listing, plan.venue.chips, plan.settings.supply)
     draft = in_order_of_time(_draft(plan, listing, demand, offers))
     registry = _registry(plan, trading_day, listing, demand, draft)
-    limits = Limits(**registry.limits)
-    kept = seen_by_brokers(finish(draft), open_engine(engine, limits), plan.settings.report_delay_s)
+    machine = open_engine(engine, Limits(**registry.limits))
+    kept = seen_by_brokers(finish(draft), machine, plan.settings.report_delay_s)
     commands = finish(draft.select(kept))
     breaches = inventory_breaches(registry, commands)
     assert not breaches, breaches[0]
     return registry, commands
 
 
-@dataclass(frozen=True)
-class _Plan:
-    venue: Venue
-    members: Members
-    jobs: Jobs
-    settings: DaySettings
-    start_s: int
-    seed: int
-
-    @property
-    def end_s(self) -> int:
-        return self.start_s + DAY_S
-
-    def time_ns(self, second: int) -> int:
-        """A second of the day as a stamp."""
-        return (self.start_s + second) * NANOSECONDS
-
-    def account(self, name: str) -> int:
-        """The number of a named account; of the first account where there is none such."""
-        numbers = {account.name: account.id for account in self.members.accounts}
-        return numbers.get(name, self.members.accounts[0].id)
-
-
-def _draft(plan: _Plan, listing: Listing, demand: Demand, offers: Offers) -> Draft:
+def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> Draft:
     """Everything that happens in the day."""
+    bids, quotes = _orders(plan, listing, demand, offers)
+    both = join([bids, quotes])
+    limits = buyer_limits(bids, listing)
+    mistakes = draft_mistakes(
+        Desk(
+            orders=both.select(both.commands["kind"] == CommandKind.NEW),
+            listing=listing,
+            members=plan.members,
+            begin_ns=plan.time_ns(1),
+            end_ns=plan.time_ns(DAY_S - 1),
+            position_limit=limits.position_lots,
+            late_session=plan.late_session,
+            late_session_opens_ns=plan.time_ns(plan.settings.late_session_s),
+        ),
+        plan.seed,
+    )
+    opening_ns = plan.time_ns(0)
+    early = [s for s in plan.members.sessions if s.id != plan.late_session]
+    registered = draft_admin(
+        CommandKind.REGISTER,
+        np.full(len(offers.account), opening_ns),
+        account=offers.account,
+        instrument=offers.index + 1,
+        quantity=offers.capacity,
+    )
+    return join(
+        [
+            draft_members(plan.members, early, opening_ns),
+            draft_listing(listing, opening_ns, plan.end_s),
+            draft_limits(plan.members, limits, opening_ns),
+            registered,
+            _funding(plan, needs_fen(bids, offers, listing, plan.members)),
+            _operations(plan),
+            draft_clock(plan.start_s, plan.end_s, plan.settings.clock_s),
+            both,
+            mistakes,
+        ]
+    )
+
+
+def _orders(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> tuple[Draft, Draft]:
+    """What buyers and what suppliers do."""
     floor = Floor(
         listing=listing,
         prices=Prices(listing, plan.start_s, plan.seed),
@@ -146,89 +140,12 @@ def _draft(plan: _Plan, listing: Listing, demand: Demand, offers: Offers) -> Dra
         last_s=plan.end_s - 5,
         seed=plan.seed,
     )
-    session_of = _session_of(plan)
-    account, session = _job_desks(plan, session_of)
+    account, session = plan.job_desks()
     bids = draft_demand(demand, floor, account, session, plan.settings.demand)
-    quotes = draft_supply(offers, floor, session_of, plan.settings.supply)
-    both = join([bids, quotes])
-    limits = buyer_limits(bids, listing)
-    desk = Desk(
-        orders=both.select(both.commands["kind"] == CommandKind.NEW),
-        listing=listing,
-        members=plan.members,
-        begin_ns=plan.time_ns(1),
-        end_ns=plan.time_ns(DAY_S - 1),
-        position_limit=limits.position_lots,
-        late_session=_late_session(plan),
-        late_session_opens_ns=plan.time_ns(plan.settings.late_session_s),
-    )
-    need = needs_fen(bids, offers, listing, max(a.id for a in plan.members.accounts))
-    opening_ns = plan.time_ns(0)
-    return join(
-        [
-            draft_members(
-                plan.members,
-                [s for s in plan.members.sessions if s.id != desk.late_session],
-                opening_ns,
-            ),
-            draft_listing(listing, opening_ns, plan.end_s),
-            draft_limits(plan.members, limits, opening_ns),
-            draft_admin(
-                CommandKind.REGISTER,
-                np.full(len(offers.account), opening_ns),
-                account=offers.account,
-                instrument=offers.index + 1,
-                quantity=offers.capacity,
-            ),
-            _funding(plan, need),
-            _operations(plan, desk),
-            draft_clock(plan.start_s, plan.end_s, plan.settings.clock_s),
-            both,
-            draft_mistakes(desk, plan.seed),
-        ]
-    )
+    return bids, draft_supply(offers, floor, plan.session_of(), plan.settings.supply)
 
 
-def _late_session(plan: _Plan) -> int:
-    """The session that is opened during the day; 0 where the members have none of that name."""
-    named = {session.name: session.id for session in plan.members.sessions}
-    return named.get(plan.settings.late_session, 0)
-
-
-def _session_of(plan: _Plan) -> Ints:
-    """The session that trades each account, by the account's number."""
-    late = _late_session(plan)
-    sessions = np.zeros(max(account.id for account in plan.members.accounts) + 1, np.int64)
-    for account in plan.members.accounts:
-        own = [number for number in plan.members.sessions_of(account) if number != late]
-        sessions[account.id] = own[account.id % len(own)]
-    return sessions
-
-
-def _job_desks(plan: _Plan, session_of: Ints) -> tuple[Ints, Ints]:
-    """The account and the session of each job: half of a late session's accounts move to it."""
-    buyers = plan.members.buyers
-    named = {account.name: account.id for account in buyers}
-    of_cluster = [
-        named.get(f"vc-{cluster}", buyers[number % len(buyers)].id)
-        for number, cluster in enumerate(plan.jobs.clusters)
-    ]
-    account = np.array(of_cluster, np.int64)[plan.jobs.cluster]
-    session = session_of[account]
-    late = _late_session(plan)
-    firms = {s.id: s.firm for s in plan.members.sessions}
-    held = [a.id for a in plan.members.accounts if late and a.member == firms[late]]
-    moved = np.isin(account, held) & (plan.jobs.arrival_s > plan.settings.late_session_s)
-    moved &= np.arange(len(account)) % 2 == 1
-    return account, np.where(moved, late, session)
-
-
-def _operator(plan: _Plan) -> int:
-    """The session of the operators; 0, the venue itself, where the members have none."""
-    return next((s.id for s in plan.members.sessions if s.operator), 0)
-
-
-def _funding(plan: _Plan, need_fen: Ints) -> Draft:
+def _funding(plan: DayPlan, need_fen: Ints) -> Draft:
     """Opening balances, the top-ups of those that were short, and withdrawals."""
     settings = plan.settings
     comes_ns = plan.time_ns(settings.money_comes_s)
@@ -242,11 +159,11 @@ def _funding(plan: _Plan, need_fen: Ints) -> Draft:
         ),
         opening_ns=plan.time_ns(0),
         withdrawal_ns=plan.time_ns(settings.withdrawal_s),
-        operator=_operator(plan),
+        operator=plan.operator,
     )
 
 
-def _operations(plan: _Plan, desk: Desk) -> Draft:
+def _operations(plan: DayPlan) -> Draft:
     """What the operators do during the day: open the late session, halt an account for a while."""
     settings = plan.settings
     halts_ns = [plan.time_ns(settings.halt_s), plan.time_ns(settings.resume_s)]
@@ -255,12 +172,12 @@ def _operations(plan: _Plan, desk: Desk) -> Draft:
         np.array(halts_ns),
         account=plan.account(settings.halted),
         flags=[CommandFlag.HALT, 0],
-        session=_operator(plan),
+        session=plan.operator,
     )
-    late = [s for s in plan.members.sessions if s.id == desk.late_session]
+    late = [s for s in plan.members.sessions if s.id == plan.late_session]
     opened = draft_admin(
         CommandKind.SESSION,
-        np.full(len(late), desk.late_session_opens_ns),
+        np.full(len(late), plan.time_ns(settings.late_session_s)),
         target_ref=[session.id for session in late],
         account=[session.firm for session in late],
     )
@@ -268,7 +185,7 @@ def _operations(plan: _Plan, desk: Desk) -> Draft:
 
 
 def _registry(
-    plan: _Plan, trading_day: date, listing: Listing, demand: Demand, draft: Draft
+    plan: DayPlan, trading_day: date, listing: Listing, demand: Demand, draft: Draft
 ) -> Registry:
     """Everything that the day refers to, and a machine just large enough for it."""
     return Registry(
@@ -288,7 +205,7 @@ def _registry(
     )
 
 
-def _note(plan: _Plan, demand: Demand) -> str:
+def _note(plan: DayPlan, demand: Demand) -> str:
     """What of the day is real, what is generated, and what was cut, in words."""
     settings = plan.settings
     return (

@@ -338,6 +338,18 @@ def test_a_venue_without_supply_makes_no_market() -> None:
         build_philly_day(venue=read_venue(), members=nobody, engine="reference")
 
 
+def test_members_without_buyers_make_no_market() -> None:
+    members = read_members()
+    sellers = type(members)(
+        firms=members.firms,
+        accounts=members.suppliers,
+        sessions=members.sessions,
+        inventory=members.inventory,
+    )
+    with pytest.raises(NothingToTrade, match="no buyer's account"):
+        build_philly_day(members=sellers, engine="reference")
+
+
 def test_a_synthetic_day_is_all_trading(synthetic: Day) -> None:
     rejected = synthetic.events[synthetic.events["kind"] == EventKind.REJECTED]
     assert set(rejected["reason"]) == {Reason.UNKNOWN_ORDER}
