@@ -128,6 +128,19 @@ def test_books_of_another_version_are_refused(tmp_path):
         open_books(path)
 
 
+def test_books_without_one_of_their_tables_are_refused(path):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE vouchers")
+    with pytest.raises(NotBooksError, match="table `vouchers` is missing"):
+        open_books(path)
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path):
+    (tmp_path / "books.duckdb.new").mkdir()
+    with pytest.raises(LedgerError, match=r"books.duckdb: Is a directory"):
+        create_books(tmp_path / "books.duckdb")
+
+
 def test_an_unknown_account_is_refused_with_its_neighbours():
     books = settled(world(), DAY)
     with pytest.raises(UnknownAccountError, match="no account `alcie`; did you mean cash:alice"):
@@ -161,7 +174,8 @@ def test_a_second_process_is_told_that_the_books_are_in_use(path):
     assert issubclass(BooksLockedError, LedgerError)
 
 
-def test_a_full_disk_is_one_line_and_changes_nothing(path):
+@pytest.mark.parametrize("rows", [10, 200_000])  # fails at the commit, and in the middle
+def test_a_full_disk_is_one_line_and_changes_nothing(path, rows):
     said = run(
         """
         import resource, signal, sys
@@ -170,8 +184,8 @@ def test_a_full_disk_is_one_line_and_changes_nothing(path):
         from ledger.errors import DiskFullError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         books = open_books(sys.argv[1])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        noise = np.random.default_rng(1).integers(0, 2**31, 200_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        noise = np.random.default_rng(1).integers(0, 2**31, int(sys.argv[2]))
         try:
             with books.transaction():
                 books.load("INSERT INTO trades (batch, time_ns) SELECT 9, noise FROM columns",
@@ -180,6 +194,7 @@ def test_a_full_disk_is_one_line_and_changes_nothing(path):
             print(error)
         """,
         path,
+        rows,
     )
     assert said == f"{path}: the disk is full; nothing was changed\n"
     assert issubclass(DiskFullError, LedgerError)

@@ -144,9 +144,10 @@ def test_an_independent_sum_of_the_fills_gives_the_totals_of_the_statements(day)
             assert said.lines[-1].balance_fen == said.closing_fen
 
 
-def test_verification_of_an_untouched_day_finds_nothing(day):
+@pytest.mark.parametrize("machine", [ReferenceEngine, None])  # None: the compiled engine
+def test_verification_of_an_untouched_day_finds_nothing(day, machine):
     log_path, books_path, _ = day
-    assert verify(books_path, log_path, ReferenceEngine) == []
+    assert verify(books_path, log_path, machine) == []
 
 
 def test_verification_finds_a_changed_fen_and_a_seal_of_other_events(day, tmp_path):

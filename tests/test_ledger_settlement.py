@@ -3,10 +3,10 @@
 import msgspec
 import numpy as np
 import pytest
-from ledger_world import INPUT, balances, events, postings, settled, world
+from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
 from ledger.books import memory_books
-from ledger.errors import DayOrderError, InputDiffersError, InputError
+from ledger.errors import DayOrderError, InputDiffersError, InputError, LedgerError
 from ledger.settle import settle
 from ledger.statement import trial_balance
 from ledger.summary import account_days, instrument_days, summarise
@@ -364,6 +364,42 @@ def test_two_accounts_of_one_name_are_refused():
     )
     with pytest.raises(InputError, match="account 'alice' stands there twice"):
         settle(memory_books(), twice, events(registry, ""), INPUT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"trading_day": "22.11.2026"}, "trading day `22.11.2026` is not a date"),
+        ({"hubs": ()}, "contract 'H.QD' names hub 'QD', which is not there"),
+        ({"contracts": ()}, "instrument 'A' names contract 'H.QD', which is not there"),
+        ({"firms": ()}, "account 'alice' names firm 1, which is not there"),
+        (
+            {"programmes": (programme("p", effective_from="soon"),)},
+            "programme p: `soon` is not a date",
+        ),
+    ],
+)
+def test_a_registry_that_leads_nowhere_is_refused_and_changes_nothing(changes, rule):
+    registry = msgspec.structs.replace(world(), **changes)
+    books = memory_books()
+    with pytest.raises(InputError, match=rule):
+        settle(books, registry, events(registry, ""), INPUT)
+    assert books.scalar("SELECT count(*) FROM firms") == 0
+
+
+def test_a_registry_that_forgot_who_holds_a_position_is_refused():
+    books = memory_books()
+    first = world(day="2026-11-20")
+    text = "fund alice 100.00\nalice buys 5 A at 1000 from bob"
+    settle(books, first, events(first, text), INPUT, deliver=False)
+    second = world("alice carol", day="2026-11-21")
+    with pytest.raises(InputError, match="account 'bob' holds A"):
+        settle(books, second, events(second, ""), "cd" * 32)
+
+
+def test_a_day_that_is_not_settled_has_no_summary():
+    with pytest.raises(LedgerError, match="2026-11-21 is not settled"):
+        summarise(memory_books(), "2026-11-21")
 
 
 def test_the_summary_adds_up_the_day():

@@ -73,6 +73,7 @@ def test_one_fen_in_a_posting_is_found_by_the_audit_and_by_recomputing(books):
         ("UPDATE postings SET kind = 'fee' WHERE kind = 'delivery' AND instrument = 'C'",
          "is worth 4052 fen with fees of 2; posted were 0 and 4054"),
         ("UPDATE positions SET quantity = 1 WHERE batch = 2 AND account = 'bob'", "sum to"),
+        ("DELETE FROM batches WHERE id = 1", "number 1 is missing, 2 follows"),
         ("UPDATE batches SET input_sha256 = 'x' WHERE id = 1", "the hash that it states"),
         ("UPDATE batches SET previous_sha256 = 'x' WHERE id = 2", "is not chained"),
         ("UPDATE trades SET price_ticks = 999 WHERE trade_id = 1", "lines do not have the hash"),
