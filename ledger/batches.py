@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ledger.books import TABLES, Books
+from ledger.books import TABLES, Books, columns_of
 
 LINES = tuple(table for table in TABLES if table not in ("ledger_schema", "batches"))
 """Tables whose rows belong to batches."""
@@ -104,9 +104,7 @@ def _numbers_sha256(books: Books, table: str, batch: int) -> str:
 
 def _texts_sha256(books: Books, table: str, batch: int) -> str:
     """Hash of the hashes of chunks of rows in the order of their key, each row as one text."""
-    values = ", ".join(
-        f"coalesce({name}::VARCHAR, chr(30))" for name, *_ in books.rows(f"DESCRIBE {table}")
-    )
+    values = ", ".join(f"coalesce({name}::VARCHAR, chr(30))" for name in columns_of(table))
     return str(
         books.scalar(
             f"""

@@ -9,6 +9,7 @@ writes it; that comes out as one clear line.
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +33,15 @@ SCHEMA_VERSION = 1
 
 TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", script("schema"), re.MULTILINE))
 """All tables of the books."""
+
+
+@cache
+def columns_of(table: str) -> tuple[str, ...]:
+    """Names of a table's columns, in the order of the schema."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(script("schema"))
+        return tuple(name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall())
+
 
 Columns = Mapping[str, NDArray[Any]]
 

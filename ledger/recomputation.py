@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ledger.batches import KEYS, LINES
-from ledger.books import Books
+from ledger.books import Books, columns_of
 from ledger.errors import LedgerError
 from ledger.registry import Registry
 from ledger.settle import Events, settle
@@ -70,8 +70,7 @@ def _differences(again: Books, catalog: str, table: str, first: int, last: int) 
     fresh = again.rows(f"SELECT * FROM ({here} EXCEPT ALL {there}) ORDER BY {key}")
     if not stored and not fresh:
         return []
-    columns = [name for (name, *_) in again.rows(f"DESCRIBE {table}")]
-    faults = list(_described(table, columns, stored, fresh))
+    faults = list(_described(table, columns_of(table), stored, fresh))
     if len(faults) > SHOWN_MAX:
         more = len(faults) - SHOWN_MAX
         faults[SHOWN_MAX:] = [f"{table}: and {more} differences more"]
@@ -79,7 +78,10 @@ def _differences(again: Books, catalog: str, table: str, first: int, last: int) 
 
 
 def _described(
-    table: str, columns: list[str], stored: list[tuple[Any, ...]], fresh: list[tuple[Any, ...]]
+    table: str,
+    columns: tuple[str, ...],
+    stored: list[tuple[Any, ...]],
+    fresh: list[tuple[Any, ...]],
 ) -> Iterator[str]:
     places = [columns.index(name) for name in KEYS[table]]
     expected = {tuple(row[k] for k in places): row for row in fresh}
