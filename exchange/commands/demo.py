@@ -91,7 +91,7 @@ def _numbers(shown: "Demonstration") -> str:
     ]
     return (
         f"{registry.venue}, trading day {registry.trading_day}\n{_folded(registry.note)}\n\n"
-        + table((f"the day ({sum(shown.elapsed_s.values()):.1f} s)", ""), rows)
+        + table(("the day", ""), rows)
     )
 
 
@@ -174,10 +174,12 @@ def _balance(shown: "Demonstration") -> str:
 
 def _next(shown: "Demonstration") -> str:
     account = shown.accounts[0].account
+    took = ", ".join(f"{stage} {time_s:.1f} s" for stage, time_s in shown.elapsed_s.items())
     return (
         f"files\n  {shown.day_log}  the day, every command of it\n"
         f"  {shown.ledger}  the books\n"
-        f"  events sha256 {shown.replay.events_sha256}\n\n"
+        f"  events sha256 {shown.replay.events_sha256}\n"
+        f"  {took}\n\n"
         "what to try next\n"
         f"  suanshi replay {shown.day_log} --batch 7        the same events, to the bit\n"
         f"  suanshi verify {shown.day_log}                  everything done again and compared\n"
