@@ -48,6 +48,7 @@ def settle(
     Where the day is settled already, `events` is not looked at.
     """
     day = _trading_day(registry)
+    _check_venue(books, registry.venue)
     if _is_settled(books, day, input_sha256):
         return summarise(books, day, already_settled=True)
     tell = progress or (lambda stage, done, total: None)
@@ -74,6 +75,12 @@ def _trading_day(registry: Registry) -> str:
         raise InputError(
             f"registry: trading day `{registry.trading_day}` is not a date YYYY-MM-DD"
         ) from error
+
+
+def _check_venue(books: Books, venue: str) -> None:
+    for (other,) in books.rows("SELECT DISTINCT venue FROM batches"):
+        if other != venue:
+            raise InputError(f"{books.path}: these are the books of {other}, not of {venue}")
 
 
 def _is_settled(books: Books, day: str, input_sha256: str) -> bool:

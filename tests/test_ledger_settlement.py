@@ -256,6 +256,12 @@ def test_a_day_before_the_last_settled_one_is_refused():
         settled(world(day="2026-11-20"), "fund alice 100.00", books=books)
 
 
+def test_a_day_of_another_venue_is_refused():
+    books = settled(world(day="2026-11-20"), "fund alice 100.00")
+    with pytest.raises(InputError, match="these are the books of TEST, not of ELSEWHERE"):
+        settled(msgspec.structs.replace(world(), venue="ELSEWHERE"), "", books=books)
+
+
 def test_a_dry_run_tells_the_same_and_leaves_nothing():
     registry = world()
     text = "fund alice 100.00\nalice buys 5 A at 1000 from bob fees 3 2"
