@@ -3,6 +3,7 @@
 import click
 
 from bench.conformance import conformance
+from bench.matching import matching
 
 
 @click.group()
@@ -11,6 +12,7 @@ def main() -> None:
 
 
 main.add_command(conformance)
+main.add_command(matching)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,211 @@
+"""Turn a workload into commands: made by running the engine, a few hundred commands at a time.
+
+Between two chunks the events tell what rests, so that cancels are uniform over it. Prices stand at
+geometric distances from a mid that walks; how many orders cross is steered so that the number of
+resting orders stays where it should. The same workload, count and seed give the same bytes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.live import Ints, LiveOrders
+from bench.opening import limits_of, opening, refs_of
+from bench.orders import OrderWriter
+from bench.workloads import Workload
+from matching import COMMAND, Engine, Limits
+from matching.records import CommandKind, EventFlag, EventKind, Reason
+
+Commands = NDArray[np.void]
+
+CHUNK_MAX = 1_024
+WARM_COMMANDS_MAX = 1_000_000
+STEPS_A_TURNOVER = 40  # of the mid, while as many commands come as orders rest in its book
+COMMAND_NS = 1_000
+START_NS = 1_795_305_600 * 10**9
+
+NEW, CANCEL, IOC, REPLACE = range(4)
+KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.NEW, CommandKind.REPLACE])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A stream of commands, how to come to where it starts, and what its events were."""
+
+    workload: Workload
+    seed: int
+    limits: Limits
+    warm: Commands  # from an empty machine to the resting orders
+    stream: Commands  # what is measured
+    resting: int  # at the start of the stream
+    resting_least: int  # between chunks of the stream
+    resting_most: int
+    trades: int
+    rejects: dict[str, int]  # by reason
+    events: int
+    events_sha256: str
+
+
+def record(workload: Workload, count: int, seed: int) -> Recording:
+    """Make the commands of a workload, `count` of them after warming up."""
+    first = opening(workload)
+    turns = min(4 * workload.resting, WARM_COMMANDS_MAX)
+    total = len(first) + workload.resting + turns + count
+    limits = limits_of(workload, total)
+    commands = np.zeros(total, COMMAND)
+    commands["sequence"] = np.arange(1, total + 1)
+    commands["time_ns"] = START_NS + np.arange(total) * COMMAND_NS
+    for name in set(COMMAND.names or ()) - {"sequence", "time_ns"}:
+        commands[name][: len(first)] = first[name]
+    flow = Flow(workload, limits, commands, seed)
+    flow.open_market(len(first))
+    flow.fill(workload.resting)
+    flow.run(turns)
+    start, resting = flow.at, len(flow.live)
+    flow.begin_tally()
+    flow.run(count)
+    return Recording(
+        workload=workload,
+        seed=seed,
+        limits=limits,
+        warm=commands[:start],
+        stream=commands[start:],
+        resting=resting,
+        resting_least=min(flow.tally.resting),
+        resting_most=max(flow.tally.resting),
+        trades=flow.tally.trades,
+        rejects=flow.tally.rejects(),
+        events=flow.tally.events,
+        events_sha256=flow.tally.digest.hexdigest(),
+    )
+
+
+class Tally:
+    """What the events of a stream add up to."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.events = 0
+        self.trades = 0
+        self.resting: list[int] = []
+        self._reasons = np.zeros(256, np.int64)
+
+    def add(self, events: NDArray[np.void], resting: int) -> None:
+        """Count the events of a chunk; `resting` is what was live after it."""
+        self.digest.update(events.tobytes())
+        self.events += len(events)
+        kind = events["kind"]
+        taker = (events["flags"] & EventFlag.TAKER) != 0
+        self.trades += int(((kind == EventKind.FILLED) & taker).sum())
+        refused = events["reason"][kind == EventKind.REJECTED]
+        self._reasons += np.bincount(refused, minlength=256)
+        self.resting.append(resting)
+
+    def rejects(self) -> dict[str, int]:
+        """Refusals by reason, those that occurred."""
+        return {Reason(int(r)).name: int(self._reasons[r]) for r in np.flatnonzero(self._reasons)}
+
+
+class Flow:
+    """Writes a workload's commands into an array, one chunk after the other."""
+
+    def __init__(self, workload: Workload, limits: Limits, commands: Commands, seed: int) -> None:
+        self.engine = Engine(limits)
+        refs = refs_of(workload, len(commands))
+        self.live = LiveOrders(workload.sessions, refs, limits.orders + CHUNK_MAX)
+        self.at = 0  # commands made so far
+        self.tally = Tally()
+        self._workload = workload
+        self._commands = commands
+        self._dice = np.random.default_rng(seed)
+        self._mids = np.full(workload.size.instruments + 1, workload.worth_ticks)
+        self._refs = np.ones(workload.sessions + 1, np.int64)  # next of each session
+        self._made_by = np.zeros((workload.sessions + 1) * refs, np.int32)  # row by key
+        self._writer = OrderWriter(workload, self._dice, self._mids)
+        self._chunk = max(8, min(workload.resting // 32, CHUNK_MAX))
+
+    def open_market(self, count: int) -> None:
+        """Process the commands that are there already."""
+        for at in range(0, count, 4_096):
+            events = self.engine.process(self._commands[at : min(at + 4_096, count)])
+            assert not (events["kind"] == EventKind.REJECTED).any(), "the opening is accepted"
+        self.at = count
+
+    def begin_tally(self) -> None:
+        """Count from here."""
+        self.tally = Tally()
+
+    def fill(self, count: int) -> None:
+        """So many orders that rest."""
+        for size in _sizes(count, CHUNK_MAX):
+            act = np.full(size, NEW)
+            self._play(act, np.zeros(size, bool))
+
+    def run(self, count: int) -> None:
+        """So many commands of the mix."""
+        mix = self._workload.mix
+        borders = np.cumsum([mix.new, mix.cancel, mix.ioc])
+        for size in _sizes(count, self._chunk):
+            self._walk(size)
+            # A machine that has rounding errors in its shares still plays no fifth act.
+            act = np.minimum(np.searchsorted(borders, self._dice.random(size), side="right"), 3)
+            if not mix.replace:
+                act[act == REPLACE] = CANCEL
+            crosses = (act == NEW) & (self._dice.random(size) < self._crossing())
+            self._play(act, crosses | (act == IOC))
+
+    def _crossing(self) -> float:
+        """The share of new orders that cross: more of them when too many orders rest."""
+        surplus = (len(self.live) - self._workload.resting) / self._chunk
+        return float(np.clip(0.09 + 0.03 * surplus, 0.0, 0.5))
+
+    def _walk(self, size: int) -> None:
+        """Move the mids: a random walk in the middle half of the band."""
+        books = self._workload.size
+        rate = size / books.instruments * STEPS_A_TURNOVER / books.resting
+        steps = self._dice.poisson(rate, books.instruments)
+        self._mids[1:] += 2 * self._dice.binomial(steps, 0.5) - steps
+        reach = self._workload.band_ticks // 4
+        worth = self._workload.worth_ticks
+        np.clip(self._mids, worth - reach, worth + reach, out=self._mids)
+
+    def _play(self, act: Ints, crosses: NDArray[np.bool_]) -> None:
+        """Write a chunk, process it and learn from its events."""
+        chunk = self._commands[self.at : self.at + len(act)]
+        chunk["kind"] = KINDS[act]
+        new = np.flatnonzero((act == NEW) | (act == IOC))
+        chunk[new] = self._writer.write_new(chunk[new], crosses[new], act[new] == IOC)
+        self._aim(chunk, act)
+        self._give_refs(chunk)
+        keys = self.live.key(chunk["session"], chunk["user_ref"])
+        self._made_by[keys] = np.arange(self.at, self.at + len(chunk))
+        events = self.engine.process(chunk)
+        self.live.update(events)
+        self.tally.add(events, len(self.live))
+        self.at += len(chunk)
+
+    def _aim(self, chunk: Commands, act: Ints) -> None:
+        """Cancels and replaces: of different live orders, each as likely."""
+        aimed = np.flatnonzero((act == CANCEL) | (act == REPLACE))
+        targets = self.live.sample(self._dice, len(aimed))
+        chunk["session"][aimed], chunk["target_ref"][aimed] = self.live.split(targets)
+        replaces = act[aimed] == REPLACE
+        rows, made = aimed[replaces], self._commands[self._made_by[targets[replaces]]]
+        chunk[rows] = self._writer.write_replaces(chunk[rows], made)
+
+    def _give_refs(self, chunk: Commands) -> None:
+        """Every command the next ref of its session."""
+        session = chunk["session"]
+        order = np.argsort(session, kind="stable")
+        counts = np.bincount(session, minlength=len(self._refs))
+        before = np.cumsum(counts) - counts
+        ranks = np.arange(len(chunk)) - before[session[order]]
+        chunk["user_ref"][order] = self._refs[session[order]] + ranks
+        self._refs += counts
+
+
+def _sizes(count: int, chunk: int) -> list[int]:
+    """The sizes of the chunks of so many commands."""
+    return [min(chunk, count - at) for at in range(0, count, chunk)]
