@@ -1,9 +1,12 @@
 """The engine: the face of the compiled machine."""
 
+from typing import Self
+
 import numpy as np
 from numba import carray, int64, typeof
 from numpy.typing import NDArray
 
+from matching import snapshot
 from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled, pointer
 from matching.inspection import Inspection
 from matching.layout import (
@@ -31,7 +34,7 @@ Events = NDArray[np.void]
 
 
 @entry
-def run_compiled(header):
+def run_compiled(header):  # type: ignore[no-untyped-def]
     """Build the views from addresses, once a batch, and run. `header` holds (address, length) of
     each array of a Machine in order, then the number of commands. Returns what `run` returns."""
     m = Machine(
@@ -83,10 +86,11 @@ class Engine(Inspection):
         for at, array in enumerate([*self._arrays.values(), self._inbox, self._events]):
             self._header[2 * at : 2 * at + 2] = array.ctypes.data, len(array)
         if not (JIT_DISABLED or is_compiled()):
-            machine = Machine(*self._arrays.values(), self._inbox, self._events)
+            machine = Machine._make([*self._arrays.values(), self._inbox, self._events])
             compile_quickly(run, (typeof(machine), int64))
         self._state = state.view(np.int64)
-        self._at = {name: STATE.names.index(name) for name in ("cursor", "events")}
+        names = STATE.names or ()
+        self._at = {name: names.index(name) for name in ("cursor", "events")}
 
     def process(self, commands: Commands) -> Events:
         """Work through commands, a COMMAND array; returns their events, an EVENT array.
@@ -112,9 +116,23 @@ class Engine(Inspection):
         last = self._events[: state[at["events"]]]
         return np.concatenate([*parts, last], dtype=EVENT) if parts else last
 
+    def snapshot(self) -> bytes:
+        """The whole state as bytes, for `restore`."""
+        return snapshot.write(self.limits, self._arrays)
+
+    @classmethod
+    def restore(cls, blob: bytes) -> Self:
+        """The machine that a snapshot was taken from: it says the same events from here on.
+
+        Raises ValueError naming what and where, for anything that is not a whole snapshot.
+        """
+        engine = cls(snapshot.read_limits(blob))
+        snapshot.read(blob, engine._arrays)
+        return engine
+
     def _run(self, commands: Commands, count: int) -> bool:
         if JIT_DISABLED:
-            return bool(run(Machine(*self._arrays.values(), commands, self._events), count))
+            return bool(run(Machine._make([*self._arrays.values(), commands, self._events]), count))
         header = self._header
         header[32] = commands.ctypes.data
         header[33] = len(commands)
