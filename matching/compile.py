@@ -115,7 +115,27 @@ def pointer(typing_context: Any, address: Any) -> Any:
     return types.voidptr(types.int64), build
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch_native(typing_context: Any, array: Any, index: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        item = builder.gep(view.data, [arguments[1]])
+        address = builder.bitcast(item, ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch",
+            [address.type],
+            ir.FunctionType(ir.VoidType(), [address.type, word, word, word]),
+        )
+        builder.call(function, [address, word(1), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64), build
+
+
 if JIT_DISABLED:
+    prefetch: Any = lambda array, index: None  # noqa: E731
     highest_bit: Any = lambda word: _highest_bit(int(word))  # noqa: E731
 else:
+    prefetch = _prefetch_native
     highest_bit = _highest_bit_native

@@ -166,7 +166,7 @@ def prevent(m, command, slot, resting_slot, mode):
 
 @inline
 def take_off(m, command, slot, quantity):
-    """Prevention shrinks an order, the hidden part first. Who takes it out of its book comes after."""
+    """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
     order = m.orders[slot]
     release(m, order, quantity)
     shown = min(i64(order["shown"]), i64(order["leaves"]))

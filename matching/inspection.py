@@ -1,4 +1,4 @@
-"""What tests, checks and people ask of an engine's memory. Slow and read-only: nothing hot is here."""
+"""What tests, checks and people ask of an engine's memory: slow and read-only."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -89,7 +89,9 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
     """Write a machine's memory as tables that say nothing of its layout."""
     state = arrays["state"][0]
     band = arrays["instruments"]["width"].sum()
-    machine = [(int(state["now_ns"]), int(state["trades"]), int(state["accepted"]), int(band))]
+    machine: list[tuple[int, ...]] = [
+        (int(state["now_ns"]), int(state["trades"]), int(state["accepted"]), int(band))
+    ]
     return {
         "machine": table("machine", machine),
         "sessions": _sessions(arrays["sessions"]),
@@ -136,7 +138,7 @@ def _instruments(instruments: NDArray[Any]) -> NDArray[np.int64]:
 def _schedule(arrays: Arrays) -> list[tuple[int, ...]]:
     timers = arrays["timers"][1 : int(arrays["state"]["timers"][0]) + 1]
     timers = timers[(timers["due"] & 3) == PHASE]
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for timer in timers[np.lexsort((timers["rank"], timers["due"]))]:
         phase, cause = int(timer["phase"]), SCHEDULED_BY["command"]
         if phase == 0:

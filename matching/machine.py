@@ -7,10 +7,11 @@ caller takes the events away and calls again, and the loop goes on where it was.
 
 import numpy as np
 
-from matching.admin import administer
+from matching.admin import INT32_MAX, administer
 from matching.compile import inline, kernel
 from matching.incoming import CONTINUOUS, ROOM, come_to_rest, phase_event, sweep
 from matching.listing import work_off
+from matching.lookahead import look_ahead
 from matching.masscancel import end_mass_cancel, mass_cancel
 from matching.orders import ENDED, MALFORMED, RUNS, TRIGGERS, cancel, new_order, replace
 from matching.phases import begin_phase_command, do_next_due, gate
@@ -59,6 +60,7 @@ def run(m, count):
                 reject(m, c, MALFORMED)
                 state["cursor"] += 1
                 continue
+            look_ahead(m, state["cursor"], count)
             state["now_ns"] = c["time_ns"]
             if state["now_ns"] >= state["next_due_ns"]:
                 state["stage"] = DUE
@@ -173,7 +175,8 @@ def set_phase(m, c):
     price = i64(0)
     if state["cross_volume"] != 0:
         price = i64(m.instruments[instrument_id]["last"])
-    phase_event(m, c, instrument_id, phase, price, state["cross_volume"], state["asked"])
+    volume = min(state["cross_volume"], i64(INT32_MAX))
+    phase_event(m, c, instrument_id, phase, price, volume, state["asked"])
     if phase == CONTINUOUS:
         collect_after_uncross(m, instrument_id)
         state["stage"] = QUEUE

@@ -239,4 +239,4 @@ RATE_MAX = 100_000
 """The dearest fee rate that a listing may have: a tenth of the notional."""
 
 FEE_MAX_FEN = 2**31 - 1
-"""No order's whole fee may exceed this: `fee_fen` is an int32. FEES derives the order size from it."""
+"""No order's whole fee may exceed this, because `fee_fen` is an int32: it bounds the order size."""

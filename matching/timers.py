@@ -97,9 +97,9 @@ def remove(m, hole):
             child = hole * 2
             if child >= last:
                 break
-            if child + 1 < last:
-                if before(m, child + 1, i64(m.timers[child]["due"]), i64(m.timers[child]["rank"])):
-                    child += 1
+            left = m.timers[child]
+            if child + 1 < last and before(m, child + 1, i64(left["due"]), i64(left["rank"])):
+                child += 1
             if not before(m, child, due, rank):
                 break
             copy(m, child, hole)

@@ -47,7 +47,7 @@ def uncross_price(m, instrument_id):
         buys += level_leaves(m, instrument, 0, index_at(instrument, 0, price))
     sells = i64(0)
     volume, surplus = i64(0), i64(0)
-    lowest, highest, nearest = i64(0), i64(0), i64(0)
+    lowest = highest = nearest = low
     presses_up, presses_down = False, False
     for price in range(low, high + 1):
         sells += level_leaves(m, instrument, 1, index_at(instrument, 1, price))

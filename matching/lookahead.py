@@ -1,0 +1,96 @@
+"""Prefetching: while a command runs, what later ones will touch is on its way into the cache.
+
+A command's data hang in a chain (identity table, order, account, position, level), so the chain is
+followed in steps, each a few commands behind the one before. It changes no result: nothing is
+written, and what has become wrong in the meantime has only been fetched for nothing.
+"""
+
+import numpy as np
+
+from matching.compile import inline, prefetch
+from matching.identity import find
+from matching.ladder import index_at, level_at
+from matching.layout import PAGE
+from matching.records import CommandKind
+
+i64 = np.int64
+
+NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+FAR, MIDDLE, NEAR = 12, 8, 4
+
+
+@inline
+def look_ahead(m, at, count):
+    """Fetch for the commands FAR, MIDDLE and NEAR behind this one."""
+    if at + FAR >= count:
+        return
+    fetch_names(m, m.commands[at + FAR])
+    fetch_orders(m, m.commands[at + MIDDLE])
+    fetch_neighbours(m, m.commands[at + NEAR])
+
+
+@inline
+def is_order_command(m, c):
+    """Whether a command is NEW, CANCEL or REPLACE, and its numbers are within the limits."""
+    kind = i64(c["kind"])
+    return (
+        NEW <= kind <= REPLACE
+        and i64(c["session"]) < len(m.sessions)
+        and i64(c["target_ref"]) < m.state[0]["refs"]
+        and i64(c["account"]) < len(m.accounts)
+        and i64(c["instrument"]) < len(m.instruments)
+    )
+
+
+@inline
+def fetch_names(m, c):
+    """A cancel's or replace's entry in the identity table; a new order's account and position."""
+    if not is_order_command(m, c):
+        return
+    if i64(c["kind"]) == NEW:
+        account, instrument = i64(c["account"]), i64(c["instrument"])
+        prefetch(m.accounts, account)
+        prefetch(m.positions, instrument * len(m.accounts) + account)
+        prefetch(m.instruments, instrument)
+    else:
+        state = m.state[0]
+        ref = i64(c["target_ref"])
+        page = i64(m.directory[i64(c["session"]) * state["session_pages"] + ref // PAGE])
+        prefetch(m.pages, page * PAGE + ref % PAGE)
+
+
+@inline
+def fetch_orders(m, c):
+    """The order that a cancel or replace aims at; the level that a new order joins."""
+    if not is_order_command(m, c):
+        return
+    if i64(c["kind"]) == NEW:
+        prefetch(m.levels, level_of(m, c))
+    else:
+        prefetch(m.orders, find(m, i64(c["session"]), i64(c["target_ref"])))
+
+
+@inline
+def level_of(m, c):
+    """Where the level of a new limit order stands; 0 where its price is outside the band."""
+    instrument = m.instruments[i64(c["instrument"])]
+    index = index_at(instrument, i64(c["side"]) & 1, i64(c["price"]))
+    if 0 < index <= i64(instrument["width"]):
+        return level_at(instrument, i64(c["side"]) & 1, index)
+    return i64(0)
+
+
+@inline
+def fetch_neighbours(m, c):
+    """Whose an order is, and whom it stands between; whom a new one will stand behind."""
+    if not is_order_command(m, c):
+        return
+    if i64(c["kind"]) == NEW:
+        prefetch(m.orders, i64(m.levels[level_of(m, c)]["tail"]))
+        return
+    order = m.orders[find(m, i64(c["session"]), i64(c["target_ref"]))]
+    account, instrument = i64(order["account"]), i64(order["instrument"])
+    prefetch(m.accounts, account)
+    prefetch(m.positions, instrument * len(m.accounts) + account)
+    prefetch(m.orders, i64(order["next"]))
+    prefetch(m.orders, i64(order["prev"]))
