@@ -94,7 +94,7 @@ class Stages:
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._step_s
-        line = f"{what}: {done:,} of {total:,}"
+        line = f"{what}: {done:,} of {total:,}" if total > 1 else f"{what} ..."
         click.echo(f"\r\x1b[K{line}" if self._terminal else line, nl=not self._terminal, err=True)
         self._drawn = True
 
