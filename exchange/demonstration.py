@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -68,6 +69,7 @@ def demonstrate(
     watch = _Stopwatch()
     open_engine("kernel", Limits(), compiling=compiling)
     watch.lap("start the engine")
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         tell("build the day", 0, 1)
@@ -103,6 +105,9 @@ def demonstrate(
     except BaseException:
         for path in outputs(folder):
             path.unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
         raise
 
 

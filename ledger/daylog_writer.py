@@ -59,9 +59,9 @@ class DayLogWriter:
             descriptor = os.open(path, flags, 0o644)
         except FileExistsError:
             raise DayLogUnwritable(path, "exists already; a day log is never overwritten") from None
-        except FileNotFoundError:
-            raise DayLogUnwritable(path, f"the folder {path.parent} does not exist") from None
         except OSError as error:
+            if not path.parent.exists():
+                raise DayLogUnwritable(path, f"the folder {path.parent} does not exist") from None
             raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
         writer = cls(descriptor, path, venue=venue, trading_day=trading_day)
         try:

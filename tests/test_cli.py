@@ -157,9 +157,10 @@ def test_a_demonstration_that_fails_leaves_nothing_behind(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demonstration, "settle", interrupted)
-    outcome = command("demo", "--folder", tmp_path)
-    refused_in_one_line(outcome, 130, "interrupted")
-    assert list(tmp_path.iterdir()) == []
+    for folder in (tmp_path, tmp_path / "new"):
+        outcome = command("demo", "--folder", folder)
+        refused_in_one_line(outcome, 130, "interrupted")
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
