@@ -180,8 +180,13 @@ def create_books(path: str | Path) -> Books:
     try:
         with _translated(str(target)):
             _lay_out(connection)
-    finally:
+            connection.execute("CHECKPOINT")  # closing would do it too, but hide a full disk
+    except BaseException:
         connection.close()
+        growing.unlink(missing_ok=True)
+        growing.with_name(growing.name + ".wal").unlink(missing_ok=True)
+        raise
+    connection.close()
     growing.replace(target)
     return open_books(target)
 
