@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ledger.daylog import DayLog
 from matching.records import EVENT, CommandKind, EventFlag, EventKind, Reason
+from matching.state import Tables
 
 Records: TypeAlias = npt.NDArray[np.void]
 
@@ -27,6 +28,10 @@ class Machine(Protocol):
 
     def process(self, commands: Records) -> Records:
         """The events that the commands cause; the array is valid until the next call."""
+        ...
+
+    def state_tables(self) -> Tables:
+        """The state after the last command."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Verification: the books against the day log, everything done again.
 
 The log is proved by reading it (every checksum, every sequence number), its commands are run
-through a machine, the events' hash is compared with the one that was sealed, the day is settled
-again and compared row by row, and the books are audited by themselves.
+through a machine whose state must be sound after every block, the events' hash is compared with
+the one that was sealed, the day is settled again and compared row by row, and the books are
+audited by themselves.
 """
 
 import hashlib
@@ -17,7 +18,9 @@ from ledger.audit import audit
 from ledger.books import open_books
 from ledger.daylog import DayLog, read_day_log
 from ledger.recomputation import compare
+from matching.invariants import violations
 from matching.limits import Limits
+from matching.state import Tables
 
 
 class Machine(Protocol):
@@ -25,6 +28,10 @@ class Machine(Protocol):
 
     def process(self, commands: NDArray[np.void], /) -> NDArray[np.void]:
         """The events of the commands."""
+        ...
+
+    def state_tables(self) -> Tables:
+        """The state after the last command."""
         ...
 
 
@@ -44,19 +51,25 @@ def verify(
         machine = Engine
     with open_books(books_path, read_only=True) as books:
         digest = hashlib.sha256()
-        events = _events(log, machine(log.limits), digest.update)
+        unsound: list[str] = []
+        events = _events(log, machine(log.limits), digest.update, unsound)
         faults = compare(books, log.registry, events, log.sha256)
         for _ in events:  # what `compare` did not need; the hash does
             pass
         if log.events_sha256 is not None and digest.digest() != log.events_sha256:
             faults.append(f"{log.path}: its commands do not give the events that were sealed")
-        return faults + audit(books)
+        return unsound + faults + audit(books)
 
 
 def _events(
-    log: DayLog, machine: Machine, hashed: Callable[[memoryview], None]
+    log: DayLog, machine: Machine, hashed: Callable[[memoryview], None], unsound: list[str]
 ) -> Iterator[NDArray[np.void]]:
     for block in log.blocks():
         events = machine.process(block)
         hashed(np.ascontiguousarray(events).view(np.uint8).data)
+        sequence = int(block["sequence"][-1])
+        unsound += [
+            f"{log.path}: after command {sequence}: {fault}"
+            for fault in violations(machine.state_tables())
+        ]
         yield events

@@ -172,7 +172,7 @@ def set_band(m, c):
     low, high = i64(c["price"]), i64(c["stop"])
     width = high - low + 1
     if i64(instrument["width"]) == 0:
-        words = (width >> 6) + 1
+        words = (width + 63) >> 6
         groups = (words + 63) >> 6
         room = len(m.levels) - state["levels_used"] - (len(m.instruments) - 1) * BOOKS
         room += state["bands"] * BOOKS

@@ -3,61 +3,33 @@
 from typing import Self
 
 import numpy as np
-from numba import carray, int64, typeof
+from numba import int64
 from numpy.typing import NDArray
 
 from matching import snapshot
-from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled, pointer
+from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled
 from matching.inspection import Inspection
-from matching.layout import (
-    ACCOUNT,
-    INSTRUMENT,
-    LEVEL,
-    ORDER,
-    POSITION,
-    SESSION,
-    STATE,
-    TIMER,
-    Machine,
-    pages_a_session,
-    shapes,
-)
+from matching.layout import STATE, TABLES, Machine, pages_a_session, shapes
 from matching.limits import Limits
 from matching.machine import run
 from matching.records import COMMAND, EVENT
 from matching.timers import NEVER
 
-I8, U4 = np.dtype("<i8"), np.dtype("<u4")
+if not JIT_DISABLED:
+    from matching.memory import MACHINE, machine_at
 
 Commands = NDArray[np.void]
 Events = NDArray[np.void]
 
+COMMANDS_AT = 2 * list(TABLES).index("commands")
+INBOX = 64
+"""Batches up to this size are copied into a buffer of a known address, which costs less."""
+
 
 @entry
-def run_compiled(header):  # type: ignore[no-untyped-def]
-    """Build the views from addresses, once a batch, and run. `header` holds (address, length) of
-    each array of a Machine in order, then the number of commands. Returns what `run` returns."""
-    m = Machine(
-        carray(pointer(header[0]), (header[1],), STATE),
-        carray(pointer(header[2]), (header[3],), ORDER),
-        carray(pointer(header[4]), (header[5],), LEVEL),
-        carray(pointer(header[6]), (header[7],), I8),
-        carray(pointer(header[8]), (header[9],), U4),
-        carray(pointer(header[10]), (header[11],), INSTRUMENT),
-        carray(pointer(header[12]), (header[13],), ACCOUNT),
-        carray(pointer(header[14]), (header[15],), POSITION),
-        carray(pointer(header[16]), (header[17],), SESSION),
-        carray(pointer(header[18]), (header[19],), U4),
-        carray(pointer(header[20]), (header[21],), U4),
-        carray(pointer(header[22]), (header[23],), U4),
-        carray(pointer(header[24]), (header[25],), TIMER),
-        carray(pointer(header[26]), (header[27],), U4),
-        carray(pointer(header[28]), (header[29],), I8),
-        carray(pointer(header[30]), (header[31],), U4),
-        carray(pointer(header[32]), (header[33],), COMMAND),
-        carray(pointer(header[34]), (header[35],), EVENT),
-    )
-    return run(m, header[36])
+def run_compiled(header, count):  # type: ignore[no-untyped-def]
+    """Run the machine whose header stands at this address. Returns what `run` returns."""
+    return run(machine_at(header), count)
 
 
 class Engine(Inspection):
@@ -74,7 +46,7 @@ class Engine(Inspection):
         self._arrays = {
             name: np.zeros(length, dtype) for name, (length, dtype) in shapes(limits).items()
         }
-        self._inbox = np.zeros(64, COMMAND)
+        self._inbox = np.zeros(INBOX, COMMAND)
         self._events = np.zeros(limits.events, EVENT)
         state = self._arrays["state"]
         state["next_due_ns"] = NEVER
@@ -82,12 +54,11 @@ class Engine(Inspection):
         state["session_pages"] = pages_a_session(limits)
         self._arrays["sessions"][0]["opened"] = 1  # the venue itself
         self._arrays["sessions"][0]["operator"] = 1
-        self._header = np.zeros(2 * len(Machine._fields) + 1, np.int64)
-        for at, array in enumerate([*self._arrays.values(), self._inbox, self._events]):
-            self._header[2 * at : 2 * at + 2] = array.ctypes.data, len(array)
-        if not (JIT_DISABLED or is_compiled()):
-            machine = Machine._make([*self._arrays.values(), self._inbox, self._events])
-            compile_quickly(run, (typeof(machine), int64))
+        tables = [*self._arrays.values(), self._inbox, self._events]
+        self._header = np.array([(table.ctypes.data, len(table)) for table in tables]).reshape(-1)
+        self._header_address = self._header.ctypes.data
+        if not is_compiled():
+            compile_quickly(run, (MACHINE, int64))
         self._state = state.view(np.int64)
         names = STATE.names or ()
         self._at = {name: names.index(name) for name in ("cursor", "events")}
@@ -132,9 +103,6 @@ class Engine(Inspection):
 
     def _run(self, commands: Commands, count: int) -> bool:
         if JIT_DISABLED:
-            return bool(run(Machine._make([*self._arrays.values(), commands, self._events]), count))
-        header = self._header
-        header[32] = commands.ctypes.data
-        header[33] = len(commands)
-        header[36] = count
-        return bool(run_compiled(header))
+            return bool(run(Machine(*self._arrays.values(), commands, self._events), count))
+        self._header[COMMANDS_AT] = commands.ctypes.data
+        return bool(run_compiled(self._header_address, count))

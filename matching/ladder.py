@@ -52,16 +52,17 @@ def word_at(instrument, book):
 def mark(m, instrument, book, index):
     """Set the level's bit."""
     base = word_at(instrument, book)
-    word = base + (index >> 6)
+    bit = index - 1
+    word = base + (bit >> 6)
     before = m.words[word]
-    m.words[word] = before | (i64(1) << (index & 63))
+    m.words[word] = before | (i64(1) << (bit & 63))
     if before == 0:
-        group = base + i64(instrument["words"]) + (index >> 12)
+        group = base + i64(instrument["words"]) + (bit >> 12)
         before = m.words[group]
-        m.words[group] = before | (i64(1) << ((index >> 6) & 63))
+        m.words[group] = before | (i64(1) << ((bit >> 6) & 63))
         if before == 0:
             m.words[base + i64(instrument["words"]) + i64(instrument["groups"])] |= i64(1) << (
-                index >> 12
+                bit >> 12
             )
 
 
@@ -72,16 +73,17 @@ def unmark(m, instrument, book, index):
     Only right as "the next best" when the level was the best.
     """
     base = word_at(instrument, book)
-    word = base + (index >> 6)
-    left = m.words[word] & ~(i64(1) << (index & 63))
+    bit = index - 1
+    word = base + (bit >> 6)
+    left = m.words[word] & ~(i64(1) << (bit & 63))
     m.words[word] = left
     if left != 0:
-        return (index >> 6 << 6) + highest_bit(left)
-    group = base + i64(instrument["words"]) + (index >> 12)
-    left = m.words[group] & ~(i64(1) << ((index >> 6) & 63))
+        return (bit >> 6 << 6) + highest_bit(left) + 1
+    group = base + i64(instrument["words"]) + (bit >> 12)
+    left = m.words[group] & ~(i64(1) << ((bit >> 6) & 63))
     m.words[group] = left
     summary = base + i64(instrument["words"]) + i64(instrument["groups"])
-    row = index >> 12
+    row = bit >> 12
     if left == 0:
         rows = m.words[summary] & ~(i64(1) << row)
         m.words[summary] = rows
@@ -90,30 +92,31 @@ def unmark(m, instrument, book, index):
         row = highest_bit(rows)
         left = m.words[base + i64(instrument["words"]) + row]
     column = (row << 6) + highest_bit(left)
-    return (column << 6) + highest_bit(m.words[base + column])
+    return (column << 6) + highest_bit(m.words[base + column]) + 1
 
 
 @kernel
 def next_below(m, instrument, book, index):
     """The highest marked index below this one; 0 if there is none."""
     base = word_at(instrument, book)
-    below = (i64(1) << (index & 63)) - 1
-    left = m.words[base + (index >> 6)] & below
+    bit = index - 1
+    below = ~(i64(-1) << (bit & 63))
+    left = m.words[base + (bit >> 6)] & below
     if left != 0:
-        return (index >> 6 << 6) + highest_bit(left)
-    column = index >> 6
-    below = (i64(1) << (column & 63)) - 1
+        return (bit >> 6 << 6) + highest_bit(left) + 1
+    column = bit >> 6
+    below = ~(i64(-1) << (column & 63))
     row = column >> 6
     left = m.words[base + i64(instrument["words"]) + row] & below
     if left == 0:
-        below = (i64(1) << row) - 1
+        below = ~(i64(-1) << row)
         rows = m.words[base + i64(instrument["words"]) + i64(instrument["groups"])] & below
         if rows == 0:
             return i64(0)
         row = highest_bit(rows)
         left = m.words[base + i64(instrument["words"]) + row]
     column = (row << 6) + highest_bit(left)
-    return (column << 6) + highest_bit(m.words[base + column])
+    return (column << 6) + highest_bit(m.words[base + column]) + 1
 
 
 @inline

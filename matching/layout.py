@@ -4,10 +4,10 @@ Slot, page and position 0 mean "none", so that zeroed memory is a valid empty ma
 unsigned, which spares the compiled code the test for negative ones.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matching.limits import Limits
 from matching.records import COMMAND, EVENT
@@ -136,52 +136,56 @@ STATE = np.dtype(
 )
 
 
-class Machine(NamedTuple):
-    """Views of all memory, as kernels take them."""
+I8, U4 = np.dtype("<i8"), np.dtype("<u4")
 
-    state: NDArray[np.void]  # STATE[1]
-    orders: NDArray[np.void]  # ORDER[orders + 1]
-    levels: NDArray[np.void]  # LEVEL
-    words: NDArray[np.int64]  # bitmaps of non-empty levels
-    tops: NDArray[np.uint32]  # best index of each book; 0: empty
-    instruments: NDArray[np.void]
-    accounts: NDArray[np.void]
-    positions: NDArray[np.void]  # instrument x (accounts + 1) + account
-    sessions: NDArray[np.void]
-    directory: NDArray[np.uint32]  # session x pages a session -> page
-    pages: NDArray[np.uint32]  # page x PAGE -> slot
-    page_live: NDArray[np.uint32]  # live orders of a page, or the next free page
-    timers: NDArray[np.void]  # binary heap from 1
-    queue: NDArray[np.uint32]  # triggered stops, in order
-    keys: NDArray[np.int64]  # of the list under way: what it is sorted by
-    slots: NDArray[np.uint32]  # of the list under way
-    commands: NDArray[np.void]
-    events: NDArray[np.void]
+TABLES: dict[str, np.dtype[Any]] = {
+    "state": STATE,  # one record
+    "orders": ORDER,  # slots
+    "levels": LEVEL,
+    "words": I8,  # bitmaps of non-empty levels
+    "tops": U4,  # best index of each book; 0: empty
+    "instruments": INSTRUMENT,
+    "accounts": ACCOUNT,
+    "positions": POSITION,  # instrument x (accounts + 1) + account
+    "sessions": SESSION,
+    "directory": U4,  # session x pages a session -> page
+    "pages": U4,  # page x PAGE -> slot
+    "page_live": U4,  # live orders of a page, or the next free page
+    "timers": TIMER,  # binary heap from 1
+    "queue": U4,  # triggered stops, in order
+    "keys": I8,  # of the list under way: what it is sorted by
+    "slots": U4,  # of the list under way
+    "commands": COMMAND,
+    "events": EVENT,
+}
+"""What an item of each table is, by the table's name in Machine."""
+
+_named_tuple: Any = namedtuple  # mypy wants literal names
+Machine = _named_tuple("Machine", list(TABLES))
+"""All tables as numpy arrays: what kernels run on where compiling is switched off."""
 
 
-def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[np.generic]]]:
-    """Length and type of each array of a Machine but commands and events, by name."""
-    u4, i8 = np.dtype("<u4"), np.dtype("<i8")
-    ladders = BOOKS * (limits.ticks + limits.instruments)
-    words = BOOKS * (limits.ticks // 64 + limits.ticks // 4096 + 4 * limits.instruments)
-    return {
-        "state": (1, STATE),
-        "orders": (limits.orders + 1, ORDER),
-        "levels": (ladders, LEVEL),
-        "words": (words, i8),
-        "tops": (BOOKS * (limits.instruments + 1), u4),
-        "instruments": (limits.instruments + 1, INSTRUMENT),
-        "accounts": (limits.accounts + 1, ACCOUNT),
-        "positions": ((limits.instruments + 1) * (limits.accounts + 1), POSITION),
-        "sessions": (limits.sessions + 1, SESSION),
-        "directory": ((limits.sessions + 1) * pages_a_session(limits), u4),
-        "pages": ((limits.ref_pages + 1) * PAGE, u4),
-        "page_live": (limits.ref_pages + 1, u4),
-        "timers": (limits.orders + 8 * limits.instruments + 1, TIMER),
-        "queue": (limits.orders + 1, u4),
-        "keys": (limits.orders + 1, i8),
-        "slots": (limits.orders + 1, u4),
+def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
+    """Length and type of each table but commands and events, by name."""
+    lengths = {
+        "state": 1,
+        "orders": limits.orders + 1,
+        "levels": BOOKS * (limits.ticks + limits.instruments),
+        "words": BOOKS * (limits.ticks // 64 + limits.ticks // 4096 + 4 * limits.instruments),
+        "tops": BOOKS * (limits.instruments + 1),
+        "instruments": limits.instruments + 1,
+        "accounts": limits.accounts + 1,
+        "positions": (limits.instruments + 1) * (limits.accounts + 1),
+        "sessions": limits.sessions + 1,
+        "directory": (limits.sessions + 1) * pages_a_session(limits),
+        "pages": (limits.ref_pages + 1) * PAGE,
+        "page_live": limits.ref_pages + 1,
+        "timers": limits.orders + 8 * limits.instruments + 1,
+        "queue": limits.orders + 1,
+        "keys": limits.orders + 1,
+        "slots": limits.orders + 1,
     }
+    return {name: (length, TABLES[name]) for name, length in lengths.items()}
 
 
 def pages_a_session(limits: Limits) -> int:
