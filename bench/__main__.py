@@ -4,6 +4,7 @@ import click
 
 from bench.conformance import conformance
 from bench.matching import matching
+from bench.plot import plot
 
 
 @click.group()
@@ -13,6 +14,7 @@ def main() -> None:
 
 main.add_command(conformance)
 main.add_command(matching)
+main.add_command(plot)
 
 if __name__ == "__main__":
     main()

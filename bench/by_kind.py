@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from bench.flow import Recording
 from bench.measure import BATCH, seconds, split, warmed
+from bench.opening import session_of, tight_of
 from bench.orders import OrderWriter
+from bench.refs import Refs
 from bench.workloads import PLAIN
 from matching import COMMAND, Engine
 from matching.records import CommandKind, EventKind, Side, TimeInForce
@@ -20,7 +22,7 @@ from matching.records import CommandKind, EventKind, Side, TimeInForce
 Commands = NDArray[np.void]
 
 COUNT = BATCH
-SPARE_REFS = 512
+SPARE_REFS = 1_024  # of a session: the recording does not come to its last ones
 KINDS = {
     "unknown": "cancels of what is not there",
     "new": "limit orders that wait",
@@ -64,10 +66,13 @@ def _streams(recording: Recording, engine: Engine) -> dict[str, Commands]:
     never = np.zeros(COUNT, bool)
     new = _rows(recording, CommandKind.NEW)
     OrderWriter(workload, dice, best.sum(axis=1) // 2).write_new(new, never, never)
+    new["account"] -= tight_of(recording.workload, new["account"]) > 0  # which would be refused
+    new["session"] = session_of(workload, new["account"])
     sign = 1 - 2 * new["side"].astype(np.int32)
     new["price"] -= sign * workload.lots_max
     new["quantity"] += 1
-    new["user_ref"] = _spare_refs(recording, new["session"])
+    spare = Refs(workload.sessions, recording.limits.refs - SPARE_REFS)
+    new["user_ref"] = spare.give(new["session"])
     reduce = _aimed(recording, CommandKind.REPLACE, new)
     reduce["quantity"] = new["quantity"] - 1
     move = reduce.copy()
@@ -108,13 +113,3 @@ def _aimed(recording: Recording, kind: CommandKind, orders: Commands) -> Command
     rows["session"], rows["target_ref"] = orders["session"], orders["user_ref"]
     rows["user_ref"] = recording.limits.refs - 1
     return rows
-
-
-def _spare_refs(recording: Recording, session: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Refs that the recording did not come to, consecutive in each session."""
-    order = np.argsort(session, kind="stable")
-    counts = np.bincount(session)
-    ranks = np.empty(COUNT, np.int64)
-    ranks[order] = np.arange(COUNT) - (np.cumsum(counts) - counts)[session[order]]
-    assert counts.max() <= SPARE_REFS
-    return np.asarray(recording.limits.refs - SPARE_REFS + ranks)

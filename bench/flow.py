@@ -6,7 +6,10 @@ resting orders stays where it should. The same workload, count and seed give the
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from bench.live import Ints, LiveOrders
 from bench.opening import limits_of, opening, refs_of
 from bench.orders import OrderWriter
+from bench.refs import Refs
 from bench.workloads import Workload
 from matching import COMMAND, Engine, Limits
 from matching.records import CommandKind, EventFlag, EventKind, Reason
@@ -30,6 +34,39 @@ NEW, CANCEL, IOC, REPLACE = range(4)
 KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.NEW, CommandKind.REPLACE])
 
 
+@dataclass
+class Tally:
+    """What the events of a stream add up to."""
+
+    events: int = 0
+    trades: int = 0
+    sha256: str = ""
+    kinds: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)  # by reason
+    resting: list[int] = field(default_factory=list)  # live orders after each chunk
+    _digest: Any = field(default_factory=hashlib.sha256, repr=False)
+
+    def add(self, events: NDArray[np.void], resting: int) -> None:
+        """Count the events of a chunk, after which so many orders are live."""
+        self._digest.update(events.tobytes())
+        self.sha256 = self._digest.hexdigest()
+        self.events += len(events)
+        kind = events["kind"]
+        taker = (events["flags"] & EventFlag.TAKER) != 0
+        self.trades += int(((kind == EventKind.FILLED) & taker).sum())
+        for code, count in _counts(kind):
+            self.kinds[EventKind(code).name] += count
+        for code, count in _counts(events["reason"][kind == EventKind.REJECTED]):
+            self.rejects[Reason(code).name] += count
+        self.resting.append(resting)
+
+
+def _counts(codes: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
+    """Each code that occurs, and how often."""
+    counts = np.bincount(codes)
+    return ((int(code), int(counts[code])) for code in np.flatnonzero(counts))
+
+
 @dataclass(frozen=True)
 class Recording:
     """A stream of commands, how to come to where it starts, and what its events were."""
@@ -40,17 +77,12 @@ class Recording:
     warm: Commands  # from an empty machine to the resting orders
     stream: Commands  # what is measured
     resting: int  # at the start of the stream
-    resting_least: int  # between chunks of the stream
-    resting_most: int
-    trades: int
-    rejects: dict[str, int]  # by reason
-    events: int
-    events_sha256: str
+    tally: Tally  # of the stream
 
 
 def record(workload: Workload, count: int, seed: int) -> Recording:
     """Make the commands of a workload, `count` of them after warming up."""
-    first = opening(workload)
+    first = np.concatenate([*opening(workload)], dtype=COMMAND)
     turns = min(4 * workload.resting, WARM_COMMANDS_MAX)
     total = len(first) + workload.resting + turns + count
     limits = limits_of(workload, total)
@@ -64,7 +96,7 @@ def record(workload: Workload, count: int, seed: int) -> Recording:
     flow.fill(workload.resting)
     flow.run(turns)
     start, resting = flow.at, len(flow.live)
-    flow.begin_tally()
+    flow.tally = Tally()
     flow.run(count)
     return Recording(
         workload=workload,
@@ -73,39 +105,8 @@ def record(workload: Workload, count: int, seed: int) -> Recording:
         warm=commands[:start],
         stream=commands[start:],
         resting=resting,
-        resting_least=min(flow.tally.resting),
-        resting_most=max(flow.tally.resting),
-        trades=flow.tally.trades,
-        rejects=flow.tally.rejects(),
-        events=flow.tally.events,
-        events_sha256=flow.tally.digest.hexdigest(),
+        tally=flow.tally,
     )
-
-
-class Tally:
-    """What the events of a stream add up to."""
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        self.events = 0
-        self.trades = 0
-        self.resting: list[int] = []
-        self._reasons = np.zeros(256, np.int64)
-
-    def add(self, events: NDArray[np.void], resting: int) -> None:
-        """Count the events of a chunk; `resting` is what was live after it."""
-        self.digest.update(events.tobytes())
-        self.events += len(events)
-        kind = events["kind"]
-        taker = (events["flags"] & EventFlag.TAKER) != 0
-        self.trades += int(((kind == EventKind.FILLED) & taker).sum())
-        refused = events["reason"][kind == EventKind.REJECTED]
-        self._reasons += np.bincount(refused, minlength=256)
-        self.resting.append(resting)
-
-    def rejects(self) -> dict[str, int]:
-        """Refusals by reason, those that occurred."""
-        return {Reason(int(r)).name: int(self._reasons[r]) for r in np.flatnonzero(self._reasons)}
 
 
 class Flow:
@@ -121,7 +122,7 @@ class Flow:
         self._commands = commands
         self._dice = np.random.default_rng(seed)
         self._mids = np.full(workload.size.instruments + 1, workload.worth_ticks)
-        self._refs = np.ones(workload.sessions + 1, np.int64)  # next of each session
+        self._refs = Refs(workload.sessions)
         self._made_by = np.zeros((workload.sessions + 1) * refs, np.int32)  # row by key
         self._writer = OrderWriter(workload, self._dice, self._mids)
         self._chunk = max(8, min(workload.resting // 32, CHUNK_MAX))
@@ -132,10 +133,6 @@ class Flow:
             events = self.engine.process(self._commands[at : min(at + 4_096, count)])
             assert not (events["kind"] == EventKind.REJECTED).any(), "the opening is accepted"
         self.at = count
-
-    def begin_tally(self) -> None:
-        """Count from here."""
-        self.tally = Tally()
 
     def fill(self, count: int) -> None:
         """So many orders that rest."""
@@ -178,7 +175,7 @@ class Flow:
         new = np.flatnonzero((act == NEW) | (act == IOC))
         chunk[new] = self._writer.write_new(chunk[new], crosses[new], act[new] == IOC)
         self._aim(chunk, act)
-        self._give_refs(chunk)
+        chunk["user_ref"] = self._refs.give(chunk["session"])
         keys = self.live.key(chunk["session"], chunk["user_ref"])
         self._made_by[keys] = np.arange(self.at, self.at + len(chunk))
         events = self.engine.process(chunk)
@@ -194,16 +191,6 @@ class Flow:
         replaces = act[aimed] == REPLACE
         rows, made = aimed[replaces], self._commands[self._made_by[targets[replaces]]]
         chunk[rows] = self._writer.write_replaces(chunk[rows], made)
-
-    def _give_refs(self, chunk: Commands) -> None:
-        """Every command the next ref of its session."""
-        session = chunk["session"]
-        order = np.argsort(session, kind="stable")
-        counts = np.bincount(session, minlength=len(self._refs))
-        before = np.cumsum(counts) - counts
-        ranks = np.arange(len(chunk)) - before[session[order]]
-        chunk["user_ref"][order] = self._refs[session[order]] + ranks
-        self._refs += counts
 
 
 def _sizes(count: int, chunk: int) -> list[int]:

@@ -54,7 +54,7 @@ def check_events(recording: Recording) -> None:
     engine, digest = warmed(recording), hashlib.sha256()
     for batch in split(recording.stream):
         digest.update(engine.process(batch).tobytes())
-    if digest.hexdigest() != recording.events_sha256:
+    if digest.hexdigest() != recording.tally.sha256:
         raise RuntimeError(f"{recording.workload.name}: events depend on the size of batches")
 
 
@@ -64,13 +64,13 @@ def measure(recording: Recording, repeats: int, progress: Callable[[str], None])
     batches = split(recording.stream)
     words: list[Any] = [b.view(np.int64).reshape(-1, WORDS) for b in batches]
     floor = Floor(recording.limits.events)
-    floor.run(batches[0])  # compiles
+    floor.run(words[0])  # compiles
     rows = []
     for repeat in range(repeats):
         process = warmed(recording).process
         count = len(recording.stream)
         engine_s = seconds(process, batches, 1)
-        floor_s = seconds(floor.run, batches, FLOOR_PASSES)
+        floor_s = seconds(floor.run, words, FLOOR_PASSES)
         copyto_s = seconds(floor.copyto, words, FLOOR_PASSES)
         rows.append((count / engine_s, count / floor_s, count / copyto_s))
         ratio = floor_s / engine_s

@@ -1,5 +1,7 @@
 """The venue's own commands before a workload: listings, sessions, accounts, money and capacity."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,8 @@ from bench.workloads import Workload
 from matching import COMMAND, Limits
 from matching.layout import PAGE
 from matching.records import CommandKind, Phase
+
+Commands = NDArray[np.void]
 
 MAKER_RATE, TAKER_RATE = 100, 300  # millionths of the notional
 DEPOSIT_FEN = 5  # a contract
@@ -48,68 +52,65 @@ def session_of(workload: Workload, account: NDArray[np.int64]) -> NDArray[np.int
     return np.asarray((account - 1) % workload.sessions + 1)
 
 
-def opening(workload: Workload) -> NDArray[np.void]:
-    """All commands up to continuous trading, in order."""
+def tight_of(workload: Workload, account: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which limit accounts are close to: 1 money, 2 capacity, 3 position, 4 order size; 0 none."""
+    apart = round(1 / workload.mix.tight) if workload.mix.tight else workload.accounts + 1
+    chosen = (account + account // apart) % apart == 0  # in every session some
+    return np.where(chosen, account // apart % TIGHT_KINDS + 1, 0)
+
+
+def opening(workload: Workload) -> Iterator[Commands]:
+    """All commands up to continuous trading, in order, in parts of moderate size."""
     instruments = np.arange(1, workload.size.instruments + 1)
     sessions = np.arange(1, workload.sessions + 1)
     low, high = band_of(workload)
-    market = [
-        _rows(CommandKind.LIST, instrument=instruments, price=workload.worth_ticks, quantity=1),
-        _rows(CommandKind.BAND, instrument=instruments, price=low, stop=high),
-        _rows(
-            CommandKind.FEES,
-            instrument=instruments,
-            price=MAKER_RATE,
-            stop=TAKER_RATE,
-            quantity=DEPOSIT_FEN,
-        ),
-        _rows(CommandKind.PHASE, instrument=instruments, type=Phase.CONTINUOUS),
-        _rows(CommandKind.SESSION, target_ref=sessions, account=sessions),
-    ]
-    return np.concatenate([*market, *_accounts(workload, instruments)], dtype=COMMAND)
+    yield _rows(CommandKind.LIST, instrument=instruments, price=workload.worth_ticks, quantity=1)
+    yield _rows(CommandKind.BAND, instrument=instruments, price=low, stop=high)
+    yield _rows(
+        CommandKind.FEES,
+        instrument=instruments,
+        price=MAKER_RATE,
+        stop=TAKER_RATE,
+        quantity=DEPOSIT_FEN,
+    )
+    yield _rows(CommandKind.PHASE, instrument=instruments, type=Phase.CONTINUOUS)
+    yield _rows(CommandKind.SESSION, target_ref=sessions, account=sessions)
+    yield from _accounts(workload)
 
 
-def _accounts(workload: Workload, instruments: NDArray[np.int64]) -> list[NDArray[np.void]]:
+def _accounts(workload: Workload) -> Iterator[Commands]:
     """Open and provide the accounts; the tight ones are evenly among them, of each kind as many.
 
     What a tight account has is set by what it would hold open on average, so that it is refused
     often enough to see and still trades.
     """
     accounts = np.arange(1, workload.accounts + 1)
-    apart = round(1 / workload.mix.tight) if workload.mix.tight else workload.accounts + 1
-    tight = np.where(accounts % apart == 0, accounts // apart % TIGHT_KINDS + 1, 0)
+    tight = tight_of(workload, accounts)
     lots_open = workload.resting * workload.lots_max // (4 * workload.accounts)
     lots_a_book = lots_open // workload.size.instruments + workload.lots_max
+    yield _rows(
+        CommandKind.ACCOUNT,
+        account=accounts,
+        target_ref=session_of(workload, accounts),
+        quantity=(accounts - 1) // workload.related + 1,
+    )
+    yield _rows(
+        CommandKind.LIMITS,
+        account=accounts,
+        amount_fen=NOTIONAL_FEN_MAX,
+        quantity=np.where(tight == 4, workload.lots_max * 3 // 4, ORDER_LOTS_MAX),
+        display=np.where(tight == 3, lots_a_book, POSITION_LOTS_MAX),
+    )
     funds = np.where(tight == 1, workload.worth_ticks * (lots_open + 100), FUNDS_FEN)
+    yield _rows(CommandKind.FUND, account=accounts, amount_fen=funds)
     capacity = np.where(tight == 2, lots_a_book, CAPACITY_LOTS)
-    position = np.where(tight == 3, lots_a_book, POSITION_LOTS_MAX)
-    order = np.where(tight == 4, workload.lots_max * 3 // 4, ORDER_LOTS_MAX)
-    books = len(instruments)
-    return [
-        _rows(
-            CommandKind.ACCOUNT,
-            account=accounts,
-            target_ref=session_of(workload, accounts),
-            quantity=(accounts - 1) // workload.related + 1,
-        ),
-        _rows(
-            CommandKind.LIMITS,
-            account=accounts,
-            amount_fen=NOTIONAL_FEN_MAX,
-            quantity=order,
-            display=position,
-        ),
-        _rows(CommandKind.FUND, account=accounts, amount_fen=funds),
-        _rows(
-            CommandKind.REGISTER,
-            account=np.tile(accounts, books),
-            instrument=np.repeat(instruments, workload.accounts),
-            quantity=np.tile(capacity, books),
-        ),
-    ]
+    for instrument in range(1, workload.size.instruments + 1):
+        yield _rows(
+            CommandKind.REGISTER, account=accounts, instrument=instrument, quantity=capacity
+        )
 
 
-def _rows(kind: CommandKind, **columns: int | NDArray[np.int64]) -> NDArray[np.void]:
+def _rows(kind: CommandKind, **columns: int | NDArray[np.int64]) -> Commands:
     """Commands of one kind; a column is an array or the same for all."""
     rows = np.zeros(max(np.size(column) for column in columns.values()), COMMAND)
     rows["kind"] = kind

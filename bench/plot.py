@@ -1,0 +1,74 @@
+"""`python -m bench plot`: draw a result of `python -m bench matching --json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+RESULTS = Path(__file__).parent / "results"
+BARS = {"plain-10k": 0.30, "rich-10k": 0.22, "rich-100x1k": 0.10, "rich-1000x100": 0.08}
+BARS["rich-1M"] = 0.04
+"""What each ratio must at least be: the benchmark's own targets."""
+
+COLOURS = {"plain": "#2a6f97", "rich": "#d17a22"}
+
+
+@click.command()
+@click.argument(
+    "result",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=RESULTS / "matching.json",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The picture; its suffix says the format. Default: RESULT with .svg.",
+)
+def plot(result: Path, output: Path | None) -> None:
+    """Draw RESULT, the JSON of `matching`: commands a second, and the ratio to the floor."""
+    try:
+        found = json.loads(result.read_bytes())
+        rows = found["workloads"]
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"{result}: not the JSON of `python -m bench matching`") from None
+    try:
+        draw(rows, found["machine"], output or result.with_suffix(".svg"))
+    except ImportError:
+        raise click.UsageError("drawing needs matplotlib: pip install matplotlib") from None
+    click.echo(output or result.with_suffix(".svg"))
+
+
+def draw(rows: list[dict[str, Any]], machine: dict[str, Any], path: Path) -> None:
+    """Two panels over the same workloads; the same rows give the same file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "suanshi"
+    from matplotlib import pyplot
+
+    names = [row["workload"] for row in rows]
+    colours = [COLOURS[name.partition("-")[0]] for name in names]
+    figure, (speed, ratio) = pyplot.subplots(
+        1, 2, sharey=True, figsize=(10, 0.8 + 0.42 * len(rows)), layout="constrained"
+    )
+    speeds = speed.barh(names, [row["commands_per_s"] / 1e6 for row in rows], color=colours)
+    speed.bar_label(speeds, fmt="%.1f", padding=3)
+    speed.set_xlabel("million commands a second, one core")
+    ratios = ratio.barh(names, [row["ratio"] for row in rows], color=colours)
+    ratio.bar_label(ratios, fmt="%.2f", padding=3)
+    ratio.set_xlabel("of the speed of copying 64 bytes; the mark is the target")
+    for place, name in enumerate(names):
+        if name in BARS:
+            ratio.vlines(BARS[name], place - 0.4, place + 0.4, color="black", lw=2)
+    speed.invert_yaxis()
+    for panel in (speed, ratio):
+        panel.margins(x=0.15)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(
+        f"Matching, {machine['cpu']}, Python {machine['python']}, numba {machine['numba']}, "
+        f"{machine['date']}",
+        fontsize=9,
+    )
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)
