@@ -88,6 +88,8 @@ def run_queue(m, c):
             state["queue_told"] = 0
             state["queue_tail"] = 0
             return True
+        if room(m) < ROOM:
+            return False
         slot = i64(m.queue[state["queue_head"]])
         state["queue_head"] += 1
         if run_stop(m, c, slot):

@@ -32,7 +32,7 @@ BROKEN = {
     7: "a level's orders do not stand in acceptance",
     8: "the book is crossed in continuous trading",
     9: "a stop waits that the last trade reached",
-    10: "a live order is in no book, or twice",
+    10: "a live order is in no book, or twice, or nobody's",
     11: "an order's name does not lead to it",
     12: "an order's timer is not its own, or it has none",
     13: "a slot is neither live nor free",
@@ -161,9 +161,10 @@ def check_books(m, number):
         best = i64(0)
         if levels[base]["head"] != 0 or levels[base]["tail"] != 0:
             return 30, number
-        for index in range(i64(instrument["words"]) << 6):
-            is_marked = (words[bits + (index >> 6)] >> (index & 63)) & 1
-            is_level = 1 <= index <= width
+        for bit in range(i64(instrument["words"]) << 6):
+            index = bit + 1
+            is_marked = (words[bits + (bit >> 6)] >> (bit & 63)) & 1
+            is_level = index <= width
             if is_marked != (1 if is_level and levels[base + index]["head"] != 0 else 0):
                 return 4, number
             if not is_level:
@@ -203,6 +204,8 @@ def check_level(m, number, book, price, level):
     before = i64(0)
     stayed = i64(0)
     while slot != 0:
+        if slot >= len(orders):
+            return 2, before
         order = orders[slot]
         waits = (i64(order["mode"]) & WAITING) != 0
         if i64(order["side"]) + (2 if waits else 0) != book:
@@ -264,9 +267,11 @@ def check_orders(m):
         number = i64(order["instrument"])
         if number == 0:
             continue
-        if m.seen[slot] != 1:
+        if m.seen[slot] != 1 or i64(order["account"]) >= len(m.accounts):
             return 10, slot
         ref = i64(order["user_ref"])
+        if ref >= s["refs"] or i64(order["session"]) * s["session_pages"] >= len(m.directory):
+            return 11, slot
         page = i64(m.directory[i64(order["session"]) * s["session_pages"] + ref // PAGE])
         if page == 0 or i64(m.pages[page * PAGE + ref % PAGE]) != slot:
             return 11, slot
@@ -289,7 +294,7 @@ def check_free(m):
     used = m.state[0]["slots_used"]
     slot = m.state[0]["free_slot"]
     while slot != 0:
-        if m.seen[slot] != 0 or slot > used or m.orders[slot]["instrument"] != 0:
+        if slot > used or m.seen[slot] != 0 or m.orders[slot]["instrument"] != 0:
             return 13, slot
         m.seen[slot] = 2
         slot = i64(m.orders[slot]["next"])

@@ -1,0 +1,125 @@
+"""Short scripts of commands, which kernel and reference must answer alike."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching import COMMAND, Engine, Limits
+from matching.records import (
+    CommandFlag,
+    CommandKind,
+    EventKind,
+    OrderType,
+    Phase,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from matching.reference import ReferenceEngine
+from matching.state import differences
+
+Row = dict[str, int]
+
+BUY, SELL = Side.BUY, Side.SELL
+START_S = 1_700_000_000
+LIMITS = Limits(
+    sessions=4, accounts=4, instruments=3, orders=64, refs=4096, ref_pages=4, ticks=1024, events=16
+)
+MEMBER, STRANGER, OPERATOR = 1, 2, 3
+"""Sessions: of firm 1, which owns accounts 1 and 2; of firm 2, which owns 3; of the venue."""
+
+
+class Answer(NamedTuple):
+    """What one command led to."""
+
+    kinds: list[str]
+    reason: str  # of the first event, which is the answer itself
+    events: NDArray[np.void]
+
+
+def order(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
+    """A new limit order, good till cancelled, of account 1 (buys) or 2 (sells)."""
+    return {
+        "kind": CommandKind.NEW,
+        "type": OrderType.LIMIT,
+        "tif": TimeInForce.GTC,
+        "session": MEMBER,
+        "account": 1 + side,
+        "instrument": 1,
+        "user_ref": ref,
+        "side": side,
+        "price": price,
+        "quantity": quantity,
+        **fields,
+    }
+
+
+def target(kind: CommandKind, ref: int, **fields: int) -> Row:
+    """A cancel or replace of one of the member's orders."""
+    return {"kind": kind, "session": MEMBER, "user_ref": 4000, "target_ref": ref, **fields}
+
+
+def venue(kind: CommandKind, **fields: int) -> Row:
+    """An administrative command of the venue, for instrument 1 unless said otherwise."""
+    return {"kind": kind, "instrument": 1, **fields}
+
+
+def head(low: int = 1, high: int = 200) -> list[Row]:
+    """A world: one instrument in continuous trading, two firms, money and capacity."""
+    rows = [
+        venue(CommandKind.LIST, price=100, quantity=1),
+        venue(CommandKind.BAND, price=low, stop=high),
+        venue(CommandKind.PHASE, type=Phase.CONTINUOUS),
+        venue(CommandKind.SESSION, target_ref=MEMBER, account=1),
+        venue(CommandKind.SESSION, target_ref=STRANGER, account=2),
+        venue(CommandKind.SESSION, target_ref=OPERATOR, flags=CommandFlag.OPERATOR),
+    ]
+    for account, firm in ((1, 1), (2, 1), (3, 2)):
+        rows += [
+            venue(CommandKind.ACCOUNT, account=account, target_ref=firm),
+            venue(CommandKind.FUND, account=account, amount_fen=10**12),
+            venue(CommandKind.REGISTER, account=account, quantity=10**6),
+        ]
+    return rows
+
+
+def as_commands(rows: list[Row]) -> NDArray[np.void]:
+    """The rows as COMMANDs; a time is START_S unless given, as `time_ns`."""
+    commands = np.zeros(len(rows), COMMAND)
+    commands["time_ns"] = START_S * 10**9
+    commands["sequence"] = np.arange(1, len(rows) + 1)
+    for command, row in zip(commands, rows, strict=True):
+        for name, value in row.items():
+            command[name] = value
+    return commands
+
+
+def answers(*rows: Row, limits: Limits = LIMITS, setup: list[Row] | None = None) -> list[Answer]:
+    """What follows from each row, after a head; kernel and reference must agree on it."""
+    commands = as_commands([*(head() if setup is None else setup), *rows])
+    engines: tuple[Any, ...] = (ReferenceEngine(limits), Engine(limits))
+    whole = Engine(replace(limits, events=16))
+    found, parts = [], []
+    for index in range(len(commands)):
+        expected, events = (engine.process(commands[index : index + 1]) for engine in engines)
+        assert events.tobytes() == expected.tobytes(), (index, expected, events)
+        parts.append(expected.tobytes())
+        found.append(_answer(expected))
+    assert whole.process(commands).tobytes() == b"".join(parts)
+    tables = [engine.state_tables() for engine in (*engines, whole)]
+    assert differences(tables[0], tables[1]) == []
+    assert differences(tables[0], tables[2]) == []
+    return found[len(commands) - len(rows) :]
+
+
+def _answer(events: NDArray[np.void]) -> Answer:
+    kinds = [EventKind(kind).name for kind in events["kind"].tolist()]
+    reason = Reason(events["reason"][0]).name if len(events) else "NONE"
+    return Answer(kinds, reason, events)
+
+
+def reasons(*rows: Row, limits: Limits = LIMITS) -> list[str]:
+    """The reason of each answer, NONE where the command was accepted."""
+    return [answer.reason for answer in answers(*rows, limits=limits)]
