@@ -103,7 +103,8 @@ def _toml_files(root: Path) -> Iterator[tuple[str, Path]]:
         return
     if not root.is_dir():
         raise BadFile(f"{root}: there is no such file or folder")
-    names = sorted(file.relative_to(root).as_posix() for file in root.rglob("*.toml"))
+    found = [*root.glob("*.toml"), *root.glob("*/*.toml")]  # no deeper: it may be any folder
+    names = sorted(file.relative_to(root).as_posix() for file in found)
     if not names:
         raise BadFile(f"{root}: holds no TOML file")
     for name in names:

@@ -305,6 +305,7 @@ def folder_with_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ledger", "statement", "text", "x"], BAD_INPUT, ["text: not a ledger file"]),
         (["flow", "text", "--synthetic", "9"], REFUSED, ["text: exists already", "--force"]),
         (["flow", "no/day.log", "--synthetic", "9"], REFUSED, ["folder no does not exist"]),
+        (["flow", "d.log", "--synthetic", "60000000"], BAD_INPUT, ["--synthetic", "50000000"]),
         (["flow", "d.log", "--synthetic", "9", "--day", "2026-11-22"], BAD_INPUT, ["--synthetic"]),
         (["flow", "d.log", "--trace", "text"], BAD_INPUT, ["text: line 1"]),
         (["flow", "d.log", "--members", "text"], BAD_INPUT, ["text: is not TOML"]),
@@ -349,3 +350,10 @@ def test_the_readme_shows_what_the_demonstration_prints(tmp_path: Path, command:
     assert len(excerpt.splitlines()) > 20
     printed = command("demo", "--folder", tmp_path)[1].splitlines()
     assert [line for line in excerpt.splitlines() if line not in printed] == []
+
+
+def test_the_largest_synthetic_day_is_the_one_that_the_generator_makes():
+    from exchange.commands.flow import SYNTHETIC_MAX
+    from exchange.synthetic import SIZE_MAX
+
+    assert SYNTHETIC_MAX == SIZE_MAX

@@ -278,3 +278,11 @@ def test_members_that_refer_to_nobody_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(BadFile, match=r"^members.toml: `member` names 2, which no \[\[firms\]\]"):
         read_members(path)
+
+
+def test_a_folder_is_read_two_levels_deep_and_no_deeper(tmp_path):
+    deep = tmp_path / "one" / "two"
+    deep.mkdir(parents=True)
+    (deep / "foreign.toml").write_text("firms = []")
+    with pytest.raises(BadFile, match="holds no TOML file"):
+        read_venue(tmp_path)

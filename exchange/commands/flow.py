@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from ledger.registry import Registry
 
+SYNTHETIC_MAX = 50_000_000
+"""exchange.synthetic.SIZE_MAX, which is too heavy to import for `--help`."""
+
 
 @click.command()
 @options.day_log
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--synthetic",
     metavar="N",
-    type=click.IntRange(1, 1 << 28),
+    type=click.IntRange(1, SYNTHETIC_MAX),
     help="A synthetic day of N commands, for measurements, instead of real demand.",
 )
 @click.option(
