@@ -65,14 +65,17 @@ def _internal(function: Callable[..., Any], forceinline: bool) -> Any:
     dispatcher = numba.njit(error_model="numpy", no_cpython_wrapper=True, forceinline=forceinline)(
         function
     )
-    if JIT_DISABLED:
-        return dispatcher
-    # A literal argument would make a version of its own for every value, and each takes 0.1 s.
+    if not JIT_DISABLED:
+        _widen_literals(dispatcher)
+    return dispatcher
+
+
+def _widen_literals(dispatcher: Any) -> None:
+    """Compile one version for all values: literals would make one of their own each, in 0.1 s."""
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve(
         tuple(unliteral(argument) for argument in args), kws
     )
-    return dispatcher
 
 
 def compile_quickly(function: Any, signature: Any) -> None:
@@ -97,10 +100,9 @@ def prefetch_plain(table: Any, index: int) -> None:
     """Nothing: twin of the intrinsic, which changes no result."""
 
 
-if JIT_DISABLED:
-    highest_bit: Any = highest_bit_plain
-    prefetch: Any = prefetch_plain
-else:
+highest_bit: Any = highest_bit_plain
+prefetch: Any = prefetch_plain
+if not JIT_DISABLED:
     from matching import memory
 
     highest_bit = memory.highest_bit_native

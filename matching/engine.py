@@ -102,7 +102,7 @@ class Engine(Inspection):
         return engine
 
     def _run(self, commands: Commands, count: int) -> bool:
-        if JIT_DISABLED:
-            return bool(run(Machine(*self._arrays.values(), commands, self._events), count))
-        self._header[COMMANDS_AT] = commands.ctypes.data
-        return bool(run_compiled(self._header_address, count))
+        if not JIT_DISABLED:
+            self._header[COMMANDS_AT] = commands.ctypes.data
+            return bool(run_compiled(self._header_address, count))
+        return bool(run(Machine(*self._arrays.values(), commands, self._events), count))

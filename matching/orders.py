@@ -293,9 +293,7 @@ def last_reasons(m, slot):
     """Post-only and FOK, the refusals that need a look at the other side of the book."""
     order = m.orders[slot]
     if (i64(order["mode"]) & POST_ONLY) != 0 and would_meet(m, order):
-        instrument = m.instruments[i64(order["instrument"])]
-        if i64(instrument["phase"]) == CONTINUOUS:
-            return REFUSED_POST_ONLY
+        return REFUSED_POST_ONLY
     if i64(order["tif"]) == FOK:
         instrument = m.instruments[i64(order["instrument"])]
         side = i64(order["side"])

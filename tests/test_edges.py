@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from matching import Engine
 from matching.records import (
     CommandFlag,
     CommandKind,
@@ -21,6 +22,7 @@ from tests.scripts import (
     START_S,
     STRANGER,
     answers,
+    as_commands,
     head,
     order,
     reasons,
@@ -251,6 +253,30 @@ def test_members_are_opened_once():
         *("UNKNOWN_SESSION", "UNKNOWN_SESSION", "NOT_ENTITLED", "NONE"),
         *("UNKNOWN_ACCOUNT", "UNKNOWN_ACCOUNT", "NOT_ENTITLED", "UNKNOWN_ACCOUNT"),
     ]
+
+
+def test_money_is_bounded_whatever_was_withdrawn_or_held():
+    most = 2**61 - 10**12  # what account 1 may still get
+    fund = {"kind": CommandKind.FUND, "account": 1}
+    withdraw = {"kind": CommandKind.WITHDRAW, "account": 1}
+    assert reasons(
+        fund | {"amount_fen": most + 1},
+        order(1, BUY, 100, 50),
+        fund | {"amount_fen": most + 1},
+        fund | {"amount_fen": most},
+        withdraw | {"amount_fen": 2**61},
+        withdraw | {"amount_fen": 2**61 - 5000},
+        withdraw | {"amount_fen": 1},
+        fund | {"amount_fen": 2**63 - 1},
+    ) == ["FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "FUNDS"]
+
+
+def test_depth_shows_the_best_levels_only():
+    rows = [order(ref, BUY, 90 - ref // 2, 3, display=1) for ref in range(1, 7)]
+    engine = Engine(LIMITS)
+    engine.process(as_commands([*head(), *rows, order(9, SELL, 120, 4)]))
+    assert engine.depth(1, 2) == ([(90, 1), (89, 2)], [(120, 4)])
+    assert engine.depth(1, 9) == ([(90, 1), (89, 2), (88, 2), (87, 1)], [(120, 4)])
 
 
 def test_a_mass_cancel_longer_than_the_event_buffer_is_one_answer():

@@ -1,0 +1,140 @@
+"""Compiled code is never older than its source, and intrinsics equal their plain twins."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import matching
+from matching import Engine, Limits
+from matching import compile as compiling
+from matching.compile import JIT_DISABLED
+
+SOURCES = Path(matching.__file__).parent
+FILES = sorted(path.name for path in SOURCES.glob("*.py"))
+
+ONE_LISTING = """
+import numpy as np
+from matching import COMMAND, Engine, Limits
+rows = [
+    {"kind": 32, "instrument": 1, "price": 100, "quantity": 1},
+    {"kind": 34, "instrument": 1, "price": 100_001, "stop": 0},
+    {"kind": 34, "instrument": 1, "price": 100_000, "stop": 0},
+]
+commands = np.zeros(3, COMMAND)
+for command, row in zip(commands, rows):
+    for name, value in row.items():
+        command[name] = value
+limits = Limits(instruments=1, accounts=1, orders=16, ticks=64)
+events = Engine(limits).process(commands)
+print(events["kind"].tolist(), events["reason"].tolist())
+"""
+"""Lists an instrument and sets fees: one beyond RATE_MAX, one at it."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_change_in_any_file_has_a_cache_of_its_own(tmp_path, name):
+    copy = shutil.copytree(SOURCES, tmp_path / "matching")
+    before = compiling.source_hash(copy)
+    path = copy / name
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1) + b"#")
+    assert compiling.source_hash(copy) != before
+
+
+def test_a_new_file_and_another_place_have_a_cache_of_their_own(tmp_path):
+    copy = shutil.copytree(SOURCES, tmp_path / "matching")
+    before = compiling.source_hash(copy)
+    other = shutil.copytree(SOURCES, tmp_path / "other")
+    assert compiling.source_hash(other) != before
+    (copy / "another.py").write_text("")
+    assert compiling.source_hash(copy) != before
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("SUANSHI_CACHE_DIR", str(tmp_path))
+    assert compiling.cache_folder() == tmp_path / f"kernels-{compiling.source_hash()}"
+    monkeypatch.delenv("SUANSHI_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert compiling.cache_folder().parent == tmp_path / "caches" / "suanshi"
+
+
+def test_a_kernel_is_compiled_quickly_without_changing_the_settings():
+    class Kernel:
+        def compile(self, signature: str) -> None:
+            self.compiled = signature, int(numba.config.OPT)
+
+    before, kernel = numba.config.OPT, Kernel()
+    compiling.compile_quickly(kernel, "a signature")
+    assert kernel.compiled == ("a signature", 1)
+    assert numba.config.OPT is before
+
+
+WORDS = [1, 2, 3, 64, 2**31, 2**32 + 5, 2**62, 2**63 - 1, -1, -(2**63), -(2**63) + 1]
+
+
+def test_the_highest_bit_is_the_same_by_instruction_and_in_plain_python():
+    plain = [compiling.highest_bit_plain(word) for word in WORDS]
+    assert plain == [0, 1, 1, 6, 31, 32, 62, 62, 63, 63, 63]
+    if not JIT_DISABLED:
+        native = numba.njit(lambda word: compiling.highest_bit(word))  # noqa: PLW0108
+        assert [native(np.int64(word)) for word in WORDS] == plain
+
+
+def test_fetching_ahead_changes_nothing():
+    engine = Engine(Limits(orders=16, instruments=1, accounts=1, ticks=64))
+    before = engine.snapshot()
+    assert compiling.prefetch_plain(engine._arrays["orders"], 1) is None
+    if not JIT_DISABLED:
+        from matching.memory import machine_at
+
+        fetch = numba.njit(lambda header: compiling.prefetch(machine_at(header).orders, 1))
+        assert fetch(engine._header_address) is None
+    assert engine.snapshot() == before
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="addresses are for compiled kernels")
+def test_tables_by_address_are_the_arrays_themselves():
+    from matching.memory import machine_at
+
+    @numba.njit
+    def touch(header):
+        m = machine_at(header)
+        m.tops[3] = np.uint32(7)
+        m.orders[2]["leaves"] = m.orders[1]["leaves"] + 1
+        return len(m.orders), m.orders[1]["leaves"], m.tops[3], m.state[0]["refs"]
+
+    engine = Engine(Limits(orders=16, instruments=1, accounts=1, ticks=64))
+    arrays = engine._arrays
+    arrays["orders"]["leaves"][1] = 41
+    assert touch(engine._header_address) == (17, 41, 7, engine.limits.refs)
+    assert arrays["orders"]["leaves"][2] == 42
+    assert arrays["tops"][3] == 7
+
+
+def answer_of(folder: Path) -> str:
+    """What ONE_LISTING prints with the package in this folder."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "SUANSHI_CACHE_DIR": str(folder / "c")}
+    return subprocess.run(
+        [sys.executable, "-c", ONE_LISTING],
+        env=environment,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.long
+def test_changed_constants_never_run_stale_machine_code(tmp_path):
+    copy = shutil.copytree(SOURCES, tmp_path / "matching", ignore=shutil.ignore_patterns("__py*"))
+    assert answer_of(tmp_path) == "[32, 8, 34] [0, 1, 0]\n"
+    records = copy / "records.py"
+    records.write_text(records.read_text().replace("RATE_MAX = 100_000", "RATE_MAX = 99_999"))
+    assert answer_of(tmp_path) == "[32, 8, 8] [0, 1, 1]\n"
+    records.write_text(records.read_text().replace("    MALFORMED = 1\n", "    MALFORMED = 30\n"))
+    assert answer_of(tmp_path) == "[32, 8, 8] [0, 30, 30]\n"
