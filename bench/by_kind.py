@@ -22,7 +22,7 @@ from matching.records import CommandKind, EventKind, Side, TimeInForce
 Commands = NDArray[np.void]
 
 COUNT = BATCH
-SPARE_REFS = 1_024  # of a session: the recording does not come to its last ones
+SPARE_REFS = 2_048  # of a session: the recording does not come to its last ones
 KINDS = {
     "unknown": "cancels of what is not there",
     "new": "limit orders that wait",

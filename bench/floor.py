@@ -42,12 +42,12 @@ class Floor:
     """Copies batches of commands, given as rows of eight int64, into a buffer of its own."""
 
     def __init__(self, events: int) -> None:
-        self._events = np.zeros((events, WORDS), np.int64)
+        self.events = np.zeros((events, WORDS), np.int64)
 
     def run(self, commands: Words) -> None:
         """Copy by the kernel."""
-        run_floor(commands, self._events)
+        run_floor(commands, self.events)
 
     def copyto(self, commands: Words) -> None:
         """Copy by NumPy."""
-        np.copyto(self._events[: len(commands)], commands)
+        np.copyto(self.events[: len(commands)], commands)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.live import Ints, LiveOrders
-from bench.opening import limits_of, opening, refs_of
+from bench.opening import limits_of, opening
 from bench.orders import OrderWriter
 from bench.refs import Refs
 from bench.workloads import Workload
@@ -82,17 +82,8 @@ class Recording:
 
 def record(workload: Workload, count: int, seed: int) -> Recording:
     """Make the commands of a workload, `count` of them after warming up."""
-    first = np.concatenate([*opening(workload)], dtype=COMMAND)
     turns = min(4 * workload.resting, WARM_COMMANDS_MAX)
-    total = len(first) + workload.resting + turns + count
-    limits = limits_of(workload, total)
-    commands = np.zeros(total, COMMAND)
-    commands["sequence"] = np.arange(1, total + 1)
-    commands["time_ns"] = START_NS + np.arange(total) * COMMAND_NS
-    for name in set(COMMAND.names or ()) - {"sequence", "time_ns"}:
-        commands[name][: len(first)] = first[name]
-    flow = Flow(workload, limits, commands, seed)
-    flow.open_market(len(first))
+    flow = Flow(workload, workload.resting + turns + count, seed)
     flow.fill(workload.resting)
     flow.run(turns)
     start, resting = flow.at, len(flow.live)
@@ -101,9 +92,9 @@ def record(workload: Workload, count: int, seed: int) -> Recording:
     return Recording(
         workload=workload,
         seed=seed,
-        limits=limits,
-        warm=commands[:start],
-        stream=commands[start:],
+        limits=flow.engine.limits,
+        warm=flow.commands[:start],
+        stream=flow.commands[start:],
         resting=resting,
         tally=flow.tally,
     )
@@ -112,25 +103,31 @@ def record(workload: Workload, count: int, seed: int) -> Recording:
 class Flow:
     """Writes a workload's commands into an array, one chunk after the other."""
 
-    def __init__(self, workload: Workload, limits: Limits, commands: Commands, seed: int) -> None:
+    def __init__(self, workload: Workload, count: int, seed: int) -> None:
+        """Open the market, with room for `count` commands after that."""
+        first = np.concatenate([*opening(workload)], dtype=COMMAND)
+        total = len(first) + count
+        limits = limits_of(workload, total)
+        self.commands = np.zeros(total, COMMAND)
         self.engine = Engine(limits)
-        refs = refs_of(workload, len(commands))
-        self.live = LiveOrders(workload.sessions, refs, limits.orders + CHUNK_MAX)
+        self.live = LiveOrders(workload.sessions, limits.refs, limits.orders + CHUNK_MAX)
         self.at = 0  # commands made so far
         self.tally = Tally()
+        self.mids = np.full(workload.size.instruments + 1, workload.worth_ticks)
         self._workload = workload
-        self._commands = commands
         self._dice = np.random.default_rng(seed)
-        self._mids = np.full(workload.size.instruments + 1, workload.worth_ticks)
         self._refs = Refs(workload.sessions)
-        self._made_by = np.zeros((workload.sessions + 1) * refs, np.int32)  # row by key
-        self._writer = OrderWriter(workload, self._dice, self._mids)
+        self._made_by = np.zeros((workload.sessions + 1) * limits.refs, np.int32)  # row by key
+        self._writer = OrderWriter(workload, self._dice, self.mids)
         self._chunk = max(8, min(workload.resting // 32, CHUNK_MAX))
+        self.commands[: len(first)] = first
+        self.commands["sequence"] = np.arange(1, total + 1)
+        self.commands["time_ns"] = START_NS + np.arange(total) * COMMAND_NS
+        self._open_market(len(first))
 
-    def open_market(self, count: int) -> None:
-        """Process the commands that are there already."""
-        for at in range(0, count, 4_096):
-            events = self.engine.process(self._commands[at : min(at + 4_096, count)])
+    def _open_market(self, count: int) -> None:
+        for at in range(0, count, CHUNK_MAX):
+            events = self.engine.process(self.commands[at : min(at + CHUNK_MAX, count)])
             assert not (events["kind"] == EventKind.REJECTED).any(), "the opening is accepted"
         self.at = count
 
@@ -145,7 +142,7 @@ class Flow:
         mix = self._workload.mix
         borders = np.cumsum([mix.new, mix.cancel, mix.ioc])
         for size in _sizes(count, self._chunk):
-            self._walk(size)
+            self.walk(size)
             # A machine that has rounding errors in its shares still plays no fifth act.
             act = np.minimum(np.searchsorted(borders, self._dice.random(size), side="right"), 3)
             if not mix.replace:
@@ -158,19 +155,19 @@ class Flow:
         surplus = (len(self.live) - self._workload.resting) / self._chunk
         return float(np.clip(0.09 + 0.03 * surplus, 0.0, 0.5))
 
-    def _walk(self, size: int) -> None:
+    def walk(self, size: int) -> None:
         """Move the mids: a random walk in the middle half of the band."""
         books = self._workload.size
         rate = size / books.instruments * STEPS_A_TURNOVER / books.resting
         steps = self._dice.poisson(rate, books.instruments)
-        self._mids[1:] += 2 * self._dice.binomial(steps, 0.5) - steps
+        self.mids[1:] += 2 * self._dice.binomial(steps, 0.5) - steps
         reach = self._workload.band_ticks // 4
         worth = self._workload.worth_ticks
-        np.clip(self._mids, worth - reach, worth + reach, out=self._mids)
+        np.clip(self.mids, worth - reach, worth + reach, out=self.mids)
 
     def _play(self, act: Ints, crosses: NDArray[np.bool_]) -> None:
         """Write a chunk, process it and learn from its events."""
-        chunk = self._commands[self.at : self.at + len(act)]
+        chunk = self.commands[self.at : self.at + len(act)]
         chunk["kind"] = KINDS[act]
         new = np.flatnonzero((act == NEW) | (act == IOC))
         chunk[new] = self._writer.write_new(chunk[new], crosses[new], act[new] == IOC)
@@ -189,7 +186,7 @@ class Flow:
         targets = self.live.sample(self._dice, len(aimed))
         chunk["session"][aimed], chunk["target_ref"][aimed] = self.live.split(targets)
         replaces = act[aimed] == REPLACE
-        rows, made = aimed[replaces], self._commands[self._made_by[targets[replaces]]]
+        rows, made = aimed[replaces], self.commands[self._made_by[targets[replaces]]]
         chunk[rows] = self._writer.write_replaces(chunk[rows], made)
 
 

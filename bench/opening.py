@@ -24,7 +24,8 @@ TIGHT_KINDS = 4
 
 def limits_of(workload: Workload, commands: int) -> Limits:
     """A machine large enough for so many commands, whatever becomes of them."""
-    refs = refs_of(workload, commands)
+    # An equal share for every session, a quarter more, and some that stay spare.
+    refs = commands // workload.sessions * 5 // 4 + 4_096
     return Limits(
         sessions=workload.sessions,
         accounts=workload.accounts,
@@ -34,11 +35,6 @@ def limits_of(workload: Workload, commands: int) -> Limits:
         ref_pages=workload.sessions * (refs // PAGE + 1),
         ticks=workload.size.instruments * workload.band_ticks,
     )
-
-
-def refs_of(workload: Workload, commands: int) -> int:
-    """A bound of the refs of a session: an equal share, and a quarter more."""
-    return commands // workload.sessions * 5 // 4 + 4_096
 
 
 def band_of(workload: Workload) -> tuple[int, int]:
