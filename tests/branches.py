@@ -25,7 +25,15 @@ def main() -> int:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     coverage = [sys.executable, "-m", "coverage"]
     for command in (
-        [*coverage, "run", "-m", "pytest", "-q", *(f"tests/{name}.py" for name in TESTS)],
+        [
+            *coverage,
+            "run",
+            "--source=matching",
+            "-m",
+            "pytest",
+            "-q",
+            *(f"tests/{name}.py" for name in TESTS),
+        ],
         [*coverage, "report", "--include=matching/*", "--skip-covered", "--fail-under=100"],
     ):
         code = subprocess.run(command, env=environment, check=False).returncode

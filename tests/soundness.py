@@ -167,10 +167,11 @@ def check_books(m, number):
             is_level = index <= width
             if is_marked != (1 if is_level and levels[base + index]["head"] != 0 else 0):
                 return 4, number
-            if not is_level:
+            if not is_marked:
+                if is_level and levels[base + index]["tail"] != 0:
+                    return 3, number
                 continue
-            if is_marked:
-                best = index
+            best = index
             price = price_of(instrument, book, index)
             rule, where = check_level(m, number, book, price, levels[base + index])
             if rule != 0:

@@ -84,6 +84,10 @@ def stream(seed: int, count: int, features: Features = ALL) -> Stream:
     return _Writer(seed, count, features).write()
 
 
+WIDE = 4_200
+"""Ticks of the band in one seed of 16: the bitmaps of its books have more than one group."""
+
+
 def garbage(seed: int, count: int) -> Stream:
     """Commands of random bytes into a machine that is set up and has orders.
 
@@ -120,6 +124,7 @@ class _Writer:
         self.random = np.random.default_rng([seed, 1])
         self.features = features
         self.count = count
+        self.wide = seed % 16 == 11
         self.world = self._draw_world()
         self.now_ns = START_S * NANOSECONDS
         self.rows: list[dict[str, int]] = []
@@ -154,6 +159,8 @@ class _Writer:
         huge = self.chance(0.1)
         instruments = self.between(1, 4) + self.count // 4000
         width = self.one_of(1, 3, 8, 20, 60, 130)
+        if self.wide:
+            width = WIDE
         tick_fen = 1_000_000 if huge else self.one_of(1, 1, 7, 1000)
         low = INT32_MAX - width + 1 if huge else self.one_of(1, 50, 1000, 99_990)
         accounts = self.between(2, 8)

@@ -1,0 +1,360 @@
+"""Deliberate faults in the machine and in the reference: each must make a test fail.
+
+Each is one change of text: the old text stands exactly once in its file.
+"""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One change of a file of matching/ that breaks a rule."""
+
+    file: str
+    old: str
+    new: str
+    why: str
+
+
+KERNEL = (
+    Fault(
+        "ladder.py",
+        '    if tail != 0:\n        m.orders[tail]["next"] = slot\n',
+        "    if tail != 0:\n",
+        "lost link: the order in front does not lead to the new one",
+    ),
+    Fault(
+        "ladder.py",
+        'm.orders[following]["prev"] = leading',
+        'm.orders[following]["prev"] = 0',
+        "lost link: who follows a cancelled order believes to be first",
+    ),
+    Fault(
+        "ladder.py",
+        '        level["tail"] = leading\n',
+        "        pass\n",
+        "lost link: the tail is an order that is gone",
+    ),
+    Fault(
+        "ladder.py",
+        "    if index > i64(m.tops[instrument_id * 4 + book]):",
+        "    if index > i64(m.tops[instrument_id * 4 + book]) + 1:",
+        "stale best price: one tick better is not seen",
+    ),
+    Fault(
+        "ladder.py",
+        "        if index == i64(m.tops[instrument_id * 4 + book]):",
+        "        if best == 0:",
+        "stale best price: an emptied level stays the best",
+    ),
+    Fault(
+        "ladder.py",
+        "    m.words[group] = left\n",
+        "",
+        "stale bitmap: an emptied word stays marked in its group",
+    ),
+    Fault(
+        "ladder.py",
+        '    level["head"] = following\n    m.orders[following]["prev"] = 0\n',
+        '    level["head"] = following\n',
+        "lost link: behind a refreshed iceberg the first is not first",
+    ),
+    Fault(
+        "incoming.py",
+        "    return max(index_at(instrument, 1 - side, price), i64(1))",
+        "    return max(index_at(instrument, 1 - side, price) + 1, i64(1))",
+        "off by one: a limit does not meet its own price",
+    ),
+    Fault(
+        "incoming.py",
+        '        maker_slot = i64(level["head"])',
+        '        maker_slot = i64(level["tail"])',
+        "the last comes first",
+    ),
+    Fault(
+        "incoming.py",
+        "            requeue(m, maker_slot, level)\n",
+        "",
+        "an iceberg's next slice keeps its place",
+    ),
+    Fault(
+        "incoming.py",
+        "        newer = min(newer, older)",
+        "        newer = older",
+        "decrement takes off more than the smaller leaves",
+    ),
+    Fault(
+        "incoming.py",
+        "return max(limit, index_at(instrument, 1 - side, reference + toward))",
+        "return limit",
+        "the collar stops nothing",
+    ),
+    Fault(
+        "incoming.py",
+        '                shown += i64(resting["shown"])',
+        '                shown += i64(resting["leaves"])',
+        "fill or kill counts hidden quantity in front of an own order",
+    ),
+    Fault(
+        "orders.py",
+        'price < i64(instrument["low"])',
+        'price <= i64(instrument["low"])',
+        "off by one in the band",
+    ),
+    Fault(
+        "orders.py",
+        'uncovered + quantity > i64(position["registered"])',
+        'uncovered + quantity >= i64(position["registered"])',
+        "wrong comparison: the last lot of capacity cannot be sold",
+    ),
+    Fault(
+        "orders.py",
+        'money > 0 and money > i64(account["free"])',
+        'money > 0 and money >= i64(account["free"])',
+        "wrong comparison: the last fen cannot be spent",
+    ),
+    Fault(
+        "orders.py",
+        "        and open_after < leaves\n",
+        "        and open_after <= leaves\n",
+        "a replace that changes no quantity keeps its place",
+    ),
+    Fault(
+        "orders.py",
+        "return last >= stop if side == BUY else last <= stop",
+        "return last > stop if side == BUY else last < stop",
+        "a stop does not trigger at its own price",
+    ),
+    Fault(
+        "orders.py",
+        "    hold(m, order, price, open_after)\n",
+        "",
+        "a replaced order holds nothing",
+    ),
+    Fault(
+        "risk.py",
+        '        account["free"] += money\n        account["reserved"] -= money\n',
+        '        account["reserved"] -= money\n',
+        "skipped release: a cancelled buy gives nothing back",
+    ),
+    Fault(
+        "risk.py",
+        '        position["open_sell"] -= quantity\n        move_deposit(',
+        "        move_deposit(",
+        "skipped release: a cancelled sell keeps its capacity",
+    ),
+    Fault(
+        "risk.py",
+        "return worth + (exact + (RATE_UNIT - 1)) // RATE_UNIT",
+        "return worth + exact // RATE_UNIT",
+        "the fee's reserve is rounded down",
+    ),
+    Fault(
+        "risk.py",
+        '    order["fee_fraction"] = left_over\n',
+        "",
+        "fractions of fees are forgotten",
+    ),
+    Fault(
+        "risk.py",
+        '        account["earned"] += worth - fee',
+        '        account["earned"] += worth',
+        "the seller pays no fee",
+    ),
+    Fault(
+        "risk.py",
+        "max(after, i64(0)) - max(before, i64(0))",
+        "max(after, i64(0)) - before",
+        "a resale frees a deposit that was never held",
+    ),
+    Fault(
+        "uncross.py",
+        "if abs(price - reference) <= abs(nearest - reference):",
+        "if abs(price - reference) >= abs(nearest - reference):",
+        "the auction's price is the farthest from the reference",
+    ),
+    Fault(
+        "uncross.py",
+        "traded == volume and left < surplus",
+        "traded == volume and left > surplus",
+        "the greatest surplus instead of the least",
+    ),
+    Fault(
+        "uncross.py",
+        'if m.orders[older_slot]["accepted"] > m.orders[newer_slot]["accepted"]:',
+        'if m.orders[older_slot]["accepted"] < m.orders[newer_slot]["accepted"]:',
+        "in an uncross the later order is the maker",
+    ),
+    Fault(
+        "stops.py",
+        'stop > state["traded_high"]',
+        'stop >= state["traded_high"]',
+        "a buy stop does not trigger at the highest trade",
+    ),
+    Fault(
+        "stops.py",
+        "m.keys[size] = (distance << 32) + ",
+        "m.keys[size] = ",
+        "a wave runs by acceptance alone",
+    ),
+    Fault(
+        "stops.py",
+        "        if room(m) < ROOM:\n            return False\n        slot =",
+        "        slot =",
+        "a wave that a collar ends overruns the event buffer",
+    ),
+    Fault(
+        "timers.py",
+        'and i64(timer["rank"]) < rank)',
+        'and i64(timer["rank"]) > rank)',
+        "what is due at one second runs in the wrong order",
+    ),
+    Fault(
+        "timers.py",
+        '        m.orders[slot]["timer"] = 0\n',
+        "        pass\n",
+        "a removed timer is still the order's",
+    ),
+    Fault(
+        "identity.py",
+        "    if live == 0:\n",
+        "    if live < 0:\n",
+        "pages of refs are never given back",
+    ),
+    Fault(
+        "listing.py",
+        "                    or tif == DAY\n",
+        "",
+        "the close ends no DAY orders",
+    ),
+    Fault(
+        "phases.py",
+        "phase = CONTINUOUS if now == AUCTION else now",
+        "phase = CONTINUOUS",
+        "the end of a collar lifts a halt",
+    ),
+    Fault(
+        "phases.py",
+        '    instrument["gated"] = 1\n',
+        "",
+        "a closed gate opens again",
+    ),
+    Fault(
+        "machine.py",
+        'i64(c["time_ns"]) < state["now_ns"]',
+        'i64(c["time_ns"]) <= state["now_ns"]',
+        "two commands of one nanosecond are refused",
+    ),
+    Fault(
+        "admin.py",
+        "if registered > POSITION_MAX or",
+        "if registered >= POSITION_MAX or",
+        "off by one: the largest capacity cannot be registered",
+    ),
+    Fault(
+        "masscancel.py",
+        "if operator and scope == SCOPE_SESSION:",
+        "if scope == SCOPE_SESSION:",
+        "a member cancels the orders of any session",
+    ),
+)
+
+REFERENCE = (
+    Fault(
+        "reference_book.py",
+        "return price <= self.price if",
+        "return price < self.price if",
+        "wrong comparison: a bid does not accept its own limit",
+    ),
+    Fault(
+        "reference_book.py",
+        "(notional_fen * self.dearer_rate + fraction)",
+        "(notional_fen * self.dearer_rate)",
+        "the carried fraction is not reserved",
+    ),
+    Fault(
+        "reference_book.py",
+        "key=lambda price: (abs(price - self.reference), -price)",
+        "key=lambda price: (-abs(price - self.reference), -price)",
+        "the auction's price is the farthest from the reference",
+    ),
+    Fault(
+        "reference_book.py",
+        "        self.waiting.pop(order.accepted, None)\n",
+        "",
+        "a stop that ended waits on",
+    ),
+    Fault(
+        "reference_book.py",
+        "return self.stop <= high if",
+        "return self.stop < high if",
+        "a buy stop does not trigger at its own price",
+    ),
+    Fault(
+        "reference_book.py",
+        "            self.account.reserve(needed_fen - self.reserved_fen)\n",
+        "",
+        "skipped release: buys hold nothing and give nothing back",
+    ),
+    Fault(
+        "reference_market.py",
+        "            instrument.leave(maker)\n            maker.shown = maker.slice\n",
+        "            maker.shown = maker.slice\n",
+        "an iceberg's next slice keeps its place",
+    ),
+    Fault(
+        "reference_market.py",
+        "        ends_resting = mode in (SelfTradePrevention.OLDEST, SelfTradePrevention.BOTH)",
+        "        ends_resting = mode in (SelfTradePrevention.OLDEST,)",
+        "prevention of both spares the resting order",
+    ),
+    Fault(
+        "reference_market.py",
+        "(abs(order.stop - base), order.accepted)",
+        "(order.accepted,)",
+        "a wave runs by acceptance alone",
+    ),
+    Fault(
+        "reference_market.py",
+        "(buy, sell) if buy.accepted < sell.accepted else (sell, buy)",
+        "(buy, sell)",
+        "in an uncross the buyer is always the maker",
+    ),
+    Fault(
+        "reference.py",
+        "if growth > position.available:",
+        "if growth >= position.available:",
+        "wrong comparison: the last lot of capacity cannot be sold",
+    ),
+    Fault(
+        "reference.py",
+        "if ticks and not instrument.low <= ticks <= instrument.high:",
+        "if ticks and not instrument.low <= ticks < instrument.high:",
+        "off by one in the band",
+    ),
+    Fault(
+        "reference.py",
+        "keeps_place = not requeue and growth < 0",
+        "keeps_place = not requeue and growth <= 0",
+        "a replace that changes no quantity keeps its place",
+    ),
+    Fault(
+        "reference_accounts.py",
+        "self.registered + self.net - self.open[1]",
+        "self.registered - self.open[1]",
+        "what was bought cannot be sold again",
+    ),
+    Fault(
+        "reference_agenda.py",
+        "[0][0] * NANOSECONDS > now_ns",
+        "[0][0] * NANOSECONDS >= now_ns",
+        "what is due runs a nanosecond late",
+    ),
+    Fault(
+        "reference_admin.py",
+        "account.funded_fen + command.amount_fen > FREE_MAX_FEN",
+        "account.free_fen + command.amount_fen > FREE_MAX_FEN",
+        "money that is held or spent does not count against its bound",
+    ),
+)
+
+FAULTS = KERNEL + REFERENCE
