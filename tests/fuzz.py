@@ -101,11 +101,11 @@ def said(record: np.void) -> str:
 def run_seed(task: tuple[int, int]) -> tuple[int, int, str | None]:
     """Run the stream of a seed; returns the seed, the number of commands and what failed."""
     seed, length = task
-    limits, commands = stream_of(seed, length)
     try:
+        limits, commands = stream_of(seed, length)
         failure = first_failure(limits, commands, BATCHES[seed % len(BATCHES)])
     except Exception as error:
-        failure = f"raised {error!r}"
+        return seed, length, f"raised {error!r}"
     return seed, len(commands), failure
 
 

@@ -516,7 +516,7 @@ class _Writer:
         if self.chance(0.5):
             self._set_fees(number)
         else:
-            low = max(1, world.low + self.between(-1, 1))
+            low = max(1, min(INT32_MAX, world.low + self.between(-1, 1)))
             high = min(INT32_MAX, max(low, world.high + self.between(-1, 1)))
             self.send(CommandKind.BAND, instrument=number, price=low, stop=high)
 
