@@ -48,7 +48,7 @@ def matching(*, names: tuple[str, ...], system: bool | None, as_json: bool, **op
     if not as_json:
         click.echo(report.HEAD)
     rows: list[Result] = []
-    result: Result = {"machine": report.machine(), "method": report.METHOD}
+    result: Result = {"machine": report.machine(), "method": report.METHOD, **options}
     for name in names or WORKLOADS:
         row, more = run_workload(name, **options)
         rows.append(row)

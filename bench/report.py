@@ -125,4 +125,8 @@ def more_lines(result: Row) -> Iterator[str]:
                 f"{memory['resting']:,} orders, prices {spread}: "
                 f"{memory[spread]['resident_mb']:,.0f}"
             )
+    yield (
+        f"streams         {result['commands']:,} commands each from seed {result['seed']}"
+        f"{', then the next' if result['second'] else ''}; {result['repeats']} repeats"
+    )
     yield f"machine         {', '.join(f'{k} {v}' for k, v in result['machine'].items())}"
