@@ -2,21 +2,36 @@
 
 import numpy as np
 
-from matching.compile import inline, kernel
-from matching.layout import BOOKS, TICKS_MAX
-from matching.orders import (
+from matching.codes import (
+    ACCOUNT,
     CAPACITY,
+    CLOSED,
+    COLLAR,
+    FEES,
+    FUND,
     FUNDS,
+    HALT,
+    HALT_ACCOUNT,
+    LIMITS,
+    LIST,
     MALFORMED,
     NONE,
     NOT_ENTITLED,
+    OPERATOR,
     POOL_FULL,
+    REGISTER,
+    SESSION,
+    SET_BAND,
     TIME_PAST,
+    TIMES,
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
     UNKNOWN_SESSION,
+    WITHDRAW,
     WRONG_PHASE,
 )
+from matching.compile import inline, kernel
+from matching.layout import BOOKS, TICKS_MAX
 from matching.records import (
     FEE_MAX_FEN,
     FREE_MAX_FEN,
@@ -24,23 +39,12 @@ from matching.records import (
     POSITION_MAX,
     RATE_MAX,
     RATE_UNIT,
-    CommandFlag,
-    CommandKind,
-    Phase,
 )
 from matching.report import answer, reject
 from matching.timers import EXPIRY, GATE, PHASE, add, remove_times
 
 i64 = np.int64
 
-LIST, SET_BAND = int(CommandKind.LIST), int(CommandKind.BAND)
-FEES, TIMES, COLLAR = int(CommandKind.FEES), int(CommandKind.TIMES), int(CommandKind.COLLAR)
-SET_PHASE, SESSION = int(CommandKind.PHASE), int(CommandKind.SESSION)
-ACCOUNT, LIMITS = int(CommandKind.ACCOUNT), int(CommandKind.LIMITS)
-FUND, WITHDRAW = int(CommandKind.FUND), int(CommandKind.WITHDRAW)
-REGISTER, HALT_ACCOUNT = int(CommandKind.REGISTER), int(CommandKind.HALT_ACCOUNT)
-OPERATOR, HALT = int(CommandFlag.OPERATOR), int(CommandFlag.HALT)
-CLOSED = int(Phase.CLOSED)
 NOTIONAL_MAX_FEN = 2**53
 INT32_MAX = 2**31 - 1
 TICK_MAX_FEN = 10**6
@@ -50,6 +54,14 @@ TICK_MAX_FEN = 10**6
 def listed(m, instrument_id):
     """Whether there is such an instrument."""
     return instrument_id < len(m.instruments) and i64(m.instruments[instrument_id]["phase"]) != 0
+
+
+@inline
+def gate_reason(m, instrument_id):
+    """What is not listed, or past its gate closure, cannot be changed."""
+    if not listed(m, instrument_id):
+        return UNKNOWN_INSTRUMENT
+    return WRONG_PHASE if i64(m.instruments[instrument_id]["gated"]) != 0 else NONE
 
 
 @inline
@@ -164,10 +176,11 @@ def set_band(m, c):
     """BAND: the first one allots the ladder's memory, later ones must fit into it."""
     state = m.state[0]
     instrument_id = i64(c["instrument"])
-    if not listed(m, instrument_id):
-        return UNKNOWN_INSTRUMENT
+    reason = gate_reason(m, instrument_id)
+    if reason != NONE:
+        return reason
     instrument = m.instruments[instrument_id]
-    if i64(instrument["gated"]) != 0 or has_orders(m, instrument_id):
+    if has_orders(m, instrument_id):
         return WRONG_PHASE
     low, high = i64(c["price"]), i64(c["stop"])
     width = high - low + 1
@@ -217,11 +230,10 @@ def set_times(m, c):
     """TIMES: the close (end of day) and the gate closure; both given anew."""
     state = m.state[0]
     instrument_id = i64(c["instrument"])
-    if not listed(m, instrument_id):
-        return UNKNOWN_INSTRUMENT
+    reason = gate_reason(m, instrument_id)
+    if reason != NONE:
+        return reason
     instrument = m.instruments[instrument_id]
-    if i64(instrument["gated"]) != 0:
-        return WRONG_PHASE
     close_s, gate_s = i64(c["expiry_s"]), i64(c["target_ref"])
     for second in (close_s, gate_s):
         if second != 0 and second * NANOSECONDS <= state["now_ns"]:
@@ -244,11 +256,10 @@ def set_times(m, c):
 def set_collar(m, c):
     """COLLAR: how far from the last trade an order may trade at once."""
     instrument_id = i64(c["instrument"])
-    if not listed(m, instrument_id):
-        return UNKNOWN_INSTRUMENT
+    reason = gate_reason(m, instrument_id)
+    if reason != NONE:
+        return reason
     instrument = m.instruments[instrument_id]
-    if i64(instrument["gated"]) != 0:
-        return WRONG_PHASE
     instrument["collar"] = c["price"]
     instrument["collar_s"] = c["quantity"]
     accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)

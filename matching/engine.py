@@ -1,17 +1,18 @@
 """The engine: the face of the compiled machine."""
 
-from typing import Self
+import mmap
+from typing import Any, Self
 
 import numpy as np
-from numba import int64
+from numba import boolean, int64
 from numpy.typing import NDArray
 
 from matching import snapshot
 from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled
 from matching.inspection import Inspection
-from matching.layout import STATE, TABLES, Machine, pages_a_session, shapes
+from matching.layout import TABLES, Machine, pages_a_session, shapes
 from matching.limits import Limits
-from matching.machine import run
+from matching.machine import advance
 from matching.records import COMMAND, EVENT
 from matching.timers import NEVER
 
@@ -23,13 +24,28 @@ Events = NDArray[np.void]
 
 COMMANDS_AT = 2 * list(TABLES).index("commands")
 INBOX = 64
-"""Batches up to this size are copied into a buffer of a known address, which costs less."""
+"""Batches up to this size are copied to a place whose address is known, which costs less."""
+
+CELL = np.dtype("V64")
+"""A record as bytes: copied at once, where a COMMAND is copied field by field."""
+
+SPARSE = ("levels", "words", "directory")
+"""Tables that are mostly empty; on huge pages, a little of each would bring in all of it."""
 
 
 @entry
-def run_compiled(header, count):  # type: ignore[no-untyped-def]
-    """Run the machine whose header stands at this address. Returns what `run` returns."""
-    return run(machine_at(header), count)
+def run_compiled(header, count, fresh):  # type: ignore[no-untyped-def]
+    """Run the machine whose header stands at this address. Returns what `advance` returns."""
+    return advance(machine_at(header), count, fresh)
+
+
+def _zeros(name: str, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A table's memory; what is never touched costs nothing."""
+    if name not in SPARSE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
+        return np.zeros(length, dtype)
+    memory = mmap.mmap(-1, length * dtype.itemsize)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype)
 
 
 class Engine(Inspection):
@@ -44,9 +60,10 @@ class Engine(Inspection):
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._arrays = {
-            name: np.zeros(length, dtype) for name, (length, dtype) in shapes(limits).items()
+            name: _zeros(name, length, dtype) for name, (length, dtype) in shapes(limits).items()
         }
         self._inbox = np.zeros(INBOX, COMMAND)
+        self._cells = self._inbox.view(CELL)
         self._events = np.zeros(limits.events, EVENT)
         state = self._arrays["state"]
         state["next_due_ns"] = NEVER
@@ -57,11 +74,9 @@ class Engine(Inspection):
         tables = [*self._arrays.values(), self._inbox, self._events]
         self._header = np.array([(table.ctypes.data, len(table)) for table in tables]).reshape(-1)
         self._header_address = self._header.ctypes.data
+        self._inbox_address = self._inbox.ctypes.data
         if not is_compiled():
-            compile_quickly(run, (MACHINE, int64))
-        self._state = state.view(np.int64)
-        names = STATE.names or ()
-        self._at = {name: names.index(name) for name in ("cursor", "events")}
+            compile_quickly(advance, (MACHINE, int64, boolean))
 
     def process(self, commands: Commands) -> Events:
         """Work through commands, a COMMAND array; returns their events, an EVENT array.
@@ -69,23 +84,22 @@ class Engine(Inspection):
         The array is a view that is valid until the next call; copy what you keep. Stamps must not
         go backwards (such a command is rejected as malformed). Raises TypeError for another dtype.
         """
-        if commands.dtype != COMMAND:
+        if commands.dtype is not COMMAND and commands.dtype != COMMAND:
             raise TypeError(f"commands: expected the COMMAND dtype, got {commands.dtype}")
         count = len(commands)
-        if count <= len(self._inbox):
-            self._inbox[:count] = commands
+        if count <= INBOX:
+            self._cells[:count] = commands.view(CELL)
             commands = self._inbox
         else:
             commands = np.ascontiguousarray(commands)
-        state, at = self._state, self._at
-        state[at["cursor"]] = 0
-        state[at["events"]] = 0
+        made = self._advance(commands, count, True)
+        if made >= 0:
+            return self._events[:made]
         parts = []
-        while not self._run(commands, count):
-            parts.append(self._events[: state[at["events"]]].copy())
-            state[at["events"]] = 0
-        last = self._events[: state[at["events"]]]
-        return np.concatenate([*parts, last], dtype=EVENT) if parts else last
+        while made < 0:
+            parts.append(self._events[: -1 - made].copy())
+            made = self._advance(commands, count, False)
+        return np.concatenate([*parts, self._events[:made]], dtype=EVENT)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes, for `restore`."""
@@ -101,8 +115,12 @@ class Engine(Inspection):
         snapshot.read(blob, engine._arrays)
         return engine
 
-    def _run(self, commands: Commands, count: int) -> bool:
-        if not JIT_DISABLED:
+    def _advance(self, commands: Commands, count: int, fresh: bool) -> int:
+        if JIT_DISABLED:
+            machine = Machine(*self._arrays.values(), commands, self._events)
+            return int(advance(machine, count, fresh))
+        if commands is self._inbox:
+            self._header[COMMANDS_AT] = self._inbox_address
+        else:
             self._header[COMMANDS_AT] = commands.ctypes.data
-            return bool(run_compiled(self._header_address, count))
-        return bool(run(Machine(*self._arrays.values(), commands, self._events), count))
+        return int(run_compiled(self._header_address, count, fresh))

@@ -6,37 +6,36 @@ what it needs in STATE, so that it can stop when the event buffer is full and go
 
 import numpy as np
 
+from matching.codes import (
+    AUCTION,
+    BOTH,
+    BUY,
+    CANCELLED,
+    CONTINUOUS,
+    DECREMENT,
+    FILLED,
+    FOK,
+    IOC,
+    LIMIT,
+    NEWEST,
+    OLDEST,
+    PHASE_CHANGED,
+    REFRESHED,
+    REMAINDER,
+    SELF_TRADE,
+    STOP_LIMIT,
+    TAKER,
+)
 from matching.compile import inline, kernel
 from matching.identity import unname
 from matching.ladder import index_at, level_at, next_below, price_at, pull, push, requeue
 from matching.layout import STP_MASK
-from matching.records import (
-    EventFlag,
-    EventKind,
-    OrderType,
-    Phase,
-    Reason,
-    SelfTradePrevention,
-    Side,
-    TimeInForce,
-)
+from matching.records import NANOSECONDS
 from matching.report import emit, report, room
 from matching.risk import release, settle
 from matching.timers import COLLAR_END, PHASE, add, remove, remove_collar_end
 
 i64 = np.int64
-
-BUY = int(Side.BUY)
-LIMIT, STOP_LIMIT = int(OrderType.LIMIT), int(OrderType.STOP_LIMIT)
-IOC, FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
-NEWEST, OLDEST = int(SelfTradePrevention.NEWEST), int(SelfTradePrevention.OLDEST)
-BOTH, DECREMENT = int(SelfTradePrevention.BOTH), int(SelfTradePrevention.DECREMENT)
-CONTINUOUS, AUCTION = int(Phase.CONTINUOUS), int(Phase.AUCTION)
-CANCELLED, FILLED = int(EventKind.CANCELLED), int(EventKind.FILLED)
-REFRESHED, PHASE_CHANGED = int(EventKind.REFRESHED), int(EventKind.PHASE_CHANGED)
-TAKER = int(EventFlag.TAKER)
-REMAINDER, SELF_TRADE = int(Reason.REMAINDER), int(Reason.SELF_TRADE)
-NANOSECONDS = 1_000_000_000
 
 OUT_OF_REACH = 2**40
 
@@ -133,6 +132,8 @@ def fillable(m, order, bound, wanted):
             else:
                 found += i64(resting["leaves"])
                 shown += i64(resting["shown"])
+                if shown >= wanted or (found >= wanted and not stops):
+                    return True
             slot = i64(resting["next"])
         if found >= wanted:
             return True

@@ -6,20 +6,26 @@ orders needs no more room for events than one that ends one.
 
 import numpy as np
 
+from matching.codes import (
+    CANCELLED,
+    DAY,
+    END_OF_DAY,
+    END_OF_TIME,
+    EXPIRED,
+    GATE_CLOSURE,
+    GTD,
+    MASS_CANCEL,
+    SCOPE_ACCOUNT,
+    SCOPE_SESSION,
+)
 from matching.compile import inline, kernel
 from matching.incoming import ROOM
 from matching.ladder import level_at, next_below
 from matching.layout import BOOKS
-from matching.orders import DAY, GTD, remove_order
-from matching.records import EventKind, MassCancelScope, Reason
+from matching.orders import remove_order
 from matching.report import room
 
 i64 = np.int64
-
-CANCELLED, EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
-MASS_CANCEL, END_OF_TIME = int(Reason.MASS_CANCEL), int(Reason.END_OF_TIME)
-END_OF_DAY, GATE_CLOSURE = int(Reason.END_OF_DAY), int(Reason.GATE_CLOSURE)
-SCOPE_SESSION, SCOPE_ACCOUNT = int(MassCancelScope.SESSION), int(MassCancelScope.ACCOUNT)
 
 
 @inline

@@ -7,15 +7,14 @@ written, and what has become wrong in the meantime has only been fetched for not
 
 import numpy as np
 
+from matching.codes import NEW, REPLACE
 from matching.compile import inline, prefetch
 from matching.identity import find
 from matching.ladder import index_at, level_at
 from matching.layout import PAGE
-from matching.records import CommandKind
 
 i64 = np.int64
 
-NEW, REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
 FAR, MIDDLE, NEAR = 12, 8, 4
 
 

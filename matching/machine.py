@@ -8,14 +8,29 @@ caller takes the events away and calls again, and the loop goes on where it was.
 import numpy as np
 
 from matching.admin import INT32_MAX, administer
+from matching.codes import (
+    CANCEL,
+    CLOCK,
+    COLLAR,
+    CONTINUOUS,
+    HALT_ACCOUNT,
+    LIST,
+    MALFORMED,
+    NEW,
+    REPLACE,
+    SEND_MASS_CANCEL,
+    SESSION,
+    SET_PHASE,
+)
 from matching.compile import inline, kernel
-from matching.incoming import CONTINUOUS, ROOM, come_to_rest, phase_event, sweep
+from matching.incoming import ROOM, come_to_rest, phase_event, sweep
 from matching.listing import work_off
 from matching.lookahead import look_ahead
 from matching.masscancel import end_mass_cancel, mass_cancel
-from matching.orders import ENDED, MALFORMED, RUNS, TRIGGERS, cancel, new_order, replace
+from matching.memory import PAIR
+from matching.orders import ENDED, RUNS, TRIGGERS, cancel, new_order
 from matching.phases import begin_phase_command, do_next_due, gate
-from matching.records import CommandKind
+from matching.replacing import replace
 from matching.report import reject, room
 from matching.stages import (
     DUE,
@@ -24,7 +39,6 @@ from matching.stages import (
     GATED,
     LISTED,
     MASS_CANCELLED,
-    PAIR,
     PHASE_SET,
     QUEUE,
     SWEEP,
@@ -35,14 +49,20 @@ from matching.uncross import pair_off, uncross_price
 
 i64 = np.int64
 
-NEW, CANCEL, REPLACE = int(CommandKind.NEW), int(CommandKind.CANCEL), int(CommandKind.REPLACE)
-MASS, CLOCK = int(CommandKind.MASS_CANCEL), int(CommandKind.CLOCK)
-FIRST_ADMIN, LAST_ADMIN = int(CommandKind.LIST), int(CommandKind.HALT_ACCOUNT)
-COLLAR, SET_PHASE, SESSION = (
-    int(CommandKind.COLLAR),
-    int(CommandKind.PHASE),
-    int(CommandKind.SESSION),
-)
+
+@kernel
+def advance(m, count, fresh):
+    """Begin with a batch (`fresh`), or go on with it after the event buffer was full.
+
+    Returns the events in the buffer, or -1 less their number where there is more to come.
+    """
+    state = m.state[0]
+    state["events"] = 0
+    if fresh:
+        state["cursor"] = 0
+    if run(m, count):
+        return state["events"]
+    return -1 - state["events"]
 
 
 @kernel
@@ -121,14 +141,14 @@ def run_order(m, c):
 @kernel
 def execute_other(m, c, kind):
     """Commands that are not about one order. Returns ENDED; a longer task sets the stage."""
-    if kind == MASS:
+    if kind == SEND_MASS_CANCEL:
         mass_cancel(m, c)
     elif kind == SET_PHASE:
         begin_phase_command(m, c)
     elif kind == CLOCK:
         if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
             reject(m, c, MALFORMED)
-    elif FIRST_ADMIN <= kind <= COLLAR or SESSION <= kind <= LAST_ADMIN:
+    elif LIST <= kind <= COLLAR or SESSION <= kind <= HALT_ACCOUNT:
         administer(m, c)
     else:
         reject(m, c, MALFORMED)

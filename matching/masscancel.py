@@ -3,30 +3,25 @@
 import numpy as np
 
 from matching.admin import listed
-from matching.compile import inline, kernel
-from matching.listing import (
-    MASS_CANCEL,
-    SCOPE_ACCOUNT,
-    SCOPE_SESSION,
-    begin_list,
-    gather_mass,
-)
-from matching.orders import (
+from matching.admission import ref_in_range
+from matching.codes import (
+    KIND_MASS_CANCELLED,
     MALFORMED,
+    MASS_CANCEL,
     NONE,
     NOT_ENTITLED,
+    SCOPE_ACCOUNT,
+    SCOPE_SESSION,
     UNKNOWN_ACCOUNT,
     UNKNOWN_INSTRUMENT,
     UNKNOWN_SESSION,
-    ref_in_range,
 )
-from matching.records import EventKind
+from matching.compile import inline, kernel
+from matching.listing import begin_list, gather_mass
 from matching.report import answer, reject
 from matching.stages import LISTED, MASS_CANCELLED
 
 i64 = np.int64
-
-KIND_MASS_CANCELLED = int(EventKind.MASS_CANCELLED)
 
 
 @inline

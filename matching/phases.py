@@ -3,33 +3,32 @@
 import numpy as np
 
 from matching.admin import listed, sender_reason
-from matching.compile import inline, kernel
-from matching.incoming import AUCTION, CONTINUOUS, phase_event
-from matching.listing import (
+from matching.codes import (
+    AUCTION,
+    CLOSED,
+    CONTINUOUS,
     END_OF_DAY,
     END_OF_TIME,
     EXPIRED,
     GATE_CLOSURE,
-    begin_list,
-    gather_instrument,
-)
-from matching.orders import (
     MALFORMED,
     NONE,
     POOL_FULL,
     TIME_PAST,
     UNKNOWN_INSTRUMENT,
     WRONG_PHASE,
-    remove_order,
 )
-from matching.records import NANOSECONDS, Phase
+from matching.compile import inline, kernel
+from matching.incoming import phase_event
+from matching.listing import begin_list, gather_instrument
+from matching.orders import remove_order
+from matching.records import NANOSECONDS
 from matching.report import reject
 from matching.stages import DUE, EXECUTE, FETCH, GATED, LISTED, PHASE_SET, UNCROSS
 from matching.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
 
 i64 = np.int64
 
-CLOSED = int(Phase.CLOSED)
 PENDING_PER_INSTRUMENT = 4
 
 

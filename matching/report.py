@@ -2,12 +2,10 @@
 
 import numpy as np
 
+from matching.codes import REJECTED
 from matching.compile import inline, kernel
-from matching.records import EventKind
 
 i64 = np.int64
-REJECTED = int(EventKind.REJECTED)
-FILLED = int(EventKind.FILLED)
 
 
 @inline

@@ -5,11 +5,11 @@ All sums fit int64 because FEES bounds an order's worth: see `quantity_max`.
 
 import numpy as np
 
+from matching.codes import BUY
 from matching.compile import inline
-from matching.records import RATE_UNIT, Side
+from matching.records import RATE_UNIT
 
 i64 = np.int64
-BUY = int(Side.BUY)
 
 
 @inline

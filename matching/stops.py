@@ -2,20 +2,13 @@
 
 import numpy as np
 
+from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
 from matching.compile import inline, kernel
-from matching.incoming import (
-    CONTINUOUS,
-    REMAINDER,
-    ROOM,
-    drop,
-    may_rest,
-    note_price,
-    start,
-)
+from matching.incoming import ROOM, drop, may_rest, note_price, start
 from matching.ladder import level_at, next_below, price_at, pull
 from matching.layout import WAITING
 from matching.listing import sort_list
-from matching.orders import TRIGGERED, shown_if_resting
+from matching.orders import shown_if_resting
 from matching.report import report, room
 from matching.stages import QUEUE, SWEEP
 

@@ -2,16 +2,15 @@
 
 import numpy as np
 
+from matching.codes import FLAG_AUCTION
 from matching.compile import inline, kernel
 from matching.incoming import ROOM, finish, note_price, prevent, same_owner, trade_events
 from matching.ladder import index_at, level_at, price_at, pull
 from matching.layout import STP_MASK
-from matching.records import EventFlag
 from matching.report import room
 from matching.risk import settle
 
 i64 = np.int64
-FLAG_AUCTION = int(EventFlag.AUCTION)
 
 
 @inline
