@@ -8,10 +8,12 @@ Everybody is an account of a firm of the same name, unless the world says otherw
 are A, B, C, D: A and B are hours of one contract and day, C is the next day's, D another contract.
 """
 
+from collections import defaultdict
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books import Books, memory_books
+from ledger.books import Books, memory_books, open_books
 from ledger.registry import (
     Account,
     Contract,
@@ -22,7 +24,7 @@ from ledger.registry import (
     Registry,
 )
 from ledger.settle import settle
-from ledger.statement import trial_balance
+from ledger.statement import statement, trial_balance
 from matching.records import EVENT, EventFlag, EventKind, Side
 
 DAY_START_S = 1795276800  # 2026-11-22 00:00 in Asia/Shanghai
@@ -175,3 +177,20 @@ def balances(books: Books, prefix: str = "") -> dict[str, int]:
 def grants(books: Books) -> list[tuple[str, int, int, str]]:
     """All decisions in order: programme, want, grant, what it stopped at."""
     return books.rows("SELECT programme, want_fen, grant_fen, binding FROM vouchers ORDER BY id")
+
+
+def statements_agree(books_path, totals_by_account):
+    """Assert that every account's statement says what the independent sums say, to the fen."""
+    with open_books(books_path, read_only=True) as books:
+        for name, each in totals_by_account.items():
+            sums = defaultdict(int, each)
+            said = statement(books, name)
+            paid = defaultdict(int, said.totals_fen)
+            traded_fen = paid["difference"] + paid["escrow"] + paid["delivery"]
+            assert traded_fen == sums["sold_fen"] - sums["bought_fen"]
+            assert paid["fee"] == -sums["fees_fen"]
+            assert paid["deposit"] == sums["deposited_fen"]
+            assert paid["withdrawal"] == -sums["withdrawn_fen"]
+            assert paid["advance"] == -paid["repayment"]
+            assert said.closing_fen == sum(said.totals_fen.values())
+            assert said.lines[-1].balance_fen == said.closing_fen

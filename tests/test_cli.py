@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 import pytest
+from independent_totals import totals
+from ledger_world import statements_agree
 
 from exchange.cli import run, suanshi
 from exchange.commands.group import help_lines
@@ -39,6 +41,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "demo"
     assert run(["demo", "--folder", str(folder)]) == DONE
     return folder
+
+
+def test_an_independent_sum_of_the_demo_s_fills_gives_its_statements(demo: Path) -> None:
+    statements_agree(demo / "ledger.duckdb", totals(demo / "day.log"))
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:

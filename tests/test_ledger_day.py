@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from independent_totals import totals
-from ledger_world import DAY_START_S, INSTRUMENTS, programme, world
+from ledger_world import DAY_START_S, INSTRUMENTS, programme, statements_agree, world
 
 from ledger.books import create_books, open_books
 from ledger.daylog import DayLogNotSealed, DayLogWriter, read_day_log
@@ -129,19 +129,7 @@ def test_an_independent_sum_of_the_fills_gives_the_accounts_of_the_day(day):
 
 def test_an_independent_sum_of_the_fills_gives_the_totals_of_the_statements(day):
     log_path, books_path, _ = day
-    with open_books(books_path, read_only=True) as books:
-        for name, each in totals(log_path, ReferenceEngine).items():
-            sums = defaultdict(int, each)
-            said = statement(books, name)
-            paid = defaultdict(int, said.totals_fen)
-            traded_fen = paid["difference"] + paid["escrow"] + paid["delivery"]
-            assert traded_fen == sums["sold_fen"] - sums["bought_fen"]
-            assert paid["fee"] == -sums["fees_fen"]
-            assert paid["deposit"] == sums["deposited_fen"]
-            assert paid["withdrawal"] == -sums["withdrawn_fen"]
-            assert paid["advance"] == -paid["repayment"]
-            assert said.closing_fen == sum(said.totals_fen.values())
-            assert said.lines[-1].balance_fen == said.closing_fen
+    statements_agree(books_path, totals(log_path, ReferenceEngine))
 
 
 @pytest.mark.parametrize("machine", [ReferenceEngine, None])  # None: the compiled engine
