@@ -252,22 +252,28 @@ def come_to_rest(m, command):
     order = m.orders[slot]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    leaves = i64(order["leaves"])
-    if leaves == 0:
+    if i64(order["leaves"]) == 0:
         finish(m, slot)
         return
     top = i64(m.tops[instrument_id * 4 + 1 - i64(order["side"])])
     stopped = (
         i64(instrument["phase"]) == CONTINUOUS and top >= state["limit"] and top < state["bound"]
     )
+    rest_or_end(m, command, slot)
+    if stopped:
+        interrupt(m, command, instrument_id)
+
+
+@inline
+def rest_or_end(m, command, slot):
+    """What is left of an order joins its level if its kind may rest, else it is cancelled."""
+    order = m.orders[slot]
     if may_rest(order):
-        display = i64(order["display"])
+        display, leaves = i64(order["display"]), i64(order["leaves"])
         order["shown"] = min(display, leaves) if display != 0 else leaves
         push(m, slot)
     else:
         drop(m, command, slot, REMAINDER)
-    if stopped:
-        interrupt(m, command, instrument_id)
 
 
 @inline

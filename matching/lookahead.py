@@ -7,7 +7,7 @@ written, and what has become wrong in the meantime has only been fetched for not
 
 import numpy as np
 
-from matching.codes import NEW, REPLACE
+from matching.codes import CANCEL, NEW, REPLACE
 from matching.compile import inline, prefetch
 from matching.identity import find
 from matching.ladder import index_at, level_at
@@ -29,29 +29,35 @@ def look_ahead(m, at, count):
 
 
 @inline
-def is_order_command(m, c):
-    """Whether a command is NEW, CANCEL or REPLACE, and its numbers are within the limits."""
-    kind = i64(c["kind"])
+def is_new(m, c):
+    """Whether a command is NEW, and its account and instrument are within the limits."""
     return (
-        NEW <= kind <= REPLACE
-        and i64(c["session"]) < len(m.sessions)
-        and i64(c["target_ref"]) < m.state[0]["refs"]
+        i64(c["kind"]) == NEW
         and i64(c["account"]) < len(m.accounts)
         and i64(c["instrument"]) < len(m.instruments)
     )
 
 
 @inline
+def aims(m, c):
+    """Whether a command is CANCEL or REPLACE, and its session and target are within the limits."""
+    kind = i64(c["kind"])
+    return (
+        (kind == CANCEL or kind == REPLACE)
+        and i64(c["session"]) < len(m.sessions)
+        and i64(c["target_ref"]) < m.state[0]["refs"]
+    )
+
+
+@inline
 def fetch_names(m, c):
     """A cancel's or replace's entry in the identity table; a new order's account and position."""
-    if not is_order_command(m, c):
-        return
-    if i64(c["kind"]) == NEW:
+    if is_new(m, c):
         account, instrument = i64(c["account"]), i64(c["instrument"])
         prefetch(m.accounts, account)
         prefetch(m.positions, instrument * len(m.accounts) + account)
         prefetch(m.instruments, instrument)
-    else:
+    elif aims(m, c):
         state = m.state[0]
         ref = i64(c["target_ref"])
         page = i64(m.directory[i64(c["session"]) * state["session_pages"] + ref // PAGE])
@@ -61,11 +67,9 @@ def fetch_names(m, c):
 @inline
 def fetch_orders(m, c):
     """The order that a cancel or replace aims at; the level that a new order joins."""
-    if not is_order_command(m, c):
-        return
-    if i64(c["kind"]) == NEW:
+    if is_new(m, c):
         prefetch(m.levels, level_of(m, c))
-    else:
+    elif aims(m, c):
         prefetch(m.orders, find(m, i64(c["session"]), i64(c["target_ref"])))
 
 
@@ -82,14 +86,12 @@ def level_of(m, c):
 @inline
 def fetch_neighbours(m, c):
     """Whose an order is, and whom it stands between; whom a new one will stand behind."""
-    if not is_order_command(m, c):
-        return
-    if i64(c["kind"]) == NEW:
+    if is_new(m, c):
         prefetch(m.orders, i64(m.levels[level_of(m, c)]["tail"]))
-        return
-    order = m.orders[find(m, i64(c["session"]), i64(c["target_ref"]))]
-    account, instrument = i64(order["account"]), i64(order["instrument"])
-    prefetch(m.accounts, account)
-    prefetch(m.positions, instrument * len(m.accounts) + account)
-    prefetch(m.orders, i64(order["next"]))
-    prefetch(m.orders, i64(order["prev"]))
+    elif aims(m, c):
+        order = m.orders[find(m, i64(c["session"]), i64(c["target_ref"]))]
+        account, instrument = i64(order["account"]), i64(order["instrument"])
+        prefetch(m.accounts, account)
+        prefetch(m.positions, instrument * len(m.accounts) + account)
+        prefetch(m.orders, i64(order["next"]))
+        prefetch(m.orders, i64(order["prev"]))

@@ -22,7 +22,7 @@ from matching.codes import (
 )
 from matching.compile import inline, kernel
 from matching.identity import find, has_room, name
-from matching.incoming import collar_bound, fillable, finish, limit_index, start
+from matching.incoming import collar_bound, fillable, finish, limit_index, rest_or_end, start
 from matching.ladder import pull, push
 from matching.layout import POST_ONLY, WAITING
 from matching.report import reject, report
@@ -150,7 +150,7 @@ def new_order(m, c):
     report(
         m, c, order, ACCEPTED, 0, flags, 0, i64(order["shown"]), i64(c["price"]), i64(c["quantity"])
     )
-    return enter(m, slot)
+    return enter(m, c, slot)
 
 
 @kernel
@@ -165,16 +165,18 @@ def new_order_without_slot(m, c):
 
 
 @inline
-def enter(m, slot):
-    """An accepted or requeued order starts its run, or waits. Returns what is left to do."""
+def enter(m, c, slot):
+    """An accepted or requeued order rests, starts its run, or waits. Returns what is left to do."""
     order = m.orders[slot]
     instrument = m.instruments[i64(order["instrument"])]
+    trades = i64(instrument["phase"]) == CONTINUOUS
     if (i64(order["mode"]) & WAITING) == 0:
-        start(m, slot)
-        return RUNS
-    if i64(instrument["phase"]) == CONTINUOUS and passed(
-        instrument, i64(order["side"]), i64(order["stop"])
-    ):
+        if trades and would_meet(m, order):
+            start(m, slot)
+            return RUNS
+        rest_or_end(m, c, slot)
+        return QUIET
+    if trades and passed(instrument, i64(order["side"]), i64(order["stop"])):
         m.state[0]["slot"] = slot
         return TRIGGERS
     push(m, slot)

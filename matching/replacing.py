@@ -218,4 +218,4 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     order["shown"] = shown_if_resting(order, open_after)
     flags = FLAG_REQUEUED | (FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0)
     report(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), i64(order["shown"]), price, total)
-    return enter(m, slot)
+    return enter(m, c, slot)
