@@ -15,14 +15,15 @@ from matching.layout import PAGE
 
 i64 = np.int64
 
-FAR, MIDDLE, NEAR = 12, 8, 4
+AWAY, FAR, MIDDLE, NEAR = 48, 24, 16, 8
 
 
 @inline
 def look_ahead(m, at, count):
-    """Fetch for the commands FAR, MIDDLE and NEAR behind this one."""
+    """Fetch for the commands AWAY, FAR, MIDDLE and NEAR behind this one."""
     if at + FAR >= count:
         return
+    prefetch(m.commands, at + AWAY)
     fetch_names(m, m.commands[at + FAR])
     fetch_orders(m, m.commands[at + MIDDLE])
     fetch_neighbours(m, m.commands[at + NEAR])
@@ -42,26 +43,34 @@ def is_new(m, c):
 def aims(m, c):
     """Whether a command is CANCEL or REPLACE, and its session and target are within the limits."""
     kind = i64(c["kind"])
-    return (
-        (kind == CANCEL or kind == REPLACE)
-        and i64(c["session"]) < len(m.sessions)
-        and i64(c["target_ref"]) < m.state[0]["refs"]
-    )
+    return (kind == CANCEL or kind == REPLACE) and is_name(m, c, i64(c["target_ref"]))
+
+
+@inline
+def is_name(m, c, ref):
+    """Whether a command's session and this ref are within the limits."""
+    return i64(c["session"]) < len(m.sessions) and ref < m.state[0]["refs"]
+
+
+@inline
+def fetch_name(m, c, ref):
+    """An entry of the identity table."""
+    page = i64(m.directory[i64(c["session"]) * m.state[0]["session_pages"] + ref // PAGE])
+    prefetch(m.pages, page * PAGE + ref % PAGE)
 
 
 @inline
 def fetch_names(m, c):
-    """A cancel's or replace's entry in the identity table; a new order's account and position."""
+    """An order's entry in the identity table; a new order's account, position and instrument."""
     if is_new(m, c):
         account, instrument = i64(c["account"]), i64(c["instrument"])
         prefetch(m.accounts, account)
         prefetch(m.positions, instrument * len(m.accounts) + account)
         prefetch(m.instruments, instrument)
+        if is_name(m, c, i64(c["user_ref"])):
+            fetch_name(m, c, i64(c["user_ref"]))
     elif aims(m, c):
-        state = m.state[0]
-        ref = i64(c["target_ref"])
-        page = i64(m.directory[i64(c["session"]) * state["session_pages"] + ref // PAGE])
-        prefetch(m.pages, page * PAGE + ref % PAGE)
+        fetch_name(m, c, i64(c["target_ref"]))
 
 
 @inline

@@ -3,9 +3,12 @@
 import numpy as np
 
 from matching.codes import REJECTED
-from matching.compile import inline, kernel
+from matching.compile import inline, kernel, prefetch
 
 i64 = np.int64
+
+EVENTS_AHEAD = 16
+"""How far ahead the buffer's next lines are fetched: they were evicted since the last batch."""
 
 
 @inline
@@ -20,6 +23,7 @@ def emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves,
     state = m.state[0]
     at = state["events"]
     state["events"] = at + 1
+    prefetch(m.events, at + EVENTS_AHEAD)
     event = m.events[at]
     event["sequence"] = command["sequence"]
     event["time_ns"] = command["time_ns"]
