@@ -116,11 +116,11 @@ class Engine(Inspection):
         return engine
 
     def _advance(self, commands: Commands, count: int, fresh: bool) -> int:
-        if JIT_DISABLED:
-            machine = Machine(*self._arrays.values(), commands, self._events)
-            return int(advance(machine, count, fresh))
-        if commands is self._inbox:
-            self._header[COMMANDS_AT] = self._inbox_address
-        else:
-            self._header[COMMANDS_AT] = commands.ctypes.data
-        return int(run_compiled(self._header_address, count, fresh))
+        if not JIT_DISABLED:
+            if commands is self._inbox:
+                self._header[COMMANDS_AT] = self._inbox_address
+            else:
+                self._header[COMMANDS_AT] = commands.ctypes.data
+            return int(run_compiled(self._header_address, count, fresh))
+        machine = Machine(*self._arrays.values(), commands, self._events)
+        return int(advance(machine, count, fresh))

@@ -11,6 +11,7 @@ from matching.records import (
     MassCancelScope,
     OrderType,
     Phase,
+    SelfTradePrevention,
     TimeInForce,
 )
 from tests.scripts import (
@@ -61,6 +62,15 @@ def test_a_fill_or_kill_counts_across_the_rows_of_the_bitmap():
     limits = replace(LIMITS, ticks=WIDEST)
     found = answers(*rows, much, enough, limits=limits, setup=head(1, WIDEST))
     assert [answer.reason for answer in found[-2:]] == ["FOK", "NONE"]
+
+
+def test_a_fill_or_kill_under_prevention_counts_what_strangers_hide():
+    theirs = order(1, SELL, 100, 10, session=STRANGER, account=3, display=1)
+    fok = order(2, BUY, 101, 5, tif=TimeInForce.FOK, stp=SelfTradePrevention.NEWEST)
+    own = order(3, SELL, 101, 10, account=1)
+    assert reasons(theirs, fok) == ["NONE", "NONE"]
+    assert reasons(theirs, own, fok | {"quantity": 10}) == ["NONE", "NONE", "NONE"]
+    assert reasons(theirs, own, fok | {"quantity": 11}) == ["NONE", "NONE", "FOK"]
 
 
 def test_a_wave_that_a_collar_stops_is_cancelled_however_long_it_is():
