@@ -43,7 +43,9 @@ def _zeros(name: str, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """A table's memory; what is never touched costs nothing."""
     if name not in SPARSE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return np.zeros(length, dtype)
-    memory = mmap.mmap(-1, length * dtype.itemsize)
+    # Private: shared memory would be one for a fork and its parent, and allocated by reading.
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, length * dtype.itemsize, flags=private)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, dtype)
 

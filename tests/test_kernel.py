@@ -104,6 +104,27 @@ def test_an_empty_batch_has_no_events():
     assert len(Engine(Limits()).process(np.zeros(0, COMMAND))) == 0
 
 
+FORK = """
+import os
+from matching import Engine, Limits
+engine = Engine(Limits(orders=16, instruments=1, accounts=1, ticks=64))
+if os.fork() == 0:
+    for array in engine._arrays.values():
+        array.view("u1")[:] = 1
+    os._exit(0)
+os.wait()
+print(any(array.view("u1")[2000:].any() for array in engine._arrays.values()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_has_a_machine_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-c", FORK], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("features", [BASIC, ALL], ids=["basic", "all"])
 def test_a_full_pool_refuses_and_recovers(features):
     limits, commands = stream(2, 600, features)
