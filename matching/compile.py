@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def is_compiled() -> bool:
-    """Whether a start finds the engine in the cache; if not, it compiles for some ten seconds."""
+    """Whether a start finds the engine in the cache; if not, it compiles for half a minute."""
     return JIT_DISABLED or any(cache_folder().rglob("*.run_compiled-*.nbc"))
 
 

@@ -1,7 +1,6 @@
 """The machine's memory: every array and record, allocated once from Limits.
 
-Slot, page and position 0 mean "none", so that zeroed memory is a valid empty machine. Indices are
-unsigned, which spares the compiled code the test for negative ones.
+Slot, page and position 0 mean "none", so that zeroed memory is a valid empty machine.
 """
 
 from collections import namedtuple

@@ -27,7 +27,6 @@ from matching.incoming import ROOM, come_to_rest, phase_event, sweep
 from matching.listing import work_off
 from matching.lookahead import look_ahead
 from matching.masscancel import end_mass_cancel, mass_cancel
-from matching.memory import PAIR
 from matching.orders import ENDED, RUNS, TRIGGERS, cancel, new_order
 from matching.phases import begin_phase_command, do_next_due, gate
 from matching.replacing import replace
@@ -39,6 +38,7 @@ from matching.stages import (
     GATED,
     LISTED,
     MASS_CANCELLED,
+    PAIR,
     PHASE_SET,
     QUEUE,
     SWEEP,

@@ -29,7 +29,7 @@ from numba.extending import intrinsic, models, register_model
 from matching.layout import TABLES
 
 WORD = ir.IntType(64)
-PAIR = 16  # bytes of (address, length)
+ENTRY_BYTES = 16  # (address, length)
 FIELDS = tuple(TABLES)
 
 
@@ -83,9 +83,9 @@ class MachineAttributes(AttributeTemplate):  # type: ignore[misc]
 @lower_getattr_generic(MachineType)  # type: ignore[untyped-decorator]
 def _table(context: Any, builder: Any, machine: Any, value: Any, attribute: str) -> Any:
     table = cgutils.create_struct_proxy(TABLE_TYPES[attribute])(context, builder)
-    at = PAIR * FIELDS.index(attribute)
+    at = ENTRY_BYTES * FIELDS.index(attribute)
     table.address = _header_word(builder, value, at)
-    table.length = _header_word(builder, value, at + PAIR // 2)
+    table.length = _header_word(builder, value, at + ENTRY_BYTES // 2)
     return table._getvalue()
 
 
