@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from matching.busting import bust
+from matching.carrying import carry
 from matching.codes import (
     ACCOUNT,
+    BUST,
     CAPACITY,
+    CARRIED,
     CLOSED,
     COLLAR,
     FEES,
@@ -31,7 +35,7 @@ from matching.codes import (
     WRONG_PHASE,
 )
 from matching.compile import inline, kernel
-from matching.layout import BOOKS, TICKS_MAX
+from matching.layout import BOOKS, TICKS_MAX, TOPS
 from matching.records import (
     FEE_MAX_FEN,
     FREE_MAX_FEN,
@@ -47,6 +51,7 @@ i64 = np.int64
 
 NOTIONAL_MAX_FEN = 2**53
 INT32_MAX = 2**31 - 1
+INT64_MAX = 2**63 - 1
 TICK_MAX_FEN = 10**6
 
 
@@ -67,7 +72,7 @@ def gate_reason(m, instrument_id):
 @inline
 def has_orders(m, instrument_id):
     """Whether any order rests or waits in an instrument."""
-    at = instrument_id * BOOKS
+    at = instrument_id * TOPS
     return (m.tops[at] | m.tops[at + 1] | m.tops[at + 2] | m.tops[at + 3]) != 0
 
 
@@ -104,6 +109,8 @@ def administer(m, c):
             reason = open_session(m, c)
         elif kind == ACCOUNT:
             reason = open_account(m, c)
+        elif kind == BUST:
+            reason = bust(m, c)
         else:
             reason = change_account(m, c)
     if reason != NONE:
@@ -116,6 +123,8 @@ def malformed_reason(c):
     kind, flags = i64(c["kind"]), i64(c["flags"])
     price, stop, quantity = i64(c["price"]), i64(c["stop"]), i64(c["quantity"])
     allowed = OPERATOR if kind == SESSION else (HALT if kind == HALT_ACCOUNT else 0)
+    if kind == REGISTER:
+        allowed = CARRIED
     bad = (i64(c["hours"]) | i64(c["spare"]) | (flags & ~allowed)) != 0
     if kind == LIST:
         bad = bad or price < 1 or not 1 <= quantity <= TICK_MAX_FEN
@@ -135,7 +144,24 @@ def malformed_reason(c):
         bad = bad or i64(c["amount_fen"]) < 1
     elif kind == REGISTER:
         bad = bad or quantity == 0
+        if flags == CARRIED:
+            bad = bad or quantity < 0 or i64(c["account"]) == i64(c["seller"])
+    elif kind == BUST:
+        bad = bad or bust_malformed(c)
     return MALFORMED if bad else NONE
+
+
+@inline
+def bust_malformed(c):
+    """Whether a BUST names no trade between two accounts."""
+    return (
+        i64(c["price"]) < 1
+        or i64(c["quantity"]) < 1
+        or i64(c["stop"]) < 0
+        or i64(c["display"]) < 0
+        or i64(c["target_ref"]) == 0
+        or i64(c["side"]) > 1
+    )
 
 
 @inline
@@ -187,11 +213,12 @@ def set_band(m, c):
     if i64(instrument["width"]) == 0:
         words = (width + 63) >> 6
         groups = (words + 63) >> 6
-        room = len(m.levels) - state["levels_used"] - (len(m.instruments) - 1) * BOOKS
+        room = len(m.links) - len(m.orders) - state["levels_used"]
+        room -= (len(m.instruments) - 1) * BOOKS
         room += state["bands"] * BOOKS
         if width * BOOKS > room:
             return POOL_FULL
-        instrument["level_base"] = state["levels_used"]
+        instrument["level_base"] = len(m.orders) + state["levels_used"]
         instrument["word_base"] = state["words_used"]
         instrument["width"] = width
         instrument["words"] = words
@@ -295,11 +322,23 @@ def open_account(m, c):
     account["firm"] = c["target_ref"]
     group = i64(c["quantity"])
     account["group"] = group if group != 0 else account_id + OWN_GROUP
+    set_caps(account)
     accept(m, c, i64(c["target_ref"]), 0, 0, group, 0)
     return NONE
 
 
 OWN_GROUP = 2**31
+
+
+@inline
+def set_caps(account):
+    """What an order is held against: the account's limits as they act, and whether it may trade."""
+    order_max, position_max = i64(account["order_max"]), i64(account["position_max"])
+    notional_max = i64(account["notional_max"])
+    account["order_cap"] = order_max if order_max != 0 else i64(INT32_MAX)
+    account["position_cap"] = position_max if position_max != 0 else i64(POSITION_MAX)
+    account["notional_cap"] = notional_max if notional_max != 0 else i64(INT64_MAX)
+    account["trader"] = i64(account["firm"]) if i64(account["halted"]) == 0 else i64(0)
 
 
 @inline
@@ -316,11 +355,13 @@ def change_account(m, c):
         account["order_max"] = c["quantity"]
         account["position_max"] = min(i64(c["display"]), i64(POSITION_MAX))
         account["notional_max"] = amount_fen
+        set_caps(account)
         at = accept(m, c, 0, 0, 0, i64(c["quantity"]), i64(c["display"]))
         m.events[at]["amount_fen"] = amount_fen
         return NONE
     if kind == HALT_ACCOUNT:
         account["halted"] = 1 if i64(c["flags"]) == HALT else 0
+        set_caps(account)
         accept(m, c, 0, 0, 0, i64(account["halted"]), 0)
         return NONE
     if kind == FUND:
@@ -346,6 +387,8 @@ def register(m, c):
         return UNKNOWN_INSTRUMENT
     if i64(m.instruments[instrument_id]["gated"]) != 0:
         return WRONG_PHASE
+    if i64(c["flags"]) == CARRIED:
+        return carry(m, c)
     position = m.positions[instrument_id * len(m.accounts) + account_id]
     quantity = i64(c["quantity"])
     registered = i64(position["registered"]) + quantity

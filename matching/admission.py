@@ -38,8 +38,8 @@ from matching.codes import (
 )
 from matching.compile import inline
 from matching.identity import find
-from matching.records import NANOSECONDS, POSITION_MAX
-from matching.risk import reserve, worst_price
+from matching.records import NANOSECONDS
+from matching.risk import deposit_for, position_at, reserve, worst_price
 
 i64 = np.int64
 
@@ -101,15 +101,10 @@ def outside(instrument, price):
 def size_reason(m, account_id, instrument, price, quantity):
     """The size and notional limits."""
     account = m.accounts[account_id]
-    order_max = i64(account["order_max"])
-    if (order_max != 0 and quantity > order_max) or quantity > i64(instrument["quantity_max"]):
+    if quantity > i64(account["order_cap"]) or quantity > i64(instrument["quantity_max"]):
         return SIZE_LIMIT
-    notional_max = i64(account["notional_max"])
-    if notional_max != 0:
-        worth = worst_price(instrument, price) * quantity * i64(instrument["tick_fen"])
-        if worth > notional_max:
-            return NOTIONAL_LIMIT
-    return NONE
+    worth = worst_price(instrument, price) * quantity * i64(instrument["tick_fen"])
+    return NOTIONAL_LIMIT if worth > i64(account["notional_cap"]) else NONE
 
 
 @inline
@@ -117,11 +112,9 @@ def means_reason(m, account_id, instrument_id, side, money, quantity):
     """Position limit, capacity, deposit and funds for this much more open quantity and money."""
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
-    position = m.positions[instrument_id * len(m.accounts) + account_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
     net = i64(position["net"])
-    limit = i64(account["position_max"])
-    if limit == 0:
-        limit = i64(POSITION_MAX)
+    limit = i64(account["position_cap"])
     if side == BUY:
         if quantity > 0 and net + i64(position["open_buy"]) + quantity > limit:
             return POSITION_LIMIT
@@ -134,11 +127,9 @@ def means_reason(m, account_id, instrument_id, side, money, quantity):
             return POSITION_LIMIT
         if uncovered + quantity > i64(position["registered"]):
             return CAPACITY
-        rate = i64(instrument["deposit_fen"])
-        if rate != 0:
-            more = max(uncovered + quantity, i64(0)) - max(uncovered, i64(0))
-            if rate * more > i64(account["free"]):
-                return DEPOSIT
+        more = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
+        if more > i64(account["free"]):
+            return DEPOSIT
     return NONE
 
 

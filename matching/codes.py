@@ -37,12 +37,14 @@ FUND = int(CommandKind.FUND)
 WITHDRAW = int(CommandKind.WITHDRAW)
 REGISTER = int(CommandKind.REGISTER)
 HALT_ACCOUNT = int(CommandKind.HALT_ACCOUNT)
+BUST = int(CommandKind.BUST)
 
 # CommandFlag
 POST_ONLY_FLAG = int(CommandFlag.POST_ONLY)
 REQUEUE = int(CommandFlag.REQUEUE)
 OPERATOR = int(CommandFlag.OPERATOR)
 HALT = int(CommandFlag.HALT)
+CARRIED = int(CommandFlag.CARRIED)
 
 # MassCancelScope
 SCOPE_SESSION = int(MassCancelScope.SESSION)

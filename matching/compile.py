@@ -41,10 +41,10 @@ def is_compiled() -> bool:
     return JIT_DISABLED or any(cache_folder().rglob("*.run_compiled-*.nbc"))
 
 
-def entry(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls: cached on disk."""
+def entry(function: Callable[..., Any], folder: Path | None = None) -> Any:
+    """Compile a function that Python calls: cached on disk, with its sources' hash."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
+    numba.config.CACHE_DIR = str(folder or cache_folder())
     try:
         return numba.njit(cache=True, error_model="numpy")(function)
     finally:

@@ -1,16 +1,16 @@
 """The engine: the face of the compiled machine."""
 
-import mmap
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numba import boolean, int64
 from numpy.typing import NDArray
 
 from matching import snapshot
+from matching.allocation import allocate
 from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled
 from matching.inspection import Inspection
-from matching.layout import TABLES, Machine, pages_a_session, shapes
+from matching.layout import TABLES, pages_a_session, plain_machine, shapes
 from matching.limits import Limits
 from matching.machine import advance
 from matching.records import COMMAND, EVENT
@@ -24,30 +24,14 @@ Events = NDArray[np.void]
 
 COMMANDS_AT = 2 * list(TABLES).index("commands")
 INBOX = 64
-"""Batches up to this size are copied to a place whose address is known, which costs less."""
-
-CELL = np.dtype("V64")
-"""A record as bytes: copied at once, where a COMMAND is copied field by field."""
-
-SPARSE = ("levels", "words", "directory")
-"""Tables that are mostly empty; on huge pages, a little of each would bring in all of it."""
+"""Batches up to this size are copied to a place whose address is known, which costs less. As bytes:
+numpy copies records field by field, and asks at length before it reads them as something else."""
 
 
 @entry
 def run_compiled(header, count, fresh):  # type: ignore[no-untyped-def]
     """Run the machine whose header stands at this address. Returns what `advance` returns."""
     return advance(machine_at(header), count, fresh)
-
-
-def _zeros(name: str, length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A table's memory; what is never touched costs nothing."""
-    if name not in SPARSE or not hasattr(mmap, "MADV_NOHUGEPAGE"):
-        return np.zeros(length, dtype)
-    # Private: shared memory would be one for a fork and its parent, and allocated by reading.
-    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    memory = mmap.mmap(-1, length * dtype.itemsize, flags=private)
-    memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(memory, dtype)
 
 
 class Engine(Inspection):
@@ -61,12 +45,10 @@ class Engine(Inspection):
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._arrays = {
-            name: _zeros(name, length, dtype) for name, (length, dtype) in shapes(limits).items()
-        }
-        self._inbox = np.zeros(INBOX, COMMAND)
-        self._cells = self._inbox.view(CELL)
-        self._events = np.zeros(limits.events, EVENT)
+        self._arrays = allocate(shapes(limits))
+        buffers = allocate({"commands": (INBOX, COMMAND), "events": (limits.events, EVENT)})
+        self._inbox, self._events = buffers["commands"], buffers["events"]
+        self._inbox_bytes = self._inbox.view(np.uint8).data
         state = self._arrays["state"]
         state["next_due_ns"] = NEVER
         state["refs"] = limits.refs
@@ -90,7 +72,7 @@ class Engine(Inspection):
             raise TypeError(f"commands: expected the COMMAND dtype, got {commands.dtype}")
         count = len(commands)
         if count <= INBOX:
-            self._cells[:count] = commands.view(CELL)
+            self._inbox_bytes[: count * COMMAND.itemsize] = commands.tobytes()
             commands = self._inbox
         else:
             commands = np.ascontiguousarray(commands)
@@ -124,5 +106,5 @@ class Engine(Inspection):
             else:
                 self._header[COMMANDS_AT] = commands.ctypes.data
             return int(run_compiled(self._header_address, count, fresh))
-        machine = Machine(*self._arrays.values(), commands, self._events)
+        machine = plain_machine([*self._arrays.values(), commands, self._events])
         return int(advance(machine, count, fresh))

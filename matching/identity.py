@@ -6,26 +6,36 @@ close together, and a page without a live order goes back to the pool.
 
 import numpy as np
 
-from matching.compile import inline
+from matching.compile import inline, kernel
 from matching.layout import PAGE
 
 i64 = np.int64
 
 
 @inline
+def entry_at(m, session, user_ref):
+    """Where the directory says which page holds a ref. The ref must be within the limits."""
+    return session * m.state[0]["session_pages"] + user_ref // PAGE
+
+
+@inline
+def place_at(page, user_ref):
+    """Where a page says which slot holds the order of a ref."""
+    return page * PAGE + user_ref % PAGE
+
+
+@inline
 def find(m, session, user_ref):
     """The slot of a live order, else 0. The ref must be within the limits."""
-    entry = session * m.state[0]["session_pages"] + user_ref // PAGE
-    return i64(m.pages[i64(m.directory[entry]) * PAGE + user_ref % PAGE])
+    return i64(m.pages[place_at(i64(m.directory[entry_at(m, session, user_ref)]), user_ref)])
 
 
 @inline
 def has_room(m, session, user_ref):
     """Whether `name` can succeed."""
     state = m.state[0]
-    entry = session * state["session_pages"] + user_ref // PAGE
     return (
-        i64(m.directory[entry]) != 0
+        i64(m.directory[entry_at(m, session, user_ref)]) != 0
         or state["free_page"] != 0
         or state["pages_used"] + 1 < len(m.page_live)
     )
@@ -35,7 +45,7 @@ def has_room(m, session, user_ref):
 def name(m, session, user_ref, slot):
     """Enter a live order."""
     state = m.state[0]
-    entry = session * state["session_pages"] + user_ref // PAGE
+    entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     if page == 0:
         page = state["free_page"]
@@ -47,19 +57,25 @@ def name(m, session, user_ref, slot):
             page = state["pages_used"]
         m.directory[entry] = page
     m.page_live[page] += 1
-    m.pages[page * PAGE + user_ref % PAGE] = slot
+    m.pages[place_at(page, user_ref)] = slot
 
 
 @inline
 def unname(m, session, user_ref):
     """Remove an order that is over."""
-    state = m.state[0]
-    entry = session * state["session_pages"] + user_ref // PAGE
+    entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
-    m.pages[page * PAGE + user_ref % PAGE] = 0
+    m.pages[place_at(page, user_ref)] = 0
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live
     if live == 0:
-        m.directory[entry] = 0
-        m.page_live[page] = state["free_page"]
-        state["free_page"] = page
+        give_back_page(m, entry, page)
+
+
+@kernel
+def give_back_page(m, entry, page):
+    """Return a page without a live order to the pool."""
+    state = m.state[0]
+    m.directory[entry] = 0
+    m.page_live[page] = state["free_page"]
+    state["free_page"] = page

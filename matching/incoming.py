@@ -28,7 +28,19 @@ from matching.codes import (
 )
 from matching.compile import inline, kernel
 from matching.identity import unname
-from matching.ladder import index_at, level_at, next_below, price_at, pull, push, requeue
+from matching.ladder import (
+    first,
+    following,
+    index_at,
+    is_order,
+    level_at,
+    next_below,
+    price_at,
+    pull,
+    push,
+    requeue,
+    top,
+)
 from matching.layout import STP_MASK
 from matching.records import NANOSECONDS
 from matching.report import emit, report, room
@@ -53,7 +65,7 @@ def finish(m, slot):
         remove(m, i64(order["timer"]))
     order["instrument"] = 0
     order["leaves"] = 0
-    order["next"] = state["free_slot"]
+    m.links[slot]["next"] = state["free_slot"]
     state["free_slot"] = slot
 
 
@@ -85,7 +97,7 @@ def collar_bound(m, instrument_id, side, limit):
     reference = last if last > 0 else i64(instrument["reference"])
     toward = collar if side == BUY else -collar
     nearest = index_at(instrument, 1 - side, reference - toward)
-    if i64(m.tops[instrument_id * 4 + 1 - side]) > nearest:
+    if top(m, instrument_id, 1 - side) > nearest:
         return OUT_OF_REACH
     return max(limit, index_at(instrument, 1 - side, reference + toward))
 
@@ -106,7 +118,15 @@ def start(m, slot):
     limit = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
     state["slot"] = slot
     state["limit"] = limit
-    state["bound"] = collar_bound(m, instrument_id, side, limit)
+    begin_run(m)
+
+
+@inline
+def begin_run(m):
+    """The run of an order begins, whose limit is known."""
+    state = m.state[0]
+    order = m.orders[state["slot"]]
+    state["bound"] = collar_bound(m, i64(order["instrument"]), i64(order["side"]), state["limit"])
     state["traded_low"] = 0
     state["traded_high"] = 0
 
@@ -118,13 +138,13 @@ def fillable(m, order, bound, wanted):
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
     mode = i64(order["mode"]) & STP_MASK
-    index = i64(m.tops[instrument_id * 4 + book])
+    index = top(m, instrument_id, book)
     found = i64(0)
     stops = mode == NEWEST or mode == BOTH
     while index >= bound and index != 0:
-        slot = i64(m.levels[level_at(instrument, book, index)]["head"])
+        slot = first(m, level_at(instrument, book, index))
         shown = found
-        while slot != 0:
+        while is_order(m, slot):
             resting = m.orders[slot]
             if mode != 0 and same_owner(m, order, resting):
                 if stops:
@@ -134,7 +154,7 @@ def fillable(m, order, bound, wanted):
                 shown += i64(resting["shown"])
                 if shown >= wanted or (found >= wanted and not stops):
                     return True
-            slot = i64(resting["next"])
+            slot = following(m, slot)
         if found >= wanted:
             return True
         index = next_below(m, instrument, book, index)
@@ -186,6 +206,15 @@ def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee
 
 
 @inline
+def trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
+    """Book a trade between orders of which one buys; returns the fee of each."""
+    if i64(left["side"]) == BUY:
+        return settle(m, instrument, left, right, price, quantity, left_rate, right_rate)
+    right_fee, left_fee = settle(m, instrument, right, left, price, quantity, right_rate, left_rate)
+    return left_fee, right_fee
+
+
+@inline
 def note_price(state, instrument, price):
     """Remember what was traded at: stops and collars ask."""
     instrument["last"] = price
@@ -209,13 +238,13 @@ def sweep(m, command):
     mode = i64(order["mode"]) & STP_MASK
     bound = state["bound"]
     while i64(order["leaves"]) != 0:
-        index = i64(m.tops[instrument_id * 4 + book])
+        index = top(m, instrument_id, book)
         if index < bound or index == 0:
             break
         if room(m) < ROOM:
             return False
-        level = m.levels[level_at(instrument, book, index)]
-        maker_slot = i64(level["head"])
+        level = level_at(instrument, book, index)
+        maker_slot = first(m, level)
         maker = m.orders[maker_slot]
         if mode != 0 and same_owner(m, order, maker):
             goes_on = prevent(m, command, slot, maker_slot, mode)
@@ -227,8 +256,10 @@ def sweep(m, command):
             continue
         price = price_at(instrument, book, index)
         quantity = min(i64(order["leaves"]), i64(maker["shown"]))
-        maker_fee = settle(m, maker, instrument, price, quantity, i64(instrument["maker_rate"]))
-        taker_fee = settle(m, order, instrument, price, quantity, i64(instrument["taker_rate"]))
+        maker_fee, taker_fee = trade(
+            m, instrument, maker, order, price, quantity,
+            i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
+        )  # fmt: skip
         shown = i64(maker["shown"]) - quantity
         maker["shown"] = shown
         trade_events(m, command, maker, order, price, quantity, maker_fee, taker_fee, 0)
@@ -255,10 +286,8 @@ def come_to_rest(m, command):
     if i64(order["leaves"]) == 0:
         finish(m, slot)
         return
-    top = i64(m.tops[instrument_id * 4 + 1 - i64(order["side"])])
-    stopped = (
-        i64(instrument["phase"]) == CONTINUOUS and top >= state["limit"] and top < state["bound"]
-    )
+    best = top(m, instrument_id, 1 - i64(order["side"]))
+    stopped = i64(instrument["phase"]) == CONTINUOUS and state["limit"] <= best < state["bound"]
     rest_or_end(m, command, slot)
     if stopped:
         interrupt(m, command, instrument_id)
@@ -284,6 +313,12 @@ def drop(m, command, slot, reason):
     release(m, order, leaves)
     report(m, command, order, CANCELLED, reason, 0, 0, 0, i64(order["price"]), leaves)
     finish(m, slot)
+
+
+@kernel
+def drop_order(m, command, slot, reason):
+    """`drop`, compiled once for all callers that are in no hurry."""
+    drop(m, command, slot, reason)
 
 
 @kernel

@@ -76,13 +76,14 @@ def walk(arrays: Arrays, instrument_id: int, book: int) -> Iterator[np.void]:
     """The orders of one book by priority."""
     instrument = arrays["instruments"][instrument_id]
     base = int(instrument["level_base"]) + book * (int(instrument["width"]) + 1)
-    heads = arrays["levels"]["head"][base + 1 : base + 1 + int(instrument["width"])]
-    orders = arrays["orders"]
-    for index in np.flatnonzero(heads)[::-1]:
-        slot = int(heads[index])
-        while slot:
+    levels = slice(base + 1, base + 1 + int(instrument["width"]))
+    orders, following = arrays["orders"], arrays["links"]["next"]
+    slots = following[levels].astype(np.int64)
+    for index in np.flatnonzero((slots > 0) & (slots < len(orders)))[::-1]:
+        slot = int(slots[index])
+        while slot < len(orders):
             yield orders[slot]
-            slot = int(orders["next"][slot])
+            slot = int(following[slot])
 
 
 def state_tables(arrays: Arrays, limits: Limits) -> Tables:
@@ -172,22 +173,23 @@ def _orders(arrays: Arrays) -> NDArray[np.int64]:
         rows["side"], rows["type"], rows["tif"], rows["mode"] & STP_MASK,
         (rows["mode"] & POST_ONLY) != 0, waiting, rows["price"],
         np.where(waiting, rows["stop"], 0), rows["display"], rows["leaves"], rows["shown"],
-        rows["cumulative"], rows["fee_fraction"], expiry_s, _places(orders)[slots],
+        rows["cumulative"], rows["fee_fraction"], expiry_s, _places(arrays)[slots],
     )  # fmt: skip
 
 
-def _places(orders: NDArray[Any]) -> NDArray[np.int64]:
+def _places(arrays: Arrays) -> NDArray[np.int64]:
     """How many orders stand in front of each in its level; 0 for waiting stops.
 
     All levels are walked at once, a step a pass: as many passes as the longest level is long.
     """
+    orders, links = arrays["orders"], arrays["links"]
     places = np.zeros(len(orders), np.int64)
     resting = (orders["instrument"] != 0) & ((orders["mode"] & WAITING) == 0)
-    front = np.flatnonzero(resting & (orders["prev"] == 0))
+    front = np.flatnonzero(resting & (links["prev"][: len(orders)] >= len(orders)))
     place = 0
     while len(front):
         places[front] = place
-        front = orders["next"][front]
-        front = front[front != 0]
+        front = links["next"][front].astype(np.int64)
+        front = front[front < len(orders)]
         place += 1
     return places

@@ -3,12 +3,15 @@
 An instrument has four books: bids, asks, waiting buy stops, waiting sell stops. In each, a level's
 index grows with its urgency (a higher bid, a lower ask, a lower buy stop, a higher sell stop), so
 that "best" is the highest set bit everywhere, and one code serves all.
+
+A level is a circle of links: its own, then those of its orders. So an order leaves without asking
+whether it was the first or the last. A level that never had an order has a link of zeros.
 """
 
 import numpy as np
 
 from matching.compile import highest_bit, inline, kernel
-from matching.layout import WAITING
+from matching.layout import TOPS, WAITING
 
 i64 = np.int64
 
@@ -37,8 +40,32 @@ def price_at(instrument, book, index):
 
 @inline
 def level_at(instrument, book, index):
-    """Where the level stands in `levels`."""
+    """Where the level stands in `links`."""
     return i64(instrument["level_base"]) + book * (i64(instrument["width"]) + 1) + index
+
+
+@inline
+def top(m, instrument_id, book):
+    """Index of a book's best level; 0 where it is empty."""
+    return i64(m.tops[instrument_id * TOPS + book])
+
+
+@inline
+def first(m, level):
+    """The first order of a level, or what `is_order` denies."""
+    return i64(m.links[level]["next"])
+
+
+@inline
+def following(m, slot):
+    """The next order of a level, or what `is_order` denies."""
+    return i64(m.links[slot]["next"])
+
+
+@inline
+def is_order(m, node):
+    """Whether a link is an order's, and neither a level's nor none."""
+    return 0 < node < len(m.orders)
 
 
 @inline
@@ -120,65 +147,74 @@ def next_below(m, instrument, book, index):
 
 
 @inline
+def append(m, slot, level):
+    """Close a level's circle with this order. Returns whether it is the only one."""
+    circle, own = m.links[level], m.links[slot]
+    last = i64(circle["prev"])
+    last = level if last == 0 else last
+    own["prev"] = last
+    own["next"] = level
+    m.links[last]["next"] = slot
+    circle["prev"] = slot
+    return last == level
+
+
+@inline
+def unlink(m, slot):
+    """Open the circle and close it without this order. Returns whether it was the only one."""
+    own = m.links[slot]
+    behind, ahead = i64(own["next"]), i64(own["prev"])
+    m.links[ahead]["next"] = behind
+    m.links[behind]["prev"] = ahead
+    return ahead == behind
+
+
+@inline
+def appear(m, instrument_id, book, index):
+    """A level has its first order."""
+    mark(m, m.instruments[instrument_id], book, index)
+    if index > top(m, instrument_id, book):
+        m.tops[instrument_id * TOPS + book] = index
+
+
+@inline
+def vanish(m, instrument_id, book, index):
+    """A level has lost its last order."""
+    best = unmark(m, m.instruments[instrument_id], book, index)
+    if index == top(m, instrument_id, book):
+        m.tops[instrument_id * TOPS + book] = best
+
+
+@inline
+def index_of(instrument, book, order):
+    """The level of an order by its price, or by its stop price where it waits."""
+    return index_at(instrument, book, i64(order["price"]) if book < 2 else i64(order["stop"]))
+
+
+@inline
 def push(m, slot):
     """Put an order at the back of its level."""
     order = m.orders[slot]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     book = book_of(order)
-    price = i64(order["price"]) if book < 2 else i64(order["stop"])
-    index = index_at(instrument, book, price)
-    level = m.levels[level_at(instrument, book, index)]
-    tail = i64(level["tail"])
-    order["next"] = 0
-    order["prev"] = tail
-    level["tail"] = slot
-    if tail != 0:
-        m.orders[tail]["next"] = slot
-        return
-    level["head"] = slot
-    mark(m, instrument, book, index)
-    if index > i64(m.tops[instrument_id * 4 + book]):
-        m.tops[instrument_id * 4 + book] = index
+    index = index_of(instrument, book, order)
+    if append(m, slot, level_at(instrument, book, index)):
+        appear(m, instrument_id, book, index)
 
 
 @inline
 def pull(m, slot):
     """Take an order out of its level."""
-    order = m.orders[slot]
-    instrument_id = i64(order["instrument"])
-    instrument = m.instruments[instrument_id]
-    book = book_of(order)
-    price = i64(order["price"]) if book < 2 else i64(order["stop"])
-    index = index_at(instrument, book, price)
-    level = m.levels[level_at(instrument, book, index)]
-    following = i64(order["next"])
-    leading = i64(order["prev"])
-    if following != 0:
-        m.orders[following]["prev"] = leading
-    else:
-        level["tail"] = leading
-    if leading != 0:
-        m.orders[leading]["next"] = following
-        return
-    level["head"] = following
-    if following == 0:
-        best = unmark(m, instrument, book, index)
-        if index == i64(m.tops[instrument_id * 4 + book]):
-            m.tops[instrument_id * 4 + book] = best
+    if unlink(m, slot):
+        order = m.orders[slot]
+        instrument_id = i64(order["instrument"])
+        book = book_of(order)
+        vanish(m, instrument_id, book, index_of(m.instruments[instrument_id], book, order))
 
 
 @inline
 def requeue(m, slot, level):
-    """Move the head of a level to its back."""
-    order = m.orders[slot]
-    following = i64(order["next"])
-    if following == 0:
-        return
-    tail = i64(level["tail"])
-    level["head"] = following
-    m.orders[following]["prev"] = 0
-    m.orders[tail]["next"] = slot
-    order["prev"] = tail
-    order["next"] = 0
-    level["tail"] = slot
+    """Move an order to the back of its level."""
+    unlink(m, slot)
+    append(m, slot, level)

@@ -11,10 +11,14 @@ import numpy as np
 from matching.limits import Limits
 from matching.records import COMMAND, EVENT
 
+RING = 64
+"""Commands whose names look-ahead remembers: a power of two, and more than its steps together."""
+
 PAGE = 1024
 """Refs a page of the identity table."""
 
 BOOKS = 4
+BUY_STOPS, SELL_STOPS = 2, 3
 """Books of an instrument: bids, asks, waiting buy stops, waiting sell stops."""
 
 TICKS_MAX = 1 << 18
@@ -22,8 +26,7 @@ TICKS_MAX = 1 << 18
 
 ORDER = np.dtype(
     [
-        ("next", "<u4"),  # in its level, or in the list of free slots
-        ("prev", "<u4"),
+        ("held", "<i8"),  # fen of a buy: its worth at its worst price, and the fee
         ("price", "<i4"),  # limit in ticks; 0: none
         ("leaves", "<i4"),
         ("shown", "<i4"),
@@ -46,33 +49,48 @@ ORDER = np.dtype(
 STP_MASK = 7
 POST_ONLY = 8
 WAITING = 16
+TIMED = 32
 
-LEVEL = np.dtype([("head", "<u4"), ("tail", "<u4")])
+LINK = np.dtype([("next", "<u4"), ("prev", "<u4")])
 
 INSTRUMENT = np.dtype(
     {
         "names": [
-            "level_base", "word_base", "low", "high", "width", "words", "groups",
-            "tick_fen", "maker_rate", "taker_rate", "dearer_rate", "deposit_fen", "quantity_max",
-            "reference", "last", "collar", "collar_s", "close_s", "gate_s",
-            "phase", "gated",
+            "level_base", "word_base", "low", "high",
+            "tick_fen", "dearer_rate", "deposit_fen", "quantity_max", "width", "phase", "gated",
+            "maker_rate", "taker_rate", "last", "reference", "words", "groups",
+            "collar", "collar_s", "close_s", "gate_s",
         ],
-        "formats": ["<i8", "<i8", *["<i4"] * 15, "<u4", "<u4", "u1", "u1"],
+        "formats": [
+            "<i8", "<i8", *["<i4"] * 7, "u1", "u1", *["<i4"] * 8, "<u4", "<u4",
+        ],
+        "offsets": [
+            16, 24, 32, 36,
+            40, 44, 48, 52, 56, 60, 61,
+            64, 68, 72, 76, 80, 84,
+            88, 92, 96, 100,
+        ],
         "itemsize": 128,
     }
 )  # fmt: skip
+"""The first 16 bytes are `tops`, of the four books; the first 64 are all that an order asks for."""
 
 ACCOUNT = np.dtype(
     {
         "names": [
-            "free", "reserved", "paid", "earned", "notional_max",
-            "group", "firm", "order_max", "position_max", "halted", "deposit", "funded",
+            "free", "reserved", "deposit", "notional_cap", "paid", "earned",
+            "order_cap", "position_cap", "group", "trader",
+            "funded", "notional_max", "firm", "order_max", "position_max", "halted",
         ],
-        "formats": [*["<i8"] * 5, "<u4", "<u4", "<i4", "<i4", "u1", "<i8", "<i8"],
-        "offsets": [0, 8, 16, 24, 32, 40, 44, 48, 52, 56, 64, 72],
+        "formats": [
+            *["<i8"] * 6, "<i4", "<i4", "<u4", "<u4", "<i8", "<i8", "<u4", "<i4", "<i4", "u1",
+        ],
+        "offsets": [0, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 72, 80, 84, 88, 92],
         "itemsize": 128,
     }
 )  # fmt: skip
+"""What an order asks for stands in the first 64 bytes: the limits as they act (`cap`, where none is
+the largest number), and the firm whose sessions may trade now (`trader`; 0: none may)."""
 
 POSITION = np.dtype(
     [("registered", "<i4"), ("net", "<i4"), ("open_buy", "<i4"), ("open_sell", "<i4")]
@@ -110,6 +128,7 @@ STATE = np.dtype(
         # what follows is meaningful only while a command is unfinished
         ("events", "<i8"),  # in the buffer
         ("cursor", "<i8"),  # command under way
+        ("foreseen", "<i8"),  # command at which to look ahead again
         ("stage", "<i8"),
         ("after", "<i8"),  # the stage that follows a phase change, or the queue
         ("after_list", "<i8"),
@@ -135,14 +154,13 @@ STATE = np.dtype(
 )
 
 
-I8, U4 = np.dtype("<i8"), np.dtype("<u4")
+I8, U4, I4 = np.dtype("<i8"), np.dtype("<u4"), np.dtype("<i4")
 
 TABLES: dict[str, np.dtype[Any]] = {
     "state": STATE,  # one record
     "orders": ORDER,  # slots
-    "levels": LEVEL,
+    "links": LINK,  # of slots, then one for each level: where its circle of orders begins and ends
     "words": I8,  # bitmaps of non-empty levels
-    "tops": U4,  # best index of each book; 0: empty
     "instruments": INSTRUMENT,
     "accounts": ACCOUNT,
     "positions": POSITION,  # instrument x (accounts + 1) + account
@@ -154,14 +172,33 @@ TABLES: dict[str, np.dtype[Any]] = {
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
     "slots": U4,  # of the list under way
+    "foreseen": U4,  # of the next commands: places in the identity table
     "commands": COMMAND,
     "events": EVENT,
 }
 """What an item of each table is, by the table's name in Machine."""
 
+VIEWS: dict[str, tuple[str, np.dtype[Any]]] = {
+    "tops": ("instruments", U4),  # best index of a book at TOPS x instrument + book; 0: empty
+    "order_words": ("orders", I8),
+    "account_words": ("accounts", I8),
+    "position_words": ("positions", I4),
+    "command_words": ("commands", I8),
+    "event_words": ("events", I8),
+}
+"""Other readings of the same memory, by their names in Machine: of what, and as what."""
+
+TOPS = INSTRUMENT.itemsize // U4.itemsize
+
 _named_tuple: Any = namedtuple  # mypy wants literal names
-Machine = _named_tuple("Machine", list(TABLES))
-"""All tables as numpy arrays: what kernels run on where compiling is switched off."""
+Machine = _named_tuple("Machine", [*TABLES, *VIEWS])
+"""All tables and views as numpy arrays: what kernels run on where compiling is switched off."""
+
+
+def plain_machine(tables: list[Any]) -> Any:
+    """A Machine of arrays in the order of TABLES."""
+    by_name = dict(zip(TABLES, tables, strict=True))
+    return Machine(*tables, *(by_name[name].view(dtype) for name, dtype in VIEWS.values()))
 
 
 def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
@@ -169,9 +206,8 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
     lengths = {
         "state": 1,
         "orders": limits.orders + 1,
-        "levels": BOOKS * (limits.ticks + limits.instruments),
+        "links": limits.orders + 1 + BOOKS * (limits.ticks + limits.instruments),
         "words": BOOKS * (limits.ticks // 64 + limits.ticks // 4096 + 4 * limits.instruments),
-        "tops": BOOKS * (limits.instruments + 1),
         "instruments": limits.instruments + 1,
         "accounts": limits.accounts + 1,
         "positions": (limits.instruments + 1) * (limits.accounts + 1),
@@ -183,6 +219,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "queue": limits.orders + 1,
         "keys": limits.orders + 1,
         "slots": limits.orders + 1,
+        "foreseen": RING,
     }
     return {name: (length, TABLES[name]) for name, length in lengths.items()}
 

@@ -20,7 +20,7 @@ from matching.codes import (
 )
 from matching.compile import inline, kernel
 from matching.incoming import ROOM
-from matching.ladder import level_at, next_below
+from matching.ladder import first, following, is_order, level_at, next_below, top
 from matching.layout import BOOKS
 from matching.orders import remove_order
 from matching.report import room
@@ -84,10 +84,10 @@ def gather_instrument(m, instrument_id, reason, second):
     size = i64(0)
     instrument = m.instruments[instrument_id]
     for book in range(BOOKS):
-        index = i64(m.tops[instrument_id * 4 + book])
+        index = top(m, instrument_id, book)
         while index != 0:
-            slot = i64(m.levels[level_at(instrument, book, index)]["head"])
-            while slot != 0:
+            slot = first(m, level_at(instrument, book, index))
+            while is_order(m, slot):
                 order = m.orders[slot]
                 tif = i64(order["tif"])
                 timer = i64(order["timer"])
@@ -99,7 +99,7 @@ def gather_instrument(m, instrument_id, reason, second):
                     m.keys[size] = i64(order["accepted"])
                     m.slots[size] = slot
                     size += 1
-                slot = i64(order["next"])
+                slot = following(m, slot)
             index = next_below(m, instrument, book, index)
     return size
 

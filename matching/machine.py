@@ -9,11 +9,11 @@ import numpy as np
 
 from matching.admin import INT32_MAX, administer
 from matching.codes import (
+    BUST,
     CANCEL,
     CLOCK,
     COLLAR,
     CONTINUOUS,
-    HALT_ACCOUNT,
     LIST,
     MALFORMED,
     NEW,
@@ -23,9 +23,10 @@ from matching.codes import (
     SET_PHASE,
 )
 from matching.compile import inline, kernel
-from matching.incoming import ROOM, come_to_rest, phase_event, sweep
+from matching.express import express
+from matching.express_new import RUNS as EXPRESS_RUNS
+from matching.incoming import ROOM, begin_run, come_to_rest, phase_event, sweep
 from matching.listing import work_off
-from matching.lookahead import look_ahead
 from matching.masscancel import end_mass_cancel, mass_cancel
 from matching.orders import ENDED, RUNS, TRIGGERS, cancel, new_order
 from matching.phases import begin_phase_command, do_next_due, gate
@@ -60,6 +61,7 @@ def advance(m, count, fresh):
     state["events"] = 0
     if fresh:
         state["cursor"] = 0
+        state["foreseen"] = 0
     if run(m, count):
         return state["events"]
     return -1 - state["events"]
@@ -71,16 +73,23 @@ def run(m, count):
     event buffer is full and there is more to come."""
     state = m.state[0]
     while state["cursor"] < count:
+        stage = state["stage"]
+        if stage == FETCH and express(m, count) == EXPRESS_RUNS:
+            stage = SWEEP
+            begin_run(m)
+            state["stage"] = SWEEP
+            state["after"] = FETCH
+            state["now_ns"] = m.commands[state["cursor"]]["time_ns"]
+        if state["cursor"] == count:
+            break
         if room(m) < ROOM:
             return False
         c = m.commands[state["cursor"]]
-        stage = state["stage"]
         if stage == FETCH:
             if i64(c["time_ns"]) < state["now_ns"]:
                 reject(m, c, MALFORMED)
                 state["cursor"] += 1
                 continue
-            look_ahead(m, state["cursor"], count)
             state["now_ns"] = c["time_ns"]
             if state["now_ns"] >= state["next_due_ns"]:
                 state["stage"] = DUE
@@ -101,6 +110,7 @@ def run(m, count):
                 left = execute_other(m, c, kind)
             if left == RUNS:
                 stage = SWEEP
+                note_base_price(m)
             elif left == TRIGGERS:
                 begin_wave(m)
                 continue
@@ -117,15 +127,21 @@ def run(m, count):
 
 
 @inline
+def note_base_price(m):
+    """Remember the last trade before a command's own: distances of stops count from it."""
+    state = m.state[0]
+    instrument = m.instruments[i64(m.orders[state["slot"]]["instrument"])]
+    last = i64(instrument["last"])
+    state["base_price"] = last if last > 0 else i64(instrument["reference"])
+
+
+@inline
 def run_order(m, c):
     """The run of the incoming order, or of a stop that was triggered."""
     state = m.state[0]
     order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    if state["stage"] != SWEEP:
-        last = i64(instrument["last"])
-        state["base_price"] = last if last > 0 else i64(instrument["reference"])
     if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or room(m) < ROOM):
         state["stage"] = SWEEP
         return
@@ -148,7 +164,7 @@ def execute_other(m, c, kind):
     elif kind == CLOCK:
         if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
             reject(m, c, MALFORMED)
-    elif LIST <= kind <= COLLAR or SESSION <= kind <= HALT_ACCOUNT:
+    elif LIST <= kind <= COLLAR or SESSION <= kind <= BUST:
         administer(m, c)
     else:
         reject(m, c, MALFORMED)

@@ -26,7 +26,7 @@ from numba.core.typing.templates import (
 )
 from numba.extending import intrinsic, models, register_model
 
-from matching.layout import TABLES
+from matching.layout import TABLES, VIEWS
 
 WORD = ir.IntType(64)
 ENTRY_BYTES = 16  # (address, length)
@@ -41,16 +41,17 @@ class MachineType(types.Type):
 
 
 class TableType(types.Type):
-    """Address and length of one table, by its name in Machine."""
+    """Address and length of one table or view, by its name in Machine."""
 
     def __init__(self, field: str) -> None:
-        self.dtype = numba.from_dtype(TABLES[field])
-        self.itemsize = TABLES[field].itemsize
+        self.table, dtype = VIEWS.get(field) or (field, TABLES[field])
+        self.dtype = numba.from_dtype(dtype)
+        self.itemsize = dtype.itemsize
         super().__init__(name=f"Table_{field}")
 
 
 MACHINE = MachineType()
-TABLE_TYPES = {field: TableType(field) for field in FIELDS}
+TABLE_TYPES = {field: TableType(field) for field in (*TABLES, *VIEWS)}
 
 
 @register_model(MachineType)
@@ -82,8 +83,9 @@ class MachineAttributes(AttributeTemplate):  # type: ignore[misc]
 
 @lower_getattr_generic(MachineType)  # type: ignore[untyped-decorator]
 def _table(context: Any, builder: Any, machine: Any, value: Any, attribute: str) -> Any:
-    table = cgutils.create_struct_proxy(TABLE_TYPES[attribute])(context, builder)
-    at = ENTRY_BYTES * FIELDS.index(attribute)
+    table_type = TABLE_TYPES[attribute]
+    table = cgutils.create_struct_proxy(table_type)(context, builder)
+    at = ENTRY_BYTES * FIELDS.index(table_type.table)
     table.address = _header_word(builder, value, at)
     table.length = _header_word(builder, value, at + ENTRY_BYTES // 2)
     return table._getvalue()

@@ -23,7 +23,7 @@ from matching.codes import (
 from matching.compile import inline, kernel
 from matching.identity import find, has_room, name
 from matching.incoming import collar_bound, fillable, finish, limit_index, rest_or_end, start
-from matching.ladder import pull, push
+from matching.ladder import pull, push, top
 from matching.layout import POST_ONLY, WAITING
 from matching.report import reject, report
 from matching.risk import hold, release
@@ -41,7 +41,7 @@ def take_slot(m):
     state = m.state[0]
     slot = state["free_slot"]
     if slot != 0:
-        state["free_slot"] = i64(m.orders[slot]["next"])
+        state["free_slot"] = i64(m.links[slot]["next"])
         return slot
     if state["slots_used"] + 1 < len(m.orders):
         state["slots_used"] += 1
@@ -56,7 +56,7 @@ def give_back(m, slot):
     order = m.orders[slot]
     order["instrument"] = 0
     order["leaves"] = 0
-    order["next"] = state["free_slot"]
+    m.links[slot]["next"] = state["free_slot"]
     state["free_slot"] = slot
 
 
@@ -64,8 +64,7 @@ def give_back(m, slot):
 def fill_in(m, c, slot):
     """Write a new order into its slot."""
     order = m.orders[slot]
-    order["next"] = 0
-    order["prev"] = 0
+    order["held"] = 0
     order["price"] = c["price"]
     order["leaves"] = c["quantity"]
     order["display"] = c["display"]
@@ -101,7 +100,7 @@ def would_meet(m, order):
     side = i64(order["side"])
     instrument_id = i64(order["instrument"])
     index = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
-    return i64(m.tops[instrument_id * 4 + 1 - side]) >= index
+    return top(m, instrument_id, 1 - side) >= index
 
 
 @inline

@@ -18,17 +18,17 @@ COMMAND = np.dtype(
     {
         "names": [
             "sequence", "time_ns", "price", "stop", "amount_fen", "quantity", "display",
-            "session", "user_ref", "target_ref", "account", "instrument", "expiry_s",
+            "session", "user_ref", "target_ref", "account", "instrument", "expiry_s", "seller",
             "kind", "side", "type", "tif", "stp", "flags", "hours", "spare",
         ],
         "formats": [
             "<u8", "<i8", "<i4", "<i4", "<i8", "<i4", "<i4",
-            "<u4", "<u4", "<u4", "<u4", "<u4", "<u4",
+            "<u4", "<u4", "<u4", "<u4", "<u4", "<u4", "<u4",
             "u1", "u1", "u1", "u1", "u1", "u1", "u1", "u1",
         ],
         "offsets": [
             0, 8, 16, 20, 16, 24, 28,
-            32, 36, 40, 44, 48, 52,
+            32, 36, 40, 44, 48, 52, 52,
             56, 57, 58, 59, 60, 61, 62, 63,
         ],
         "itemsize": 64,
@@ -105,6 +105,7 @@ class CommandFlag(IntFlag):
     REQUEUE = 2
     OPERATOR = 4  # of SESSION: the session may send administrative commands
     HALT = 8  # of HALT_ACCOUNT: halt; without it: resume
+    CARRIED = 16  # of REGISTER: a position that the day begins with, not capacity
 
 
 class MassCancelScope(IntEnum):
@@ -187,6 +188,7 @@ class EventFlag(IntFlag):
     AUCTION = 2  # of FILLED: in an uncross
     WAITING = 4  # of ACCEPTED, REPLACED: a stop that waits outside the book
     REQUEUED = 8  # of REPLACED: priority was lost
+    CARRIED = 16  # of REGISTERED: a position that the day begins with
 
 
 class Reason(IntEnum):

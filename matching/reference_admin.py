@@ -10,12 +10,15 @@ from matching.records import (
     FREE_MAX_FEN,
     NANOSECONDS,
     POSITION_MAX,
+    RATE_UNIT,
     CommandFlag,
     CommandKind,
+    EventFlag,
     Phase,
     Reason,
+    Side,
 )
-from matching.reference_accounts import Account, Session
+from matching.reference_accounts import Account, Session, deposit_fen
 from matching.reference_book import Instrument
 from matching.reference_fields import Command
 from matching.reference_market import Market
@@ -31,6 +34,7 @@ def _done(
     leaves: int = 0,
     number: int = 0,
     amount: int = 0,
+    flags: int = 0,
 ) -> Reason:
     """Say that the command was accepted, under its own kind."""
     market.emit(
@@ -44,6 +48,7 @@ def _done(
         user_ref=command.user_ref,
         account=command.account,
         instrument=command.instrument,
+        flags=flags,
     )
     return Reason.NONE
 
@@ -236,6 +241,8 @@ def register(market: Market, command: Command) -> Reason:
         return Reason.UNKNOWN_INSTRUMENT
     if instrument.gated:
         return Reason.PHASE
+    if command.flags == CommandFlag.CARRIED:
+        return _carry(market, command, instrument, account)
     position = account.position(instrument.id)
     too_much = position.registered + command.quantity > POSITION_MAX
     too_little = command.quantity < 0 and position.available + command.quantity < 0
@@ -245,6 +252,33 @@ def register(market: Market, command: Command) -> Reason:
     return _done(market, command, quantity=command.quantity, leaves=position.registered)
 
 
+def _carry(market: Market, command: Command, instrument: Instrument, buyer: Account) -> Reason:
+    """A position that two accounts begin the day with: bought on an earlier day and paid for."""
+    seller = market.accounts.get(command.seller)
+    if seller is None:
+        return Reason.UNKNOWN_ACCOUNT
+    bought, sold = buyer.position(instrument.id), seller.position(instrument.id)
+    if bought.net + command.quantity + bought.open[Side.BUY] > POSITION_MAX:
+        return Reason.POSITION_LIMIT
+    if sold.available < command.quantity:
+        return Reason.CAPACITY
+    held_fen = deposit_fen(sold, instrument.deposit_fen)
+    if deposit_fen(sold, instrument.deposit_fen, command.quantity) - held_fen > seller.free_fen:
+        return Reason.DEPOSIT
+    for account, lots in ((buyer, command.quantity), (seller, -command.quantity)):
+        position = account.position(instrument.id)
+        position.net += lots
+        account.hold_deposit(position, instrument.deposit_fen)
+    return _done(
+        market,
+        command,
+        number=seller.id,
+        quantity=command.quantity,
+        leaves=bought.net,
+        flags=EventFlag.CARRIED,
+    )
+
+
 def halt_account(market: Market, command: Command) -> Reason:
     """Refuse the account's new orders and replaces, or take them again."""
     account = market.accounts.get(command.account)
@@ -252,6 +286,81 @@ def halt_account(market: Market, command: Command) -> Reason:
         return Reason.UNKNOWN_ACCOUNT
     account.halted = bool(command.flags & CommandFlag.HALT)
     return _done(market, command, quantity=int(account.halted))
+
+
+def bust(market: Market, command: Command) -> Reason:
+    """A trade taken back: quantity, money, fees and capacity of both sides, and no order.
+
+    The market does not remember its trades: who asks takes them from the log.
+    """
+    buyer = market.accounts.get(command.account)
+    seller = market.accounts.get(command.seller)
+    if buyer is None or seller is None:
+        return Reason.UNKNOWN_ACCOUNT
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    if instrument.gated:
+        return Reason.PHASE
+    if command.target_ref > market.trades:
+        return Reason.UNKNOWN_ORDER
+    reason = _bust_reason(instrument, buyer, seller, command)
+    if reason:
+        return reason
+    worth_fen = command.price * command.quantity * instrument.tick_fen
+    buyer.pay(-(worth_fen + command.stop))
+    seller.earned_fen -= worth_fen - command.display
+    for account, bought in ((buyer, -command.quantity), (seller, command.quantity)):
+        position = account.position(instrument.id)
+        position.net += bought
+        account.hold_deposit(position, instrument.deposit_fen)
+    sides = [(buyer, Side.BUY, command.stop), (seller, Side.SELL, command.display)]
+    if command.side == Side.SELL:
+        sides.reverse()  # the maker first, as in the trade
+    for (account, side, fee_fen), flags in zip(sides, (0, EventFlag.TAKER), strict=True):
+        market.emit(
+            command.kind,
+            number=command.target_ref,
+            amount=fee_fen,
+            price=command.price,
+            quantity=command.quantity,
+            session=command.session,
+            user_ref=command.user_ref,
+            account=account.id,
+            instrument=instrument.id,
+            side=side,
+            flags=flags,
+        )
+    return Reason.NONE
+
+
+def _bust_reason(
+    instrument: Instrument, buyer: Account, seller: Account, command: Command
+) -> Reason:
+    """Whether such a trade can have been, and both sides still have what they would give back."""
+    if not instrument.low <= command.price <= instrument.high:
+        return Reason.BAND
+    worth_fen = command.price * command.quantity * instrument.tick_fen
+    fee_max_fen = worth_fen * instrument.dearer_rate // RATE_UNIT + 1
+    if (
+        command.quantity > instrument.quantity_max
+        or max(command.stop, command.display) > fee_max_fen
+    ):
+        return Reason.SIZE_LIMIT
+    bought, sold = buyer.position(instrument.id), seller.position(instrument.id)
+    if sold.net + command.quantity + sold.open[Side.BUY] > POSITION_MAX:
+        return Reason.POSITION_LIMIT
+    if command.quantity > bought.available:
+        return Reason.CAPACITY
+    back_fen = worth_fen + command.stop
+    now_fen, then_fen = (
+        deposit_fen(bought, instrument.deposit_fen, more) for more in (0, command.quantity)
+    )
+    if then_fen - now_fen > buyer.free_fen + back_fen:
+        return Reason.DEPOSIT
+    if back_fen > buyer.paid_fen or worth_fen - command.display > seller.earned_fen:
+        return Reason.FUNDS
+    return Reason.NONE
 
 
 ADMIN: dict[int, Callable[[Market, Command], Reason]] = {
@@ -268,4 +377,5 @@ ADMIN: dict[int, Callable[[Market, Command], Reason]] = {
     CommandKind.WITHDRAW: withdraw,
     CommandKind.REGISTER: register,
     CommandKind.HALT_ACCOUNT: halt_account,
+    CommandKind.BUST: bust,
 }

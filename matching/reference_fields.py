@@ -44,6 +44,7 @@ class Command(NamedTuple):
     account: int
     instrument: int
     expiry_s: int
+    seller: int
     kind: int
     side: int
     type: int
@@ -159,7 +160,14 @@ def _money(command: Command) -> bool:
 
 
 def _register(command: Command) -> bool:
+    if command.flags == CommandFlag.CARRIED:
+        return command.quantity >= 1 and command.account != command.seller
     return command.quantity != 0
+
+
+def _bust(command: Command) -> bool:
+    sums = (command.price - 1, command.quantity - 1, command.stop, command.display)
+    return min(sums) >= 0 and command.target_ref >= 1 and _is(Side, command.side)
 
 
 _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
@@ -181,6 +189,7 @@ _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
     CommandKind.WITHDRAW: _money,
     CommandKind.REGISTER: _register,
     CommandKind.HALT_ACCOUNT: _anything,
+    CommandKind.BUST: _bust,
 }
 
 _FLAGS: dict[int, tuple[int, int]] = {
@@ -188,5 +197,6 @@ _FLAGS: dict[int, tuple[int, int]] = {
     CommandKind.REPLACE: (0, CommandFlag.REQUEUE),
     CommandKind.SESSION: (0, CommandFlag.OPERATOR),
     CommandKind.HALT_ACCOUNT: (0, CommandFlag.HALT),
+    CommandKind.REGISTER: (0, CommandFlag.CARRIED),
 }
 """What `flags` may be, by kind; 0 for the others."""

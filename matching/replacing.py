@@ -26,7 +26,7 @@ from matching.codes import (
 )
 from matching.compile import inline, kernel
 from matching.incoming import limit_index
-from matching.ladder import pull
+from matching.ladder import pull, top
 from matching.layout import POST_ONLY, WAITING
 from matching.orders import ENDED, enter, named_order, remove_order, shown_if_resting
 from matching.records import NANOSECONDS
@@ -139,9 +139,8 @@ def replace_means(m, order, price, total, open_after):
     money = i64(0)
     if i64(order["side"]) == BUY:
         fraction = i64(order["fee_fraction"])
-        before = worst_price(instrument, i64(order["price"]))
         money = reserve(instrument, worst_price(instrument, price), open_after, fraction)
-        money -= reserve(instrument, before, leaves, fraction)
+        money -= i64(order["held"])
     return means_reason(
         m, account_id, instrument_id, i64(order["side"]), money, open_after - leaves
     )
@@ -155,7 +154,7 @@ def replace_meets(m, order, price):
     if (i64(order["mode"]) & POST_ONLY) == 0 or i64(instrument["phase"]) != CONTINUOUS:
         return NONE
     side = i64(order["side"])
-    if i64(m.tops[instrument_id * 4 + 1 - side]) >= limit_index(instrument, side, price):
+    if top(m, instrument_id, 1 - side) >= limit_index(instrument, side, price):
         return REFUSED_POST_ONLY
     return NONE
 

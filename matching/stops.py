@@ -5,8 +5,17 @@ import numpy as np
 from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
 from matching.compile import inline, kernel
 from matching.incoming import ROOM, drop, may_rest, note_price, start
-from matching.ladder import level_at, next_below, price_at, pull
-from matching.layout import WAITING
+from matching.ladder import (
+    first,
+    following,
+    is_order,
+    level_at,
+    next_below,
+    price_at,
+    pull,
+    top,
+)
+from matching.layout import BUY_STOPS, SELL_STOPS, WAITING
 from matching.listing import sort_list
 from matching.orders import shown_if_resting
 from matching.report import report, room
@@ -14,15 +23,13 @@ from matching.stages import QUEUE, SWEEP
 
 i64 = np.int64
 
-BUY_STOPS, SELL_STOPS = 2, 3
-
 
 @kernel
 def collect_book(m, instrument_id, book, size):
     """Add the stops of one side that the traded prices reach to the list; returns its size."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
-    index = i64(m.tops[instrument_id * 4 + book])
+    index = top(m, instrument_id, book)
     while index != 0:
         stop = price_at(instrument, book, index)
         if (book == BUY_STOPS and stop > state["traded_high"]) or (
@@ -30,12 +37,12 @@ def collect_book(m, instrument_id, book, size):
         ):
             break
         distance = abs(stop - state["base_price"])
-        slot = i64(m.levels[level_at(instrument, book, index)]["head"])
-        while slot != 0:
+        slot = first(m, level_at(instrument, book, index))
+        while is_order(m, slot):
             m.keys[size] = (distance << 32) + i64(m.orders[slot]["accepted"])
             m.slots[size] = slot
             size += 1
-            slot = i64(m.orders[slot]["next"])
+            slot = following(m, slot)
         index = next_below(m, instrument, book, index)
     return size
 
@@ -61,8 +68,7 @@ def trigger(m, instrument_id):
     state = m.state[0]
     if state["traded_high"] == 0:
         return
-    tops = instrument_id * 4
-    if i64(m.tops[tops + BUY_STOPS]) != 0 or i64(m.tops[tops + SELL_STOPS]) != 0:
+    if top(m, instrument_id, BUY_STOPS) != 0 or top(m, instrument_id, SELL_STOPS) != 0:
         collect_wave(m, instrument_id)
 
 

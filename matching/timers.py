@@ -7,6 +7,7 @@ holds more than the live orders and the instruments' own times.
 import numpy as np
 
 from matching.compile import inline, kernel
+from matching.layout import TIMED
 from matching.records import NANOSECONDS
 
 i64 = np.int64
@@ -26,6 +27,7 @@ def place(m, at, due, rank, slot, phase):
     timer["phase"] = phase
     if slot != 0:
         m.orders[slot]["timer"] = at
+        m.orders[slot]["mode"] = i64(m.orders[slot]["mode"]) | TIMED
 
 
 @inline
@@ -86,6 +88,7 @@ def remove(m, hole):
     slot = i64(m.timers[hole]["slot"])
     if slot != 0:
         m.orders[slot]["timer"] = 0
+        m.orders[slot]["mode"] = i64(m.orders[slot]["mode"]) & ~TIMED
     last = state["timers"]
     state["timers"] = last - 1
     if hole != last:

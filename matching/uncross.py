@@ -4,11 +4,19 @@ import numpy as np
 
 from matching.codes import FLAG_AUCTION
 from matching.compile import inline, kernel
-from matching.incoming import ROOM, finish, note_price, prevent, same_owner, trade_events
-from matching.ladder import index_at, level_at, price_at, pull
+from matching.incoming import ROOM, finish, note_price, prevent, same_owner, trade, trade_events
+from matching.ladder import (
+    first,
+    following,
+    index_at,
+    is_order,
+    level_at,
+    price_at,
+    pull,
+    top,
+)
 from matching.layout import STP_MASK
 from matching.report import room
-from matching.risk import settle
 
 i64 = np.int64
 
@@ -17,10 +25,10 @@ i64 = np.int64
 def level_leaves(m, instrument, book, index):
     """Open quantity of a level, hidden parts included."""
     total = i64(0)
-    slot = i64(m.levels[level_at(instrument, book, index)]["head"])
-    while slot != 0:
+    slot = first(m, level_at(instrument, book, index))
+    while is_order(m, slot):
         total += i64(m.orders[slot]["leaves"])
-        slot = i64(m.orders[slot]["next"])
+        slot = following(m, slot)
     return total
 
 
@@ -32,8 +40,8 @@ def uncross_price(m, instrument_id):
     Cost: the ticks between the best ask and the best bid, and the orders on them.
     """
     instrument = m.instruments[instrument_id]
-    bid = i64(m.tops[instrument_id * 4])
-    ask = i64(m.tops[instrument_id * 4 + 1])
+    bid = top(m, instrument_id, 0)
+    ask = top(m, instrument_id, 1)
     if bid == 0 or ask == 0:
         return i64(0)
     high = price_at(instrument, 0, bid)
@@ -79,14 +87,14 @@ def pair_off(m, c, instrument_id):
     price = state["cross_price"]
     rate = i64(instrument["maker_rate"])
     while True:
-        bid = i64(m.tops[instrument_id * 4])
-        ask = i64(m.tops[instrument_id * 4 + 1])
+        bid = top(m, instrument_id, 0)
+        ask = top(m, instrument_id, 1)
         if bid < index_at(instrument, 0, price) or ask < index_at(instrument, 1, price):
             return True
         if room(m) < ROOM:
             return False
-        older_slot = i64(m.levels[level_at(instrument, 0, bid)]["head"])
-        newer_slot = i64(m.levels[level_at(instrument, 1, ask)]["head"])
+        older_slot = first(m, level_at(instrument, 0, bid))
+        newer_slot = first(m, level_at(instrument, 1, ask))
         if m.orders[older_slot]["accepted"] > m.orders[newer_slot]["accepted"]:
             older_slot, newer_slot = newer_slot, older_slot
         older, newer = m.orders[older_slot], m.orders[newer_slot]
@@ -95,8 +103,7 @@ def pair_off(m, c, instrument_id):
             prevent(m, c, newer_slot, older_slot, mode)
         else:
             quantity = min(i64(older["leaves"]), i64(newer["leaves"]))
-            older_fee = settle(m, older, instrument, price, quantity, rate)
-            newer_fee = settle(m, newer, instrument, price, quantity, rate)
+            older_fee, newer_fee = trade(m, instrument, older, newer, price, quantity, rate, rate)
             older["shown"] = min(i64(older["shown"]), i64(older["leaves"]))
             newer["shown"] = min(i64(newer["shown"]), i64(newer["leaves"]))
             trade_events(m, c, older, newer, price, quantity, older_fee, newer_fee, FLAG_AUCTION)

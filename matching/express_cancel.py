@@ -1,0 +1,93 @@
+"""The express lane's cancels."""
+
+import numpy as np
+
+from matching.codes import CANCELLED, REQUESTED
+from matching.compile import inline
+from matching.express_new import DONE, LEFT
+from matching.identity import entry_at, give_back_page, place_at
+from matching.ladder import unlink, vanish
+from matching.risk import deposit_for, position_at
+from matching.words import (
+    LOW,
+    ORDER_SIDE_AT,
+    REASON_AT,
+    SIDE_AT,
+    SPECIAL,
+    WORDS,
+    below,
+    copy_stamp,
+    either,
+)
+
+i64 = np.int64
+
+
+@inline
+def cancel_resting(m, at):
+    """CANCEL of an order that rests. Returns LEFT or DONE."""
+    c = m.commands[at]
+    state = m.state[0]
+    session_id, target = i64(c["session"]), i64(c["target_ref"])
+    if (
+        not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
+        or not below(target - 1, state["refs"] - 1)
+        or session_id >= len(m.sessions)
+        or i64(m.sessions[session_id]["opened"]) == 0
+    ):
+        return LEFT
+    entry = entry_at(m, session_id, target)
+    page = i64(m.directory[entry])
+    place = place_at(page, target)
+    slot = i64(m.pages[place])
+    if slot == 0 or m.order_words[slot * WORDS + 7] & SPECIAL != 0:
+        return LEFT
+    side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
+    write_cancelled(m, at, slot, side)
+    m.pages[place] = 0
+    live = i64(m.page_live[page]) - 1
+    m.page_live[page] = live
+    if live == 0:
+        give_back_page(m, entry, page)
+    take_out(m, slot, side)
+    return DONE
+
+
+@inline
+def write_cancelled(m, at, slot, side):
+    """Append the CANCELLED event."""
+    state = m.state[0]
+    own, out = slot * WORDS, state["events"] * WORDS
+    state["events"] += 1
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = i64(m.commands[at]["user_ref"])
+    m.event_words[out + 3] = m.order_words[own + 1]  # price and leaves
+    m.event_words[out + 4] = m.order_words[own + 5] & ~LOW  # cumulative
+    m.event_words[out + 5] = m.order_words[own + 3]
+    m.event_words[out + 6] = m.order_words[own + 4]
+    m.event_words[out + 7] = CANCELLED | side << SIDE_AT | REQUESTED << REASON_AT
+
+
+@inline
+def take_out(m, slot, side):
+    """Free an order's place, slot, money and capacity."""
+    state = m.state[0]
+    order = m.orders[slot]
+    account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
+    price, leaves = i64(order["price"]), i64(order["leaves"])
+    order["instrument"] = 0
+    order["leaves"] = 0
+    instrument = m.instruments[instrument_id]
+    if unlink(m, slot):
+        low, high = i64(instrument["low"]), i64(instrument["high"])
+        vanish(m, instrument_id, side, either(side, price - low, high - price) + 1)
+    m.links[slot]["next"] = state["free_slot"]
+    state["free_slot"] = slot
+    position_id = position_at(m, instrument_id, account_id)
+    opened = i64(m.position_words[position_id * 4 + 2 + side])
+    m.position_words[position_id * 4 + 2 + side] = opened - leaves
+    uncovered = opened - i64(m.positions[position_id]["net"])
+    deposit = deposit_for(instrument, uncovered) - deposit_for(instrument, uncovered - leaves)
+    freed = either(side, order["held"], deposit)
+    m.accounts[account_id]["free"] += freed
+    m.account_words[account_id * 16 + 1 + side] -= freed
