@@ -1,0 +1,52 @@
+"""`suanshi top`: the market on a screen."""
+
+from pathlib import Path
+
+import click
+
+from exchange.commands import options, wire_options
+from exchange.commands.wire_options import open_client
+
+
+@click.command()
+@click.option("--contract", default="", help="Only instruments whose symbol starts so.")
+@wire_options.connection
+@wire_options.key("east-1")
+@options.as_json
+def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
+    """Watch best prices, phases and the day's volume; with --json once, for a program.
+
+    全屏查看最优报价、交易阶段与当日成交，也可一次性输出。
+    """
+    from feeds.errors import TimedOut
+    from feeds.records import Channel
+
+    if not as_json:
+        _require_textual()
+    with open_client(connection, key) as client:
+        market = client.market
+        client.wait_for(lambda: market.defined or None)
+        for channel in (Channel.TOP, Channel.STATISTICS, Channel.STATUS):
+            market.follow(channel)
+        if not as_json:
+            from exchange.screen import Screen
+
+            Screen(client, contract).run()
+            return
+        try:
+            known = (market.tops, market.statistics, market.phases)
+            count = len(market.definitions)
+            client.wait_for(lambda: all(len(each) == count for each in known) or None)
+        except TimedOut:
+            pass
+        from exchange.commands.console import print_json
+        from exchange.market_rows import rows
+
+        print_json([row.as_dict() for row in rows(market, contract)])
+
+
+def _require_textual() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("textual") is None:
+        raise click.UsageError("the screen needs the extra `tui`: pip install 'suanshi[tui]'")

@@ -1,0 +1,79 @@
+"""Taking a trade back on an operator's word: the machine's BUST, filled in from the trade's fills.
+
+The machine does not remember its trades, so only the venue sends it a BUST: it knows what the
+trade was, and whether it was taken back before, from the reports of the day.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.messages import BustTrade, RefusalReason, TradeBusted
+from feeds.streams import Streams
+from matching.records import COMMAND, CommandKind, EventFlag, EventKind, Reason, Side
+
+Records = NDArray[np.void]
+
+
+class BustRefused(Exception):
+    """Why a trade is not taken back."""
+
+    def __init__(self, reason: RefusalReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def bust_command(
+    streams: Streams, asked: BustTrade, session: int, now_ns: int, sequence: int
+) -> Records:
+    """The BUST of a trade as it was, in the name of an operator's session.
+
+    Raises BustRefused for a trade that is not of the day, is of another instrument, or was taken
+    back already. Its user_ref is 0: it uses none of the session's.
+    """
+    trade_id = asked.trade_id
+    fills = streams.fills_of(trade_id)
+    if not len(fills):
+        text = f"the day has no trade {trade_id}"
+        raise BustRefused(RefusalReason.UNKNOWN, text)
+    assert sorted(fills["side"].tolist()) == [Side.BUY, Side.SELL], trade_id
+    taker_flag = fills["flags"] & EventFlag.TAKER
+    assert sorted(taker_flag.tolist()) == [0, EventFlag.TAKER], trade_id
+    maker = fills[np.argmin(taker_flag)]
+    buy, sell = fills[np.argsort(fills["side"])]
+    if int(maker["instrument"]) != asked.instrument:
+        text = f"trade {trade_id} is of instrument {maker['instrument']}, not of {asked.instrument}"
+        raise BustRefused(RefusalReason.UNKNOWN, text)
+    if trade_id in streams.busted:
+        text = f"trade {trade_id} was taken back already"
+        raise BustRefused(RefusalReason.BUSTED_ALREADY, text)
+    command = np.zeros(1, COMMAND)
+    command["kind"] = CommandKind.BUST
+    command["sequence"], command["time_ns"] = sequence, now_ns
+    command["session"] = session
+    command["target_ref"], command["instrument"] = trade_id, asked.instrument
+    command["price"], command["quantity"] = maker["price"], maker["quantity"]
+    command["account"], command["stop"] = buy["account"], buy["fee_fen"]
+    command["seller"], command["display"] = sell["account"], sell["fee_fen"]
+    command["side"] = maker["side"]
+    return command
+
+
+def busted_of(events: Records, trade_id: int) -> TradeBusted:
+    """What the machine made of a BUST. Raises BustRefused with the machine's reason."""
+    if events["kind"][0] == EventKind.REJECTED:
+        reason = Reason(int(events["reason"][0])).name
+        text = f"trade {trade_id} stands: {reason}"
+        raise BustRefused(RefusalReason.REJECTED, text)
+    assert events["kind"].tolist() == [EventKind.BUSTED, EventKind.BUSTED]
+    buy, sell = events[np.argsort(events["side"])]
+    return TradeBusted(
+        sequence=int(buy["sequence"]),
+        trade_id=trade_id,
+        instrument=int(buy["instrument"]),
+        price=int(buy["price"]),
+        quantity=int(buy["quantity"]),
+        buyer=int(buy["account"]),
+        seller=int(sell["account"]),
+        buyer_fee_fen=int(buy["fee_fen"]),
+        seller_fee_fen=int(sell["fee_fen"]),
+    )

@@ -1,0 +1,200 @@
+"""The asynchronous client: the same names as `feeds.client`, awaited.
+
+async with await connect("venue/connection.toml", "venue/keys/east-1.secret") as client:
+    order = await client.orders.new(account=1, instrument=7, side=Side.BUY, quantity=5, price=9)
+    async for report in client.reports():
+        ...
+
+Heartbeats go out while something is awaited of it. With `cancel_on_disconnect` that must happen
+more often than every `silence_ms_max`, or the venue takes the program for gone.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import zmq
+
+from feeds import ordering
+from feeds.book import Book
+from feeds.broker import Broker, Records
+from feeds.client import TIMEOUT_S
+from feeds.client_setting import Connection
+from feeds.errors import TimedOut
+from feeds.keys import Secret
+from feeds.messages import Message, OrderStatusRequest, Reply
+from feeds.orders_book import OrdersBook
+from feeds.records import Channel
+from feeds.reports import Report
+from feeds.tape import Trade
+from matching.records import Side
+
+T = TypeVar("T")
+_TURN_S = 0.05
+"""libzmq's descriptors tell of changes only; looking again this often misses nothing for long."""
+
+
+async def connect(
+    connection: Connection | str | Path,
+    key: Secret | str | Path,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    **options: Any,
+) -> "AsyncClient":
+    """A client that is logged on; as `feeds.client.connect`, awaited."""
+    client = AsyncClient(connection, key, **options)
+    client.timeout_s = timeout_s
+    try:
+        await client.wait_for(lambda: client.is_connected or None)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+class AsyncOrders:
+    """New orders, and what becomes of them; each call awaits the venue's answer."""
+
+    def __init__(self, client: "AsyncClient") -> None:
+        self._client = client
+
+    async def new(
+        self, account: int, instrument: int, side: Side, quantity: int, price: int = 0, **more: Any
+    ) -> Report:
+        """Place an order; returns its acceptance. Raises as `feeds.client.Orders.new`."""
+        order = ordering.new_order(account, instrument, side, quantity, price, **more)
+        return await self._client.ask(order)
+
+    async def replace(self, target_ref: int, quantity: int, price: int = 0, **more: Any) -> Report:
+        """Change an order."""
+        return await self._client.ask(ordering.replace_order(target_ref, quantity, price, **more))
+
+    async def cancel(self, target_ref: int) -> Report:
+        """Cancel an order."""
+        return await self._client.ask(ordering.cancel_order(target_ref))
+
+    async def cancel_all(self, account: int = 0, instrument: int = 0) -> Report:
+        """Cancel all orders of the session, or of one account or instrument."""
+        return await self._client.ask(ordering.cancel_all(account, instrument))
+
+    async def status(self, user_ref: int) -> Report:
+        """The last report of an order."""
+        self._client.say(OrderStatusRequest(user_ref=user_ref))
+        return await self._client.wait_for(self._client._status)
+
+
+class AsyncClient(Broker):
+    """A session and its market data, for programs with an event loop."""
+
+    timeout_s = TIMEOUT_S
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.orders = AsyncOrders(self)
+
+    async def ask(self, commands: Records) -> Report:
+        """Send one command and await its answer."""
+        ref = self._send_awaited(commands)
+        return await self.wait_for(lambda: self._answer_of(ref))
+
+    async def request(self, message: Message) -> Reply:
+        """Send an operator's request and await its reply."""
+        self.say(message)
+        return cast(Reply, await self.wait_for(self._reply))
+
+    async def reports(self, timeout_s: float | None = None) -> AsyncIterator[Report]:
+        """Reports as they come; ends when none came for so long (None: never ends)."""
+        while True:
+            self._sort()
+            while self._inbox:
+                yield self._inbox.popleft()
+            try:
+                await self.wait_for(lambda: bool(self.dialogue.reports) or None, timeout_s)
+            except TimedOut:
+                return
+
+    async def instrument(self, symbol: int | str) -> int:
+        """The number of a symbol. Raises KeyError where there is no such instrument."""
+        market = self.market
+        await self.wait_for(lambda: market.defined or None)
+        for number, each in market.definitions.items():
+            if symbol in (number, each.symbol):
+                return number
+        raise KeyError(f"there is no instrument {symbol}")
+
+    async def book(self, instrument: int | str) -> Book:
+        """The book of an instrument, whole; kept up to date by whatever is awaited."""
+        book = self.market.book(await self.instrument(instrument))
+        await self.wait_for(lambda: book.is_whole or None)
+        return book
+
+    async def orders_book(self, instrument: int | str) -> OrdersBook:
+        """The orders of an instrument, whole and without names; kept up to date likewise."""
+        book = self.market.orders_book(await self.instrument(instrument))
+        await self.wait_for(lambda: book.is_whole or None)
+        return book
+
+    async def trades(
+        self, instrument: int | str | None = None, timeout_s: float | None = None
+    ) -> AsyncIterator[Trade]:
+        """Trades as they come; ends when none came for so long (None: never ends)."""
+        number = None if instrument is None else await self.instrument(instrument)
+        self.market.follow(Channel.TRADES, number)
+        queue = self.market.trades
+        while True:
+            while queue:
+                yield queue.popleft()
+            try:
+                await self.wait_for(lambda: bool(queue) or None, timeout_s)
+            except TimedOut:
+                return
+
+    async def wait_for(self, found: Callable[[], T | None], timeout_s: float | None = -1.0) -> T:
+        """Pump until `found` gives something. Raises TimedOut, and what ends the session."""
+        if timeout_s is not None and timeout_s < 0:
+            timeout_s = self.timeout_s
+        end_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            self.take()
+            value = found()
+            if value is not None:
+                return value
+            self.check()
+            left_s = _TURN_S if end_s is None else end_s - time.monotonic()
+            if left_s <= 0:
+                raise TimedOut(f"{self.connection.venue}: no answer in {timeout_s:g} s")
+            await self._changed(min(left_s, _TURN_S))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    async def _changed(self, timeout_s: float) -> None:
+        """Wait until a socket has news."""
+        loop = asyncio.get_running_loop()
+        news: asyncio.Future[None] = loop.create_future()
+        sockets = [self.link.socket, self.link.monitor]
+        if self._market is not None:
+            sockets += [self._market.socket, self._market.recovery]
+        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets]
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, _set, news)
+        try:
+            if any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets):
+                return
+            await asyncio.wait_for(asyncio.shield(news), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            for descriptor in descriptors:
+                loop.remove_reader(descriptor)
+            news.cancel()
+
+
+def _set(news: "asyncio.Future[None]") -> None:
+    if not news.done():
+        news.set_result(None)

@@ -1,0 +1,53 @@
+"""Where the wire's kernels are compiled: like the machine's, in a cache that knows its sources."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from matching import compile as machine
+
+JIT_DISABLED = machine.JIT_DISABLED
+
+
+KERNELS = (
+    "admission", "compile", "derivation", "derive", "draining", "ladders", "messages", "records",
+    "splitting",
+)  # fmt: skip
+"""Modules with kernels, or with constants that kernels use."""
+
+
+def cache_folder() -> Path:
+    """Named by the sources of the kernels and by those of the machine, whose records they read."""
+    digest = hashlib.sha256()
+    for name in KERNELS:
+        digest.update(name.encode() + b"\0" + (Path(__file__).parent / f"{name}.py").read_bytes())
+    folder = machine.cache_folder()
+    return folder.with_name(f"feeds-{digest.hexdigest()[:16]}-{folder.name.partition('-')[2]}")
+
+
+def is_compiled() -> bool:
+    """Whether a start finds the kernels in the cache."""
+    return JIT_DISABLED or any(cache_folder().rglob("*.derive-*.nbc"))
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls: cached on disk."""
+    return machine.entry(function, cache_folder())
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that only an entry calls, without counting references.
+
+    The entry's caller keeps the arrays alive; counting would cost several times the work itself.
+    """
+    return numba.njit(error_model="numpy", no_cpython_wrapper=True, _nrt=False)(function)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Compile a small function into the kernels that call it."""
+    return numba.njit(error_model="numpy", no_cpython_wrapper=True, forceinline=True, _nrt=False)(
+        function
+    )
