@@ -10,16 +10,24 @@ from typing import NoReturn
 
 import click
 
+from exchange.commands.admin import admin
 from exchange.commands.contracts import contracts
+from exchange.commands.day import day
+from exchange.commands.deliver import claim, deliver
 from exchange.commands.demo import demo
 from exchange.commands.doctor import doctor
 from exchange.commands.flow import flow
 from exchange.commands.group import BilingualGroup
+from exchange.commands.keys import keys
 from exchange.commands.ledger import ledger
 from exchange.commands.outcome import ExitCode, is_closed_pipe, verdict
 from exchange.commands.replay import replay
+from exchange.commands.serve import serve
 from exchange.commands.settle import settle
+from exchange.commands.top import top
+from exchange.commands.trade import trade
 from exchange.commands.verify import verify
+from exchange.commands.voucher import voucher
 
 
 @click.group(
@@ -38,7 +46,11 @@ def suanshi(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, contracts, flow, replay, settle, verify, ledger, doctor):
+for command in (
+    demo,
+    contracts, keys, serve, admin, trade, top, flow, replay,
+    settle, day, voucher, deliver, claim, verify, ledger, doctor,
+):  # fmt: skip
     suanshi.add_command(command)
 
 

@@ -15,6 +15,8 @@ TICK_FEN_MAX = 10**6
 BAND_TICKS_MAX = 2**18
 INT32_MAX = 2**31 - 1
 MONEY_MAX_FEN = 2**53
+FUNDER_CAP_MAX_FEN = 10**12
+"""So that a ceiling times the weights fits 64 bits."""
 
 
 class Problem(NamedTuple):
@@ -103,16 +105,18 @@ def _contract_prices(contract: Contract) -> Problem | None:
 def check_programme(programme: Programme, hubs: Mapping[str, Hub]) -> Problem | None:
     """Dates are days in order, funders are named, and caps are money that arithmetic can hold."""
     days = []
-    for key in ("effective_from", "effective_until"):
+    for key in ("effective_from", "effective_until", "signed_from"):
         text = getattr(programme, key)
         if text is None:
             continue
         try:
-            days.append(date.fromisoformat(text))
+            day = date.fromisoformat(text)
         except ValueError:
             return Problem(key, f"`{key}` must be a day YYYY-MM-DD, got {text!r}")
-        if days[-1].isoformat() != text:
+        if day.isoformat() != text:
             return Problem(key, f"`{key}` must be a day YYYY-MM-DD, got {text!r}")
+        if key != "signed_from":
+            days.append(day)
     if len(days) == 2 and days[1] < days[0]:
         return Problem("effective_until", "`effective_until` is before `effective_from`")
     if not programme.funders:
@@ -125,7 +129,19 @@ def check_programme(programme: Programme, hubs: Mapping[str, Hub]) -> Problem | 
             return Problem(
                 f"compute_hubs[{index}]", f"`compute_hubs` names {hub}, which no [[hubs]] defines"
             )
-    for key in ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen"):
+    for funder, cap_fen in programme.funder_caps_fen.items():
+        if funder not in programme.funders:
+            return Problem(f"funder_caps_fen.{funder}", f"`{funder}` is not one of the funders")
+        if problem := _at_most(f"funder_caps_fen.{funder}", cap_fen, FUNDER_CAP_MAX_FEN):
+            return problem
+    if programme.rule == "in-proportion" and programme.side == "buyer":
+        return Problem("rule", "`in-proportion` is for suppliers' yearly share-out only")
+    if programme.spend_counts_back and programme.firm_spend_min_fen is None:
+        return Problem("spend_counts_back", "`spend_counts_back` needs `firm_spend_min_fen`")
+    for key in (
+        "per_agreement_cap_fen", "per_firm_year_cap_fen", "per_firm_year_redeemed_cap_fen",
+        "pool_year_fen", "firm_spend_min_fen",
+    ):  # fmt: skip
         if problem := _at_most(key, getattr(programme, key) or 0, MONEY_MAX_FEN):
             return problem
     return None

@@ -1,7 +1,8 @@
 """The venue's definition: chips, hubs, contracts and voucher programmes, read from TOML.
 
 A definition is a folder, or one file. Each TOML file of a folder (and of folders in it) holds any
-of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`; they are read in order of
+of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`, `[[programmes_on]]`;
+they are read in order of
 their names and put together. The entries are the registry's own structs, so what is read here is
 what a day log stores.
 """
@@ -18,6 +19,7 @@ from exchange.contract_rules import (
     check_hub,
     check_programme,
 )
+from exchange.programmes import ProgrammeOn, check_pools, switch_on
 from exchange.toml_file import BadFile, read_toml
 from ledger.registry import Chip, Contract, Hub, Programme, Record
 
@@ -33,6 +35,7 @@ class VenueFile(Record, frozen=True, kw_only=True):
     hubs: tuple[Hub, ...] = ()
     contracts: tuple[Contract, ...] = ()
     programmes: tuple[Programme, ...] = ()
+    programmes_on: tuple[ProgrammeOn, ...] = ()  # published ones, with settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +66,31 @@ def read_venue(path: str | Path | None = None) -> Venue:
         chips=tuple(chip for _, content in files for chip in content.chips),
         hubs=tuple(hub for _, content in files for hub in content.hubs),
         contracts=tuple(contract for _, content in files for contract in content.contracts),
-        programmes=tuple(rule for _, content in files for rule in content.programmes),
+        programmes=_programmes(files, {hub.code: hub for _, c in files for hub in c.hubs}),
     )
     if not venue.contracts:
         raise BadFile(f"{root}: has no [[contracts]]")
     return venue
+
+
+def _programmes(files: list[tuple[str, VenueFile]], hubs: dict[str, Hub]) -> tuple[Programme, ...]:
+    """The venue's own programmes and the published ones that it switches on, file by file."""
+    found: list[Programme] = []
+    for name, content in files:
+        found += content.programmes
+        for index, choice in enumerate(content.programmes_on):
+            programme = switch_on(choice)
+            problem = programme if isinstance(programme, Problem) else None
+            if not isinstance(programme, Problem):
+                found.append(programme)
+                problem = check_programme(programme, hubs) or check_pools(found)
+                if any((each.id, each.version) == (programme.id, programme.version)
+                       for each in found[:-1]):  # fmt: skip
+                    problem = Problem("id", f"`{programme.id}` is defined twice")
+            if problem is not None:
+                place = f"$.programmes_on[{index}].{problem.key}"
+                raise BadFile(f"{name}: {problem.text} - at `{place}`")
+    return tuple(found)
 
 
 def list_contracts(venue: Venue) -> list[dict[str, Any]]:

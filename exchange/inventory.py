@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from exchange.calendar import HOUR_S
 from ledger.registry import Registry
-from matching.records import CommandKind
+from matching.records import CommandFlag, CommandKind
 
 
 def inventory_breaches(registry: Registry, commands: npt.NDArray[np.void]) -> list[str]:
@@ -61,7 +61,8 @@ def _registered(
     contracts = {contract.code: contract for contract in registry.contracts}
     instruments = {instrument.id: instrument for instrument in registry.instruments}
     rows: list[tuple[int, str, int, str, tuple[str, ...], int]] = []
-    for command in commands[commands["kind"] == CommandKind.REGISTER]:
+    registers = commands["kind"] == CommandKind.REGISTER
+    for command in commands[registers & (commands["flags"] != CommandFlag.CARRIED)]:
         instrument = instruments[int(command["instrument"])]
         contract = contracts[instrument.contract]
         for hour_s in range(instrument.delivery_start_s, instrument.delivery_end_s, HOUR_S):

@@ -52,7 +52,7 @@ class EventTally:
 
     def add(self, events: Records) -> None:
         """Take the next events; nothing of the array is kept."""
-        content = np.ascontiguousarray(events).view(np.uint8).data
+        content = events.tobytes()
         self._digest.update(content)
         self._uncounted += content
         if len(self._uncounted) >= _COUNT_BYTES:

@@ -1,6 +1,6 @@
 """Audit: what must hold in any books, whatever the day was, asked of the books alone."""
 
-from ledger.batches import GENESIS, Head, chain_sha256, lines_sha256
+from ledger.batches import GENESIS, Head, chain_sha256, filled_tables, lines_sha256
 from ledger.books import Books
 from ledger.queries import statements
 
@@ -10,13 +10,20 @@ def audit(books: Books) -> list[str]:
 
     The chain of hashes, the trial balance, flat clearing, escrow equal to what positions are
     worth, no negative cash, pools within their caps, funders paying what was granted, states of
-    vouchers, and the certificate of every voucher row.
+    vouchers, and the certificate of every voucher, position and price.
     """
     faults = _chain(books)
     for sql in statements("audit").values():
         faults += [text for (text,) in books.rows(sql)]
-    for voucher, fault in books.rows(statements("certificate")["violations"]):
-        faults.append(f"certificate: voucher {voucher}: {fault}")
+    return faults + certificate(books)
+
+
+def certificate(books: Books) -> list[str]:
+    """Rows of vouchers, positions and prices that do not follow from the rows before them."""
+    faults = []
+    for what, sql in statements("certificate").items():
+        about = "voucher" if what.startswith("voucher") else "batch"
+        faults += [f"certificate: {about} {number}: {fault}" for number, fault in books.rows(sql)]
     return faults
 
 
@@ -24,14 +31,15 @@ def _chain(books: Books) -> list[str]:
     """Faults of the batches' hashes: of their lines, of each batch, of their order."""
     faults = []
     previous = GENESIS
+    filled = filled_tables(books)
     rows = books.rows(
-        "SELECT id, kind, day::VARCHAR, venue, input_sha256, revision, lines_sha256, "
-        "previous_sha256, sha256 FROM batches ORDER BY id"
+        "SELECT id, kind::VARCHAR, day::VARCHAR, venue, input_sha256, revision, reverses, "
+        "lines_sha256, previous_sha256, sha256 FROM batches ORDER BY id"
     )
     for number, (batch, *head, lines, stored_previous, sha256) in enumerate(rows, 1):
         if batch != number:
             faults.append(f"batches: number {number} is missing, {batch} follows")
-        if lines != lines_sha256(books, batch):
+        if lines != lines_sha256(books, batch, filled=filled.get(batch, set())):
             faults.append(f"batch {batch}: its lines do not have the hash that was sealed")
         if stored_previous != previous:
             faults.append(f"batch {batch}: is not chained to the batch before it")

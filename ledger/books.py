@@ -6,8 +6,10 @@ a crash leaves either no books or empty ones. DuckDB lets no second process open
 writes it; that comes out as one clear line.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -28,7 +30,7 @@ from ledger.errors import (
 )
 from ledger.queries import parameters, script, statements
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 """Of `sql/schema.sql`; books of another version are refused, never guessed at."""
 
 TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", script("schema"), re.MULTILINE))
@@ -36,11 +38,36 @@ TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", script("schema"), re.MULTILINE
 
 
 @cache
-def columns_of(table: str) -> tuple[str, ...]:
-    """Names of a table's columns, in the order of the schema."""
+def _schema() -> dict[str, dict[str, str]]:
+    """The kind of each column of each table: BIGINT, DATE, ENUM, ..."""
     with duckdb.connect(":memory:") as connection:
         connection.execute(script("schema"))
-        return tuple(name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall())
+        return {
+            table: {
+                name: str(kind).partition("(")[0]
+                for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()
+            }
+            for table in TABLES
+        }
+
+
+@cache
+def enum_values(name: str) -> tuple[str, ...]:
+    """The words of an enumeration of the schema, in their order."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(script("schema"))
+        ((values,),) = connection.execute(f"SELECT enum_range(NULL::{name})").fetchall()
+        return tuple(values)
+
+
+def columns_of(table: str) -> tuple[str, ...]:
+    """Names of a table's columns, in the order of the schema."""
+    return tuple(_schema()[table])
+
+
+def types_of(table: str) -> dict[str, str]:
+    """The database's type of each column of a table, without its parameters."""
+    return _schema()[table]
 
 
 Columns = Mapping[str, NDArray[Any]]
@@ -48,7 +75,25 @@ Columns = Mapping[str, NDArray[Any]]
 _CONFIG: dict[str, Any] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "preserve_insertion_order": False,  # who needs an order asks for it; half the cost of a load
+    "threads": len(os.sched_getaffinity(0)),  # DuckDB counts cores that we may not use
 }
+
+
+_loading = ThreadPoolExecutor(1, "loading")
+
+_WRONG_OPTIMIZERS = ("common_subplan",)
+"""Of DuckDB 2.0.0: it takes the two halves of a UNION ALL over one view and filter for the same,
+although they select other columns, and so gives wrong sums (test_ledger_books.py shows it)."""
+
+
+def _connect(path: str) -> duckdb.DuckDBPyConnection:
+    """A connection with our settings."""
+    connection = duckdb.connect(path, config=_CONFIG)
+    known = {name for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
+    if wrong := known.intersection(_WRONG_OPTIMIZERS):
+        connection.execute(f"SET disabled_optimizers = '{','.join(sorted(wrong))}'")
+    return connection
 
 
 class Books:
@@ -61,6 +106,7 @@ class Books:
         self.connection = connection
         self.path = path
         self.read_only = read_only
+        self._loads: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +121,11 @@ class Books:
 
     def close(self) -> None:
         """Write what is pending into the file and let other processes have it."""
-        with _translated(self.path):
-            self.connection.close()
+        try:
+            self._wait()
+        finally:
+            with _translated(self.path):
+                self.connection.close()
 
     def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
         """Run one statement; of `values` it gets those that it names."""
@@ -92,6 +141,13 @@ class Books:
         ((value,),) = self.rows(sql, values)
         return value
 
+    def records(self, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a query, each as a dict by the names of its columns."""
+        with _translated(self.path):
+            cursor = self._run(sql, values)
+            names = [name for name, *_ in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
     def arrays(self, sql: str, values: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
         """A query's columns as numpy arrays; none may hold NULL."""
         with _translated(self.path):
@@ -104,18 +160,34 @@ class Books:
             self._run(statements(file)[name], values)
 
     def run_with(self, columns: Columns, file: str, name: str, **values: Any) -> None:
-        """Run a statement of `sql/<file>.sql` that reads numpy columns as the table `columns`."""
+        """Load by a statement of `sql/<file>.sql`, which reads the table `columns`."""
         self.load(statements(file)[name], columns, values)
 
     def load(self, sql: str, columns: Columns, values: Mapping[str, Any] | None = None) -> None:
-        """Run an `INSERT ... SELECT ... FROM columns`: whole numpy columns, never row by row."""
+        """Begin an `INSERT ... SELECT ... FROM columns`: whole numpy columns, never row by row.
+
+        Loads run one after another on a thread of their own; every other statement waits for them
+        and raises their error. The arrays must not change until then.
+        """
+        self._loads.append(_loading.submit(self._load_now, sql, dict(columns), values))
+
+    def _load_now(
+        self, sql: str, columns: dict[str, NDArray[Any]], values: Mapping[str, Any] | None
+    ) -> None:
         with _translated(self.path):
-            self.connection.register("columns", dict(columns))
+            self.connection.register("columns", columns)
             try:
-                self._run(sql, values)
+                self._statement(sql, values)
             finally:
                 with suppress(duckdb.Error):  # after an error the transaction takes nothing more
                     self.connection.unregister("columns")
+
+    def _wait(self) -> None:
+        """Wait for the loads that have begun; raise the first error among them."""
+        wait(self._loads)
+        loads, self._loads = self._loads, []  # only now: an interrupt leaves them to be waited for
+        for load in loads:
+            load.result()
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
@@ -137,6 +209,7 @@ class Books:
 
     def beside(self, name: str) -> "Books":
         """New books in memory, named `name`, on a second connection that sees these, too."""
+        self._wait()
         with _translated(self.path):
             connection = self.connection.cursor()
             connection.execute(f"ATTACH ':memory:' AS {name}")
@@ -146,6 +219,8 @@ class Books:
 
     def detach(self, home: str, name: str) -> None:
         """Drop the books that `beside` made, and their connection; `home` are these books."""
+        with suppress(LedgerError):
+            self._wait()
         with _translated(self.path):
             self.connection.execute(f"USE {home}")
             self.connection.execute(f"DETACH {name}")
@@ -153,10 +228,16 @@ class Books:
 
     def _abandon(self) -> None:
         """Roll back; a transaction that the database gave up by itself is fine too."""
+        with suppress(LedgerError):
+            self._wait()
         with suppress(duckdb.Error):
             self.connection.execute("ROLLBACK")
 
     def _run(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
+        self._wait()
+        return self._statement(sql, values)
+
+    def _statement(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         with _translated(self.path):
             if not values:
                 return self.connection.execute(sql)
@@ -176,7 +257,7 @@ def create_books(path: str | Path) -> Books:
     growing = target.with_name(target.name + ".new")
     with _translated(str(target)):
         growing.unlink(missing_ok=True)
-        connection = duckdb.connect(str(growing), config=_CONFIG)
+        connection = _connect(str(growing))
     try:
         with _translated(str(target)):
             _lay_out(connection)
@@ -193,7 +274,7 @@ def create_books(path: str | Path) -> Books:
 
 def memory_books() -> Books:
     """Empty books in memory, for recomputing and for tests."""
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = _connect(":memory:")
     _lay_out(connection)
     return Books(connection, ":memory:", read_only=False)
 
@@ -204,7 +285,7 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
     if not target.exists():
         raise NotBooksError(f"{target}: no such file; `settle` creates the books")
     with _translated(str(target)):
-        connection = duckdb.connect(":memory:" if read_only else str(target), config=_CONFIG)
+        connection = _connect(":memory:" if read_only else str(target))
     books = Books(connection, str(target), read_only)
     try:
         if read_only:  # attached, so that books in memory may stand beside them

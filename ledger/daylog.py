@@ -76,6 +76,18 @@ class DayLog:
         """The limits of the machine that ran this day."""
         return Limits(**self.registries[0].limits)
 
+    @property
+    def block_count(self) -> int:
+        """Blocks before the SEAL."""
+        return len(self.registries) + len(self._blocks)
+
+    @property
+    def last_time_ns(self) -> int:
+        """The stamp of the last command; the earliest time there is where there is none."""
+        if not self._blocks:
+            return -(2**63)
+        return int(self._joined(self._blocks[-1:])["time_ns"][-1])
+
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file up to `end`, in hexadecimal; computed when first asked for."""

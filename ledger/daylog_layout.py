@@ -21,6 +21,8 @@ SEAL_MARK = b"SEALED\r\n"
 VENUE_BYTES_MAX = 32
 
 _FILE = struct.Struct("<8sHHHHI32s8sI")
+_BLOCK_HEAD = struct.Struct("<8sIIQQ24s")
+_CHECKSUMS = struct.Struct("<II")
 _BLOCK = struct.Struct("<8sIIQQ24sII")
 _SEAL = struct.Struct("<32sQQQ8s")
 assert _FILE.size == _BLOCK.size == _SEAL.size == CELL
@@ -139,10 +141,10 @@ def pack_block_header(
 
     The header has a checksum of its own, so that a reader trusts no count before it is proved.
     """
-    head = _BLOCK.pack(BLOCK_MAGIC, kind, 0, count, first_sequence, b"", 0, 0)[:-8]
+    head = _BLOCK_HEAD.pack(BLOCK_MAGIC, kind, 0, count, first_sequence, b"")
     head_checksum = zlib.crc32(head, previous)
     checksum = zlib.crc32(payload, head_checksum)
-    return head + struct.pack("<II", head_checksum, checksum), checksum
+    return head + _CHECKSUMS.pack(head_checksum, checksum), checksum
 
 
 def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader | None:

@@ -1,10 +1,10 @@
 """The writer of day logs: append, make durable, seal."""
 
 import os
-from collections.abc import Sequence
+import struct
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,16 @@ from ledger.daylog_layout import (
 from ledger.registry import Registry, encode
 from matching.records import COMMAND
 
+if TYPE_CHECKING:
+    from ledger.daylog import DayLog
+
 BLOCK_COMMANDS_MAX = 1 << 16
 """A longer batch becomes several blocks, so that readers need little at a time."""
+
+FEW = 24
+"""So many commands are sooner checked one by one than by numpy."""
+
+_STAMP = struct.Struct("<Qq48x")  # a command: sequence, time and the rest
 
 
 class DayLogWriter:
@@ -65,11 +73,43 @@ class DayLogWriter:
             raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
         writer = cls(descriptor, path, venue=venue, trading_day=trading_day)
         try:
-            writer._write([header])
+            writer._write(descriptor, header)
         except DayLogUnwritable:
             writer.close()
             raise
         writer._checksum = int.from_bytes(header[-4:], "little")
+        return writer
+
+    @classmethod
+    def resume(cls, log: "DayLog", torn: Path) -> Self:
+        """A writer that goes on after the last whole block of a log without a SEAL.
+
+        What an interrupted write left behind it is moved to the file `torn` first. Raises
+        ValueError for a sealed log, DayLogUnwritable where the file cannot be written.
+        """
+        if log.sealed:
+            raise ValueError(f"{log.path}: sealed, nothing can follow")
+        descriptor = -1
+        try:
+            if log.torn_bytes:
+                with log.path.open("rb") as file:
+                    file.seek(log.end)
+                    torn.write_bytes(file.read(log.torn_bytes))
+            descriptor = os.open(log.path, os.O_WRONLY | os.O_CLOEXEC)
+            os.ftruncate(descriptor, log.end)
+            os.lseek(descriptor, 0, os.SEEK_END)
+            os.fsync(descriptor)
+        except OSError as error:
+            if descriptor >= 0:
+                os.close(descriptor)
+            raise DayLogUnwritable(log.path, f"cannot be continued: {error.strerror}") from None
+        writer = cls(descriptor, log.path, venue=log.venue, trading_day=log.trading_day)
+        writer.next_sequence = log.command_count + 1
+        writer.last_time_ns = log.last_time_ns
+        writer._checksum = log.checksum
+        writer._offset = log.end
+        writer._blocks = log.block_count
+        writer._referenced = True
         return writer
 
     def reference(self, registry: Registry) -> None:
@@ -88,16 +128,18 @@ class DayLogWriter:
 
         Raises ValueError where sequence numbers leave a gap or times go backwards.
         """
-        if commands.dtype != COMMAND or commands.ndim != 1:
+        if (commands.dtype is not COMMAND and commands.dtype != COMMAND) or commands.ndim != 1:
             raise ValueError(f"commands: must be a COMMAND array, got {commands.dtype}")
         if not self._referenced:
             raise ValueError("commands: a REFERENCE block comes first")
-        self._check_stamps(commands)
-        for start in range(0, len(commands), BLOCK_COMMANDS_MAX):
-            batch = np.ascontiguousarray(commands[start : start + BLOCK_COMMANDS_MAX])
-            self._block(BlockKind.COMMANDS, len(batch), batch.view(np.uint8).data)
-            self.next_sequence += len(batch)
-            self.last_time_ns = int(batch["time_ns"][-1])
+        content = commands.tobytes()
+        last_ns = self._check_stamps(commands, content)
+        for start in range(0, len(content), BLOCK_COMMANDS_MAX * CELL):
+            batch = content[start : start + BLOCK_COMMANDS_MAX * CELL]
+            count = len(batch) // CELL
+            self._block(BlockKind.COMMANDS, count, batch)
+            self.next_sequence += count
+        self.last_time_ns = last_ns
 
     def sync(self) -> None:
         """Make everything appended so far durable."""
@@ -142,38 +184,44 @@ class DayLogWriter:
     ) -> None:
         self.close()
 
-    def _check_stamps(self, commands: npt.NDArray[np.void]) -> None:
-        if not len(commands):
-            return
-        sequence, time_ns = commands["sequence"], commands["time_ns"]
-        if sequence[0] != self.next_sequence or (np.diff(sequence) != 1).any():
+    def _check_stamps(self, commands: npt.NDArray[np.void], content: bytes) -> int:
+        """The last command's time. Raises ValueError where numbers or times do not go on."""
+        following, last_ns = self.next_sequence, self.last_time_ns
+        if len(content) <= FEW * CELL:
+            without_gaps = in_time = True
+            for sequence, time_ns in _STAMP.iter_unpack(content):
+                without_gaps &= sequence == following
+                in_time &= time_ns >= last_ns
+                following, last_ns = sequence + 1, time_ns
+        else:
+            sequences, times_ns = commands["sequence"], commands["time_ns"]
+            without_gaps = sequences[0] == following and bool((np.diff(sequences) == 1).all())
+            in_time = times_ns[0] >= last_ns and bool((np.diff(times_ns) >= 0).all())
+            last_ns = int(times_ns[-1])
+        if not without_gaps:
             raise ValueError(f"commands: sequence must go on without gaps at {self.next_sequence}")
-        if time_ns[0] < self.last_time_ns or (np.diff(time_ns) < 0).any():
+        if not in_time:
             raise ValueError("commands: time_ns must never go backwards")
+        return last_ns
 
-    def _block(self, kind: BlockKind, count: int, payload: bytes | memoryview) -> None:
-        self._open_descriptor()
+    def _block(self, kind: BlockKind, count: int, payload: bytes) -> None:
+        descriptor = self._open_descriptor()
         if self.sealed:
             raise ValueError(f"{self.path}: sealed, nothing can follow")
         header, checksum = pack_block_header(
             kind, count, self.next_sequence, self._checksum, payload
         )
-        self._write([header, payload])
+        self._write(descriptor, header + payload)
         self._checksum = checksum
         self._blocks += 1
 
-    def _write(self, parts: Sequence[bytes | memoryview]) -> None:
-        """All bytes of all parts; the kernel may take them in several bites."""
-        rest = [memoryview(part) for part in parts]
-        size = sum(part.nbytes for part in rest)
-        assert size % CELL == 0
+    def _write(self, descriptor: int, whole: bytes) -> None:
+        """All of it; the kernel may take it in several bites."""
+        size = len(whole)
         try:
-            while rest:
-                taken = os.writev(self._open_descriptor(), rest)
-                while rest and taken >= rest[0].nbytes:
-                    taken -= rest.pop(0).nbytes
-                if taken:
-                    rest[0] = rest[0][taken:]
+            taken = os.write(descriptor, whole)
+            while taken < size:
+                taken += os.write(descriptor, whole[taken:])
         except OSError as error:
             self._broken = True
             raise DayLogUnwritable(

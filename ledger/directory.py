@@ -4,7 +4,8 @@ They are written again with every day, because firms move and programmes change:
 books is judged by what was in force when it was written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,13 +14,18 @@ from numpy.typing import NDArray
 
 from ledger.books import Books
 from ledger.errors import InputError
+from ledger.names import Names
 from ledger.registry import Programme, Registry
+from ledger.registry_check import check_registry, check_versions
 
 _SHANGHAI_S = 8 * 3600
-_DAY_S = 86_400
+DAY_S = 86_400
+EPOCH = date(1970, 1, 1)
 
 UNDIVIDED = "undivided"
 """The funder of a programme that names none."""
+
+Integers = NDArray[np.int64]
 
 
 def shanghai_day(time_s: int) -> date:
@@ -28,38 +34,163 @@ def shanghai_day(time_s: int) -> date:
     >>> shanghai_day(1795276800), shanghai_day(1795276799)
     (datetime.date(2026, 11, 22), datetime.date(2026, 11, 21))
     """
-    return date(1970, 1, 1) + timedelta(days=(time_s + _SHANGHAI_S) // _DAY_S)
+    return EPOCH + timedelta(days=(time_s + _SHANGHAI_S) // DAY_S)
 
 
-def write_directory(books: Books, batch: int, registry: Registry) -> None:
-    """Write the registry's names under `batch`.
+def day_number(day: date | str) -> int:
+    """Days since the epoch, as arrays hold dates.
+
+    >>> day_number("1970-01-03")
+    2
+    """
+    return ((date.fromisoformat(day) if isinstance(day, str) else day) - EPOCH).days
+
+
+def day_start_s(day: int) -> int:
+    """When a day, counted from the epoch, begins in Shanghai: seconds since the epoch.
+
+    >>> day_start_s(0)
+    -28800
+    """
+    return day * DAY_S - _SHANGHAI_S
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A day's registry as tables indexed by the registry's own numbers; 0 where it has none.
+
+    `account` and `instrument` lead to the books' numbers, `account_number` and `instrument_number`
+    back. Firms, contracts and programmes are rows, in the order of the registry.
+    """
+
+    registry: Registry
+    names: Names
+    account: Integers
+    account_firm: Integers  # row of its firm
+    account_number: Integers
+    instrument: Integers
+    instrument_number: Integers
+    instrument_contract: Integers  # row of its contract
+    instrument_day: Integers  # day of delivery, days since the epoch
+    instrument_start_s: Integers
+    firm: Integers
+    firm_group: Integers
+    contract: Integers
+    contract_tick_fen: Integers
+    contract_deposit_fen: Integers
+    contract_penalty_bp: Integers
+    contract_reference_ticks: Integers
+
+
+def read_directory(registry: Registry, names: Names) -> Directory:
+    """The tables of a registry; new names get their numbers."""
+    accounts = names.numbers("cash", (each.name for each in registry.accounts))
+    instruments = names.numbers("escrow", (each.symbol for each in registry.instruments))
+    firms = names.numbers("firm", (each.name for each in registry.firms))
+    contracts = names.numbers("contract", (each.code for each in registry.contracts))
+    account_ids = [each.id for each in registry.accounts]
+    instrument_ids = [each.id for each in registry.instruments]
+    firm_row = {each.id: row for row, each in enumerate(registry.firms)}
+    contract_row = {each.code: row for row, each in enumerate(registry.contracts)}
+
+    def column(rows: Sequence[Any], name: str) -> Integers:
+        return np.array([getattr(each, name) for each in rows], dtype=np.int64)
+
+    def by_id(ids: list[int], values: Any) -> Integers:
+        table = np.zeros(max(ids, default=0) + 1, dtype=np.int64)
+        table[ids] = values
+        return table
+
+    def back(numbers: Integers, ids: list[int]) -> Integers:
+        table = np.zeros(len(names), dtype=np.int64)
+        table[numbers] = ids
+        return table
+
+    return Directory(
+        registry=registry,
+        names=names,
+        account=by_id(account_ids, accounts),
+        account_firm=by_id(account_ids, [firm_row[each.firm] for each in registry.accounts]),
+        account_number=back(accounts, account_ids),
+        instrument=by_id(instrument_ids, instruments),
+        instrument_number=back(instruments, instrument_ids),
+        instrument_contract=by_id(
+            instrument_ids, [contract_row[each.contract] for each in registry.instruments]
+        ),
+        instrument_day=by_id(
+            instrument_ids,
+            [day_number(shanghai_day(each.delivery_start_s)) for each in registry.instruments],
+        ),
+        instrument_start_s=by_id(instrument_ids, column(registry.instruments, "delivery_start_s")),
+        firm=firms,
+        firm_group=column(registry.firms, "group"),
+        contract=contracts,
+        contract_tick_fen=column(registry.contracts, "tick_fen"),
+        contract_deposit_fen=column(registry.contracts, "deposit_fen"),
+        contract_penalty_bp=column(registry.contracts, "penalty_bp"),
+        contract_reference_ticks=column(registry.contracts, "reference_ticks"),
+    )
+
+
+def write_directory(books: Books, batch: int, registry: Registry, names: Names) -> Directory:
+    """Write the registry's names under `batch`; its tables.
 
     Raises InputError where names are not unique, where one leads nowhere, or where a programme's
     version says something else than it did before.
     """
-    _check_unique(registry)
-    _check_links(registry)
+    check_registry(registry)
+    directory = read_directory(registry, names)
+    _write_people(books, batch, directory)
+    _write_listing(books, batch, directory)
+    for turn, programme in enumerate(registry.programmes):
+        _write_programme(books, batch, turn, programme, names)
+    check_versions(books, batch)
+    return directory
+
+
+def _write_people(books: Books, batch: int, directory: Directory) -> None:
+    registry = directory.registry
     _load(books, "firms", batch, [
-        (firm.id, firm.name, firm.kind, firm.city, firm.province, firm.group)
-        for firm in registry.firms
+        (
+            firm.id, int(directory.firm[row]), firm.name, firm.kind, firm.city, firm.province,
+            firm.group,
+        )
+        for row, firm in enumerate(registry.firms)
     ])  # fmt: skip
     _load(books, "accounts", batch, [
-        (account.id, account.name, account.role, account.firm) for account in registry.accounts
+        (
+            account.id, int(directory.account[account.id]), account.name, account.role,
+            int(directory.firm[directory.account_firm[account.id]]),
+        )
+        for account in registry.accounts
     ])  # fmt: skip
-    contracts = {contract.code: contract for contract in registry.contracts}
+
+
+def _write_listing(books: Books, batch: int, directory: Directory) -> None:
+    registry = directory.registry
     hubs = {hub.code: hub for hub in registry.hubs}
+    ratings = {chip.code: chip.dense_fp16_tflops for chip in registry.chips}
+    _load(books, "contracts", batch, [
+        (
+            int(directory.contract[row]), each.code, each.product, each.hub, hubs[each.hub].city,
+            hubs[each.hub].province, each.tick_fen, each.deposit_fen, each.penalty_bp,
+        )
+        for row, each in enumerate(registry.contracts)
+    ])  # fmt: skip
+    _load(books, "contract_chips", batch, [
+        (int(directory.contract[row]), chip, ratings.get(chip, 0))
+        for row, each in enumerate(registry.contracts)
+        for chip in each.chips
+    ])  # fmt: skip
     _load(books, "instruments", batch, [
         (
-            instrument.id, instrument.symbol, instrument.contract, contract.hub,
-            hubs[contract.hub].province, contract.tick_fen,
-            shanghai_day(instrument.delivery_start_s).isoformat(),
+            each.id, int(directory.instrument[each.id]), each.symbol,
+            int(directory.contract[directory.instrument_contract[each.id]]),
+            shanghai_day(each.delivery_start_s).isoformat(), each.delivery_start_s,
+            each.delivery_end_s, each.gate_s,
         )
-        for instrument in registry.instruments
-        for contract in (contracts[instrument.contract],)
+        for each in registry.instruments
     ])  # fmt: skip
-    for turn, programme in enumerate(registry.programmes):
-        _write_programme(books, batch, turn, programme)
-    _check_versions(books, batch)
 
 
 def _load(books: Books, table: str, batch: int, rows: list[tuple[int | str, ...]]) -> None:
@@ -75,24 +206,38 @@ def _column(values: tuple[int | str, ...]) -> NDArray[Any]:
     return np.array(values, dtype=np.int64 if isinstance(values[0], int) else object)
 
 
-def _write_programme(books: Books, batch: int, turn: int, programme: Programme) -> None:
+def _write_programme(
+    books: Books, batch: int, turn: int, programme: Programme, names: Names
+) -> None:
+    number = names[f"programme:{programme.id}"]
     row = [
-        batch, turn, programme.id, programme.version, programme.model, programme.side,
-        _day(programme, programme.effective_from),
+        batch, turn, number, programme.id, programme.version, programme.model, programme.side,
+        programme.rule, programme.application, _day(programme, programme.effective_from),
         programme.effective_until and _day(programme, programme.effective_until),
-        programme.rate_bp, programme.per_agreement_cap_fen, programme.per_firm_year_cap_fen,
-        programme.pool_year_fen, list(programme.firm_kinds), list(programme.buyer_cities),
-        list(programme.buyer_provinces), list(programme.compute_hubs),
+        programme.signed_from and _day(programme, programme.signed_from),
+        programme.term_days_max, programme.rate_bp, programme.per_agreement_cap_fen,
+        programme.per_firm_year_cap_fen, programme.per_firm_year_redeemed_cap_fen,
+        programme.pool_year_fen, programme.firm_spend_min_fen, programme.spend_counts_back,
+        programme.claim_days_max, list(programme.firm_kinds), list(programme.kinds_first),
+        list(programme.buyer_cities), list(programme.buyer_provinces), list(programme.compute_hubs),
         list(programme.compute_provinces),
     ]  # fmt: skip
     marks = ", ".join(f"$p{n}" for n in range(len(row)))
     values = {f"p{n}": value for n, value in enumerate(row)}
     books.execute(f"INSERT INTO programmes VALUES ({marks})", values)
-    funders = sorted((programme.funders or {UNDIVIDED: 1}).items())
-    _load(books, "funders", batch, [
-        (programme.id, programme.version, place, name, weight)
-        for place, (name, weight) in enumerate(funders)
-    ])  # fmt: skip
+    for place, (name, weight) in enumerate(funders_of(programme)):
+        values = {
+            "batch": batch, "programme": number, "version": programme.version, "turn": place,
+            "pool": names[f"pool:{programme.id}:{name}"], "name": name, "weight": weight,
+            "cap": programme.funder_caps_fen.get(name),
+        }  # fmt: skip
+        marks = ", ".join(f"${name}" for name in values)
+        books.execute(f"INSERT INTO funders VALUES ({marks})", values)
+
+
+def funders_of(programme: Programme) -> list[tuple[str, int]]:
+    """A programme's funders and their weights, by name: the order in which odd fen are given."""
+    return sorted((programme.funders or {UNDIVIDED: 1}).items())
 
 
 def _day(programme: Programme, text: str) -> date:
@@ -100,65 +245,3 @@ def _day(programme: Programme, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"programme {programme.id}: `{text}` is not a date YYYY-MM-DD") from error
-
-
-def _check_unique(registry: Registry) -> None:
-    _unique("firm", (firm.name for firm in registry.firms))
-    _unique("firm id", (firm.id for firm in registry.firms))
-    _unique("account", (account.name for account in registry.accounts))
-    _unique("account id", (account.id for account in registry.accounts))
-    _unique("instrument", (instrument.symbol for instrument in registry.instruments))
-    _unique("instrument id", (instrument.id for instrument in registry.instruments))
-    _unique("contract", (contract.code for contract in registry.contracts))
-    _unique("programme version", ((each.id, each.version) for each in registry.programmes))
-
-
-def _unique(what: str, names: Iterable[Any]) -> None:
-    seen = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"registry: {what} {name!r} stands there twice")
-        seen.add(name)
-
-
-def _check_links(registry: Registry) -> None:
-    firms = {firm.id for firm in registry.firms}
-    contracts = {contract.code for contract in registry.contracts}
-    hubs = {hub.code for hub in registry.hubs}
-    for account in registry.accounts:
-        _known("account", account.name, "firm", account.firm in firms, account.firm)
-    for instrument in registry.instruments:
-        found = instrument.contract in contracts
-        _known("instrument", instrument.symbol, "contract", found, instrument.contract)
-    for contract in registry.contracts:
-        _known("contract", contract.code, "hub", contract.hub in hubs, contract.hub)
-
-
-def _known(what: str, name: str, /, target: str, found: bool, wanted: int | str) -> None:
-    if not found:
-        raise InputError(f"registry: {what} {name!r} names {target} {wanted!r}, which is not there")
-
-
-def _check_versions(books: Books, batch: int) -> None:
-    """A version of a programme is written once and for all: a change needs a new version."""
-    changed = books.rows(
-        """
-        SELECT id, version FROM programmes WHERE batch <= $batch GROUP BY id, version
-        HAVING count(DISTINCT (model, side, effective_from, effective_until, rate_bp,
-            agreement_cap_fen, firm_cap_fen, pool_cap_fen, firm_kinds, buyer_cities,
-            buyer_provinces, compute_hubs, compute_provinces)) > 1
-        UNION ALL
-        SELECT programme, version FROM (
-            SELECT batch, programme, version, list((name, weight) ORDER BY name) AS shares
-            FROM funders WHERE batch <= $batch GROUP BY batch, programme, version
-        ) GROUP BY programme, version HAVING count(DISTINCT shares) > 1
-        ORDER BY ALL
-        """,
-        {"batch": batch},
-    )
-    if changed:
-        name, version = changed[0]
-        raise InputError(
-            f"programme {name}: version {version} differs from what the books have under that "
-            "number; a change needs a new version"
-        )

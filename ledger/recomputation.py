@@ -22,7 +22,9 @@ def compare(books: Books, registry: Registry, events: Events, input_sha256: str)
     """
     day = registry.trading_day
     batches = books.rows(
-        "SELECT id, kind, input_sha256 FROM batches WHERE day = $day::DATE ORDER BY id",
+        "SELECT id, kind::VARCHAR, input_sha256 FROM standing AS s WHERE day = $day::DATE AND "
+        "(kind = 'settlement' OR kind = 'delivery' AND input_sha256 = (SELECT input_sha256 "
+        "FROM batches AS b WHERE b.id = s.id - 1)) ORDER BY id",
         {"day": day},
     )
     if not batches:

@@ -58,6 +58,7 @@ class Contract(Record, frozen=True, kw_only=True):
     taker_fee_ppm: Ppm
     deposit_fen: NonNegative  # performance deposit per contract sold short
     gate_closure_s: NonNegative  # trading ends this long before delivery
+    penalty_bp: Annotated[int, Meta(ge=0, le=10_000)] = 0  # of the value of what is not delivered
 
 
 class Instrument(Record, frozen=True, kw_only=True):
@@ -131,12 +132,22 @@ class Programme(Record, frozen=True, kw_only=True):
     side: Literal["buyer", "supplier"]
     effective_from: str  # YYYY-MM-DD, by delivery day, inclusive
     effective_until: str | None = None  # inclusive
+    rule: Literal["first-come", "in-proportion"] = "first-come"
+    application: bool = False  # whether a firm must apply and be issued a voucher first
+    signed_from: str | None = None  # agreements whose first buy was before do not count
+    term_days_max: Positive | None = None  # from the first buy to delivery
     rate_bp: Annotated[int, Meta(ge=1, le=10_000)]
     per_agreement_cap_fen: Positive | None = None
     per_firm_year_cap_fen: Positive | None = None
+    per_firm_year_redeemed_cap_fen: Positive | None = None  # counted at redemption
     pool_year_fen: Positive | None = None
+    firm_spend_min_fen: Positive | None = None  # of a firm and year, before anything is paid
+    spend_counts_back: bool = False  # whether spend below the minimum counts once it is reached
+    claim_days_max: Positive | None = None  # a claim not redeemed so long after delivery expires
     funders: dict[str, Positive] = {}
+    funder_caps_fen: dict[str, Positive] = {}  # of a year; a funder not named has none
     firm_kinds: tuple[str, ...] = ()  # eligible kinds of firm; empty: all
+    kinds_first: tuple[str, ...] = ()  # kinds that are served before all others
     buyer_cities: tuple[str, ...] = ()  # empty: all
     buyer_provinces: tuple[str, ...] = ()
     compute_hubs: tuple[Code, ...] = ()  # compute must come from here; empty: anywhere
@@ -150,6 +161,7 @@ class Registry(Record, frozen=True, kw_only=True):
     trading_day: str  # YYYY-MM-DD, Asia/Shanghai
     note: str  # where the day comes from, in words
     limits: dict[str, int]
+    opening_commands: NonNegative = 0  # the head of the log, which carries over the day before
     chips: tuple[Chip, ...] = ()
     hubs: tuple[Hub, ...] = ()
     contracts: tuple[Contract, ...] = ()

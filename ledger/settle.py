@@ -1,30 +1,39 @@
 """Settlement: a trading day's events become certified postings, in one transaction.
 
 Two batches come of it. `settlement`: deposits and withdrawals, the differences to the day's
-settlement prices, escrow, fees. `delivery`: nominations, service agreements, what escrow pays the
-suppliers, vouchers. Settling the same day from the same input again changes nothing.
+settlement prices, escrow, deposits of suppliers, fees. `delivery`: nominations, service agreements,
+what escrow pays the suppliers, vouchers. Settling the same day from the same input again changes
+nothing.
 """
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.batches import Head, next_batch, seal_batch
+from ledger.agreements import Nominated, bundle, next_agreement, open_positions, to_deliver
+from ledger.batches import Head, Known, begin_digest, next_batch, next_revision, or_null, seal_batch
 from ledger.books import Books
-from ledger.directory import write_directory
+from ledger.busts import check_busts
+from ledger.claiming import redeem_and_pay
+from ledger.delivering import Work, deliver_lines, lines_of, nominate_days
+from ledger.directory import Directory, day_number, day_start_s, write_directory
 from ledger.errors import DayOrderError, InputDiffersError, InputError
 from ledger.fills import Fills, read_fills
-from ledger.nomination import nominate
+from ledger.journal import Journal
+from ledger.names import BANK, CLEARING, FEES, Names
+from ledger.netting import Columns, net
 from ledger.registry import Registry
+from ledger.reserving import reserve
+from ledger.statement import closing_cash_fen
 from ledger.summary import Settlement, summarise
-from ledger.vouchers import decide_vouchers
 
 Progress = Callable[[str, int, int], None]
 """Told the stage that begins, how many are done and how many there are."""
 
-_STAGES = ("trades", "netting", "delivery", "vouchers", "hashes")
+_STAGES = ("trades", "netting", "delivery", "vouchers", "hashes", "summary")
 
 Events = NDArray[np.void] | Iterable[NDArray[np.void]]
 
@@ -38,37 +47,71 @@ def settle(
     deliver: bool = True,
     dry_run: bool = False,
     progress: Progress | None = None,
+    lines: list[tuple[Any, ...]] | None = None,
 ) -> Settlement:
     """Settle the registry's trading day from the machine's events; the result in numbers.
 
     `input_sha256` names the input (the day log's hash). `deliver` takes all open positions in the
     registry's instruments as delivered in full; without it they are carried, with their escrow.
-    `dry_run` rolls everything back and tells what would have been posted. Raises LedgerError: the
+    `dry_run` rolls everything back and tells what would have been posted; `lines` gets the day's
+    postings (number, batch, kind, from, to, instrument, fen). Raises LedgerError: the
     day was settled from another input, a later day is settled, events and registry do not fit.
     Where the day is settled already, `events` is not looked at.
     """
-    day = _trading_day(registry)
-    _check_venue(books, registry.venue)
+    day = trading_day(registry)
+    check_venue(books, registry.venue)
     if _is_settled(books, day, input_sha256):
-        return summarise(books, day, already_settled=True)
+        result = summarise(books, day, already_settled=True)
+        if lines is not None:
+            lines += journal_lines(books, result.batches)
+        return result
     tell = progress or (lambda stage, done, total: None)
     tell(_STAGES[0], 0, len(_STAGES))
     fills = read_fills(events, registry)
     with books.transaction(keep=not dry_run):
         settlement = next_batch(books)
-        _net(books, registry, fills, settlement, tell)
+        revision = next_revision(books, day)
+        first_number = next_agreement(books)
+        directory, known, positions = _net(books, registry, fills, settlement, tell)
+        if deliver:  # before the seal waits for the database
+            found = bundle(to_deliver(positions, directory, None), directory, first_number)
+        else:
+            reserve(books, settlement, directory)
         tell("hashes", 4, len(_STAGES))
-        seal_batch(books, settlement, Head("settlement", day, registry.venue, input_sha256))
+        head = Head("settlement", day, registry.venue, input_sha256, revision)
+        seal_batch(books, settlement, head, known)
         if deliver:
-            _deliver(books, settlement, day, tell)
-            head = Head("delivery", day, registry.venue, input_sha256)
-            seal_batch(books, settlement + 1, head)
-        result = summarise(books, day, dry_run=dry_run)
+            known = _deliver(books, directory, found, settlement + 1, day, tell)
+            head = Head("delivery", day, registry.venue, input_sha256, revision)
+            seal_batch(books, settlement + 1, head, known)
+        if dry_run:  # while there is something to tell of
+            result = _told(books, day, dry_run, lines)
+    tell("summary", len(_STAGES) - 1, len(_STAGES))  # the postings are durable
+    if not dry_run:
+        result = _told(books, day, dry_run, lines)
     tell("done", len(_STAGES), len(_STAGES))
     return result
 
 
-def _trading_day(registry: Registry) -> str:
+def _told(books: Books, day: str, dry_run: bool, lines: list[tuple[Any, ...]] | None) -> Settlement:
+    """The day in numbers; `lines` gets its postings."""
+    result = summarise(books, day, dry_run=dry_run)
+    if lines is not None:
+        lines += journal_lines(books, result.batches)
+    return result
+
+
+def journal_lines(books: Books, batches: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """The postings of batches: number, batch, kind, from, to, instrument or "", fen."""
+    return books.rows(
+        "SELECT id, batch, kind::VARCHAR, from_account, to_account, coalesce(instrument, ''), "
+        "amount_fen FROM journal WHERE list_contains($batches, batch) ORDER BY id",
+        {"batches": list(batches)},
+    )
+
+
+def trading_day(registry: Registry) -> str:
+    """The registry's day; raises InputError where it is none."""
     try:
         return date.fromisoformat(registry.trading_day).isoformat()
     except ValueError as error:
@@ -77,7 +120,8 @@ def _trading_day(registry: Registry) -> str:
         ) from error
 
 
-def _check_venue(books: Books, venue: str) -> None:
+def check_venue(books: Books, venue: str) -> None:
+    """Raise InputError where the books are those of another venue."""
     for (other,) in books.rows("SELECT DISTINCT venue FROM batches"):
         if other != venue:
             raise InputError(f"{books.path}: these are the books of {other}, not of {venue}")
@@ -86,7 +130,7 @@ def _check_venue(books: Books, venue: str) -> None:
 def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
     """Whether the day is settled from this input. Raises where it may not be settled at all."""
     rows = books.rows(
-        "SELECT day::VARCHAR, input_sha256 FROM batches WHERE kind = 'settlement' ORDER BY day"
+        "SELECT day::VARCHAR, input_sha256 FROM standing WHERE kind = 'settlement' ORDER BY day"
     )
     for settled_day, settled_input in rows:
         if settled_day == day and settled_input != input_sha256:
@@ -101,46 +145,134 @@ def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
     return False
 
 
-def _net(books: Books, registry: Registry, fills: Fills, batch: int, tell: Progress) -> None:
-    """The settlement batch, up to its seal."""
-    day = registry.trading_day
-    write_directory(books, batch, registry)
-    names = ", ".join(fills.trades)
-    books.load(
-        f"INSERT INTO trades (batch, {names}) SELECT {batch}, {names} FROM columns", fills.trades
-    )
+def _net(
+    books: Books, registry: Registry, fills: Fills, batch: int, tell: Progress
+) -> tuple[Directory, Known, Columns]:
+    """Write the settlement batch, up to its seal; what its largest tables are hashed to, and the
+    positions that are open after it.
+
+    What has to be read is read first: the database loads while the rest is computed.
+    """
+    names = Names(books)
+    for name in (BANK, CLEARING, FEES):
+        names[name]  # they have the first numbers
+    directory = write_directory(books, batch, registry, names)
+    carried, journal = open_positions(books), Journal(books, names)
+    opening = fills.transfers["sequence"] <= registry.opening_commands
+    if registry.opening_commands:
+        _check_opening(books, directory, fills.transfers, opening)
+    known = {"trades": begin_digest("trades", fills.trades)}
+    for table, columns in (("trades", fills.trades), ("busts", fills.busts)):
+        listed = ", ".join(columns)
+        if len(columns["trade_id"]):
+            books.load(
+                f"INSERT INTO {table} (batch, {listed}) SELECT {batch}, {listed} FROM columns",
+                columns,
+            )
     tell("netting", 1, len(_STAGES))
-    books.run("posting", "begin")
-    books.run("netting", "instrument_days", "positions", batch=batch, day=day)
-    books.run_with(fills.transfers, "netting", "transfers", batch=batch)
-    books.run("netting", "differences", "escrow", "fees", batch=batch)
-    books.run("posting", "level", "post", batch=batch, day=day)
+    check_busts(books, batch, fills, directory)
+    netting = net(fills.trades, fills.busts, carried, directory)
+    known["positions"] = begin_digest("positions", _as_hashed(netting.positions))
+    books.run_with(netting.instrument_days, "netting", "instrument_days", batch=batch)
+    books.run_with(netting.positions, "netting", "positions", batch=batch)
+    _draft_transfers(journal, directory, fills.transfers, ~opening)
+    _draft_positions(journal, directory, netting.positions)
+    journal.level()
+    names.write(books, batch)
+    known["postings"] = journal.post(books, batch, registry.trading_day)
+    return directory, known, _open(carried, netting.positions)
 
 
-def _deliver(books: Books, settlement: int, day: str, tell: Progress) -> None:
-    """The delivery batch, up to its seal."""
-    batch = settlement + 1
-    tell("delivery", 2, len(_STAGES))
-    books.run("posting", "begin")
-    books.run("delivery", "open_positions", settlement=settlement)
-    _check_known(books)
-    positions = books.arrays("SELECT book, quantity FROM open_positions ORDER BY k")
-    pieces = nominate(positions["book"], positions["quantity"])
-    books.run_with(pieces._asdict(), "delivery", "lines")
-    books.run(
-        "delivery", "agreements", "deliveries", "closed_positions", "postings",
-        batch=batch, settlement=settlement,
+def _open(carried: Columns, positions: Columns) -> Columns:
+    """What is open after a day: what it left, and what was carried in instruments it let alone."""
+    kept = ~np.isin(carried["instrument"], positions["instrument"])
+    left = positions["quantity"] != 0
+    return {
+        name: np.concatenate([column[kept], positions[name][left]])
+        for name, column in carried.items()
+    }
+
+
+def _as_hashed(positions: Columns) -> Columns:
+    """Columns of positions, the way they are hashed."""
+    first = {name: or_null(positions[name]) for name in ("first_day", "first_sequence")}
+    return {**positions, **first}
+
+
+def _check_opening(
+    books: Books, directory: Directory, transfers: Columns, opening: NDArray[np.bool_]
+) -> None:
+    """Raise InputError where the log does not open with the money that the books closed with.
+
+    That is cash, and the deposits of positions in instruments that still trade.
+    """
+    funded: dict[str, int] = {}
+    account = directory.account[transfers["account"][opening]]
+    for number, fen in zip(account.tolist(), transfers["amount_fen"][opening], strict=True):
+        name = directory.names.bare(number)
+        funded[name] = funded.get(name, 0) + int(fen)
+    closed = closing_cash_fen(books)
+    start_s = day_start_s(day_number(directory.registry.trading_day))
+    trading = {each.symbol for each in directory.registry.instruments if each.gate_s > start_s}
+    for name, symbol, fen in books.rows(
+        "SELECT substr(a.name, 6), substr(i.name, 8), guaranteed_fen FROM open_positions AS p "
+        "JOIN names AS a ON a.id = p.account JOIN names AS i ON i.id = p.instrument"
+    ):
+        if symbol in trading:
+            closed[name] = closed.get(name, 0) + fen
+    for name in sorted(funded.keys() | closed.keys()):
+        if funded.get(name, 0) != closed.get(name, 0):
+            raise InputError(
+                f"day {directory.registry.trading_day}: {name} opens with {funded.get(name, 0)} "
+                f"fen, but the books closed with {closed.get(name, 0)}"
+            )
+
+
+def _draft_transfers(
+    journal: Journal, directory: Directory, transfers: Columns, chosen: NDArray[np.bool_]
+) -> None:
+    """Deposits and withdrawals, one by one."""
+    account = directory.account[transfers["account"]]
+    bank = np.array(directory.names[BANK])
+    for kind, own in (("deposit", transfers["deposit"]), ("withdrawal", ~transfers["deposit"])):
+        rows = chosen & own
+        payer, payee = (bank, account[rows]) if kind == "deposit" else (account[rows], bank)
+        journal.add(
+            kind, payer, payee, transfers["amount_fen"][rows],
+            sequence=transfers["sequence"][rows],
+        )  # fmt: skip
+
+
+def _draft_positions(journal: Journal, directory: Directory, positions: Columns) -> None:
+    """What each account pays or gets for what happened to its positions."""
+    names = directory.names
+    account, instrument = positions["account"], positions["instrument"]
+    about = {"instrument": instrument}
+    difference = positions["difference_fen"]
+    clearing = names[CLEARING]
+    journal.add_either_way("difference", "difference", account, clearing, difference, **about)
+    journal.add_either_way(
+        "escrow", "escrow", account, instrument, positions["escrow_fen"], **about
+    )
+    held = positions["guaranteed_fen"] - positions["guaranteed0_fen"]
+    chosen = np.flatnonzero(held)
+    journal.add_either_way(
+        "guarantee", "release", account[chosen], names.sibling("guarantee", account[chosen]),
+        held[chosen], instrument=instrument[chosen],
     )  # fmt: skip
+    journal.add_either_way("fee", "fee-refund", account, names[FEES], positions["fee_fen"], **about)
+
+
+def _deliver(
+    books: Books, directory: Directory, found: Nominated, batch: int, day: str, tell: Progress
+) -> Known:
+    """Write the delivery batch, up to its seal: everything is taken as delivered in full."""
+    tell("delivery", 2, len(_STAGES))
+    work = Work(books, directory, Journal(books, directory.names), batch, day)
     tell("vouchers", 3, len(_STAGES))
-    decide_vouchers(books, batch, settlement, day)
-    books.run("posting", "level", "post", batch=batch, day=day)
-
-
-def _check_known(books: Books) -> None:
-    strange = books.rows("SELECT account, instrument FROM open_positions WHERE account_id IS NULL")
-    if strange:
-        account, instrument = strange[0]
-        raise InputError(
-            f"{books.path}: account {account!r} holds {instrument}, "
-            "but the day's registry does not name the account"
-        )
+    vouchers = nominate_days(work, found)
+    deliver_lines(work, lines_of(found, directory), vouchers)
+    redeem_and_pay(work, batch)
+    work.journal.level()
+    directory.names.write(books, batch)
+    return {**work.known, "postings": work.journal.post(books, batch, day)}

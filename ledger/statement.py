@@ -63,9 +63,15 @@ class Statement:
     totals_fen: dict[str, int]  # by kind of posting
 
 
-def trial_balance(books: Books, *, until: str | None = None) -> TrialBalance:
-    """All accounts' balances at the end of the day `until`, or now, by name."""
-    rows = books.rows(statements("statement")["balances"], {"until": until or END_OF_TIME})
+def trial_balance(
+    books: Books, *, until: str | None = None, batch: int | None = None
+) -> TrialBalance:
+    """All accounts' balances at the end of the day `until` or after a batch, or now, by name.
+
+    A batch number leads to what the books said at that moment, before later corrections.
+    """
+    values = {"until": until or END_OF_TIME, "batch": 2**62 if batch is None else batch}
+    rows = books.rows(statements("statement")["balances"], values)
     accounts = tuple(
         Balance(name, int(came), int(went), int(came - went)) for name, came, went in rows
     )
@@ -92,6 +98,16 @@ def statement(
     return Statement(
         name, since, until, opening_fen, lines, closing_fen, dict(sorted(totals_fen.items()))
     )
+
+
+def closing_cash_fen(books: Books) -> dict[str, int]:
+    """Every trading account's cash after the last batch, by the account's name; none that is 0."""
+    return dict(books.rows(statements("statement")["cash"]))
+
+
+def settlement_ticks(books: Books) -> dict[str, int]:
+    """The latest settlement price of every instrument that has traded, by symbol."""
+    return dict(books.rows(statements("statement")["prices"]))
 
 
 def _resolved(books: Books, account: str) -> str:

@@ -1,10 +1,14 @@
 """A settled day in numbers: what a settlement returns, and the tables of a day's report."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.books import Books
+from ledger.books import Books, enum_values
 from ledger.errors import LedgerError
+
+_OWN = """WHERE batch IN (
+    SELECT id FROM standing WHERE day = $day::DATE AND kind IN ('settlement', 'delivery'))"""
 
 
 @dataclass(frozen=True)
@@ -74,16 +78,14 @@ def summarise(
 ) -> Settlement:
     """The numbers of a settled day, read from the books. Raises LedgerError if it is not there."""
     batches = books.rows(
-        "SELECT id, input_sha256, sha256 FROM batches WHERE day = $day::DATE ORDER BY id",
+        "SELECT id, input_sha256, sha256 FROM standing WHERE day = $day::DATE "
+        "AND kind IN ('settlement', 'delivery') ORDER BY id",
         {"day": day},
     )
     if not batches:
         raise LedgerError(f"{books.path}: {day} is not settled")
-    span = {"first": batches[0][0], "last": batches[-1][0]}
-    kinds = _pairs(books, "SELECT kind, sum(amount_fen) FROM postings WHERE {} GROUP BY 1", span)
-    models = _pairs(
-        books, "SELECT model, sum(grant_fen) FROM vouchers WHERE {} GROUP BY 1 ORDER BY 1", span
-    )
+    span = {"day": day}
+    postings, kinds = _postings(books, span)
     return Settlement(
         day=day,
         already_settled=already_settled,
@@ -96,19 +98,9 @@ def summarise(
         withdrawals_fen=kinds.get("withdrawal", 0),
         delivered_fen=kinds.get("delivery", 0),
         agreements=_count(books, "agreements", span),
-        vouchers=_count(books, "vouchers", span, "grant_fen > 0"),
-        vouchers_fen=sum(models.values()),
-        vouchers_fen_by_programme=_pairs(
-            books,
-            "SELECT programme, sum(grant_fen) FROM vouchers WHERE {} GROUP BY 1 ORDER BY 1",
-            span,
-        ),
-        vouchers_fen_by_model=models,
-        voucher_bindings=_pairs(
-            books, "SELECT binding, count(*) FROM vouchers WHERE {} GROUP BY 1 ORDER BY 1", span
-        ),
+        **_vouchers(books, span),
         advances_fen=kinds.get("advance", 0),
-        postings=_count(books, "postings", span),
+        postings=postings,
         trial_balance_fen=_trial_balance_fen(books),
     )
 
@@ -119,9 +111,10 @@ def instrument_days(books: Books, day: str, *, limit: int | None = None) -> list
         InstrumentDay(*row)
         for row in books.rows(
             """
-            SELECT d.* EXCLUDE batch FROM instrument_days AS d
-            JOIN batches AS b ON b.id = d.batch AND b.day = $day::DATE
-            ORDER BY d.turnover_fen DESC, d.instrument LIMIT $limit
+            SELECT substr(n.name, 8), d.* EXCLUDE (batch, instrument) FROM instrument_days AS d
+            JOIN standing AS b ON b.id = d.batch AND b.day = $day::DATE
+            JOIN names AS n ON n.id = d.instrument
+            ORDER BY d.turnover_fen DESC, n.name LIMIT $limit
             """,
             {"day": day, "limit": 2**62 if limit is None else limit},
         )
@@ -140,15 +133,16 @@ def account_days(books: Books, day: str) -> list[AccountDay]:
     return [AccountDay(*row) for row in rows]
 
 
-def _trading(books: Books, span: dict[str, int]) -> dict[str, int]:
+def _trading(books: Books, span: dict[str, str]) -> dict[str, Any]:
     ((instruments, trades, volume, turnover_fen),) = books.rows(
         "SELECT count(*), coalesce(sum(trades), 0), coalesce(sum(volume), 0), "
-        "coalesce(sum(turnover_fen), 0) FROM instrument_days WHERE batch BETWEEN $first AND $last",
+        "coalesce(sum(turnover_fen), 0) FROM instrument_days " + _OWN,
         span,
     )
     fees_fen = books.scalar(
-        "SELECT coalesce(sum(buyer_fee_fen::BIGINT + seller_fee_fen), 0) FROM trades "
-        "WHERE batch BETWEEN $first AND $last",
+        "SELECT coalesce(sum(fen), 0) FROM ("
+        f"SELECT sum(buyer_fee_fen::BIGINT + seller_fee_fen) AS fen FROM trades {_OWN} UNION ALL "
+        f"SELECT -sum(buyer_fee_fen::BIGINT + seller_fee_fen) FROM busts {_OWN})",
         span,
     )
     return {
@@ -160,28 +154,50 @@ def _trading(books: Books, span: dict[str, int]) -> dict[str, int]:
     }
 
 
-def _pairs(books: Books, sql: str, span: dict[str, int]) -> dict[str, int]:
-    rows = books.rows(sql.format("batch BETWEEN $first AND $last"), span)
-    return {str(name): int(value) for name, value in rows}
-
-
-def _count(books: Books, table: str, span: dict[str, int], condition: str = "true") -> int:
-    return int(
-        books.scalar(
-            f"SELECT count(*) FROM {table} WHERE batch BETWEEN $first AND $last AND {condition}",
-            span,
-        )
+def _postings(books: Books, span: dict[str, str]) -> tuple[int, dict[str, int]]:
+    """How many there are, and the fen of each kind."""
+    rows = books.rows(
+        f"SELECT kind, count(*), sum(amount_fen) FROM postings {_OWN} GROUP BY 1 ORDER BY 1", span
     )
+    return sum(count for _, count, _ in rows), {str(kind): int(fen) for kind, _, fen in rows}
+
+
+def _vouchers(books: Books, span: dict[str, str]) -> dict[str, Any]:
+    """What programmes granted, by programme and by model, and what decisions stopped at."""
+    rows = books.rows(
+        "SELECT substr(n.name, 11), model::VARCHAR, binding::VARCHAR, count(*), "
+        "count(*) FILTER (grant_fen > 0), sum(grant_fen) "
+        f"FROM (FROM vouchers {_OWN}) JOIN names AS n ON n.id = programme GROUP BY ALL",
+        span,
+    )
+    by_programme, by_model, bindings = Counter[str](), Counter[str](), Counter[str]()
+    for programme, model, binding, count, _, fen in rows:
+        by_programme[programme] += int(fen)
+        by_model[model] += int(fen)
+        bindings[binding] += count
+    return {
+        "vouchers": sum(row[4] for row in rows),
+        "vouchers_fen": by_model.total(),
+        "vouchers_fen_by_programme": dict(sorted(by_programme.items())),
+        "vouchers_fen_by_model": _in_order(by_model, "payment_model"),
+        "voucher_bindings": _in_order(bindings, "voucher_binding"),
+    }
+
+
+def _in_order(counted: Counter[str], enumeration: str) -> dict[str, int]:
+    return {name: counted[name] for name in enum_values(enumeration) if name in counted}
+
+
+def _count(books: Books, table: str, span: dict[str, str]) -> int:
+    return int(books.scalar(f"SELECT count(*) FROM {table} {_OWN}", span))
 
 
 def _trial_balance_fen(books: Books) -> int:
-    """Sum of all accounts' balances, each added up from its own side of the postings."""
+    """Sum of all accounts' balances; the audit proves each from the postings."""
     value: Any = books.scalar(
         """
-        SELECT coalesce(sum(balance_fen), 0) FROM (
-            SELECT to_account AS account, sum(amount_fen) AS balance_fen FROM postings GROUP BY 1
-            UNION ALL
-            SELECT from_account, -sum(amount_fen) FROM postings GROUP BY 1
+        SELECT coalesce(sum(fen), 0) FROM (
+            SELECT arg_max(balance_fen, batch) AS fen FROM balances GROUP BY account
         )
         """
     )

@@ -41,6 +41,13 @@ def cny(amount_fen: int) -> str:
     return f"{sign}{abs(amount_fen) // 100:,}.{abs(amount_fen) % 100:02}"
 
 
+def day_text(text: str | None) -> str | None:
+    """A day that was typed, as YYYY-MM-DD; raises BadDay where it is none."""
+    from exchange.calendar import parse_day
+
+    return None if text is None else parse_day(text).isoformat()
+
+
 def shanghai_time(time_s: int) -> str:
     """A time of day in Shanghai, for people.
 
@@ -73,6 +80,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 
         ]
         out.append("  " + "  ".join(cells).rstrip())
     return "\n".join(out)
+
+
+def echo_postings(lines: Iterable[Sequence[Any]]) -> None:
+    """Postings for people: number, batch, kind, from, to, instrument, amount."""
+    head = ("posting", "batch", "kind", "from", "to", "for", "CNY")
+    rows = [(*line[:-1], cny(line[-1])) for line in lines]
+    click.echo(table(head, rows, left=6) + "\n")
 
 
 class Stages:

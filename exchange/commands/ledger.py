@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from exchange.commands import options
-from exchange.commands.console import cny, print_json, table
+from exchange.commands.console import cny, day_text, print_json, table
+from exchange.commands.corrections import explain, reverse
+from exchange.commands.exports import export, snapshot
 from exchange.commands.group import BilingualGroup
+from exchange.commands.papers import invoice, posting, receivables
 
 if TYPE_CHECKING:
     from ledger.statement import Line
-
-_LEDGER = click.argument("ledger", metavar="LEDGER.DUCKDB", type=click.Path(path_type=Path))
 
 
 @click.group(cls=BilingualGroup)
@@ -24,10 +25,11 @@ def ledger() -> None:
 
 
 @ledger.command("trial-balance")
-@_LEDGER
+@options.books
 @click.option("--until", metavar="YYYY-MM-DD", help="At the end of this day.  [default: now]")
+@click.option("--batch", type=click.IntRange(min=1), help="After this batch, as it was then.")
 @options.as_json
-def trial_balance(ledger: Path, until: str | None, as_json: bool) -> None:
+def trial_balance(ledger: Path, until: str | None, batch: int | None, as_json: bool) -> None:
     """Show every account's balance; they sum to zero.
 
     试算平衡表：所有账户余额之和为零。
@@ -36,7 +38,7 @@ def trial_balance(ledger: Path, until: str | None, as_json: bool) -> None:
     from ledger.statement import trial_balance as run
 
     with open_books(ledger, read_only=True) as books:
-        result = run(books, until=_day(until))
+        result = run(books, until=day_text(until), batch=batch)
     if as_json:
         from dataclasses import asdict
 
@@ -51,7 +53,7 @@ def trial_balance(ledger: Path, until: str | None, as_json: bool) -> None:
 
 
 @ledger.command()
-@_LEDGER
+@options.books
 @click.argument("account")
 @click.option("--since", metavar="YYYY-MM-DD", help="From this day.  [default: the first]")
 @click.option("--until", metavar="YYYY-MM-DD", help="To the end of this day.  [default: now]")
@@ -67,7 +69,7 @@ def statement(
     from ledger.statement import statement as run
 
     with open_books(ledger, read_only=True) as books:
-        result = run(books, account, since=_day(since), until=_day(until))
+        result = run(books, account, since=day_text(since), until=day_text(until))
     if as_json:
         from dataclasses import asdict
 
@@ -88,7 +90,5 @@ def _row(line: "Line") -> tuple[str, ...]:
     return line.day, line.kind, line.other, what, cny(line.amount_fen), cny(line.balance_fen)
 
 
-def _day(text: str | None) -> str | None:
-    from exchange.calendar import parse_day
-
-    return None if text is None else parse_day(text).isoformat()
+for command in (invoice, posting, receivables, explain, reverse, export, snapshot):
+    ledger.add_command(command)

@@ -49,6 +49,8 @@ ledger = click.option(
     help=f"The books.  [default: {LEDGER_NAME} beside the log]",
 )
 
+books = click.argument("ledger", metavar="LEDGER.DUCKDB", type=click.Path(path_type=Path))
+
 seed = click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),

@@ -68,6 +68,9 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     from exchange.calendar import BadDay
     from exchange.replay import SealDisagrees
     from exchange.toml_file import BadFile
+    from exchange.venue_clock import BadClock
+    from feeds.errors import WireError
+    from feeds.keys import BadKey
     from ledger.daylog_layout import DayLogError, DayLogNotSealed, DayLogUnwritable
     from ledger.errors import LedgerError, NotBooksError
 
@@ -78,9 +81,9 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
         return ExitCode.DIFFERENCES, line
     if isinstance(error, DayLogUnwritable):
         return ExitCode.REFUSED, line
-    if isinstance(error, DayLogError | BadFile | BadDay | NotBooksError):
+    if isinstance(error, DayLogError | BadFile | BadDay | BadClock | BadKey | NotBooksError):
         return ExitCode.BAD_INPUT, line
-    if isinstance(error, LedgerError):
+    if isinstance(error, LedgerError | WireError):
         return ExitCode.REFUSED, line
     return ExitCode.BUG, f"internal error, please report it: {type(error).__name__}: {line}"
 

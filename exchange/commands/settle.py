@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
-from exchange.commands.console import Stages, cny, note_compiling, print_json, table
+from exchange.commands.console import (
+    Stages,
+    cny,
+    echo_postings,
+    note_compiling,
+    print_json,
+    table,
+)
 from exchange.commands.outcome import require_folder
 
 if TYPE_CHECKING:
@@ -20,24 +27,34 @@ if TYPE_CHECKING:
 @click.option(
     "--carry", is_flag=True, help="Carry open positions instead of taking them as delivered."
 )
+@click.option("--postings", is_flag=True, help="Print every posting; with --dry-run: always.")
 @options.dry_run
 @options.as_json
-def settle(day_log: Path, ledger: Path | None, carry: bool, dry_run: bool, as_json: bool) -> None:
+def settle(
+    day_log: Path, ledger: Path | None, carry: bool, postings: bool, dry_run: bool, as_json: bool
+) -> None:  # fmt: skip
     """Settle a day: money, fees, deliveries and vouchers, into the books.
 
     结算一天：资金、费用、交割与算力券，记入账簿。
     """
     path = ledger or day_log.parent / options.LEDGER_NAME
-    result = _settled(day_log, path, deliver=not carry, dry_run=dry_run)
+    lines: list[tuple[Any, ...]] | None = [] if postings or dry_run else None
+    result = _settled(day_log, path, deliver=not carry, dry_run=dry_run, lines=lines)
     if as_json:
         from dataclasses import asdict
 
-        print_json({"day_log": str(day_log), "ledger": str(path), **asdict(result)})
+        document = {"day_log": str(day_log), "ledger": str(path), **asdict(result)}
+        print_json(document if lines is None else {**document, "lines": lines})
     else:
+        if lines:
+            echo_postings(lines)
         _show(result, path)
 
 
-def _settled(day_log: Path, path: Path, *, deliver: bool, dry_run: bool) -> "Settlement":
+def _settled(
+    day_log: Path, path: Path, *, deliver: bool, dry_run: bool,
+    lines: list[tuple[Any, ...]] | None,
+) -> "Settlement":  # fmt: skip
     from exchange.engines import open_engine
     from exchange.replay import Replay, certified
     from ledger.daylog import read_day_log
@@ -63,6 +80,7 @@ def _settled(day_log: Path, path: Path, *, deliver: bool, dry_run: bool) -> "Set
             deliver=deliver,
             dry_run=dry_run,
             progress=stages,
+            lines=lines,
         )
 
 

@@ -12,113 +12,338 @@ FROM postings AS p JOIN batches AS b ON b.id = p.batch WHERE b.day <> p.day ORDE
 
 -- query: trial_balance
 SELECT 'trial balance: all accounts sum to ' || sum(fen) || ' fen, not to 0' FROM (
-    SELECT sum(amount_fen) AS fen FROM postings UNION ALL SELECT -sum(amount_fen) FROM postings
+    SELECT arg_max(balance_fen, batch) AS fen FROM balances GROUP BY account
 ) HAVING sum(fen) <> 0;
+
+-- Every balance is the one before it and what the batch posted.
+-- query: balances
+WITH moved AS (
+    SELECT batch, account, sum(fen) AS fen FROM (
+        SELECT batch, to_account AS account, sum(amount_fen) AS fen FROM postings GROUP BY ALL
+        UNION ALL
+        SELECT batch, from_account, -sum(amount_fen) FROM postings GROUP BY ALL
+    ) GROUP BY ALL
+),
+chained AS (
+    SELECT batch, account, balance_fen,
+        balance_fen - coalesce(lag(balance_fen) OVER (PARTITION BY account ORDER BY batch), 0)
+            AS fen
+    FROM balances
+)
+SELECT 'balances: ' || n.name || ' after batch ' || coalesce(c.batch, m.batch)
+    || ' does not follow from the postings'
+FROM moved AS m FULL JOIN chained AS c ON c.batch = m.batch AND c.account = m.account
+JOIN names AS n ON n.id = coalesce(c.account, m.account)
+WHERE m.fen IS DISTINCT FROM c.fen ORDER BY ALL;
 
 -- Differences of an instrument come from trades and positions that sum to zero.
 -- query: clearing
-SELECT 'clearing: ' || coalesce(instrument, 'no instrument') || ' is off by '
-    || sum(CASE WHEN to_account = 'clearing' THEN amount_fen ELSE -amount_fen END)
-    || ' fen in batch ' || batch
-FROM postings WHERE to_account = 'clearing' OR from_account = 'clearing'
-GROUP BY batch, instrument
-HAVING sum(CASE WHEN to_account = 'clearing' THEN amount_fen ELSE -amount_fen END) <> 0
+SELECT 'clearing: ' || coalesce(substr(i.name, 8), 'no instrument') || ' is off by '
+    || sum(CASE WHEN to_account = c.id THEN amount_fen ELSE -amount_fen END)
+    || ' fen in batch ' || p.batch
+FROM postings AS p JOIN names AS c ON c.name = 'clearing' AND c.id IN (to_account, from_account)
+LEFT JOIN names AS i ON i.id = p.instrument
+GROUP BY p.batch, i.name
+HAVING sum(CASE WHEN to_account = c.id THEN amount_fen ELSE -amount_fen END) <> 0
 ORDER BY ALL;
 
 -- query: flat_positions
-SELECT 'positions: those in ' || instrument || ' sum to ' || sum(quantity) || ', not to 0' FROM (
-    SELECT instrument, quantity FROM positions
-    QUALIFY row_number() OVER (PARTITION BY account, instrument ORDER BY batch DESC) = 1
-) GROUP BY instrument HAVING sum(quantity) <> 0 ORDER BY instrument;
+SELECT 'positions: those in ' || substr(n.name, 8) || ' sum to ' || sum(quantity) || ', not to 0'
+FROM open_positions AS p JOIN names AS n ON n.id = p.instrument
+GROUP BY n.name HAVING sum(quantity) <> 0 ORDER BY n.name;
 
--- Escrow holds the net long quantity at the settlement price; nothing after full delivery.
+-- Escrow and deposits hold what open positions and undelivered nominations stand for.
 -- query: escrow
-WITH held AS (
-    SELECT instrument, sum(fen) AS fen FROM (
-        SELECT substr(to_account, 8) AS instrument, amount_fen AS fen FROM postings
-        WHERE to_account LIKE 'escrow:%'
-        UNION ALL
-        SELECT substr(from_account, 8), -amount_fen FROM postings
-        WHERE from_account LIKE 'escrow:%'
-    ) GROUP BY instrument
+WITH waiting AS (
+    SELECT n.* FROM nominations AS n
+    SEMI JOIN standing AS b ON b.id = n.batch
+    ANTI JOIN (SELECT agreement FROM deliveries AS d SEMI JOIN standing AS b ON b.id = d.batch)
+        AS d ON d.agreement = n.agreement
 ),
 due AS (
-    SELECT instrument, sum(greatest(quantity, 0)::HUGEINT * price_ticks * tick_fen) AS fen FROM (
-        SELECT * FROM positions
-        QUALIFY row_number() OVER (PARTITION BY account, instrument ORDER BY batch DESC) = 1
+    SELECT instrument AS account, sum(fen) AS fen FROM (
+        SELECT instrument, sum(greatest(quantity, 0)::HUGEINT * price_ticks * tick_fen) AS fen
+        FROM open_positions GROUP BY instrument
+        UNION ALL
+        SELECT instrument, sum(value_fen) FROM waiting GROUP BY instrument
     ) GROUP BY instrument
-)
-SELECT 'escrow: ' || coalesce(h.instrument, d.instrument) || ' holds ' || coalesce(h.fen, 0)
-    || ' fen, its positions are worth ' || coalesce(d.fen, 0)
-FROM held AS h FULL JOIN due AS d ON d.instrument = h.instrument
-WHERE coalesce(h.fen, 0) <> coalesce(d.fen, 0) ORDER BY 1;
-
--- Cash is not negative, and nobody is paid back more than was advanced, after any batch.
--- query: purses
-WITH moved AS (
-    SELECT batch, to_account AS account, amount_fen AS fen FROM postings
-    UNION ALL
-    SELECT batch, from_account, -amount_fen FROM postings
 ),
-standing AS (
-    SELECT account, batch,
-        sum(sum(fen)) OVER (PARTITION BY account ORDER BY batch) AS balance_fen
-    FROM moved WHERE account LIKE 'cash:%' OR account LIKE 'receivable:%'
-    GROUP BY account, batch
+guaranteed AS (
+    SELECT name, sum(fen) AS fen FROM (
+        SELECT substr(n.name, 6) AS name, sum(guaranteed_fen) AS fen
+        FROM open_positions AS p JOIN names AS n ON n.id = p.account GROUP BY ALL
+        UNION ALL
+        SELECT substr(n.name, 6), sum(guaranteed_fen)
+        FROM waiting AS w JOIN agreements AS a ON a.id = w.agreement
+        JOIN names AS n ON n.id = a.supplier GROUP BY ALL
+    ) GROUP BY name
+),
+held AS (
+    SELECT n.name, arg_max(b.balance_fen, b.batch) AS fen
+    FROM balances AS b JOIN names AS n ON n.id = b.account
+    WHERE n.name LIKE 'escrow:%' OR n.name LIKE 'guarantee:%' GROUP BY n.name
+),
+expected AS (
+    SELECT n.name, d.fen FROM due AS d JOIN names AS n ON n.id = d.account
+    UNION ALL
+    SELECT 'guarantee:' || name, fen FROM guaranteed
 )
-SELECT 'balance: ' || account || ' is at ' || balance_fen || ' fen after batch ' || batch
-FROM standing
-WHERE CASE WHEN account LIKE 'cash:%' THEN balance_fen < 0 ELSE balance_fen > 0 END
-ORDER BY batch, account;
+SELECT replace(coalesce(h.name, e.name), ':', ': ') || ' holds ' || coalesce(h.fen, 0)
+    || ' fen, what it stands for is worth ' || coalesce(e.fen, 0)
+FROM held AS h FULL JOIN expected AS e ON e.name = h.name
+WHERE coalesce(h.fen, 0) <> coalesce(e.fen, 0) ORDER BY 1;
+
+-- Cash and deposits are not negative, and nobody is paid back more than was advanced.
+-- query: purses
+SELECT 'balance: ' || n.name || ' is at ' || balance_fen || ' fen after batch ' || b.batch
+FROM balances AS b JOIN names AS n ON n.id = b.account
+WHERE CASE
+    WHEN n.name LIKE 'cash:%' OR n.name LIKE 'guarantee:%' OR n.name LIKE 'escrow:%'
+        THEN balance_fen < 0
+    WHEN n.name LIKE 'receivable:%' THEN balance_fen > 0
+    ELSE false END
+ORDER BY b.batch, n.name;
 
 -- query: pools
-SELECT 'pool: ' || programme || ' granted ' || sum(grant_fen) || ' fen in ' || year
-    || ', it has ' || max(pool_cap_fen)
-FROM vouchers GROUP BY programme, year HAVING sum(grant_fen) > max(pool_cap_fen) ORDER BY ALL;
+SELECT 'pool: ' || substr(n.name, 11) || ' granted ' || sum(grant_fen - freed_fen)
+    || ' fen in ' || year || ', it has ' || max(pool_cap_fen)
+FROM (
+    SELECT v.*, coalesce(f.fen, 0) AS freed_fen FROM vouchers AS v
+    SEMI JOIN standing AS b ON b.id = v.batch
+    LEFT JOIN (SELECT voucher, sum(amount_fen) AS fen FROM freed GROUP BY voucher) AS f
+        ON f.voucher = v.id
+) AS v JOIN names AS n ON n.id = v.programme
+GROUP BY n.name, year HAVING sum(grant_fen - freed_fen) > max(pool_cap_fen) ORDER BY ALL;
 
--- What the funders paid for an agreement is what was granted to it, once.
+-- query: funders
+SELECT 'pool: ' || n.name || ' paid ' || sum(s.amount_fen) || ' fen for ' || v.year
+    || ', its ceiling is ' || max(f.cap_fen)
+FROM voucher_shares AS s
+SEMI JOIN standing AS b ON b.id = s.batch
+JOIN vouchers AS v ON v.id = s.voucher
+JOIN (SELECT DISTINCT version, pool, cap_fen FROM funders) AS f
+    ON f.pool = s.pool AND f.version = v.version
+JOIN names AS n ON n.id = s.pool
+GROUP BY n.name, v.year HAVING sum(s.amount_fen) > max(f.cap_fen) ORDER BY ALL;
+
+-- What the funders paid for an agreement is what its voucher says was consumed or paid, once.
 -- query: payments
 WITH paid AS (
-    SELECT agreement, split_part(from_account, ':', 2) AS programme, sum(amount_fen) AS fen
-    FROM postings WHERE kind IN ('voucher', 'claim') GROUP BY ALL
+    SELECT agreement, split_part(n.name, ':', 2) AS programme,
+        sum(CASE WHEN n.id = from_account THEN amount_fen ELSE -amount_fen END) AS fen
+    FROM postings SEMI JOIN standing AS b ON b.id = postings.batch
+    JOIN names AS n ON n.id IN (from_account, to_account) AND n.name LIKE 'pool:%'
+    WHERE kind IN ('voucher', 'claim', 'clawback') AND agreement IS NOT NULL GROUP BY ALL
 ),
-granted AS (
-    SELECT agreement, programme, sum(grant_fen) AS fen, count(*) AS decisions
-    FROM vouchers GROUP BY agreement, programme
+due AS (
+    SELECT v.agreement, substr(n.name, 11) AS programme,
+        sum(CASE WHEN e.state = 'clawed-back' THEN -e.amount_fen ELSE e.amount_fen END)
+            FILTER (e.state IN ('consumed', 'paid', 'clawed-back')) AS fen
+    FROM vouchers AS v
+    JOIN names AS n ON n.id = v.programme
+    JOIN voucher_events AS e ON e.voucher = v.id
+    SEMI JOIN standing AS b ON b.id = e.batch
+    WHERE v.agreement IS NOT NULL
+    GROUP BY v.agreement, n.name
+),
+shared AS (
+    SELECT v.agreement, sum(s.amount_fen) AS fen FROM voucher_shares AS s
+    SEMI JOIN standing AS b ON b.id = s.batch JOIN vouchers AS v ON v.id = s.voucher
+    GROUP BY v.agreement
 )
-SELECT 'vouchers: agreement ' || coalesce(p.agreement, g.agreement) || ' was granted '
-    || coalesce(g.fen, 0) || ' fen by ' || coalesce(g.programme, p.programme)
-    || ' and paid ' || coalesce(p.fen, 0)
-FROM paid AS p FULL JOIN granted AS g
+SELECT 'vouchers: agreement ' || coalesce(p.agreement, g.agreement) || ' has '
+    || coalesce(g.fen, 0) || ' fen due from ' || coalesce(g.programme, p.programme)
+    || ', shared ' || coalesce(s.fen, 0) || ' and paid ' || coalesce(p.fen, 0)
+FROM paid AS p FULL JOIN due AS g
     ON g.agreement = p.agreement AND g.programme = p.programme
-WHERE coalesce(p.fen, 0) <> coalesce(g.fen, 0)
+LEFT JOIN shared AS s ON s.agreement = coalesce(p.agreement, g.agreement)
+WHERE coalesce(p.fen, 0) <> coalesce(g.fen, 0) OR coalesce(s.fen, 0) <> coalesce(g.fen, 0)
 UNION ALL
 SELECT 'vouchers: agreement ' || agreement || ' has ' || count(*) || ' decisions'
-FROM vouchers GROUP BY agreement HAVING count(*) > 1
+FROM vouchers WHERE agreement IS NOT NULL GROUP BY agreement HAVING count(*) > 1
 ORDER BY 1;
 
--- buyer + voucher = seller + fees, agreement by agreement, out of the postings.
+-- An agreement is its lines; delivered ones are paid out of escrow, to the fen: buyer + voucher =
+-- seller + fees, agreement by agreement, out of the postings.
 -- query: agreements
-WITH posted AS (
+WITH nominated AS (
+    SELECT agreement, sum(value_fen) AS value_fen, sum(fee_fen) AS fee_fen,
+        sum(quantity) AS quantity
+    FROM nominations GROUP BY agreement
+),
+delivered AS (
+    SELECT agreement, sum(value_fen) AS value_fen, sum(refund_fen) AS refund_fen,
+        sum(fee_fen) AS fee_fen, sum(penalty_fen) AS penalty_fen
+    FROM deliveries SEMI JOIN standing AS b ON b.id = deliveries.batch GROUP BY agreement
+),
+lost AS (
+    SELECT agreement, sum(refund_fen) AS refund_fen, sum(penalty_fen) AS penalty_fen
+    FROM shortfalls SEMI JOIN standing AS b ON b.id = shortfalls.batch GROUP BY agreement
+),
+posted AS (
     SELECT
         agreement,
-        coalesce(sum(amount_fen) FILTER (kind = 'delivery'), 0) AS out_of_escrow_fen,
-        coalesce(sum(amount_fen) FILTER (kind = 'fee'), 0) AS fee_fen
-    FROM postings WHERE agreement IS NOT NULL GROUP BY agreement
+        coalesce(sum(amount_fen) FILTER (kind = 'delivery'), 0) AS value_fen,
+        coalesce(sum(amount_fen) FILTER (kind = 'refund'), 0) AS refund_fen,
+        coalesce(sum(amount_fen) FILTER (kind = 'fee'), 0) AS fee_fen,
+        coalesce(sum(amount_fen) FILTER (kind = 'penalty'), 0) AS penalty_fen
+    FROM postings SEMI JOIN standing AS b ON b.id = postings.batch
+    WHERE agreement IS NOT NULL GROUP BY agreement
 )
 SELECT 'agreements: ' || a.id || ' is worth ' || a.value_fen || ' fen with fees of ' || a.fee_fen
-    || '; posted were ' || coalesce(p.out_of_escrow_fen, 0) || ' and ' || coalesce(p.fee_fen, 0)
-FROM agreements AS a LEFT JOIN posted AS p ON p.agreement = a.id
-WHERE a.value_fen <> coalesce(p.out_of_escrow_fen, 0) OR a.fee_fen <> coalesce(p.fee_fen, 0)
-ORDER BY a.id;
+    || '; its lines are ' || coalesce(n.value_fen, 0) || ' and ' || coalesce(n.fee_fen, 0)
+FROM agreements AS a LEFT JOIN nominated AS n ON n.agreement = a.id
+WHERE a.value_fen IS DISTINCT FROM n.value_fen OR a.fee_fen IS DISTINCT FROM n.fee_fen
+    OR a.quantity IS DISTINCT FROM n.quantity
+UNION ALL
+SELECT 'agreements: ' || a.id || ' is worth ' || a.value_fen || ' fen; delivered were '
+    || d.value_fen || ' and refunded ' || d.refund_fen
+FROM agreements AS a JOIN delivered AS d ON d.agreement = a.id
+WHERE a.value_fen <> d.value_fen + d.refund_fen OR a.fee_fen <> d.fee_fen
+UNION ALL
+SELECT 'agreements: ' || coalesce(d.agreement, p.agreement)
+    || ': what was posted is not what was delivered'
+FROM delivered AS d FULL JOIN posted AS p ON p.agreement = d.agreement
+LEFT JOIN lost AS l ON l.agreement = coalesce(d.agreement, p.agreement)
+WHERE coalesce(d.value_fen, 0) <> coalesce(p.value_fen, 0)
+    OR coalesce(d.refund_fen, 0) + coalesce(l.refund_fen, 0) <> coalesce(p.refund_fen, 0)
+    OR coalesce(d.fee_fen, 0) <> coalesce(p.fee_fen, 0)
+    OR coalesce(d.penalty_fen, 0) + coalesce(l.penalty_fen, 0) <> coalesce(p.penalty_fen, 0)
+ORDER BY 1;
 
+-- No more is found missing than was delivered; every clawback leaves the subsidy in proportion.
+-- query: shortfalls
+WITH lost AS (
+    SELECT agreement, instrument, sum(lost_millionths) AS millionths, sum(refund_fen) AS fen
+    FROM shortfalls SEMI JOIN standing AS b ON b.id = shortfalls.batch GROUP BY ALL
+)
+SELECT 'shortfalls: agreement ' || l.agreement || ' lost ' || l.millionths
+    || ' millionths and ' || l.fen || ' fen of ' || coalesce(d.delivered_millionths, 0) || ' and '
+    || coalesce(d.value_fen, 0)
+FROM lost AS l
+LEFT JOIN (SELECT * FROM deliveries SEMI JOIN standing AS b ON b.id = deliveries.batch) AS d
+    ON d.agreement = l.agreement AND d.instrument = l.instrument
+WHERE l.millionths > coalesce(d.delivered_millionths, 0) OR l.fen > coalesce(d.value_fen, 0)
+ORDER BY 1;
+
+-- query: metered_once
+SELECT 'meterings: line ' || meter || ' stands in the books ' || count(*) || ' times'
+FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch
+GROUP BY meter HAVING count(*) > 1 ORDER BY 1;
+
+-- Every step of a life is one of `voucher_steps`; steps are numbered without gaps.
 -- query: voucher_states
-SELECT 'vouchers: ' || v.id || ' (' || v.model || ') went through '
-    || coalesce(string_agg(e.state, ', ' ORDER BY e.turn), 'no state')
-FROM vouchers AS v LEFT JOIN voucher_events AS e ON e.voucher = v.id
-GROUP BY v.id, v.model, v.grant_fen
-HAVING coalesce(list(e.state ORDER BY e.turn), []) <> CASE
-    WHEN v.grant_fen = 0 THEN ['rejected']
-    WHEN v.model = 'deduct' THEN ['reserved', 'consumed']
-    ELSE ['claimed', 'redeemed', 'paid'] END
+WITH lived AS (
+    SELECT v.model::VARCHAR AS life, 'vouchers: ' || v.id AS name, e.turn, e.state::VARCHAR AS state
+    FROM vouchers AS v SEMI JOIN standing AS b ON b.id = v.batch
+    JOIN (SELECT * FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch)
+        AS e ON e.voucher = v.id
+    UNION ALL
+    SELECT 'application', 'applications: ' || e.application, e.turn, e.state::VARCHAR
+    FROM application_events AS e SEMI JOIN standing AS b ON b.id = e.batch
+),
+chained AS (
+    SELECT *, coalesce(lag(state) OVER one, 'none') AS before,
+        coalesce(lag(turn) OVER one, 0) + 1 AS due
+    FROM lived WINDOW one AS (PARTITION BY name ORDER BY turn)
+)
+SELECT c.name || ' (' || c.life || ') went from ' || c.before || ' to ' || c.state
+FROM chained AS c
+ANTI JOIN voucher_steps AS s ON s.life = c.life AND s.before = c.before AND s.after = c.state
+    AND c.turn = c.due
+UNION ALL
+SELECT 'vouchers: ' || v.id || ' (' || v.model || ') went through no state'
+FROM vouchers AS v SEMI JOIN standing AS b ON b.id = v.batch
+ANTI JOIN voucher_events AS e ON e.voucher = v.id
+WHERE v.model = 'deduct' OR v.grant_fen = 0
+UNION ALL
+SELECT name || ' was redeemed, but not paid' FROM chained
+GROUP BY name HAVING arg_max(state, turn) = 'redeemed'
+UNION ALL
+SELECT 'vouchers: ' || e.voucher || ' stands nowhere, but went to ' || e.state
+FROM voucher_events AS e SEMI JOIN standing AS b ON b.id = e.batch
+ANTI JOIN vouchers AS v ON v.id = e.voucher
+ORDER BY 1;
+
+-- What a voucher or a claim came to is never more than what it was before.
+-- query: voucher_amounts
+SELECT 'vouchers: ' || v.id || ' has a grant of ' || v.grant_fen || ' fen, its states add up to '
+    || coalesce(sum(e.amount_fen) FILTER (e.state IN ('reduced', 'released', 'confirmed')), 0)
+    || ' given up, ' || coalesce(max(e.amount_fen) FILTER (e.state IN ('consumed', 'paid')), 0)
+    || ' paid and '
+    || coalesce(sum(e.amount_fen) FILTER (e.state = 'clawed-back'), 0) || ' clawed back'
+FROM vouchers AS v SEMI JOIN standing AS b ON b.id = v.batch
+JOIN (SELECT * FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch)
+    AS e ON e.voucher = v.id
+GROUP BY v.id, v.grant_fen
+HAVING coalesce(sum(e.amount_fen) FILTER (e.state IN (
+        'reduced', 'released', 'confirmed', 'consumed', 'paid')), 0) > v.grant_fen
+    OR coalesce(sum(e.amount_fen) FILTER (e.state = 'clawed-back'), 0)
+        > coalesce(max(e.amount_fen) FILTER (e.state IN ('consumed', 'paid')), 0)
 ORDER BY v.id;
+
+-- No firm was issued more than was approved, nor approved more than it applied for, nor more in a
+-- year than the programme's caps.
+-- query: applications
+WITH lives AS (SELECT * FROM application_lives),
+caps AS (SELECT DISTINCT programme, version, firm_cap_fen, pool_cap_fen FROM programmes)
+SELECT 'applications: ' || id || ' was issued ' || worth_fen || ' fen of ' || approved_fen
+    || ' approved, applied for were ' || amount_fen
+FROM lives WHERE worth_fen > approved_fen OR approved_fen > amount_fen
+UNION ALL
+SELECT 'applications: ' || n.name || ' holds ' || sum(worth_fen) || ' fen in ' || year
+    || ', its cap is ' || max(firm_cap_fen)
+FROM lives JOIN caps USING (programme, version) JOIN names AS n ON n.id = lives.firm
+GROUP BY n.name, programme, year HAVING sum(worth_fen) > max(firm_cap_fen)
+UNION ALL
+SELECT 'applications: ' || n.name || ' issued ' || sum(worth_fen) || ' fen in ' || year
+    || ', its pool is ' || max(pool_cap_fen)
+FROM lives JOIN caps USING (programme, version) JOIN names AS n ON n.id = lives.programme
+GROUP BY n.name, year HAVING sum(worth_fen) > max(pool_cap_fen)
+ORDER BY 1;
+
+-- Suppliers get no more than the rate of their contract amounts, funders pay no more than their
+-- ceilings, and what was granted was posted.
+-- query: supplier_grants
+WITH granted AS (
+    SELECT s.*, f.cap_fen FROM supplier_grants AS s SEMI JOIN standing AS b ON b.id = s.batch
+    LEFT JOIN (SELECT DISTINCT version, pool, cap_fen FROM funders) AS f
+        ON f.pool = s.pool AND f.version = s.version
+)
+SELECT 'suppliers: ' || n.name || ' got ' || sum(grant_fen) || ' fen of a want of ' || max(want_fen)
+FROM granted JOIN names AS n ON n.id = supplier
+GROUP BY n.name, programme, year HAVING sum(grant_fen) > max(want_fen)
+UNION ALL
+SELECT 'suppliers: ' || n.name || ' paid ' || sum(grant_fen) || ' fen for ' || year
+    || ', its ceiling is ' || max(cap_fen)
+FROM granted JOIN names AS n ON n.id = pool
+GROUP BY n.name, year HAVING sum(grant_fen) > max(cap_fen)
+UNION ALL
+SELECT 'suppliers: batch ' || g.batch || ' granted ' || g.fen || ' fen and posted '
+    || coalesce(p.fen, 0)
+FROM (SELECT batch, sum(grant_fen) AS fen FROM granted GROUP BY batch) AS g
+LEFT JOIN (
+    SELECT batch, sum(CASE kind WHEN 'subsidy' THEN amount_fen ELSE -amount_fen END) AS fen
+    FROM postings WHERE kind = 'subsidy' OR (kind = 'clawback' AND agreement IS NULL) GROUP BY batch
+) AS p ON p.batch = g.batch
+WHERE g.fen <> coalesce(p.fen, 0)
+ORDER BY 1;
+
+-- A supplier and its buyer never both claim for one agreement; a share-out counts what it lists.
+-- query: both_claimed
+SELECT 'suppliers: agreement ' || s.agreement || ' was counted for its supplier, and its buyer''s '
+    || 'voucher ' || v.id || ' went to ' || e.state
+FROM supplier_agreements AS s SEMI JOIN standing AS b ON b.id = s.batch
+JOIN vouchers AS v ON v.agreement = s.agreement
+JOIN (SELECT * FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch) AS e
+    ON e.voucher = v.id AND e.state IN ('consumed', 'claimed', 'paid')
+UNION ALL
+SELECT 'suppliers: ' || n.name || ' has ' || g.fen || ' fen of agreements in batch ' || g.batch
+    || ', those listed are ' || coalesce(l.fen, 0)
+FROM (SELECT batch, supplier, max(amount_fen) AS fen FROM supplier_grants
+    SEMI JOIN standing AS b ON b.id = supplier_grants.batch AND b.kind = 'claims' GROUP BY ALL) AS g
+LEFT JOIN (SELECT batch, supplier, sum(value_fen) AS fen FROM supplier_agreements GROUP BY ALL) AS l
+    ON l.batch = g.batch AND l.supplier = g.supplier
+JOIN names AS n ON n.id = g.supplier
+WHERE g.fen IS DISTINCT FROM l.fen
+ORDER BY 1;

@@ -2,29 +2,60 @@
 --
 -- Money is BIGINT fen, prices are ticks, quantities lots, times nanoseconds since the epoch, days
 -- dates in Asia/Shanghai. Rows carry the number of the batch that wrote them; a batch is one
--- transaction's worth of lines of one day and kind. Only small tables have keys, because a key on
--- a big one costs six times the load; `verify` proves the uniqueness of the others by a query.
+-- transaction's worth of lines of one day and kind. Whoever and whatever the books speak of has a
+-- number for ever (`names`), because numbers are several times faster to sort, join, hash and
+-- store; the views at the end give the names back. Big tables have no keys, because a key costs
+-- six times the load; `verify` proves the uniqueness of their rows by a query.
+
+CREATE TYPE batch_kind AS ENUM (
+    'settlement', 'nomination', 'delivery', 'shortfall', 'claims', 'vouchers', 'reversal'
+);
+CREATE TYPE posting_kind AS ENUM (
+    'deposit', 'withdrawal', 'difference', 'escrow', 'guarantee', 'delivery', 'refund', 'fee',
+    'fee-refund', 'penalty', 'release', 'voucher', 'claim', 'subsidy', 'clawback', 'advance', 'repayment'
+);
+CREATE TYPE voucher_state AS ENUM (
+    'applied', 'approved', 'issued', 'reserved', 'confirmed', 'consumed', 'claimed', 'redeemed',
+    'paid', 'reduced', 'released', 'rejected', 'expired', 'clawed-back'
+);
+CREATE TYPE voucher_binding AS ENUM (
+    'rate', 'agreement', 'voucher', 'firm-year', 'pool-year', 'funder-year', 'minimum', 'share'
+);
+CREATE TYPE voucher_rule AS ENUM ('first-come', 'in-proportion');
+CREATE TYPE payment_model AS ENUM ('deduct', 'reimburse');
+CREATE TYPE delivery_source AS ENUM ('assumed in full', 'metered', 'not metered');
 
 CREATE TABLE ledger_schema (version INTEGER NOT NULL);
 
--- Each batch's sha256 covers its input, its lines and the batch before it.
+-- Each batch's sha256 covers its input, its lines and the batch before it. A reversal names the
+-- batch that it takes back; then the day may be settled again, in the next revision.
 CREATE TABLE batches (
     id BIGINT PRIMARY KEY,
-    kind VARCHAR NOT NULL CHECK (kind IN ('settlement', 'delivery')),
+    kind batch_kind NOT NULL,
     day DATE NOT NULL,
     revision INTEGER NOT NULL,
     venue VARCHAR NOT NULL,
     input_sha256 VARCHAR NOT NULL,
+    reverses BIGINT UNIQUE,
     lines_sha256 VARCHAR NOT NULL,
     previous_sha256 VARCHAR NOT NULL,
-    sha256 VARCHAR NOT NULL,
-    UNIQUE (kind, day, revision)
+    sha256 VARCHAR NOT NULL
 );
 
--- What the day's registry said, as far as the books need it.
+-- The numbers of accounts (bank, cash:<account>, escrow:<instrument>, ...), of firms (firm:<name>),
+-- contracts (contract:<code>) and programmes (programme:<id>). A trading account goes by the number
+-- of its cash, an instrument by that of its escrow.
+CREATE TABLE names (
+    batch BIGINT NOT NULL,
+    id INTEGER PRIMARY KEY,
+    name VARCHAR NOT NULL UNIQUE
+);
+
+-- What the day's registry said, as far as the books need it; `number` is the registry's own.
 CREATE TABLE firms (
     batch BIGINT NOT NULL,
-    id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    firm INTEGER NOT NULL,
     name VARCHAR NOT NULL,
     kind VARCHAR NOT NULL,
     city VARCHAR NOT NULL,
@@ -34,37 +65,70 @@ CREATE TABLE firms (
 
 CREATE TABLE accounts (
     batch BIGINT NOT NULL,
-    id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    account INTEGER NOT NULL,
     name VARCHAR NOT NULL,
     role VARCHAR NOT NULL,
-    firm BIGINT NOT NULL
+    firm INTEGER NOT NULL
+);
+
+CREATE TABLE contracts (
+    batch BIGINT NOT NULL,
+    contract INTEGER NOT NULL,
+    code VARCHAR NOT NULL,
+    product VARCHAR NOT NULL,
+    hub VARCHAR NOT NULL,
+    city VARCHAR NOT NULL,
+    province VARCHAR NOT NULL,
+    tick_fen BIGINT NOT NULL,
+    deposit_fen BIGINT NOT NULL, -- held of a supplier per lot sold short
+    penalty_bp BIGINT NOT NULL -- of the value that was not delivered
+);
+
+-- Chips that may deliver a contract, with their rating on the day.
+CREATE TABLE contract_chips (
+    batch BIGINT NOT NULL,
+    contract INTEGER NOT NULL,
+    chip VARCHAR NOT NULL,
+    dense_fp16_tflops BIGINT NOT NULL
 );
 
 CREATE TABLE instruments (
     batch BIGINT NOT NULL,
-    id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    instrument INTEGER NOT NULL,
     symbol VARCHAR NOT NULL,
-    contract VARCHAR NOT NULL,
-    hub VARCHAR NOT NULL,
-    province VARCHAR NOT NULL,
-    tick_fen BIGINT NOT NULL,
-    delivery_day DATE NOT NULL
+    contract INTEGER NOT NULL,
+    delivery_day DATE NOT NULL,
+    start_s BIGINT NOT NULL,
+    end_s BIGINT NOT NULL,
+    gate_s BIGINT NOT NULL
 );
 
 CREATE TABLE programmes (
     batch BIGINT NOT NULL,
     turn INTEGER NOT NULL, -- place in the registry: the first eligible programme counts
+    programme INTEGER NOT NULL,
     id VARCHAR NOT NULL,
     version INTEGER NOT NULL,
-    model VARCHAR NOT NULL,
+    model payment_model NOT NULL,
     side VARCHAR NOT NULL,
+    rule voucher_rule NOT NULL,
+    application BOOLEAN NOT NULL, -- whether a firm must hold an issued voucher first
     effective_from DATE NOT NULL,
     effective_until DATE, -- inclusive; NULL: open
+    signed_from DATE, -- first trading day of agreements that count; NULL: any
+    term_days_max BIGINT, -- longest time from signing to delivery; NULL: any
     rate_bp BIGINT NOT NULL,
     agreement_cap_fen BIGINT, -- NULL: no such cap
     firm_cap_fen BIGINT,
+    redeemed_cap_fen BIGINT, -- of a firm and year, counted at redemption
     pool_cap_fen BIGINT,
+    firm_spend_min_fen BIGINT, -- what a firm must have spent in the year before anything is paid
+    spend_counts_back BOOLEAN NOT NULL, -- whether that earlier spend counts once it is reached
+    claim_days_max BIGINT, -- a claim not redeemed so many days after delivery expires
     firm_kinds VARCHAR[] NOT NULL, -- empty lists: no such condition
+    kinds_first VARCHAR[] NOT NULL, -- kinds of firm that are served before all others
     buyer_cities VARCHAR[] NOT NULL,
     buyer_provinces VARCHAR[] NOT NULL,
     compute_hubs VARCHAR[] NOT NULL,
@@ -73,14 +137,17 @@ CREATE TABLE programmes (
 
 CREATE TABLE funders (
     batch BIGINT NOT NULL,
-    programme VARCHAR NOT NULL,
+    programme INTEGER NOT NULL,
     version INTEGER NOT NULL,
     turn INTEGER NOT NULL,
+    pool INTEGER NOT NULL,
     name VARCHAR NOT NULL,
-    weight BIGINT NOT NULL
+    weight BIGINT NOT NULL,
+    cap_fen BIGINT -- of a year; NULL: none
 );
 
--- One row a trade; sessions and refs lead to the orders, `sequence` to the command.
+-- One row a trade; sessions and refs lead to the orders, `sequence` to the command. Parties and
+-- instruments are the registry's numbers.
 CREATE TABLE trades (
     batch BIGINT,
     trade_id BIGINT,
@@ -100,10 +167,25 @@ CREATE TABLE trades (
     flags TINYINT -- 1: the buyer is the taker; 2: traded in an uncross
 );
 
--- One row per traded instrument and day; settlement price = volume-weighted average, half up.
+-- One row a busted trade, of this day or of an earlier one; fees are what is given back.
+CREATE TABLE busts (
+    batch BIGINT,
+    trade_id BIGINT,
+    sequence BIGINT,
+    time_ns BIGINT,
+    instrument INTEGER,
+    price_ticks INTEGER,
+    quantity INTEGER,
+    buyer INTEGER,
+    seller INTEGER,
+    buyer_fee_fen INTEGER,
+    seller_fee_fen INTEGER
+);
+
+-- One row per instrument that traded; settlement price = volume-weighted average, half up.
 CREATE TABLE instrument_days (
     batch BIGINT,
-    instrument VARCHAR,
+    instrument INTEGER,
     tick_fen BIGINT,
     trades BIGINT,
     volume BIGINT,
@@ -118,8 +200,8 @@ CREATE TABLE instrument_days (
 -- What a batch did to an account's position in an instrument; the latest row is where it stands.
 CREATE TABLE positions (
     batch BIGINT,
-    account VARCHAR,
-    instrument VARCHAR,
+    account INTEGER,
+    instrument INTEGER,
     tick_fen BIGINT,
     opening_quantity BIGINT,
     opening_ticks INTEGER,
@@ -132,7 +214,8 @@ CREATE TABLE positions (
     price_ticks INTEGER,
     difference_fen BIGINT, -- positive: the account pays clearing
     escrow_fen BIGINT, -- positive: the account pays into escrow
-    fee_fen BIGINT, -- charged by this batch
+    guaranteed_fen BIGINT, -- performance deposit held after this batch
+    fee_fen BIGINT, -- charged by this batch; negative: given back
     fee_due_fen BIGINT, -- sellers' fees that wait for the proceeds
     first_day DATE, -- of the first buy that is still open: the rank in "first come, first served"
     first_sequence BIGINT
@@ -142,81 +225,264 @@ CREATE TABLE postings (
     id BIGINT NOT NULL,
     batch BIGINT NOT NULL,
     day DATE NOT NULL,
-    kind VARCHAR NOT NULL,
-    from_account VARCHAR NOT NULL,
-    to_account VARCHAR NOT NULL,
+    kind posting_kind NOT NULL,
+    from_account INTEGER NOT NULL,
+    to_account INTEGER NOT NULL,
     amount_fen BIGINT NOT NULL CHECK (amount_fen > 0),
-    instrument VARCHAR,
+    instrument INTEGER,
     agreement BIGINT,
     sequence BIGINT, -- of the command that caused it: deposits and withdrawals
     CHECK (from_account <> to_account)
+);
+
+-- Balances after a batch, of the accounts that it touched.
+CREATE TABLE balances (
+    batch BIGINT,
+    account INTEGER,
+    balance_fen BIGINT
 );
 
 -- A service agreement: what programmes call a contract.
 CREATE TABLE agreements (
     batch BIGINT,
     id BIGINT,
-    buyer VARCHAR,
-    supplier VARCHAR,
-    contract VARCHAR,
+    buyer INTEGER,
+    supplier INTEGER,
+    contract INTEGER,
     delivery_day DATE,
-    hub VARCHAR,
-    province VARCHAR,
     quantity BIGINT,
     value_fen BIGINT, -- at settlement prices: the base of vouchers
     fee_fen BIGINT, -- the supplier's fees that are charged on delivery
-    buyer_firm VARCHAR,
-    buyer_kind VARCHAR,
-    buyer_city VARCHAR,
-    buyer_province VARCHAR,
+    buyer_firm INTEGER,
+    supplier_firm INTEGER,
     related BOOLEAN, -- buyer and supplier are one firm or of one group
     first_day DATE,
     first_sequence BIGINT
 );
 
--- Who delivers what to whom, one row per agreement and instrument, and what was metered.
+-- Who is to deliver what to whom, one row per agreement and instrument.
+CREATE TABLE nominations (
+    batch BIGINT,
+    agreement BIGINT,
+    instrument INTEGER,
+    quantity BIGINT,
+    price_ticks INTEGER,
+    value_fen BIGINT,
+    fee_fen BIGINT,
+    guaranteed_fen BIGINT -- the part of the supplier's performance deposit that stands for it
+);
+
+-- What came of a nomination. Quantities are in millionths of a lot, because a node may be up for a
+-- part of its hour. Value and refund make the nominated value.
 CREATE TABLE deliveries (
     batch BIGINT,
     agreement BIGINT,
-    instrument VARCHAR,
-    buyer VARCHAR,
-    supplier VARCHAR,
-    nominated BIGINT,
-    delivered BIGINT,
-    source VARCHAR,
-    price_ticks INTEGER,
+    instrument INTEGER,
+    nominated BIGINT, -- lots
+    delivered_millionths BIGINT,
+    excess_millionths BIGINT, -- metered beyond what was nominated: recorded, not paid
+    source delivery_source,
     value_fen BIGINT,
-    fee_fen BIGINT
+    refund_fen BIGINT,
+    fee_fen BIGINT,
+    penalty_fen BIGINT
 );
 
--- A decision of a programme on an agreement, with all of its inputs; `id` is the order of claims.
+-- What was metered, line by line of the meters' files.
+CREATE TABLE meterings (
+    batch BIGINT,
+    meter VARCHAR, -- the meter's own number of the line, once in all books
+    agreement BIGINT,
+    instrument INTEGER,
+    chip VARCHAR,
+    gpus BIGINT,
+    available_s BIGINT,
+    delivered_millionths BIGINT
+);
+
+-- What was found, after the delivery, not to have been delivered; quantities as in `deliveries`.
+CREATE TABLE shortfalls (
+    batch BIGINT,
+    finding VARCHAR, -- the finder's own number, once in all books
+    agreement BIGINT,
+    instrument INTEGER,
+    chip VARCHAR,
+    gpus BIGINT,
+    available_s BIGINT, -- here: for which they should have been up and were not
+    lost_millionths BIGINT,
+    refund_fen BIGINT,
+    penalty_fen BIGINT
+);
+
+-- A firm's application for a voucher of a programme and year; its life is in `application_events`.
+CREATE TABLE applications (
+    batch BIGINT,
+    id BIGINT,
+    programme INTEGER,
+    version INTEGER,
+    firm INTEGER,
+    year INTEGER,
+    supplier_firm INTEGER, -- whose compute the voucher is for; NULL: anybody's
+    amount_fen BIGINT
+);
+
+CREATE TABLE application_events (
+    batch BIGINT,
+    application BIGINT,
+    turn INTEGER,
+    state voucher_state,
+    day DATE,
+    amount_fen BIGINT,
+    valid_until DATE, -- of an issued voucher: the last day of delivery that it pays for
+    reason VARCHAR
+);
+
+-- A decision of a programme, with all of its inputs; `id` is the order of claims. Either on an
+-- agreement, or, in the evening of a trading day, on a long position (account and instrument) for
+-- which a voucher is reserved until its supplier is known.
 CREATE TABLE vouchers (
     batch BIGINT,
     id BIGINT,
-    agreement BIGINT,
-    programme VARCHAR,
+    agreement BIGINT, -- NULL: a reservation for a position
+    account INTEGER, -- of the position; NULL: on an agreement
+    instrument INTEGER,
+    application BIGINT, -- the issued voucher that it draws on; NULL where none is needed
+    programme INTEGER,
     version INTEGER,
-    rule VARCHAR,
-    model VARCHAR,
-    firm VARCHAR,
+    rule voucher_rule,
+    model payment_model,
+    tier INTEGER, -- 0: a kind of firm that the programme serves first
+    firm INTEGER,
     year INTEGER,
+    value_fen BIGINT,
     base_fen BIGINT,
     rate_bp BIGINT,
     want_fen BIGINT,
     agreement_cap_fen BIGINT,
-    firm_cap_fen BIGINT,
-    before_firm_fen BIGINT,
+    firm_cap_fen BIGINT, -- of the firm and year, or what its issued voucher is worth
+    before_firm_fen BIGINT, -- what the firm (and year), or the issued voucher, had used
     pool_cap_fen BIGINT,
     before_pool_fen BIGINT,
+    spend_min_fen BIGINT, -- of the firm and year; NULL: no minimum
+    before_spend_fen BIGINT, -- what the firm had spent of it before
+    funder_cap_fen BIGINT, -- what the funders' own ceilings leave for all of them together
     grant_fen BIGINT,
-    binding VARCHAR -- what the grant stopped at: rate, agreement, firm-year, pool-year
+    binding voucher_binding -- what the grant stopped at
+);
+
+-- What each funder pays of a grant; negative: what it got back.
+CREATE TABLE voucher_shares (
+    batch BIGINT,
+    voucher BIGINT,
+    pool INTEGER,
+    amount_fen BIGINT
 );
 
 CREATE TABLE voucher_events (
     batch BIGINT,
     voucher BIGINT,
     turn INTEGER,
-    state VARCHAR,
+    state voucher_state,
     day DATE,
     amount_fen BIGINT
 );
+
+-- A yearly share-out of a programme for suppliers, in proportion to their contract amounts.
+CREATE TABLE supplier_grants (
+    batch BIGINT,
+    programme INTEGER,
+    version INTEGER,
+    year INTEGER,
+    supplier INTEGER,
+    amount_fen BIGINT, -- of its service agreements of the year, as delivered
+    pool INTEGER,
+    want_fen BIGINT,
+    grant_fen BIGINT,
+    binding voucher_binding
+);
+
+-- The agreements that a share-out counted, with their value as delivered.
+CREATE TABLE supplier_agreements (
+    batch BIGINT,
+    programme INTEGER,
+    agreement BIGINT,
+    supplier INTEGER,
+    value_fen BIGINT
+);
+
+-- The lives of vouchers and claims: every step that there is, and the rule that allows it. A life
+-- begins at `none`; where no step leads on, it has ended.
+CREATE VIEW voucher_steps AS SELECT * FROM (VALUES
+    ('application', 'none', 'applied', 'a firm applies for an amount of a programme and year'),
+    ('application', 'applied', 'approved', 'the programme approves as much or less'),
+    ('application', 'applied', 'rejected', 'the programme refuses it'),
+    ('application', 'applied', 'expired', 'it was not decided in time'),
+    ('application', 'approved', 'issued', 'a voucher is issued for what was approved'),
+    ('application', 'approved', 'rejected', 'found wrong before a voucher was issued'),
+    ('application', 'approved', 'expired', 'no voucher was issued in time'),
+    ('application', 'issued', 'expired', 'what was not used of it ends with its validity'),
+    ('deduct', 'none', 'reserved', 'granted within every cap'),
+    ('deduct', 'none', 'rejected', 'the caps leave nothing'),
+    ('deduct', 'reserved', 'confirmed', 'a position was nominated: its agreement has its own line'),
+    ('deduct', 'reserved', 'released', 'resold, busted, decided anew or not delivered'),
+    ('deduct', 'reserved', 'reduced', 'a part was not delivered'),
+    ('deduct', 'reserved', 'consumed', 'delivered'),
+    ('deduct', 'reduced', 'consumed', 'the other part was delivered'),
+    ('deduct', 'consumed', 'clawed-back', 'a shortfall was found after the payment'),
+    ('deduct', 'clawed-back', 'clawed-back', 'another shortfall was found'),
+    ('reimburse', 'none', 'rejected', 'the caps leave nothing'),
+    ('reimburse', 'none', 'released', 'nothing was delivered'),
+    ('reimburse', 'none', 'reduced', 'a part was not delivered'),
+    ('reimburse', 'none', 'claimed', 'delivered'),
+    ('reimburse', 'reduced', 'claimed', 'the other part was delivered'),
+    ('reimburse', 'claimed', 'reduced', 'a shortfall was found, or a cap leaves less'),
+    ('reimburse', 'claimed', 'released', 'a cap leaves nothing, or nothing was delivered after all'),
+    ('reimburse', 'claimed', 'rejected', 'related parties, or the programme refuses it'),
+    ('reimburse', 'claimed', 'expired', 'not redeemed in time'),
+    ('reimburse', 'claimed', 'redeemed', 'found good'),
+    ('reimburse', 'reduced', 'redeemed', 'found good but for a cap'),
+    ('reimburse', 'redeemed', 'paid', 'paid by the funders'),
+    ('reimburse', 'paid', 'clawed-back', 'a shortfall was found after the payment'),
+    ('reimburse', 'clawed-back', 'clawed-back', 'another shortfall was found')
+) AS steps(life, before, after, rule);
+
+-- Batches that stand: neither a reversal nor reversed.
+CREATE VIEW standing AS
+SELECT * FROM batches
+WHERE kind <> 'reversal' AND id NOT IN (SELECT reverses FROM batches WHERE reverses IS NOT NULL);
+
+-- What was granted and is free to be granted again.
+CREATE VIEW freed AS
+SELECT e.batch, e.voucher, e.amount_fen FROM voucher_events AS e
+SEMI JOIN standing AS b ON b.id = e.batch
+WHERE e.state IN ('reduced', 'released', 'confirmed', 'rejected', 'expired', 'clawed-back');
+
+-- Where every application stands: its last state, what was approved or issued, what is left alive.
+CREATE VIEW application_lives AS
+SELECT a.*, l.* EXCLUDE (application)
+FROM applications AS a SEMI JOIN standing AS b ON b.id = a.batch
+JOIN (
+    SELECT application, max(turn) AS turn, arg_max(state, turn) AS state,
+        coalesce(max(amount_fen) FILTER (state = 'approved'), 0) AS approved_fen,
+        greatest(coalesce(max(amount_fen) FILTER (state = 'issued'), 0)
+            - coalesce(max(amount_fen) FILTER (state = 'expired'), 0), 0) AS worth_fen,
+        max(valid_until) AS valid_until, arg_max(reason, turn) AS reason
+    FROM application_events SEMI JOIN standing AS b ON b.id = application_events.batch
+    GROUP BY application
+) AS l ON l.application = a.id;
+
+-- Where every position stands.
+CREATE VIEW open_positions AS
+SELECT * FROM positions SEMI JOIN standing AS b ON b.id = positions.batch
+QUALIFY row_number() OVER (PARTITION BY account, instrument ORDER BY batch DESC) = 1
+    AND quantity <> 0;
+
+-- The postings with names, for people.
+CREATE VIEW journal AS
+SELECT
+    p.id, p.batch, p.day, p.kind, f.name AS from_account, t.name AS to_account, p.amount_fen,
+    substr(i.name, 8) AS instrument, p.agreement, p.sequence
+FROM postings AS p
+JOIN names AS f ON f.id = p.from_account
+JOIN names AS t ON t.id = p.to_account
+LEFT JOIN names AS i ON i.id = p.instrument;

@@ -1,120 +1,104 @@
--- Vouchers: which programme an agreement goes to, what it wants, and who pays what is granted.
+-- Vouchers: decisions and states written as columns, and what standing decisions have used.
 --
--- An agreement goes to the first programme of the registry that is in force on its day of delivery
--- and whose conditions it meets, and to no other, even where that one has nothing left. Related
--- parties get nothing. A want is floor(base * rate); how much of it is granted is decided in
--- sequence (allocation.py) and proved afterwards (certificate.sql).
-
--- query: wants
-CREATE OR REPLACE TEMP TABLE wants AS
-WITH choice AS (
-    SELECT a.id AS agreement, min(p.turn) AS turn
-    FROM agreements AS a
-    JOIN programmes AS p ON p.batch = $settlement AND p.side = 'buyer'
-        AND a.delivery_day BETWEEN p.effective_from
-            AND coalesce(p.effective_until, DATE '9999-12-31')
-        AND (p.firm_kinds = [] OR list_contains(p.firm_kinds, a.buyer_kind))
-        AND (p.buyer_cities = [] OR list_contains(p.buyer_cities, a.buyer_city))
-        AND (p.buyer_provinces = [] OR list_contains(p.buyer_provinces, a.buyer_province))
-        AND (p.compute_hubs = [] OR list_contains(p.compute_hubs, a.hub))
-        AND (p.compute_provinces = [] OR list_contains(p.compute_provinces, a.province))
-    WHERE a.batch = $batch AND NOT a.related
-    GROUP BY a.id
-),
-chosen AS (
-    SELECT
-        a.id AS agreement, p.id AS programme, p.version, p.model, a.buyer_firm AS firm,
-        year(a.delivery_day) AS year, a.value_fen AS base_fen, p.rate_bp,
-        (a.value_fen::HUGEINT * p.rate_bp // 10000)::BIGINT AS want_fen, p.agreement_cap_fen,
-        p.firm_cap_fen, p.pool_cap_fen
-    FROM choice AS c
-    JOIN agreements AS a ON a.batch = $batch AND a.id = c.agreement
-    JOIN programmes AS p ON p.batch = $settlement AND p.turn = c.turn
-),
-firm_used AS (
-    SELECT programme, firm, year, sum(grant_fen) AS used_fen FROM vouchers GROUP BY ALL
-),
-pool_used AS (
-    SELECT programme, year, sum(grant_fen) AS used_fen FROM vouchers GROUP BY ALL
-)
-SELECT
-    row_number() OVER (ORDER BY c.agreement) - 1 AS k, c.*,
-    dense_rank() OVER (ORDER BY c.programme, c.firm, c.year) - 1 AS firm_slot,
-    dense_rank() OVER (ORDER BY c.programme, c.year) - 1 AS pool_slot,
-    coalesce(f.used_fen, 0)::BIGINT AS firm_used_fen,
-    coalesce(p.used_fen, 0)::BIGINT AS pool_used_fen
-FROM chosen AS c
-LEFT JOIN firm_used AS f
-    ON f.programme = c.programme AND f.firm = c.firm AND f.year = c.year
-LEFT JOIN pool_used AS p ON p.programme = c.programme AND p.year = c.year
-ORDER BY k;
-
--- query: inputs
-SELECT
-    want_fen, firm_slot, pool_slot, firm_used_fen, pool_used_fen,
-    coalesce(agreement_cap_fen, $unlimited) AS agreement_cap_fen,
-    coalesce(firm_cap_fen, $unlimited) AS firm_cap_fen,
-    coalesce(pool_cap_fen, $unlimited) AS pool_cap_fen
-FROM wants ORDER BY k;
+-- `$batch` is the batch that is being written, which does not stand yet; what it freed counts.
 
 -- query: decisions
 INSERT INTO vouchers
 SELECT
-    $batch, (SELECT coalesce(max(id), 0) FROM vouchers) + w.k + 1, w.agreement, w.programme,
-    w.version, 'first-come', w.model, w.firm, w.year, w.base_fen, w.rate_bp, w.want_fen,
-    w.agreement_cap_fen, w.firm_cap_fen, g.before_firm_fen, w.pool_cap_fen, g.before_pool_fen,
-    g.grant_fen,
+    $batch, c.id, nullif(c.agreement, 0), nullif(c.account, 0), nullif(c.instrument, 0),
+    nullif(c.application, 0), c.programme, p.version, p.rule, p.model, c.tier, c.firm, c.year,
+    c.value_fen, c.base_fen, c.rate_bp, c.want_fen, nullif(c.agreement_cap_fen, $unlimited),
+    nullif(c.firm_cap_fen, $unlimited), c.before_firm_fen, nullif(c.pool_cap_fen, $unlimited),
+    c.before_pool_fen, nullif(c.spend_min_fen, 0), c.before_spend_fen,
+    nullif(c.funder_cap_fen, $unlimited), c.grant_fen,
     CASE
-        WHEN g.grant_fen = w.want_fen THEN 'rate'
-        WHEN g.grant_fen = w.agreement_cap_fen THEN 'agreement'
-        WHEN w.firm_cap_fen IS NOT NULL
-            AND g.grant_fen = greatest(w.firm_cap_fen - g.before_firm_fen, 0) THEN 'firm-year'
-        ELSE 'pool-year'
-    END
-FROM wants AS w JOIN columns AS g ON g.k = w.k
-ORDER BY w.k;
+        WHEN c.base_fen = 0 AND c.spend_min_fen > 0 THEN 'minimum'
+        WHEN c.grant_fen = c.want_fen THEN 'rate'
+        WHEN c.grant_fen = c.agreement_cap_fen THEN 'agreement'
+        WHEN c.grant_fen = greatest(c.firm_cap_fen - c.before_firm_fen, 0) THEN
+            CASE WHEN p.application THEN 'voucher' ELSE 'firm-year' END
+        WHEN c.grant_fen = greatest(c.pool_cap_fen - c.before_pool_fen, 0) THEN 'pool-year'
+        ELSE 'funder-year'
+    END::voucher_binding
+FROM columns AS c
+JOIN programmes AS p
+    ON p.batch = (SELECT max(batch) FROM programmes) AND p.turn = c.turn;
 
--- The life of a voucher that is deducted, and of a claim that is reimbursed. While delivery is
--- taken as assumed, a whole life passes in one batch.
 -- query: states
 INSERT INTO voucher_events
-SELECT $batch, v.id, s.turn, s.state, $day::DATE, v.grant_fen
-FROM vouchers AS v
-JOIN (VALUES
-    ('deduct', 1, 'reserved'), ('deduct', 2, 'consumed'),
-    ('reimburse', 1, 'claimed'), ('reimburse', 2, 'redeemed'), ('reimburse', 3, 'paid')
-) AS s (model, turn, state) ON s.model = v.model
-WHERE v.batch = $batch AND v.grant_fen > 0
-UNION ALL
-SELECT $batch, id, 1, 'rejected', $day::DATE, 0
-FROM vouchers WHERE batch = $batch AND grant_fen = 0
-ORDER BY 2, 3;
+SELECT $batch, voucher, turn, $state::voucher_state, $day::DATE, fen FROM columns;
 
--- Funders share by weight; the fen that are left go to the largest remainders, the first funder
--- by name where two are equal.
--- query: payments
-INSERT INTO draft
-WITH share AS (
-    SELECT
-        v.id, v.agreement, v.programme, v.model, v.grant_fen, f.name, f.turn,
-        v.grant_fen::HUGEINT * f.weight // sum(f.weight) OVER voucher AS floor_fen,
-        v.grant_fen::HUGEINT * f.weight % sum(f.weight) OVER voucher AS remainder
+-- Granted and not freed, by programme, firm, year and the issued voucher that was drawn on.
+-- query: used
+SELECT v.programme, v.firm, v.year, coalesce(v.application, 0),
+    sum(v.grant_fen - coalesce(e.fen, 0))::BIGINT
+FROM vouchers AS v
+SEMI JOIN standing AS b ON b.id = v.batch
+LEFT JOIN (
+    SELECT voucher, sum(amount_fen) AS fen FROM (
+        SELECT voucher, amount_fen FROM freed
+        UNION ALL
+        SELECT voucher, amount_fen FROM voucher_events
+        WHERE batch = $batch AND state IN ('released', 'confirmed')
+    ) GROUP BY voucher
+) AS e ON e.voucher = v.id
+GROUP BY ALL;
+
+-- Value of the agreements that went to a programme, by firm and year.
+-- query: spent
+SELECT programme, firm, year, sum(value_fen)::BIGINT
+FROM vouchers SEMI JOIN standing AS b ON b.id = vouchers.batch
+WHERE agreement IS NOT NULL
+GROUP BY ALL;
+
+-- What each funder has of its ceiling used by the grants of a year, as they would be paid in full.
+-- Reservations count while they last.
+-- query: funders_used
+WITH granted AS (
+    SELECT v.id, v.year, v.grant_fen, f.pool, f.turn,
+        v.grant_fen::HUGEINT * f.weight // sum(f.weight) OVER one AS floor_fen,
+        v.grant_fen::HUGEINT * f.weight % sum(f.weight) OVER one AS rest
     FROM vouchers AS v
-    JOIN funders AS f
-        ON f.batch = $settlement AND f.programme = v.programme AND f.version = v.version
-    WHERE v.batch = $batch AND v.grant_fen > 0
-    WINDOW voucher AS (PARTITION BY v.id)
-),
-part AS (
-    SELECT
-        *, floor_fen + CASE WHEN
-            row_number() OVER (PARTITION BY id ORDER BY remainder DESC, turn)
-            <= grant_fen - sum(floor_fen) OVER (PARTITION BY id) THEN 1 ELSE 0 END AS amount_fen
-    FROM share
+    SEMI JOIN standing AS b ON b.id = v.batch
+    JOIN (
+        SELECT DISTINCT programme, version, turn, pool, weight FROM funders
+    ) AS f ON f.programme = v.programme AND f.version = v.version
+    WHERE v.agreement IS NOT NULL OR v.id NOT IN (
+        SELECT voucher FROM voucher_events
+        WHERE state IN ('released', 'confirmed')
+            AND (batch = $batch OR batch IN (SELECT id FROM standing)))
+    WINDOW one AS (PARTITION BY v.id)
 )
-SELECT
-    CASE WHEN p.model = 'deduct' THEN 'voucher' ELSE 'claim' END,
-    'pool:' || p.programme || ':' || p.name, 'cash:' || a.buyer, p.amount_fen, NULL, p.agreement,
-    NULL
-FROM part AS p JOIN agreements AS a ON a.batch = $batch AND a.id = p.agreement
-WHERE p.amount_fen > 0;
+SELECT pool, year, sum(floor_fen + CASE WHEN place <= spare THEN 1 ELSE 0 END)::BIGINT
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY id ORDER BY rest DESC, turn) AS place,
+        grant_fen - sum(floor_fen) OVER (PARTITION BY id) AS spare
+    FROM granted
+)
+GROUP BY ALL;
+
+-- Reservations that live, with the positions that they are for.
+-- query: reserved
+SELECT v.id, v.account, v.instrument, v.grant_fen
+FROM vouchers AS v SEMI JOIN standing AS b ON b.id = v.batch
+WHERE v.agreement IS NULL AND v.grant_fen > 0 AND v.id NOT IN (
+    SELECT voucher FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch
+    WHERE state IN ('released', 'confirmed'))
+ORDER BY v.id;
+
+-- Vouchers that are issued, with what they are worth and until when they pay.
+-- query: issued
+SELECT id, programme, firm, year, coalesce(supplier_firm, 0), worth_fen,
+    date_diff('day', DATE '1970-01-01', valid_until)
+FROM application_lives WHERE state = 'issued'
+ORDER BY id;
+
+-- Long positions after the batch that is being written.
+-- query: long_positions
+SELECT account, instrument, quantity * price_ticks * tick_fen AS value_fen,
+    coalesce(date_diff('day', DATE '1970-01-01', first_day), 0) AS first_day,
+    coalesce(first_sequence, 0) AS first_sequence
+FROM positions
+WHERE batch = $batch OR batch IN (SELECT id FROM standing)
+QUALIFY row_number() OVER (PARTITION BY account, instrument ORDER BY batch DESC) = 1
+    AND quantity > 0;

@@ -1,0 +1,134 @@
+"""`suanshi day`: open a day from the one before, close it into the books, see where it stands."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exchange.commands import options
+from exchange.commands.console import Stages, cny, day_text, note_compiling, print_json, table
+from exchange.commands.group import BilingualGroup
+from exchange.commands.outcome import clear_outputs, require_folder
+
+
+@click.group(cls=BilingualGroup)
+def day() -> None:
+    """Open and close trading days.
+
+    开市与收市。
+    """
+
+
+@day.command("open")
+@click.argument("before", metavar="BEFORE.LOG", type=click.Path(path_type=Path))
+@options.day_log
+@options.ledger
+@click.option("--day", "which", metavar="YYYY-MM-DD", help="[default: the day after BEFORE]")
+@options.force
+@options.dry_run
+@options.as_json
+def open_(
+    before: Path, day_log: Path, ledger: Path | None, which: str | None, force: bool,
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the head of a day's log: balances, capacity, positions, live orders of the day before.
+
+    写出新一天日志的开头：期初资金、容量、持仓与仍然有效的委托。
+    """
+    from datetime import date, timedelta
+
+    from exchange.day_head import head_of_next_day
+    from ledger.books import open_books
+    from ledger.daylog import DayLogWriter, read_day_log
+
+    clear_outputs([day_log], force=force, remove=not dry_run)
+    require_folder(day_log)
+    log = read_day_log(before)
+    tomorrow = date.fromisoformat(log.trading_day) + timedelta(days=1)
+    opened = date.fromisoformat(day_text(which) or tomorrow.isoformat())
+    with Stages() as stages:
+        tables = _final_state(log, stages)
+    with open_books(ledger or before.parent / options.LEDGER_NAME, read_only=True) as books:
+        head = head_of_next_day(log, tables, books, opened)
+    if not dry_run:
+        with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
+            out.reference(head.registry)
+            out.append(head.commands)
+            out.sync()
+    result = {
+        "day_log": str(day_log), "day": opened.isoformat(), "commands": len(head.commands),
+        "orders": head.orders, "cash_fen": head.funded_fen,
+        "instruments": len(head.registry.instruments), "dry_run": dry_run,
+    }  # fmt: skip
+    _say(result, as_json, "would be written" if dry_run else "opened")
+
+
+@day.command()
+@options.day_log
+@options.ledger
+@options.dry_run
+@options.as_json
+@click.pass_context
+def close(
+    context: click.Context, day_log: Path, ledger: Path | None, dry_run: bool, as_json: bool
+) -> None:
+    """Settle the day and carry open positions; delivery is a step of its own.
+
+    收市：结算当日并结转未交割持仓；交割另行办理。
+    """
+    from exchange.commands.settle import settle
+
+    context.invoke(
+        settle, day_log=day_log, ledger=ledger, carry=True, dry_run=dry_run, postings=False,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@day.command()
+@options.day_log
+@options.ledger
+@options.as_json
+def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
+    """Say where a day stands: its log, its settlement, what is still open.
+
+    查看当日状态：日志、结算与未了结事项。
+    """
+    from ledger.books import open_books
+    from ledger.daylog import read_day_log
+    from ledger.queries import statements
+
+    log = read_day_log(day_log, unsealed=True)
+    path = ledger or day_log.parent / options.LEDGER_NAME
+    result: dict[str, Any] = {
+        "day_log": str(day_log), "day": log.trading_day, "sealed": log.sealed,
+        "commands": log.command_count, "settled": False,
+    }  # fmt: skip
+    if path.exists():
+        with open_books(path, read_only=True) as books:
+            (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
+            result |= found
+    _say(result, as_json, "")
+
+
+def _final_state(log: Any, stages: Stages) -> Any:
+    """The machine's state after the log's last command."""
+    from exchange.engines import open_engine
+    from exchange.replay import Replay, certified
+
+    engine = open_engine("kernel", log.limits, compiling=note_compiling)
+    run = Replay(log, engine, progress=lambda done: stages("replay", done, log.command_count))
+    for _ in certified(run, log):
+        pass
+    return engine.state_tables()
+
+
+def _say(result: dict[str, Any], as_json: bool, verb: str) -> None:
+    if as_json:
+        print_json(result)
+        return
+    rows = [
+        (name.removesuffix("_fen").replace("_", " ") + (", CNY" if name.endswith("_fen") else ""),
+         cny(value) if name.endswith("_fen") else value)
+        for name, value in result.items()
+    ]  # fmt: skip
+    click.echo(table((f"day {result['day']}", verb), rows))

@@ -1,0 +1,92 @@
+-- Metering: what a meter file is judged by.
+
+-- query: lines
+SELECT n.agreement, i.symbol, n.instrument, c.product, a.contract, i.end_s - i.start_s,
+    NOT EXISTS (FROM deliveries AS d SEMI JOIN standing AS b ON b.id = d.batch
+        WHERE d.agreement = n.agreement)
+FROM nominations AS n
+SEMI JOIN standing AS b ON b.id = n.batch
+JOIN agreements AS a ON a.id = n.agreement
+JOIN (SELECT instrument, arg_max(symbol, batch) AS symbol, max(start_s) AS start_s,
+    max(end_s) AS end_s FROM instruments GROUP BY instrument) AS i ON i.instrument = n.instrument
+JOIN (SELECT contract, arg_max(product, batch) AS product FROM contracts GROUP BY contract) AS c
+    ON c.contract = a.contract;
+
+-- query: instruments
+SELECT DISTINCT symbol FROM instruments;
+
+-- query: ratings
+SELECT contract, chip, arg_max(dense_fp16_tflops, batch) FROM contract_chips GROUP BY ALL;
+
+-- query: metered
+SELECT meter, agreement, instrument, chip, gpus, available_s, delivered_millionths
+FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch;
+
+-- query: findings
+SELECT finding, agreement, instrument, chip, gpus, available_s, lost_millionths
+FROM shortfalls SEMI JOIN standing AS b ON b.id = shortfalls.batch;
+
+-- What was metered in earlier files of lines that still wait.
+-- query: kept
+SELECT agreement, instrument, sum(delivered_millionths)::BIGINT
+FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch GROUP BY ALL;
+
+-- query: write
+INSERT INTO meterings
+SELECT $batch, meter, agreement, instrument, chip, gpus, available_s, delivered FROM columns;
+
+-- Nominations that wait for delivery, with their parties and what a shortfall costs.
+-- query: waiting
+SELECT
+    n.agreement, n.instrument, a.buyer, a.supplier, n.quantity, n.value_fen, n.fee_fen,
+    n.guaranteed_fen, c.penalty_bp
+FROM nominations AS n
+SEMI JOIN standing AS b ON b.id = n.batch
+ANTI JOIN (SELECT agreement FROM deliveries SEMI JOIN standing AS b ON b.id = deliveries.batch)
+    AS d ON d.agreement = n.agreement
+JOIN agreements AS a ON a.id = n.agreement
+JOIN (SELECT contract, arg_max(penalty_bp, batch) AS penalty_bp FROM contracts GROUP BY contract)
+    AS c ON c.contract = a.contract
+WHERE a.delivery_day = $day::DATE
+ORDER BY n.agreement, n.instrument;
+
+-- Decisions whose life goes on with the delivery.
+-- query: vouchers
+SELECT v.id, v.agreement, a.buyer, v.programme, v.version, v.grant_fen,
+    coalesce(max(e.turn), 0) AS turn
+FROM vouchers AS v
+SEMI JOIN standing AS b ON b.id = v.batch
+JOIN agreements AS a ON a.id = v.agreement
+LEFT JOIN (SELECT * FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch)
+    AS e ON e.voucher = v.id
+WHERE v.grant_fen > 0 AND a.delivery_day = $day::DATE
+GROUP BY ALL
+HAVING coalesce(bool_and(e.state = 'reserved'), true)
+ORDER BY v.id;
+
+-- query: notices
+SELECT
+    substr(s.name, 6) AS supplier, n.agreement, substr(u.name, 6) AS buyer, i.symbol,
+    c.code, c.product, i.start_s, i.end_s, n.quantity, k.chips
+FROM nominations AS n
+SEMI JOIN standing AS b ON b.id = n.batch
+JOIN agreements AS a ON a.id = n.agreement
+JOIN names AS s ON s.id = a.supplier
+JOIN names AS u ON u.id = a.buyer
+JOIN (SELECT instrument, arg_max(symbol, batch) AS symbol, max(start_s) AS start_s,
+    max(end_s) AS end_s FROM instruments GROUP BY instrument) AS i ON i.instrument = n.instrument
+JOIN (SELECT contract, arg_max(code, batch) AS code, arg_max(product, batch) AS product
+    FROM contracts GROUP BY contract) AS c ON c.contract = a.contract
+JOIN (SELECT contract, list({'chip': chip, 'dense_fp16_tflops': rating} ORDER BY chip) AS chips
+    FROM (SELECT contract, chip, arg_max(dense_fp16_tflops, batch) AS rating FROM contract_chips
+        GROUP BY ALL) GROUP BY contract) AS k ON k.contract = a.contract
+WHERE a.delivery_day = $day::DATE
+ORDER BY supplier, i.start_s, i.symbol, n.agreement;
+
+-- query: nominated
+SELECT n.agreement, substr(u.name, 6), substr(s.name, 6), substr(i.name, 8), n.quantity, n.value_fen
+FROM nominations AS n JOIN agreements AS a ON a.id = n.agreement
+JOIN names AS s ON s.id = a.supplier
+JOIN names AS u ON u.id = a.buyer
+JOIN names AS i ON i.id = n.instrument
+WHERE n.batch = $batch ORDER BY n.agreement, n.instrument;
