@@ -3,8 +3,11 @@
 import click
 
 from bench.conformance import conformance
+from bench.ledger import ledger
 from bench.matching import matching
 from bench.plot import plot
+from bench.tricks import tricks
+from bench.wire import wire
 
 
 @click.group()
@@ -13,8 +16,11 @@ def main() -> None:
 
 
 main.add_command(conformance)
+main.add_command(ledger)
 main.add_command(matching)
 main.add_command(plot)
+main.add_command(tricks)
+main.add_command(wire)
 
 if __name__ == "__main__":
     main()

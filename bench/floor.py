@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from matching import EVENT
+from matching.allocation import allocate
 from matching.compile import kernel
 
 WORDS = 8  # int64 of a COMMAND, and of an EVENT
@@ -42,7 +44,8 @@ class Floor:
     """Copies batches of commands, given as rows of eight int64, into a buffer of its own."""
 
     def __init__(self, events: int) -> None:
-        self.events = np.zeros((events, WORDS), np.int64)
+        buffers = allocate({"events": (events, EVENT)})
+        self.events = buffers["events"].view(np.int64).reshape(-1, WORDS)
 
     def run(self, commands: Words) -> None:
         """Copy by the kernel."""

@@ -36,6 +36,9 @@ USUAL = "plain-10k"  # latency and peers are measured on this one
     default=None,
     help="Start-up times and resident memory, in other processes. Default: if all workloads run.",
 )
+@click.option(
+    "--extras/--no-extras", default=True, help="Latency and peers on plain-10k (default)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def matching(*, names: tuple[str, ...], system: bool | None, as_json: bool, **options: Any) -> None:
     """Measure the matching engine against a floor that only copies.
@@ -65,7 +68,14 @@ def matching(*, names: tuple[str, ...], system: bool | None, as_json: bool, **op
 
 
 def run_workload(
-    name: str, *, commands: int, repeats: int, seed: int, second: bool, by_kind: bool
+    name: str,
+    *,
+    commands: int,
+    repeats: int,
+    seed: int,
+    second: bool,
+    by_kind: bool,
+    extras: bool,
 ) -> tuple[Result, Result]:
     """Record and measure one workload; its row, and what belongs to the usual one beside it."""
     from bench import report
@@ -86,7 +96,7 @@ def run_workload(
         rows.append(report.workload_row(recording, measure(recording, repeats, say)))
         if number == seed and by_kind:
             rows[0]["by_kind"] = time_kinds(recording, repeats)
-        if number == seed and name == USUAL:
+        if number == seed and name == USUAL and extras:
             more["peers"] = peers(recording, say)
             try:
                 more["latency"] = latency(recording)

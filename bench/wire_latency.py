@@ -1,0 +1,98 @@
+"""Open-loop latency: orders at Poisson times, each timed from when it should have been sent.
+
+FOLDER RATE COUNT WHAT; prints percentiles in microseconds as JSON. A sender that falls behind does
+not slow the schedule down, so a stall of the server is seen in full.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from select import select
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from bench.latency import percentiles_ns
+from bench.wire_load import orders_of, venue_socket
+from feeds.records import FRAME_HEAD, FrameKind
+from matching.records import EventKind
+
+BROKER = "east-1"
+SPIN_NS = 40_000
+"""So long before an order is due the sender no longer sleeps: it leaves the processor to the server
+otherwise, where there are few."""
+
+
+def main() -> None:
+    """Send on schedule, note when each answer came."""
+    folder, rate, count, what = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    if what == "echo":
+        socket = context.socket(zmq.DEALER)
+        socket.connect(json.loads((folder / "echo.json").read_text())["endpoint"])
+        frames = [number.to_bytes(8, "little") + bytes(56) for number in range(count)]
+        took = run(socket, frames, rate, _echoed)
+    else:
+        socket, last_ref = venue_socket(context, folder, BROKER)
+        orders = orders_of(BROKER, folder, count, last_ref + 1)
+        head, content = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0), orders.tobytes()
+        frames = [head + content[64 * n : 64 * n + 64] for n in range(count)]
+        took = run(socket, frames, rate, lambda frame: _answered(frame, last_ref + 1))
+    context.destroy(0)
+    figures = {name: round(ns / 1_000, 1) for name, ns in percentiles_ns(took).items()}
+    print(json.dumps({name.replace("_ns", "_us"): value for name, value in figures.items()}))
+
+
+def run(socket: "zmq.Socket[bytes]", frames: list[bytes], rate: int, places: Any) -> NDArray[Any]:
+    """Nanoseconds from the scheduled send of each frame to its answer."""
+    count = len(frames)
+    gaps = np.random.default_rng(1).exponential(1e9 / rate, count)
+    due = (time.perf_counter_ns() + 50_000_000 + np.cumsum(gaps)).astype(np.int64)
+    done = np.zeros(count, np.int64)
+    schedule = due.tolist()
+    sent = got = 0
+    clock, recv, send = time.perf_counter_ns, socket.recv, socket.send
+    news = [int(socket.getsockopt(zmq.FD))]
+    end_ns = schedule[-1] + 20_000_000_000
+    while got < count and clock() < end_ns:
+        now_ns = clock()
+        while sent < count and schedule[sent] <= now_ns:
+            send(frames[sent])
+            sent += 1
+        try:
+            frame = recv(zmq.NOBLOCK)
+        except zmq.Again:
+            free_ns = (schedule[sent] if sent < count else end_ns) - clock() - SPIN_NS
+            if free_ns > 0:  # and nothing has come since, or the descriptor says so
+                select(news, [], [], free_ns / 1e9)
+            continue
+        now_ns = clock()
+        for place in places(frame):
+            if 0 <= place < count and not done[place]:
+                done[place] = now_ns
+                got += 1
+    answered = done > 0
+    took: NDArray[Any] = np.maximum(1, done[answered] - due[answered])
+    return took
+
+
+def _echoed(frame: bytes) -> list[int]:
+    return [int.from_bytes(frame[:8], "little")]
+
+
+def _answered(frame: bytes, first_ref: int) -> list[int]:
+    """Which of our orders a frame of reports answers."""
+    if frame[0] != FrameKind.REPORTS:
+        return []
+    refs = np.frombuffer(frame, "<u4", -1, 16).reshape(-1, 16)[:, 11]
+    kinds = np.frombuffer(frame, np.uint8, -1, 16).reshape(-1, 64)[:, 56]
+    first = (kinds == EventKind.ACCEPTED) | (kinds == EventKind.REJECTED)
+    found: list[int] = (refs[first].astype(np.int64) - first_ref).tolist()
+    return found
+
+
+if __name__ == "__main__":
+    main()
