@@ -10,11 +10,13 @@ import subprocess
 import sys
 
 TESTS = (
+    "test_busting",
     "test_cases",
     "test_compile",
     "test_edges",
     "test_invariants",
     "test_kernel",
+    "test_lookahead",
     "test_reference",
     "test_snapshot",
 )

@@ -169,16 +169,27 @@ class EventReader:
 
     def move(self, order: KnownOrder, event: Any, quantity: int) -> None:
         """Money and position of a fill."""
-        worth_fen = int(event["price"]) * quantity * self.tick_fen[order.instrument]
-        fee_fen = int(event["fee_fen"])
-        assert fee_fen >= 0
+        self.book(event, order.instrument, quantity)
+
+    def book(self, event: Any, instrument: int, quantity: int) -> None:
+        """Money and position of one side of a trade; of a bust, with a negative quantity."""
+        sign = 1 if quantity > 0 else -1
+        worth_fen = int(event["price"]) * quantity * self.tick_fen[instrument]
+        fee_fen = sign * int(event["fee_fen"])
+        assert int(event["fee_fen"]) >= 0
         self.fees_fen += fee_fen
-        if order.side == Side.BUY:
-            self.paid[order.account] += worth_fen + fee_fen
-            self.net[order.account, order.instrument] += quantity
+        account = int(event["account"])
+        if event["side"] == Side.BUY:
+            self.paid[account] += worth_fen + fee_fen
+            self.net[account, instrument] += quantity
         else:
-            self.earned[order.account] += worth_fen - fee_fen
-            self.net[order.account, order.instrument] -= quantity
+            self.earned[account] += worth_fen - fee_fen
+            self.net[account, instrument] -= quantity
+
+    def read_busted(self, event: Any) -> None:
+        """A trade that was, taken back on one side; no order changes."""
+        assert 1 <= event["trade_id"] <= self.trade_id
+        self.book(event, int(event["instrument"]), -int(event["quantity"]))
 
     # The venue's
 
@@ -196,6 +207,11 @@ class EventReader:
 
     def read_registered(self, event: Any) -> None:
         key = int(event["account"]), int(event["instrument"])
+        if event["flags"] & EventFlag.CARRIED:
+            self.net[key] += int(event["quantity"])
+            self.net[int(event["request_ref"]), key[1]] -= int(event["quantity"])
+            assert self.net[key] == event["leaves"]
+            return
         self.registered[key] = self.registered.get(key, 0) + int(event["quantity"])
         assert self.registered[key] == event["leaves"]
 

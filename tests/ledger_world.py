@@ -3,6 +3,7 @@
     fund alice 100.00          a deposit, in CNY
     withdraw alice 1.00        a withdrawal
     alice buys 5 A at 1000 from bob fees 3 2     a trade: lots, ticks; buyer's, seller's fee in fen
+    bust 1: alice buys 5 A at 1000 from bob fees 3 2     trade 1 is taken back, with these fees
 
 Everybody is an account of a firm of the same name, unless the world says otherwise. Instruments
 are A, B, C, D: A and B are hours of one contract and day, C is the next day's, D another contract.
@@ -61,10 +62,15 @@ def world(
     programmes: tuple[Programme, ...] = (),
     firms: dict[str, dict[str, object]] | None = None,
     tick_fen: int = 1,
+    later_days: int = 0,
 ) -> Registry:
-    """A registry with one firm and one account per name; `firms` changes firms by name."""
+    """A registry with one firm and one account per name; `firms` changes firms by name.
+
+    Everything is delivered `later_days` later.
+    """
     changes = firms or {}
     people = names.split()
+    first_s = DAY_START_S + later_days * 24 * HOUR_S
     contract = {
         "lot": 1, "reference_ticks": 1000, "band_low_ticks": 1, "band_high_ticks": 100_000,
         "maker_fee_ppm": 500, "taker_fee_ppm": 500, "deposit_fen": 0, "gate_closure_s": HOUR_S,
@@ -89,9 +95,9 @@ def world(
         instruments=tuple(
             Instrument(
                 id=number, symbol=symbol, contract=code,
-                delivery_start_s=DAY_START_S + start * HOUR_S,
-                delivery_end_s=DAY_START_S + (start + hours) * HOUR_S,
-                gate_s=DAY_START_S + (start - 1) * HOUR_S,
+                delivery_start_s=first_s + start * HOUR_S,
+                delivery_end_s=first_s + (start + hours) * HOUR_S,
+                gate_s=first_s + (start - 1) * HOUR_S,
             )
             for number, (symbol, (code, start, hours)) in enumerate(INSTRUMENTS.items(), 1)
         ),
@@ -120,11 +126,14 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
                 kind = EventKind.FUNDED if verb == "fund" else EventKind.WITHDRAWN
                 fen = round(float(amount) * 100)
                 rows.append({**base, "kind": kind, "account": number[name], "amount_fen": fen})
-            case [buyer, "buys", quantity, symbol, "at", price, "from", seller, *fees]:
-                trades += 1
+            case _ if "buys" in words:
+                bust = int(words[1].rstrip(":")) if words[0] == "bust" else 0
+                buyer, _, quantity, symbol, _, price, _, seller, *fees = words[2 * (bust > 0) :]
+                trades += not bust
                 buyer_fee, seller_fee = (int(fees[1]), int(fees[2])) if fees else (0, 0)
                 fill = {
-                    **base, "kind": EventKind.FILLED, "trade_id": trades, "price": int(price),
+                    **base, "kind": EventKind.BUSTED if bust else EventKind.FILLED,
+                    "trade_id": bust or trades, "price": int(price),
                     "quantity": int(quantity), "instrument": instrument[symbol],
                 }  # fmt: skip
                 rows.append({
@@ -132,7 +141,7 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
                 })  # fmt: skip
                 rows.append({
                     **fill, "account": number[buyer], "side": Side.BUY, "fee_fen": buyer_fee,
-                    "flags": EventFlag.TAKER,
+                    "flags": 0 if bust else EventFlag.TAKER,
                 })  # fmt: skip
             case _:
                 raise ValueError(f"not in the language: {' '.join(words)}")
@@ -159,7 +168,7 @@ def postings(books: Books, *kinds: str, batch: int | None = None) -> list[str]:
     return [
         f"{kind}: {source} -> {target} {fen}"
         for kind, source, target, fen, number in books.rows(
-            "SELECT kind, from_account, to_account, amount_fen, batch FROM postings ORDER BY id"
+            "SELECT kind, from_account, to_account, amount_fen, batch FROM journal ORDER BY id"
         )
         if (not kinds or kind in kinds) and batch in (None, number)
     ]
@@ -176,7 +185,10 @@ def balances(books: Books, prefix: str = "") -> dict[str, int]:
 
 def grants(books: Books) -> list[tuple[str, int, int, str]]:
     """All decisions in order: programme, want, grant, what it stopped at."""
-    return books.rows("SELECT programme, want_fen, grant_fen, binding FROM vouchers ORDER BY id")
+    return books.rows(
+        "SELECT substr(n.name, 11), want_fen, grant_fen, binding::VARCHAR FROM vouchers AS v "
+        "JOIN names AS n ON n.id = v.programme ORDER BY v.id"
+    )
 
 
 def statements_agree(books_path, totals_by_account):

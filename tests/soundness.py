@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from matching import Engine
-from matching.layout import PAGE, WAITING
+from matching.layout import PAGE, TIMED, TOPS, WAITING
 from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, TimeInForce
 from matching.stages import FETCH
 from matching.timers import NEVER
@@ -53,6 +53,8 @@ BROKEN = {
     28: "a gated instrument is open or has orders",
     29: "something that was due has not been done",
     30: "slot or position 0 holds something",
+    31: "an order does not know what it holds",
+    32: "an account is held to other limits than its own",
 }
 
 
@@ -61,9 +63,8 @@ class Memory(NamedTuple):
 
     state: Any
     orders: Any
-    levels: Any
+    links: Any
     words: Any
-    tops: Any
     instruments: Any
     accounts: Any
     positions: Any
@@ -71,10 +72,17 @@ class Memory(NamedTuple):
     pages: Any
     page_live: Any
     timers: Any
+    tops: Any  # best index of a book by instrument and book
     seen: Any  # orders: 1 where a slot was met in a book, 2 among the free ones
     live: Any  # pages: live orders
     opened: Any  # positions x side: leaves
     held: Any  # accounts x (reserved, deposit)
+
+
+def tops_of(arrays: dict[str, Any]) -> Any:
+    """The best index of each book, as a view: instruments x books."""
+    words = arrays["instruments"].view(np.uint32)
+    return words.reshape(-1, TOPS)[:, :BOOKS]
 
 
 class Soundness:
@@ -83,7 +91,8 @@ class Soundness:
     def __init__(self, engine: Engine) -> None:
         arrays = engine._arrays
         self._memory = Memory(
-            *(arrays[name] for name in Memory._fields[:12]),
+            *(arrays[name] for name in Memory._fields[:11]),
+            tops_of(arrays),
             np.zeros(len(arrays["orders"]), np.int64),
             np.zeros(len(arrays["page_live"]), np.int64),
             np.zeros((len(arrays["positions"]), 2), np.int64),
@@ -136,7 +145,7 @@ def check_rest(s, orders, tops):
     if orders[0]["instrument"] != 0 or orders[0]["leaves"] != 0:
         return 30, 0
     for book in range(BOOKS):
-        if tops[book] != 0:
+        if tops[0, book] != 0:
             return 30, book
     return 0, 0
 
@@ -152,35 +161,44 @@ def price_of(instrument, book, index):
 @njit(error_model="numpy")
 def check_books(m, number):
     """The four books of an instrument: links, bitmap, best level, quantities."""
-    instrument, levels, words = m.instruments[number], m.levels, m.words
+    instrument, links, words = m.instruments[number], m.links, m.words
     width = i64(instrument["width"])
     size = i64(instrument["words"]) + i64(instrument["groups"]) + 1
     for book in range(BOOKS):
         base = i64(instrument["level_base"]) + book * (width + 1)
         bits = i64(instrument["word_base"]) + book * size
         best = i64(0)
-        if levels[base]["head"] != 0 or levels[base]["tail"] != 0:
+        if links[base]["next"] != 0 or links[base]["prev"] != 0:
             return 30, number
         for bit in range(i64(instrument["words"]) << 6):
             index = bit + 1
             is_marked = (words[bits + (bit >> 6)] >> (bit & 63)) & 1
             is_level = index <= width
-            if is_marked != (1 if is_level and levels[base + index]["head"] != 0 else 0):
+            has_orders = is_level and 0 < i64(links[base + index]["next"]) < len(m.orders)
+            if is_marked != (1 if has_orders else 0):
                 return 4, number
             if not is_marked:
-                if is_level and levels[base + index]["tail"] != 0:
+                if is_level and not is_empty(links[base + index], base + index):
                     return 3, number
                 continue
             best = index
             price = price_of(instrument, book, index)
-            rule, where = check_level(m, number, book, price, levels[base + index])
+            rule, where = check_level(m, number, book, price, base + index)
             if rule != 0:
                 return rule, where
-        if best != i64(m.tops[number * BOOKS + book]):
+        if best != i64(m.tops[number, book]):
             return 5, number
         if not check_bitmap(words, bits, i64(instrument["words"]), i64(instrument["groups"])):
             return 4, number
     return 0, 0
+
+
+@njit(error_model="numpy")
+def is_empty(link, level):
+    """A level without orders leads to itself, or nowhere if it never had one."""
+    if link["next"] == 0:
+        return link["prev"] == 0
+    return link["next"] == level and link["prev"] == level
 
 
 @njit(error_model="numpy")
@@ -199,13 +217,13 @@ def check_bitmap(words, bits, count, groups):
 
 @njit(error_model="numpy")
 def check_level(m, number, book, price, level):
-    """A level's orders from the head to the tail."""
-    orders, seen = m.orders, m.seen
-    slot = i64(level["head"])
-    before = i64(0)
+    """The circle of a level's orders, from the first to the last."""
+    orders, links, seen = m.orders, m.links, m.seen
+    slot = i64(links[level]["next"])
+    before = i64(level)
     stayed = i64(0)
-    while slot != 0:
-        if slot >= len(orders):
+    while slot != level:
+        if not 0 < slot < len(orders):
             return 2, before
         order = orders[slot]
         waits = (i64(order["mode"]) & WAITING) != 0
@@ -216,7 +234,7 @@ def check_level(m, number, book, price, level):
         seen[slot] = 1
         if i64(order["stop"] if waits else order["price"]) != price:
             return 1, slot
-        if i64(order["prev"]) != before:
+        if i64(links[slot]["prev"]) != before:
             return 2, slot
         leaves, shown = i64(order["leaves"]), i64(order["shown"])
         display = i64(order["display"])
@@ -230,19 +248,18 @@ def check_level(m, number, book, price, level):
                 return 7, slot
             stayed = i64(order["accepted"])
         before = slot
-        slot = i64(order["next"])
-    return (3, before) if i64(level["tail"]) != before else (0, i64(0))
+        slot = i64(links[slot]["next"])
+    return (3, before) if i64(links[level]["prev"]) != before else (0, i64(0))
 
 
 @njit(error_model="numpy")
 def check_instrument(m, number):
     """Continuous trading leaves nothing that could trade; a gated instrument has nothing."""
     instrument, tops = m.instruments[number], m.tops
-    at = number * BOOKS
     price = np.zeros(BOOKS, np.int64)
     for book in range(BOOKS):
-        if tops[at + book] != 0:
-            price[book] = price_of(instrument, book, i64(tops[at + book]))
+        if tops[number, book] != 0:
+            price[book] = price_of(instrument, book, i64(tops[number, book]))
             if instrument["gated"] != 0:
                 return 28, number
     if instrument["gated"] != 0 and instrument["phase"] != CLOSED:
@@ -284,8 +301,12 @@ def check_orders(m):
             return 12, slot
         account, side = i64(order["account"]), i64(order["side"])
         m.opened[number * len(m.accounts) + account, side] += i64(order["leaves"])
-        if side == 0:
-            m.held[account, 0] += reserve_fen(order, m.instruments[number])
+        if (timer != 0) != (i64(order["mode"]) & TIMED != 0):
+            return 12, slot
+        held = reserve_fen(order, m.instruments[number]) if side == 0 else i64(0)
+        if order["held"] != held:
+            return 31, slot
+        m.held[account, 0] += held
     return 0, 0
 
 
@@ -298,7 +319,7 @@ def check_free(m):
         if slot > used or m.seen[slot] != 0 or m.orders[slot]["instrument"] != 0:
             return 13, slot
         m.seen[slot] = 2
-        slot = i64(m.orders[slot]["next"])
+        slot = i64(m.links[slot]["next"])
     for slot in range(1, used + 1):
         if m.seen[slot] == 0:
             return 13, slot
@@ -385,6 +406,20 @@ def check_positions(m):
 
 
 @njit(error_model="numpy")
+def has_caps(account):
+    """What an order is held against says the same as the limits that were set."""
+    order_max, position_max = i64(account["order_max"]), i64(account["position_max"])
+    notional_max = account["notional_max"]
+    trader = i64(account["firm"]) if account["halted"] == 0 else i64(0)
+    return (
+        i64(account["order_cap"]) == (order_max if order_max != 0 else 2**31 - 1)
+        and i64(account["position_cap"]) == (position_max if position_max != 0 else POSITION_MAX)
+        and account["notional_cap"] == (notional_max if notional_max != 0 else 2**63 - 1)
+        and i64(account["trader"]) == trader
+    )
+
+
+@njit(error_model="numpy")
 def check_accounts(m):
     """Money is somewhere, exactly."""
     accounts, held = m.accounts, m.held
@@ -401,4 +436,6 @@ def check_accounts(m):
         if account["funded"] != placed + account["paid"]:
             return 25, number
         surplus += account["earned"] - account["paid"]
+        if account["firm"] != 0 and not has_caps(account):
+            return 32, number
     return (26, i64(0)) if surplus > 0 else (0, i64(0))

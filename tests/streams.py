@@ -461,6 +461,7 @@ class _Writer:
     def _administer(self) -> None:
         actions = [self._fund, self._withdraw, self._register, self._limit, self._halt]
         actions += [self._times, self._reset, self._open, self._fund, self._register]
+        actions += [self._bust, self._bust]
         if self.of(Features.COLLARS):
             actions.append(lambda: self._set_collar(self._instrument()))
         actions[self.below(len(actions))]()
@@ -482,7 +483,24 @@ class _Writer:
     def _register(self) -> None:
         lots = self.one_of(1, 5, -1, -5, self.world.capacity, -self.world.capacity)
         account, instrument = self._account(), self._instrument()
-        self.send(CommandKind.REGISTER, account=account, instrument=instrument, quantity=lots)
+        carried = {"seller": self._account(), "flags": CommandFlag.CARRIED}
+        self.send(
+            CommandKind.REGISTER, account=account, instrument=instrument, quantity=lots,
+            **(carried if self.chance(0.3) else {}),
+        )  # fmt: skip
+
+    def _bust(self) -> None:
+        """A trade that may have been; without fees, which only a true one may give back."""
+        self.send(
+            CommandKind.BUST,
+            account=self._account(),
+            seller=self._account(),
+            instrument=self._instrument(),
+            target_ref=self.one_of(1, 1, 2, 9, 999_999, 0),
+            price=self.between(max(1, self.world.low - 1), self.world.high),
+            quantity=self.one_of(1, 1, 1, 2, 5, 5, 0, INT32_MAX),
+            side=self.one_of(0, 1, 0, 1, 0, 1, 2),
+        )
 
     def _limit(self) -> None:
         lot_fen = self.world.tick_fen * self.world.high

@@ -113,7 +113,7 @@ def test_tables_by_address_are_the_arrays_themselves():
     arrays["orders"]["leaves"][1] = 41
     assert touch(engine._header_address) == (17, 41, 7, engine.limits.refs)
     assert arrays["orders"]["leaves"][2] == 42
-    assert arrays["tops"][3] == 7
+    assert arrays["instruments"].view("<u4")[3] == 7
 
 
 def answer_of(folder: Path) -> str:

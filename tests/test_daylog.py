@@ -346,14 +346,14 @@ def test_the_writer_refuses_what_the_reader_would(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_clear_line_and_ends_the_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(descriptor: int, parts: object) -> int:
+    def full(descriptor: int, content: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     path = tmp_path / "day.log"
     with DayLogWriter.create(path, venue="算市", trading_day=DAY) as writer:
         writer.reference(REGISTRY)
         with monkeypatch.context() as patch:
-            patch.setattr(os, "writev", full)
+            patch.setattr(os, "write", full)
             with pytest.raises(DayLogUnwritable, match=r"offset \d+: No space"):
                 writer.append(commands(1))
         with pytest.raises(DayLogUnwritable, match="an earlier write failed"):
@@ -365,9 +365,11 @@ def test_a_full_disk_is_one_clear_line_and_ends_the_writing(
 def test_writes_that_the_system_takes_in_bites_arrive_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bite(descriptor: int, parts: list[memoryview]) -> int:
-        return os.write(descriptor, parts[0][:100])
+    write_all = os.write
 
-    monkeypatch.setattr(os, "writev", bite)
+    def bite(descriptor: int, content: bytes) -> int:
+        return write_all(descriptor, content[:100])
+
+    monkeypatch.setattr(os, "write", bite)
     path = write(tmp_path / "day.log", commands(20))
     assert read_day_log(path).commands().tobytes() == commands(20).tobytes()

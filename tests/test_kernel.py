@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from matching import COMMAND, Engine, Limits
 from matching.compile import JIT_DISABLED
-from matching.layout import WAITING
+from matching.layout import BOOKS, TOPS, WAITING
 from matching.records import CommandKind, EventKind
 from matching.reference import ReferenceEngine
 from matching.state import differences
@@ -167,15 +167,15 @@ def test_a_failure_names_the_command_and_both_answers(monkeypatch):
 
 
 DAMAGE = {
-    "orders": ("next", "prev", "price", "leaves", "user_ref", "account", "instrument", "side"),
-    "levels": ("head", "tail"),
+    "orders": ("held", "price", "leaves", "user_ref", "account", "instrument", "side"),
+    "links": ("next", "prev"),
     "words": (None,),
     "tops": (None,),
     "pages": (None,),
     "page_live": (None,),
     "timers": ("slot",),
     "positions": ("net", "open_buy", "open_sell"),
-    "accounts": ("free", "reserved", "deposit", "paid", "funded"),
+    "accounts": ("free", "reserved", "deposit", "paid", "funded", "order_cap", "trader"),
 }
 """Fields (None: the array's elements) of which none may change alone where it is used."""
 
@@ -187,12 +187,19 @@ def test_the_check_of_memory_finds_any_single_change(name):
     engine.process(commands)
     soundness = Soundness(engine)
     assert soundness.broken() is None
+    orders = engine._arrays["orders"]
     for field in DAMAGE[name]:
-        array = engine._arrays[name]
-        cells = array if field is None else array[field]
+        array = engine._arrays["instruments" if name == "tops" else name]
+        cells = (
+            array.view(np.uint32) if name == "tops" else array if field is None else array[field]
+        )
         used = cells != 0
+        if name == "tops":
+            used.reshape(-1, TOPS)[:, BOOKS:] = False
         if name == "orders":
             used &= (array["instrument"] != 0) & ((array["mode"] & WAITING) == 0)
+        if name == "links":
+            used[: len(orders)] &= orders["instrument"] != 0
         if name == "timers":
             used[int(engine._arrays["state"]["timers"][0]) + 1 :] = False
         assert used.any(), field

@@ -34,7 +34,7 @@ PROGRAMMES = (
 )
 
 
-def day_commands(seed, count):
+def day_commands(seed, count, *, deposit_fen=0):
     """An opening for four accounts and four instruments, and orders around one price."""
     rows = [
         {"kind": CommandKind.SESSION, "target_ref": 1, "account": 1},
@@ -44,7 +44,8 @@ def day_commands(seed, count):
         ),
         *({"kind": CommandKind.BAND, "instrument": k, "price": 900, "stop": 1100}
           for k in (1, 2, 3, 4)),
-        *({"kind": CommandKind.FEES, "instrument": k, "price": 333, "stop": 777}
+        *({"kind": CommandKind.FEES, "instrument": k, "price": 333, "stop": 777,
+           "quantity": deposit_fen}
           for k in (1, 2, 3, 4)),
         *({"kind": CommandKind.PHASE, "instrument": k, "type": Phase.CONTINUOUS}
           for k in (1, 2, 3, 4)),
@@ -74,10 +75,14 @@ def day_commands(seed, count):
     return commands
 
 
-def write_log(path, commands, *, sealed=True):
+def write_log(path, commands, *, sealed=True, later_days=0, programmes=PROGRAMMES, deposit_fen=0):
     registry = msgspec.structs.replace(
-        world(programmes=PROGRAMMES, tick_fen=10), limits=LIMITS.as_dict()
+        world(programmes=programmes, tick_fen=10, later_days=later_days), limits=LIMITS.as_dict()
     )
+    contracts = tuple(
+        msgspec.structs.replace(each, deposit_fen=deposit_fen) for each in registry.contracts
+    )
+    registry = msgspec.structs.replace(registry, contracts=contracts)
     assert [each.symbol for each in registry.instruments] == list(INSTRUMENTS)
     digest = hashlib.sha256(ReferenceEngine(LIMITS).process(commands).tobytes()).digest()
     with DayLogWriter.create(path, venue="TEST", trading_day=registry.trading_day) as log:

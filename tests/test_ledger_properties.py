@@ -74,8 +74,9 @@ def test_random_days_balance_and_pay_everybody_what_the_fills_say(days, paying, 
     assert balances(books, "escrow") == balances(books, "clearing") == {}
     vouchers = dict(
         books.rows(
-            "SELECT a.buyer, sum(v.grant_fen) FROM vouchers AS v "
-            "JOIN agreements AS a ON a.id = v.agreement GROUP BY 1"
+            "SELECT n.name, sum(v.grant_fen) FROM vouchers AS v "
+            "JOIN agreements AS a ON a.id = v.agreement "
+            "JOIN names AS n ON n.id = a.buyer GROUP BY 1"
         )
     )
     expected = cash_of([trade for day in days for trade in day])
@@ -83,4 +84,4 @@ def test_random_days_balance_and_pay_everybody_what_the_fills_say(days, paying, 
         held = balances(books, f"cash:{name}").get(f"cash:{name}", 0)
         owed = -balances(books, f"receivable:{name}").get(f"receivable:{name}", 0)
         funded = FUNDED_FEN if name in NAMES[:2] else 0
-        assert held - owed == funded + expected[name] + vouchers.get(name, 0)
+        assert held - owed == funded + expected[name] + vouchers.get(f"cash:{name}", 0)

@@ -7,6 +7,7 @@ from ledger_world import INPUT, balances, events, postings, programme, settled, 
 
 from ledger.books import memory_books
 from ledger.errors import DayOrderError, InputDiffersError, InputError, LedgerError
+from ledger.fills import read_fills
 from ledger.settle import settle
 from ledger.statement import trial_balance
 from ledger.summary import account_days, instrument_days, summarise
@@ -181,7 +182,11 @@ def test_sellers_serve_buyers_in_the_order_of_accounts():
         alice buys 2 A at 1000 from dave
         """,
     )
-    assert books.rows("SELECT supplier, buyer, delivered FROM deliveries ORDER BY 1, 2") == [
+    assert books.rows(
+        "SELECT substr(s.name, 6), substr(b.name, 6), delivered_millionths // 1000000 "
+        "FROM deliveries JOIN agreements AS a ON a.id = agreement "
+        "JOIN names AS s ON s.id = supplier JOIN names AS b ON b.id = buyer ORDER BY 1, 2"
+    ) == [
         ("carol", "alice", 3),
         ("dave", "alice", 2),
         ("dave", "bob", 4),
@@ -200,7 +205,9 @@ def test_hours_of_one_day_and_contract_make_one_agreement_other_days_and_contrac
         """,
     )
     query = (
-        "SELECT contract, delivery_day::VARCHAR, quantity, value_fen FROM agreements ORDER BY id"
+        "SELECT substr(n.name, 10), delivery_day::VARCHAR, quantity, value_fen "
+        "FROM agreements AS a "
+        "JOIN names AS n ON n.id = contract ORDER BY a.id"
     )
     assert books.rows(query) == [
         ("P.CD", "2026-11-22", 1, 1000),
@@ -344,13 +351,31 @@ def test_accounts_and_instruments_that_the_registry_does_not_name_are_refused():
         settle(memory_books(), fewer, day, INPUT)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_fills_are_the_same_whatever_parts_the_events_come_in(size):
+    registry = world()
+    text = (
+        "fund alice 100.00\nalice buys 1 A at 5 from bob\nbob buys 2 B at 7 from alice\n"
+        "carol buys 3 A at 6 from bob"
+    )
+    day = events(registry, text)
+    whole = read_fills(day, registry)
+    parts = read_fills((day[k : k + size] for k in range(0, len(day), size)), registry)
+    assert whole.trades["trade_id"].tolist() == [1, 2, 3]
+    for name in ("trades", "busts", "transfers"):
+        left, right = getattr(whole, name), getattr(parts, name)
+        assert {k: v.tolist() for k, v in left.items()} == {k: v.tolist() for k, v in right.items()}
+    day.flags.writeable = False
+    assert read_fills(day, registry).trades["buyer"].tolist() == whole.trades["buyer"].tolist()
+
+
 def test_a_fill_without_its_other_half_is_refused():
     registry = world()
     day = events(registry, "alice buys 1 A at 5 from bob")
-    with pytest.raises(InputError, match="trade 1: the taker's fill is missing"):
+    with pytest.raises(InputError, match="trade 1: its other half is missing"):
         settle(memory_books(), registry, day[:1], INPUT)
     day["price"][1] = 6
-    with pytest.raises(InputError, match="trade 1: its two fills do not agree"):
+    with pytest.raises(InputError, match="trade 1: its two halves do not agree"):
         settle(memory_books(), registry, day, INPUT)
 
 

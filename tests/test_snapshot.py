@@ -12,7 +12,7 @@ from tests.streams import ALL, BASIC, stream
 SMALL = Limits(
     sessions=1, accounts=2, instruments=1, orders=4, refs=8, ref_pages=2, ticks=8, events=16
 )
-CUT = [(0, BASIC), (6, ALL), (12, ALL), (13, ALL), (23, ALL)]
+CUT = [(0, BASIC), (6, ALL), (13, ALL), (15, ALL), (23, ALL)]
 """Seeds and features of the streams that are cut everywhere."""
 
 LENGTH = 160

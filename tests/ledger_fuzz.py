@@ -1,0 +1,206 @@
+"""Random days for the ledger, from one seed: trades, transfers, busts, deliveries, corrections.
+
+    python -m tests.ledger_fuzz --days 10000 [--seed N]
+
+Every few days make books of their own. After each day the books are audited: postings balance, the
+clearing account is flat, nothing that must not be negative is, agreements add up, vouchers prove
+themselves. A day in three is reversed and settled again, and must come to the same balances.
+"""
+
+import argparse
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from ledger_world import balances, events, programme, world
+
+from ledger.audit import audit
+from ledger.books import memory_books
+from ledger.dispatch import claim, deliver, nominate
+from ledger.errors import LedgerError
+from ledger.issuing import apply, approve, issue
+from ledger.metering import Metering, Meterings
+from ledger.queries import statements
+from ledger.registry import Chip
+from ledger.reversal import reverse_day
+from ledger.settle import settle
+from ledger.shortfall import take_back
+
+NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
+DAYS_A_BOOK = 4
+CLAIMS = """
+    SELECT count(*) FROM (
+        SELECT voucher FROM voucher_events SEMI JOIN standing AS b ON b.id = voucher_events.batch
+        GROUP BY voucher HAVING bool_or(state = 'claimed')
+            AND arg_max(state, turn) IN ('claimed', 'reduced'))
+"""
+DELIVERY_DAYS = ("2026-11-22", "2026-11-23")
+
+
+def run(days, seed):
+    """Simulate so many days; the number of postings. Asserts what must hold."""
+    dice = np.random.default_rng(seed)
+    postings = done = 0
+    while done < days:
+        count = min(DAYS_A_BOOK, days - done)
+        postings += simulate(count, dice)
+        done += count
+    return postings
+
+
+def simulate(days, dice):
+    """Some days in books of their own."""
+    books, traded = memory_books(), []
+    base = registry_of(dice)
+    issue_some(books, base, dice)
+    for number in range(days):
+        registry = msgspec.structs.replace(base, trading_day=f"2026-11-{10 + number}")
+        trade = len(traded)
+        text = day_text(dice, traded, first=number == 0)
+        found = events(registry, text)
+        found["trade_id"][np.isin(found["kind"], (2,))] += trade
+        full = bool(dice.integers(0, 2))
+        before = balances(books)
+        settle(books, registry, found, f"{number:064}", deliver=full)
+        if dice.integers(0, 3) == 0:
+            after = balances(books)
+            reverse_day(books, registry.trading_day)
+            assert balances(books) == before, text
+            settle(books, registry, found, f"{number:064}", deliver=full)
+            assert balances(books) == after, text
+        if not full and dice.integers(0, 2):
+            dispatch(books, registry, dice)
+        if dice.integers(0, 3) == 0:
+            lose(books, registry, number, dice)
+        check(books, text)
+        if full:
+            traded.clear()
+    return books.scalar("SELECT count(*) FROM postings")
+
+
+def registry_of(dice):
+    caps = [None, int(dice.integers(1, 20_000)), int(dice.integers(1, 20_000))]
+    programmes = tuple(
+        programme(
+            name, model=model, rate_bp=int(dice.integers(1, 10_001)),
+            per_agreement_cap_fen=caps[dice.integers(0, 3)],
+            per_firm_year_cap_fen=caps[dice.integers(0, 3)],
+            pool_year_fen=caps[dice.integers(0, 3)],
+            funders={"x": int(dice.integers(1, 4)), "y": int(dice.integers(1, 4))},
+            funder_caps_fen={"x": int(dice.integers(1, 9_000))} if dice.integers(0, 2) else {},
+            compute_hubs=[(), ("QD",), ("CD",)][dice.integers(0, 3)], application=name == "r",
+            kinds_first=[(), ("sme",)][dice.integers(0, 2)],
+        )
+        for name, model in (("p", "deduct"), ("q", "reimburse"), ("r", "deduct"))
+    )  # fmt: skip
+    programmes = tuple(programmes[k] for k in dice.permutation(3))
+    firms = {"dave": {"kind": "company"}, "alice": {"kind": "company"}}
+    made = world(" ".join(NAMES), programmes=programmes, firms=firms)
+    chip = Chip(code="H800", vendor="x", dense_fp16_tflops=500, confidence="low", source="made up")
+    deposit, penalty = int(dice.integers(0, 300)), int(dice.integers(0, 10_001))
+    contracts = tuple(
+        msgspec.structs.replace(each, deposit_fen=deposit, penalty_bp=penalty)
+        for each in made.contracts
+    )
+    closed = tuple(msgspec.structs.replace(each, gate_s=0) for each in made.instruments)
+    return msgspec.structs.replace(made, contracts=contracts, chips=(chip,), instruments=closed)
+
+
+def issue_some(books, registry, dice):
+    """Vouchers of the programme that asks for applications, for some of the firms."""
+    before = msgspec.structs.replace(registry, trading_day="2026-11-09")
+    for name in NAMES:
+        if dice.integers(0, 2):
+            found = apply(books, before, "r", name, 2026, int(dice.integers(1, 20_000)))
+            with suppress(LedgerError):  # where the caps have nothing left
+                approve(books, before, found.id)
+                issue(books, before, found.id)
+
+
+def lose(books, registry, number, dice):
+    """Find some of what was delivered missing."""
+    rows = books.rows(
+        "SELECT d.agreement, d.instrument, delivered_millionths - coalesce(sum(lost), 0) AS rest "
+        "FROM deliveries AS d SEMI JOIN standing AS b ON b.id = d.batch LEFT JOIN ("
+        "SELECT agreement, instrument, lost_millionths AS lost FROM shortfalls "
+        "SEMI JOIN standing AS b ON b.id = shortfalls.batch) AS s USING (agreement, instrument) "
+        "GROUP BY d.agreement, d.instrument, delivered_millionths HAVING rest > 0 ORDER BY ALL"
+    )
+    lines = tuple(
+        Metering(f"{number}-{agreement}-{instrument}", agreement, instrument, "H800", 1, 1,
+                 int(dice.integers(1, int(left) + 1)))
+        for agreement, instrument, left in rows if dice.integers(0, 3) == 0
+    )  # fmt: skip
+    if lines:
+        take_back(books, registry, Meterings("cd" * 32, lines, (), ()))
+
+
+def day_text(dice, traded, *, first):
+    """A day in the tests' language; sellers without cash are welcome, busts are of what is open."""
+    lines = [f"fund {name} 10000000.00" for name in NAMES[:3] if first]
+    for _ in range(int(dice.integers(0, 12))):
+        buyer, seller = dice.choice(NAMES, 2)
+        line = (
+            f"{buyer} buys {dice.integers(1, 21)} {dice.choice(list('ABCD'))} at "
+            f"{dice.integers(1, 3001)} from {seller} fees {dice.integers(0, 10)} "
+            f"{dice.integers(0, 10)}"
+        )
+        traded.append(line)
+        lines.append(line)
+    open_ = [k for k, line in enumerate(traded) if line is not None]
+    if open_ and dice.integers(0, 4) == 0:
+        number = int(dice.choice(open_))
+        lines.append(f"bust {number + 1}: {traded[number]}")
+        traded[number] = None
+    if not first:
+        lines.append(f"fund {dice.choice(NAMES)} {dice.integers(1, 10_000)}.00")
+        lines.append(f"withdraw {NAMES[0]} {dice.integers(1, 100)}.00")
+    return "\n".join(lines)
+
+
+def dispatch(books, registry, dice):
+    """Nominate what is open, and deliver a random part of it."""
+    for day in DELIVERY_DAYS:
+        if not nominate(books, registry, day):
+            continue
+        rows = books.rows(
+            "SELECT agreement, instrument, quantity FROM nominations AS n "
+            "SEMI JOIN standing AS b ON b.id = n.batch "
+            "ANTI JOIN deliveries AS d ON d.agreement = n.agreement"
+        )
+        own = {agreement for (agreement,) in books.rows(
+            "SELECT id FROM agreements WHERE delivery_day = $day::DATE", {"day": day}
+        )}  # fmt: skip
+        lines = tuple(
+            Metering(f"{day}-{agreement}-{instrument}", agreement, instrument, "H800", 1, 1,
+                     int(quantity * 1_000_000 * dice.choice([0, 0.37, 1, 1, 1, 1.5])))
+            for agreement, instrument, quantity in rows
+            if agreement in own and dice.integers(0, 5)
+        )  # fmt: skip
+        early = tuple(each for each in lines if dice.integers(0, 2))
+        late = tuple(each for each in lines if each not in early)
+        deliver(books, registry, day, Meterings("ab" * 32, early, (), ()), part=True)
+        if books.rows(statements("metering")["waiting"], {"day": day}):
+            deliver(books, registry, day, Meterings("ef" * 32, late, (), ()))
+    if books.scalar(CLAIMS):
+        claim(books, registry)
+
+
+def check(books, text):
+    faults = audit(books)
+    assert faults == [], (faults, text)
+    assert sum(balances(books).values()) == 0
+    assert not balances(books, "clearing")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    print(f"{chosen.days} days, {run(chosen.days, chosen.seed)} postings, all sound")

@@ -1,0 +1,153 @@
+"""Exports: other programs agree that the books balance, and notice one fen.
+
+These tests fail where hledger, ledger or bean-check is missing; `--without-accounting` skips them.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from ledger_world import INPUT, events, programme, world
+
+from exchange.cli import run
+from ledger.books import create_books, open_books
+from ledger.errors import LedgerError
+from ledger.export import export_parquet, export_text, snapshot
+from ledger.settle import settle
+
+PROGRAMMES = (programme("p", funders={"city": 1, "district": 1}),)
+DAYS = (
+    """
+    fund alice 1000.00
+    fund carol 1000.00
+    alice buys 5 A at 1000 from bob fees 3 2
+    carol buys 3 A at 1010 from dave fees 1 1
+    """,
+    """
+    withdraw alice 10.00
+    alice buys 4 C at 1013 from bob fees 3 2
+    """,
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Books with two days: one carried, one delivered."""
+    path = tmp_path_factory.mktemp("export") / "books.duckdb"
+    with create_books(path) as books:
+        for number, text in enumerate(DAYS):
+            registry = world(day=f"2026-11-{20 + number}", programmes=PROGRAMMES)
+            settle(books, registry, events(registry, text), INPUT, deliver=number == 1)
+    return path
+
+
+def program(name):
+    """The program, also where it stands beside this Python."""
+    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+    assert found, f"{name} is not installed; --without-accounting leaves these tests out"
+    return found
+
+
+CHECKS = {
+    "hledger": ("hledger", ["hledger", "--strict", "check", "-f"]),
+    "ledger": ("hledger", ["ledger", "--pedantic", "bal", "-f"]),
+    "bean-check": ("beancount", ["bean-check"]),
+}
+
+
+def accepted(name, text, folder):
+    command = [*CHECKS[name][1], str(folder / "books.journal")]
+    (folder / "books.journal").write_text(text)
+    command[0] = program(command[0])
+    return subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
+
+
+def one_fen_more(text):
+    """The text with a fen more in the first amount of the last ordinary transaction."""
+    amounts = list(re.finditer(r"  (\d+)\.(\d\d) CNY\n", text))
+    at = amounts[len(amounts) // 2]
+    fen = int(at[1]) * 100 + int(at[2]) + 1
+    return f"{text[: at.start()]}  {fen // 100}.{fen % 100:02} CNY\n{text[at.end() :]}"
+
+
+@pytest.mark.accounting
+@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("day", [None, "2026-11-20", "2026-11-21"])
+def test_another_program_accepts_the_books_and_refuses_one_fen_more(name, day, path, tmp_path):
+    with open_books(path, read_only=True) as books:
+        text = export_text(books, CHECKS[name][0], day=day)
+    assert accepted(name, text, tmp_path)
+    assert not accepted(name, one_fen_more(text), tmp_path)
+
+
+@pytest.mark.accounting
+@pytest.mark.parametrize("name", sorted(CHECKS))
+def test_another_program_accepts_the_demonstration(name, tmp_path):
+    folder = tmp_path / "demo"
+    assert run(["demo", "--folder", str(folder)]) == 0
+    with open_books(folder / "ledger.duckdb", read_only=True) as books:
+        text = export_text(books, CHECKS[name][0])
+    assert accepted(name, text, tmp_path)
+    assert not accepted(name, one_fen_more(text), tmp_path)
+
+
+def test_csv_has_every_netted_posting_in_fen(path):
+    with open_books(path, read_only=True) as books:
+        lines = export_text(books, "csv", day="2026-11-20").splitlines()
+        whole = books.scalar("SELECT sum(amount_fen) FROM postings WHERE day = '2026-11-20'")
+    assert lines[0] == "day,batch,kind,from_account,to_account,instrument,amount_fen"
+    assert lines[1] == "2026-11-20,1,advance,receivable:bob,cash:bob,,20"
+    assert sum(int(line.rsplit(",", 1)[1]) for line in lines[1:]) == whole
+
+
+def test_a_day_without_postings_exports_nothing(path):
+    with (
+        open_books(path, read_only=True) as books,
+        pytest.raises(LedgerError, match="nothing is posted on 2026-11-25"),
+    ):
+        export_text(books, "hledger", day="2026-11-25")
+
+
+def test_a_day_as_parquet_is_readable_by_any_engine_and_its_manifest_holds(path, tmp_path):
+    folder = tmp_path / "day"
+    with open_books(path, read_only=True) as books:
+        manifest = export_parquet(books, folder, "2026-11-21")
+        with pytest.raises(LedgerError, match="is not empty"):
+            export_parquet(books, folder, "2026-11-21")
+    assert json.loads((folder / "manifest.json").read_text()) == manifest
+    for name, file in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == file["sha256"]
+    sql = f"SELECT count(*), sum(amount_fen) FROM read_parquet('{folder}/postings/*/*.parquet')"
+    with duckdb.connect() as other, open_books(path, read_only=True) as books:
+        own = "SELECT count(*), sum(amount_fen) FROM postings WHERE day = '2026-11-21'"
+        assert other.execute(sql).fetchall() == books.rows(own)
+
+
+def test_a_snapshot_is_read_while_the_books_are_written(path, tmp_path):
+    copy = tmp_path / "copy.duckdb"
+    with open_books(path) as books:
+        for _ in range(2):  # the second replaces the first
+            snapshot(books, copy)
+        with open_books(copy, read_only=True) as reading:
+            query = "SELECT sha256 FROM batches ORDER BY id"
+            assert reading.rows(query) == books.rows(query)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["copy.duckdb"]
+
+
+def test_the_command_line_exports(path, tmp_path, capsys):
+    target = tmp_path / "books.csv"
+    arguments = ["ledger", "export", str(path), str(target), "--style", "csv"]
+    assert run([*arguments, "--dry-run"]) == 0
+    assert not target.exists()
+    assert run([*arguments, "--json"]) == 0
+    assert target.read_text().startswith("day,batch,kind")
+    assert run(arguments) == 4
+    assert run(["ledger", "snapshot", str(path), str(tmp_path / "copy.duckdb")]) == 0
+    assert run(["ledger", "export", str(path), str(tmp_path / "p"), "--style", "parquet"]) == 2
+    assert "needs --day" in capsys.readouterr().err
