@@ -82,7 +82,6 @@ def venue_socket(
     security = security_of(connection, folder / "venue" / "keys" / f"{name}.secret")
     socket = broker_dealer(context, security)
     socket.connect(connection.orders)
-    socket.setsockopt(zmq.IMMEDIATE, 0)
     socket.send(pack(Logon()))
     ack = from_venue.decode(socket.recv()[FRAME.itemsize :])
     assert isinstance(ack, LogonAck)

@@ -1,4 +1,7 @@
-"""A broker's connection: a DEALER, its monitor and the dialogue over it. Never blocks by itself."""
+"""A broker's connection: a DEALER, its monitor and the dialogue over it.
+
+Never blocks, but for the moment in which a connection has just ended.
+"""
 
 import struct
 import time
@@ -17,6 +20,9 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
+
+LAST_WORDS_MS = 20
+"""For what came just before a connection ended."""
 
 
 class Link:
@@ -116,12 +122,9 @@ class Link:
                 self._failure = NotAllowed(f"{self._endpoint}: the venue does not know this key")
 
     def _drain(self) -> None:
-        """What arrived before the connection ended."""
-        while True:
-            try:
-                self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
-            except zmq.ZMQError:
-                return
+        """What arrived before the connection ended: libzmq tells of the end a moment earlier."""
+        while self.socket.poll(LAST_WORDS_MS):
+            self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
 
 
 def monitored(

@@ -28,6 +28,7 @@ class MarketLink(MarketView):
         super().__init__()
         self.socket = subscriber(context, security, connection.market, queue_frames)
         self.recovery = broker_dealer(context, security)
+        self.recovery.setsockopt(zmq.IMMEDIATE, 1)  # what is asked for again must not pile up
         self.recovery.connect(connection.recovery)
         self._asked_ns: dict[tuple[Channel, int], int] = {}
         self._subscribe(Channel.HEARTBEAT, None)

@@ -94,10 +94,13 @@ def bind(socket: Socket, endpoint: str) -> str:
 
 
 def broker_dealer(context: Context, security: Security) -> Socket:
-    """A DEALER that queues nothing while the venue is away; not connected yet."""
+    """A DEALER, not connected yet.
+
+    Without IMMEDIATE, with which libzmq drops what has arrived, unread, when the connection ends:
+    the venue's last words among it. So whoever sends must know that the venue is there.
+    """
     socket = context.socket(zmq.DEALER)
     bounded(socket, FRAME_BYTES_MAX)
-    socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.RCVHWM, QUEUE_FRAMES)
     socket.setsockopt(zmq.SNDHWM, QUEUE_FRAMES)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)

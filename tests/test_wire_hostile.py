@@ -108,7 +108,6 @@ def raw(world: World, name: str, context: "zmq.Context[zmq.Socket[bytes]]") -> "
     """A logged-on DEALER without a client's manners."""
     secret = world.secret(name)
     dealer = broker_dealer(context, security_of(world.connection, secret))
-    dealer.setsockopt(zmq.IMMEDIATE, 0)
     dealer.setsockopt(zmq.RCVTIMEO, 5_000)
     dealer.connect(world.connection.orders)
     dealer.send(pack(Logon()))
@@ -290,7 +289,6 @@ def test_a_message_before_the_logon(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = broker_dealer(context, security_of(world.connection, world.secret("east-1")))
-    dealer.setsockopt(zmq.IMMEDIATE, 0)
     dealer.setsockopt(zmq.RCVTIMEO, 5_000)
     dealer.connect(world.connection.orders)
     dealer.send(HEAD + bytes(64))
@@ -303,7 +301,6 @@ def test_a_broker_that_stops_reading_is_ended_and_may_come_back(
     dealer = broker_dealer(context, security_of(world.connection, world.secret("fast-1")))
     dealer.setsockopt(zmq.RCVHWM, 1)
     dealer.setsockopt(zmq.RCVBUF, 4_096)
-    dealer.setsockopt(zmq.IMMEDIATE, 0)
     dealer.connect(world.connection.orders)
     dealer.send(pack(Logon()))
     orders = np.zeros(1_000, COMMAND)

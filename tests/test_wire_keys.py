@@ -105,7 +105,6 @@ def test_a_connection_with_the_old_key_stays_outside(world: World) -> None:
     dealer = broker_dealer(context, security_of(world.connection, world.secret("east-1")))
     try:
         dealer.connect(world.connection.orders)
-        dealer.setsockopt(zmq.IMMEDIATE, 0)
         dealer.setsockopt(zmq.RCVTIMEO, 5_000)
         dealer.send(pack(Logon()))
         assert dealer.recv()[0] == FrameKind.MESSAGE

@@ -1,0 +1,37 @@
+"""A broker's link to a venue that says goodbye and closes at once."""
+
+import zmq
+
+from feeds.dialogue import Dialogue
+from feeds.keys import Secret
+from feeds.link import Link
+from feeds.messages import Logout, RefusalReason, pack
+from feeds.sockets import Security
+
+ROUNDS = 150
+
+
+def test_what_was_said_before_a_connection_ended_is_heard() -> None:
+    unheard = 0
+    public, private = zmq.curve_keypair()
+    own, hidden = (key.decode() for key in zmq.curve_keypair())
+    secret = Secret(name="east-1", public_key=own, secret_key=hidden, password="-")
+    security = Security(secret, venue_key=public.decode())
+    with zmq.Context() as context, zmq.Context() as venue:
+        for _ in range(ROUNDS):
+            router = venue.socket(zmq.ROUTER)
+            router.curve_server = True
+            router.curve_secretkey = private
+            port = router.bind_to_random_port("tcp://127.0.0.1")
+            dialogue = Dialogue()
+            link = Link(context, security, f"tcp://127.0.0.1:{port}", dialogue)
+            while not router.poll(1):
+                link.pump()
+            route, _ = router.recv_multipart()
+            router.send_multipart([route, pack(Logout(reason=RefusalReason.DAY_OVER, text="over"))])
+            router.close(1_000)
+            while link.generation == 1:
+                link.pump()
+            unheard += dialogue.ended is None
+            link.close()
+    assert unheard == 0
