@@ -13,8 +13,8 @@ from matching.inspection import Inspection
 from matching.layout import TABLES, pages_a_session, plain_machine, shapes
 from matching.limits import Limits
 from matching.machine import advance
+from matching.opening import open_memory
 from matching.records import COMMAND, EVENT
-from matching.timers import NEVER
 
 if not JIT_DISABLED:
     from matching.memory import MACHINE, machine_at
@@ -49,13 +49,8 @@ class Engine(Inspection):
         buffers = allocate({"commands": (INBOX, COMMAND), "events": (limits.events, EVENT)})
         self._inbox, self._events = buffers["commands"], buffers["events"]
         self._inbox_bytes = self._inbox.view(np.uint8).data
-        state = self._arrays["state"]
-        state["next_due_ns"] = NEVER
-        state["refs"] = limits.refs
-        state["session_pages"] = pages_a_session(limits)
-        self._arrays["sessions"][0]["opened"] = 1  # the venue itself
-        self._arrays["sessions"][0]["operator"] = 1
         tables = [*self._arrays.values(), self._inbox, self._events]
+        open_memory(plain_machine(tables), limits.refs, pages_a_session(limits))
         self._header = np.array([(table.ctypes.data, len(table)) for table in tables]).reshape(-1)
         self._header_address = self._header.ctypes.data
         self._inbox_address = self._inbox.ctypes.data

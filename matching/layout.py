@@ -226,7 +226,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
 
 def pages_a_session(limits: Limits) -> int:
     """Entries of the identity table's directory for one session."""
-    return -(-limits.refs // PAGE)
+    return (limits.refs + PAGE - 1) // PAGE
 
 
 assert ORDER.itemsize == 64

@@ -2,6 +2,18 @@
 
 from dataclasses import asdict, dataclass
 
+BOUNDS = {
+    "sessions": (1, 1 << 16),
+    "accounts": (1, 1 << 20),
+    "instruments": (1, 1 << 20),
+    "orders": (1, 1 << 26),
+    "refs": (2, 1 << 32),
+    "ref_pages": (1, 1 << 22),
+    "ticks": (1, 1 << 30),
+    "events": (16, 1 << 26),
+}
+"""The least and the most that each limit may be."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -21,16 +33,8 @@ class Limits:
     events: int = 1 << 16  # buffer of one call; not a limit of what a command may cause
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("sessions", self.sessions, 1, 1 << 16),
-            ("accounts", self.accounts, 1, 1 << 20),
-            ("instruments", self.instruments, 1, 1 << 20),
-            ("orders", self.orders, 1, 1 << 26),
-            ("refs", self.refs, 2, 1 << 32),
-            ("ref_pages", self.ref_pages, 1, 1 << 22),
-            ("ticks", self.ticks, 1, 1 << 30),
-            ("events", self.events, 16, 1 << 26),
-        ):
+        for name, (low, high) in BOUNDS.items():
+            value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"limits: `{name}` must be between {low} and {high}, got {value}")
 

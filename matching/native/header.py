@@ -1,0 +1,201 @@
+"""The C header: records, codes, sizes of tables, written from the Python that defines them."""
+
+from enum import IntEnum
+from typing import Any, Self, cast
+
+import numpy as np
+
+from matching import records
+from matching.allocation import SPARSE, SPARSE_BYTES
+from matching.incoming import ROOM
+from matching.layout import TABLES, pages_a_session, shapes
+from matching.limits import BOUNDS, Limits
+from matching.native.entries import ENTRIES
+
+TYPES = {
+    "<u8": "uint64_t", "<i8": "int64_t", "<u4": "uint32_t", "<i4": "int32_t", "|u1": "uint8_t",
+}  # fmt: skip
+CODES: dict[str, type[IntEnum]] = {
+    "COMMAND": records.CommandKind,
+    "FLAG": records.CommandFlag,  # type: ignore[dict-item]
+    "SIDE": records.Side,
+    "ORDER": records.OrderType,
+    "TIF": records.TimeInForce,
+    "STP": records.SelfTradePrevention,
+    "MASS_CANCEL": records.MassCancelScope,
+    "PHASE": records.Phase,
+    "EVENT": records.EventKind,
+    "EVENT_FLAG": records.EventFlag,  # type: ignore[dict-item]
+    "REASON": records.Reason,
+}
+"""Where the name of each of our codes begins in C."""
+
+
+class Formula(str):
+    """A C expression that is built by Python's arithmetic; all numbers are 0 or more."""
+
+    def _with(self, sign: str, other: object) -> Self:
+        return type(self)(f"({self} {sign} {other})")
+
+    def __add__(self, other: object) -> Self:
+        return self._with("+", other)
+
+    def __sub__(self, other: object) -> Self:
+        return self._with("-", other)
+
+    def __mul__(self, other: object) -> Self:
+        return self._with("*", other)
+
+    def __floordiv__(self, other: object) -> Self:
+        return self._with("/", other)  # rounds down as Python does, where nothing is negative
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+class SymbolicLimits:
+    """Limits whose every bound is a C expression."""
+
+    def __getattr__(self, name: str) -> Formula:
+        return Formula(f"limits->{name}")
+
+
+def header() -> str:
+    """The text of suanshi.h."""
+    parts = [
+        "/* The matching machine of Suanshi for programs in C; see C.md. */",
+        "#ifndef SUANSHI_H",
+        "#define SUANSHI_H",
+        "#include <stdint.h>",
+        '#ifdef __cplusplus\nextern "C" {\n#endif',
+        struct("suanshi_command", records.COMMAND),
+        struct("suanshi_event", records.EVENT),
+        *(codes(prefix, kinds) for prefix, kinds in CODES.items()),
+        limits(),
+        FACE.replace("@ROOM@", str(ROOM)),
+        "/* What follows is for suanshi.c. */",
+        tables(),
+        *(prototype(name, arguments) for name, (_, arguments) in ENTRIES.items()),
+        "#ifdef __cplusplus\n}\n#endif",
+        "#endif",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def struct(name: str, dtype: np.dtype[Any]) -> str:
+    """A C struct with the fields of a record at their offsets; bytes with two names are a union."""
+    known = cast(dict[str, tuple[np.dtype[Any], int]], dict(dtype.fields or {}))
+    by_offset = sorted((at, -kind.itemsize, field) for field, (kind, at) in known.items())
+    lines, end = [], 0
+    while by_offset:
+        at, size, _ = by_offset[0]
+        assert at == end, f"{name}: no field at byte {end}"
+        end = at - size
+        inside = [row for row in by_offset if row[0] < end]
+        by_offset = by_offset[len(inside) :]
+        lines += _members([(row[0], known[row[2]][0], row[2]) for row in inside], at, end)
+    assert end == dtype.itemsize, f"{name}: {end} bytes of {dtype.itemsize}"
+    return "\n".join([f"typedef struct {name} {{", *lines, f"}} {name};"])
+
+
+def _members(rows: list[tuple[int, np.dtype[Any], str]], at: int, end: int) -> list[str]:
+    """The declarations of fields that share bytes from `at` to `end`."""
+    declared = [(start, start + k.itemsize, f"{TYPES[k.str]} {f};") for start, k, f in rows]
+    if len(declared) == 1:
+        return [f"    {declared[0][2]}"]
+    lines = ["    union {"]
+    while declared:
+        layer, place = [], at
+        for row in list(declared):
+            if row[0] == place:
+                layer.append(row[2])
+                place = row[1]
+                declared.remove(row)
+        assert layer, "every alternative begins where the union does"
+        text = " ".join(layer)
+        lines.append(f"        struct {{ {text} }};" if len(layer) > 1 else f"        {text}")
+    return [*lines, "    };"]
+
+
+def codes(prefix: str, kinds: type[IntEnum]) -> str:
+    """An enum of one of the records' codes."""
+    rows = ", ".join(f"SUANSHI_{prefix}_{kind.name} = {kind.value}" for kind in kinds)
+    return f"enum {{ {rows} }}; /* {kinds.__name__} */"
+
+
+def limits() -> str:
+    """The struct of Limits, its defaults, and the bounds of each."""
+    names = [name for name in BOUNDS if name != "events"]  # buffers are the caller's
+    numbers = {
+        "DEFAULT": Limits().as_dict(),
+        "LEAST": {name: least for name, (least, _) in BOUNDS.items()},
+        "MOST": {name: most for name, (_, most) in BOUNDS.items()},
+    }
+    declared = "\n".join(f"    int64_t {name};" for name in names)
+    return "\n".join(
+        [
+            f"typedef struct suanshi_limits {{\n{declared}\n}} suanshi_limits;",
+            *(
+                f"#define SUANSHI_LIMITS_{what} {{{', '.join(str(of[name]) for name in names)}}}"
+                for what, of in numbers.items()
+            ),
+        ]
+    )
+
+
+FACE = """
+typedef struct suanshi suanshi;
+
+/* A machine of this size; NULL where a limit is not between its least and its most, or there is no
+ * memory. */
+suanshi *suanshi_open(const suanshi_limits *limits);
+void suanshi_close(suanshi *machine);
+
+/* Lends a machine the commands to run and `room`, at least SUANSHI_EVENTS_MIN, for events. */
+enum { SUANSHI_EVENTS_MIN = 2 * @ROOM@ };
+void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_event *events,
+                  int64_t room);
+
+/* Works through the first `count` commands and adds their events to those in the buffer. Returns
+ * how many are there; where it is full before all is done, -1 less that number: take them, rewind
+ * and call suanshi_resume with the same commands, until it returns 0 or more. */
+int64_t suanshi_run(suanshi *machine, int64_t count);
+int64_t suanshi_resume(suanshi *machine, int64_t count);
+/* The same without look-ahead: no command is read before the one in front of it is done. */
+int64_t suanshi_run_blind(suanshi *machine, int64_t count);
+
+/* Keeps the first `events` events of the buffer: the next one is written behind them. */
+void suanshi_rewind(suanshi *machine, int64_t events);
+
+/* Best price of a side, 0 where it is empty; what rests at a price, in lots. */
+int64_t suanshi_best(const suanshi *machine, uint32_t instrument, int side);
+int64_t suanshi_depth(const suanshi *machine, uint32_t instrument, int side, int64_t price_ticks);
+"""
+
+
+def tables() -> str:
+    """Which tables there are, how long for given limits, and of how many bytes an item."""
+    bound = cast(Limits, SymbolicLimits())
+    lengths = {name: length for name, (length, _) in shapes(bound).items()}
+    names = ", ".join(f"SUANSHI_TABLE_{name.upper()}" for name in TABLES)
+    sizes = ", ".join(str(dtype.itemsize) for dtype in TABLES.values())
+    sparse = ", ".join(str(int(name in SPARSE)) for name in TABLES)
+    lines = [f"    length[SUANSHI_TABLE_{n.upper()}] = {f};" for n, f in lengths.items()]
+    return "\n".join(
+        [
+            f"enum {{ {names}, SUANSHI_TABLES }};",
+            f"#define SUANSHI_ITEM_BYTES {{{sizes}}}",
+            f"#define SUANSHI_SPARSE {{{sparse}}}",
+            f"#define SUANSHI_SPARSE_BYTES {SPARSE_BYTES}",
+            f"#define SUANSHI_SESSION_PAGES(limits) {pages_a_session(bound)}",
+            "static inline void suanshi_lengths(const suanshi_limits *limits, int64_t *length)",
+            "{",
+            *lines,
+            "}",
+        ]
+    )
+
+
+def prototype(name: str, arguments: int) -> str:
+    """A function of the object code; all that it takes and returns are int64."""
+    return f"int64_t suanshi_core_{name}({', '.join(['int64_t'] * arguments)});"

@@ -1,0 +1,143 @@
+/* Memory for the compiled machine, and the calls of suanshi.h. */
+#define _GNU_SOURCE
+#include "suanshi.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { LINE = 64, HUGE = 1 << 21 };
+enum { DENSE, SPARSE, KINDS };
+
+static const int64_t ITEM_BYTES[SUANSHI_TABLES] = SUANSHI_ITEM_BYTES;
+static const int IS_SPARSE[SUANSHI_TABLES] = SUANSHI_SPARSE;
+
+struct suanshi {
+    int64_t header[2 * SUANSHI_TABLES]; /* address and length of each table */
+    void *memory[KINDS];
+    size_t bytes[KINDS];
+};
+
+/* Zeros that cost nothing until they are touched. Tables that may stay mostly empty are kept off
+ * huge pages, of which a little of each table would bring in all. */
+static int map(suanshi *machine, int kind)
+{
+    size_t size = machine->bytes[kind] += HUGE;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return 0;
+    madvise(memory, size, kind == DENSE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    machine->memory[kind] = memory;
+    return 1;
+}
+
+static int kind_of(const int64_t *header, int table)
+{
+    int64_t bytes = header[2 * table + 1] * ITEM_BYTES[table];
+    return IS_SPARSE[table] && bytes >= SUANSHI_SPARSE_BYTES ? SPARSE : DENSE;
+}
+
+/* Every table begins on a cache line, so that no record straddles two. */
+static int allocate(suanshi *machine)
+{
+    int64_t *header = machine->header;
+    int64_t at[KINDS];
+    for (int pass = 0; pass < 2; pass++) {
+        for (int table = 0; table < SUANSHI_TABLES; table++) {
+            int kind = kind_of(header, table);
+            int64_t bytes = header[2 * table + 1] * ITEM_BYTES[table];
+            bytes = (bytes + LINE - 1) / LINE * LINE;
+            if (pass == 0) {
+                machine->bytes[kind] += bytes;
+            } else {
+                header[2 * table] = at[kind];
+                at[kind] += bytes;
+            }
+        }
+        for (int kind = 0; kind < KINDS && pass == 0; kind++) {
+            if (!map(machine, kind))
+                return 0;
+            at[kind] = ((int64_t)machine->memory[kind] + HUGE - 1) / HUGE * HUGE;
+        }
+    }
+    return 1;
+}
+
+/* Whether every limit, an int64 each, is possible. */
+static int are_possible(const suanshi_limits *limits)
+{
+    const suanshi_limits least = SUANSHI_LIMITS_LEAST, most = SUANSHI_LIMITS_MOST;
+    int64_t given[sizeof *limits / 8], low[sizeof *limits / 8], high[sizeof *limits / 8];
+    memcpy(given, limits, sizeof given);
+    memcpy(low, &least, sizeof low);
+    memcpy(high, &most, sizeof high);
+    for (size_t at = 0; at < sizeof given / 8; at++)
+        if (given[at] < low[at] || given[at] > high[at])
+            return 0;
+    return 1;
+}
+
+suanshi *suanshi_open(const suanshi_limits *limits)
+{
+    int64_t lengths[SUANSHI_TABLES] = {0};
+    suanshi *machine = are_possible(limits) ? calloc(1, sizeof *machine) : NULL;
+    if (!machine)
+        return NULL;
+    suanshi_lengths(limits, lengths);
+    for (int table = 0; table < SUANSHI_TABLES; table++)
+        machine->header[2 * table + 1] = lengths[table];
+    if (!allocate(machine)) {
+        suanshi_close(machine);
+        return NULL;
+    }
+    suanshi_core_prepare((int64_t)machine->header, limits->refs, SUANSHI_SESSION_PAGES(limits));
+    return machine;
+}
+
+void suanshi_close(suanshi *machine)
+{
+    for (int kind = 0; kind < KINDS; kind++)
+        if (machine->memory[kind])
+            munmap(machine->memory[kind], machine->bytes[kind]);
+    free(machine);
+}
+
+void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_event *events,
+                  int64_t room)
+{
+    int64_t *header = machine->header;
+    header[2 * SUANSHI_TABLE_COMMANDS] = (int64_t)commands;
+    header[2 * SUANSHI_TABLE_EVENTS] = (int64_t)events;
+    header[2 * SUANSHI_TABLE_EVENTS + 1] = room;
+    suanshi_rewind(machine, 0);
+}
+
+int64_t suanshi_run(suanshi *machine, int64_t count)
+{
+    return suanshi_core_run_seeing((int64_t)machine->header, count);
+}
+
+int64_t suanshi_run_blind(suanshi *machine, int64_t count)
+{
+    return suanshi_core_run_blind((int64_t)machine->header, count);
+}
+
+int64_t suanshi_resume(suanshi *machine, int64_t count)
+{
+    return suanshi_core_resume((int64_t)machine->header, count);
+}
+
+void suanshi_rewind(suanshi *machine, int64_t events)
+{
+    suanshi_core_rewind((int64_t)machine->header, events);
+}
+
+int64_t suanshi_best(const suanshi *machine, uint32_t instrument, int side)
+{
+    return suanshi_core_best((int64_t)machine->header, instrument, side);
+}
+
+int64_t suanshi_depth(const suanshi *machine, uint32_t instrument, int side, int64_t price_ticks)
+{
+    return suanshi_core_depth((int64_t)machine->header, instrument, side, price_ticks);
+}
