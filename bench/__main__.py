@@ -3,6 +3,8 @@
 import click
 
 from bench.conformance import conformance
+from bench.harness.adapter import adapter
+from bench.harness.command import harness
 from bench.ledger import ledger
 from bench.matching import matching
 from bench.plot import plot
@@ -15,7 +17,9 @@ def main() -> None:
     """Measure the exchange, or compare it with others."""
 
 
+main.add_command(adapter)
 main.add_command(conformance)
+main.add_command(harness)
 main.add_command(ledger)
 main.add_command(matching)
 main.add_command(plot)

@@ -1,10 +1,12 @@
-"""`python -m bench plot`: draw a result of `python -m bench matching --json`."""
+"""`python -m bench plot`: draw a result of `matching` or `harness`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from bench.harness import picture
 
 RESULTS = Path(__file__).parent / "results"
 BARS = {"plain-10k": 0.30, "rich-10k": 0.22, "rich-100x1k": 0.10, "rich-1000x100": 0.08}
@@ -26,17 +28,23 @@ COLOURS = {"plain": "#2a6f97", "rich": "#d17a22"}
     help="The picture; its suffix says the format. Default: RESULT with .svg.",
 )
 def plot(result: Path, output: Path | None) -> None:
-    """Draw RESULT, the JSON of `matching`: commands a second, and the ratio to the floor."""
+    """Draw RESULT, the JSON of `matching` (commands a second, and the ratio to the floor) or of
+    `harness` (messages a second by scenario)."""
     try:
         found = json.loads(result.read_bytes())
-        rows = found["workloads"]
+        rows = None if "harness" in found else found["workloads"]
     except (ValueError, KeyError, TypeError):
-        raise click.UsageError(f"{result}: not the JSON of `python -m bench matching`") from None
+        wanted = "`python -m bench matching` or `python -m bench harness`"
+        raise click.UsageError(f"{result}: not the JSON of {wanted}") from None
+    path = output or result.with_suffix(".svg")
     try:
-        draw(rows, found["machine"], output or result.with_suffix(".svg"))
+        if rows is None:
+            picture.draw(found, path)
+        else:
+            draw(rows, found["machine"], path)
     except ImportError:
         raise click.UsageError("drawing needs matplotlib: pip install matplotlib") from None
-    click.echo(output or result.with_suffix(".svg"))
+    click.echo(path)
 
 
 def draw(rows: list[dict[str, Any]], machine: dict[str, Any], path: Path) -> None:

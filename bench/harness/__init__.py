@@ -1,0 +1,1 @@
+"""Our engine in the public matching-engine benchmark, beside engines that its user has built."""

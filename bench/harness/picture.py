@@ -1,0 +1,47 @@
+"""Throughput by scenario, as grouped bars."""
+
+from pathlib import Path
+from typing import Any
+
+COLOURS = ("#7a8793", "#a3adb5", "#c3cad0", "#dde1e5", "#d17a22", "#2a6f97")
+SHOWN = ("CppTrader", "geseq/cpp-orderbook", "Kautenja", "liquibook", "Suanshi", "Suanshi, batches")
+"""Engines in the picture: peers, and ours with its own ring."""
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """A group a scenario, a bar an engine with its lowest and highest run; the same result gives
+    the same file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "suanshi"
+    from matplotlib import pyplot
+
+    rows = {(row["scenario"], row["engine"]): row for row in result["rows"]}
+    scenarios = list(dict.fromkeys(scenario for scenario, _ in rows))
+    engines = [name for name in SHOWN if any((s, name) in rows for s in scenarios)]
+    figure, panel = pyplot.subplots(figsize=(10, 4.5), layout="constrained")
+    width = 0.85 / len(engines)
+    for place, name in enumerate(engines):
+        found = [rows[scenario, name] for scenario in scenarios]
+        rates = [row["messages_per_s"] / 1e6 for row in found]
+        spread = [
+            [rate - row["least"] / 1e6 for rate, row in zip(rates, found, strict=True)],
+            [row["most"] / 1e6 - rate for rate, row in zip(rates, found, strict=True)],
+        ]
+        at = [group + (place - (len(engines) - 1) / 2) * width for group in range(len(scenarios))]
+        bars = panel.bar(at, rates, width, yerr=spread, color=COLOURS[place], label=name)
+        panel.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
+    panel.set_xticks(range(len(scenarios)), scenarios)
+    panel.set_ylabel("million messages a second")
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False, ncols=3, fontsize=8)
+    panel.margins(y=0.2)
+    machine = result["machine"]
+    figure.suptitle(
+        f"Public matching-engine benchmark, {machine['cpu']}, {machine['cores']} cores, "
+        f"median and range of {result['rounds']} rounds, {machine['date']}",
+        fontsize=9,
+    )
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(figure)

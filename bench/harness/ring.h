@@ -1,0 +1,96 @@
+/* A ring of events: the machine writes into it, one drainer reads.
+ *
+ * Its memory is mapped twice, one after the other, so that what is written beyond its end stands at
+ * its beginning, and the machine can be lent both as one buffer. What is written is published in
+ * groups, because each publication moves a cache line from one core to the other and back.
+ */
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "suanshi.h"
+
+enum { RING_GROUP = 64, RING_LEAST = 4096 };
+enum { RING_FAR = 128 /* bytes: cores fetch lines in pairs */ };
+
+struct ring {
+    suanshi_event *events;
+    int64_t size;   /* a power of two */
+    int64_t laps;   /* events of the laps that are over: what the machine counts begins here */
+    int64_t told;   /* published last */
+    int64_t seen;   /* how far the reader was when the writer last looked */
+    _Alignas(RING_FAR) _Atomic int64_t published;
+    _Alignas(RING_FAR) _Atomic int64_t released;
+};
+
+static inline void ring_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static inline struct ring *ring_open(int64_t room)
+{
+    int64_t size = 2 * RING_LEAST;
+    while (size < room + RING_LEAST)
+        size *= 2;
+    size_t bytes = (size_t)size * sizeof(suanshi_event);
+    struct ring *ring = aligned_alloc(RING_FAR, sizeof *ring);
+    int file = memfd_create("events", MFD_CLOEXEC);
+    if (!ring || file < 0 || ftruncate(file, (off_t)bytes) != 0)
+        return NULL;
+    char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int half = 0; half < 2 && base != MAP_FAILED; half++)
+        if (mmap(base + half * bytes, bytes, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0) == MAP_FAILED)
+            return NULL;
+    close(file);
+    if (base == MAP_FAILED)
+        return NULL;
+    *ring = (struct ring){.events = (suanshi_event *)base, .size = size};
+    return ring;
+}
+
+static inline void ring_close(struct ring *ring)
+{
+    munmap(ring->events, 2 * (size_t)ring->size * sizeof(suanshi_event));
+    free(ring);
+}
+
+static inline const suanshi_event *ring_at(const struct ring *ring, int64_t at)
+{
+    return &ring->events[at & (ring->size - 1)];
+}
+
+static inline void ring_publish(struct ring *ring, int64_t events)
+{
+    ring->told = ring->laps + events;
+    atomic_store_explicit(&ring->published, ring->told, memory_order_release);
+}
+
+/* Whether the writer has to look where the reader is. */
+static inline int ring_is_short(const struct ring *ring, int64_t events)
+{
+    return ring->laps + events > ring->seen + ring->size - RING_LEAST;
+}
+
+/* Waits until there is room behind this many events. */
+static inline void ring_wait(struct ring *ring, int64_t events)
+{
+    ring_publish(ring, events);
+    for (;;) {
+        ring->seen = atomic_load_explicit(&ring->released, memory_order_acquire);
+        if (!ring_is_short(ring, events))
+            return;
+        ring_pause();
+    }
+}
+
+/* Up to where the machine may write, by its own count. */
+static inline int64_t ring_room(const struct ring *ring)
+{
+    return ring->seen + ring->size - ring->laps;
+}
