@@ -33,6 +33,7 @@ static struct ring *ring;        /* where events go; NULL: to the harness's queu
 static const me_transport_t *queue;
 static void *sink;
 static int64_t (*run)(suanshi *, int64_t);
+static int64_t due;              /* so many events in the buffer have to be handed on */
 static suanshi_command inbox[CHUNK] __attribute__((aligned(64)));
 static suanshi_event buffer[BUFFER] __attribute__((aligned(64)));
 
@@ -181,24 +182,21 @@ static void lend_ring(int64_t events)
 {
     suanshi_lend(machine, inbox, ring->events, ring_room(ring));
     suanshi_rewind(machine, events);
+    due = ring_due(ring);
 }
 
-/* Hands on the events in the buffer; the ring's, where that is due. */
+/* Hands on the events in the buffer. */
 static void hand_on(int64_t events)
 {
     if (!ring) {
         push_all(events);
         return;
     }
-    if (ring->laps + events - ring->told >= RING_GROUP)
-        ring_publish(ring, events);
-    if (events >= ring->size || ring_is_short(ring, events)) {
+    ring_publish(ring, events);
+    due = ring_due(ring);
+    if (events >= due) { /* that was not all: a lap is over, or the reader is far behind */
         ring_wait(ring, events);
-        if (events >= ring->size) {
-            ring->laps += ring->size;
-            events -= ring->size;
-        }
-        lend_ring(events);
+        lend_ring(ring_turn(ring, events));
     }
 }
 
@@ -209,7 +207,8 @@ static void work(int64_t count)
         hand_on(-1 - events);
         events = suanshi_resume(machine, count);
     }
-    hand_on(events);
+    if (events >= due)
+        hand_on(events);
 }
 
 void engine_on_new_order(const new_order_t *order)

@@ -71,26 +71,37 @@ static inline void ring_publish(struct ring *ring, int64_t events)
     atomic_store_explicit(&ring->published, ring->told, memory_order_release);
 }
 
-/* Whether the writer has to look where the reader is. */
-static inline int ring_is_short(const struct ring *ring, int64_t events)
+/* Up to where the machine may write, by its own count. */
+static inline int64_t ring_room(const struct ring *ring)
 {
-    return ring->laps + events > ring->seen + ring->size - RING_LEAST;
+    return ring->seen + ring->size - ring->laps;
+}
+
+/* At how many events, by the machine's count, the writer has to see to something: a group is whole,
+ * a lap is over, or it does not know of enough room. */
+static inline int64_t ring_due(const struct ring *ring)
+{
+    int64_t group = ring->told - ring->laps + RING_GROUP, room = ring_room(ring) - RING_LEAST;
+    int64_t first = group < room ? group : room;
+    return first < ring->size ? first : ring->size;
 }
 
 /* Waits until there is room behind this many events. */
 static inline void ring_wait(struct ring *ring, int64_t events)
 {
-    ring_publish(ring, events);
     for (;;) {
         ring->seen = atomic_load_explicit(&ring->released, memory_order_acquire);
-        if (!ring_is_short(ring, events))
+        if (ring_room(ring) - RING_LEAST > events)
             return;
         ring_pause();
     }
 }
 
-/* Up to where the machine may write, by its own count. */
-static inline int64_t ring_room(const struct ring *ring)
+/* Begins the next lap if this one is over. Returns how many events the machine has in it. */
+static inline int64_t ring_turn(struct ring *ring, int64_t events)
 {
-    return ring->seen + ring->size - ring->laps;
+    if (events < ring->size)
+        return events;
+    ring->laps += ring->size;
+    return events - ring->size;
 }
