@@ -10,6 +10,7 @@ import numpy as np
 
 from feeds.compile import inline
 from feeds.ladders import put_level
+from feeds.records import TradeFlag
 from matching.records import EventFlag, EventKind
 
 LIVE = np.dtype(
@@ -72,7 +73,9 @@ _REPLACED, _EXPIRED, _TRIGGERED = EventKind.REPLACED, EventKind.EXPIRED, EventKi
 _REFRESHED, _LISTED, _BAND = EventKind.REFRESHED, EventKind.LISTED, EventKind.BAND_SET
 _PHASE, _BUSTED = EventKind.PHASE_CHANGED, EventKind.BUSTED
 _TAKER, _AUCTION = EventFlag.TAKER, EventFlag.AUCTION
-_REQUEUED = EventFlag.REQUEUED
+_REQUEUED, _BLOCK, _OFF_BOOK = EventFlag.REQUEUED, EventFlag.BLOCK, EventFlag.OFF_BOOK
+_TOLD_BUSTED, _TOLD_BLOCK = int(TradeFlag.BUSTED), int(TradeFlag.BLOCK)
+_TOLD_OFF_BOOK = int(TradeFlag.OFF_BOOK)
 
 
 @inline
@@ -234,11 +237,11 @@ def trade(state, trades, counters, stored, sequences, event, flags):
     else:
         trades[book["trades_last"], 2] = at
     book["trades_last"] = at
-    sign = -1 if flags & 2 else 1
+    sign = -1 if flags & _TOLD_BUSTED else 1
     book["volume"] += sign * quantity
     book["turnover_fen"] += sign * quantity * price * book["tick_fen"]
     book["count"] += sign
-    if sign > 0:
+    if sign > 0 and not flags & _TOLD_OFF_BOOK:
         if book["open"] == 0:
             book["open"], book["high"], book["low"] = price, price, price
         book["high"] = max(book["high"], price)

@@ -9,17 +9,21 @@ from feeds.derivation import (
     _ACCEPTED,
     _AUCTION,
     _BAND,
+    _BLOCK,
     _BUSTED,
     _CANCELLED,
     _EXPIRED,
     _FILLED,
     _HEAD,
     _LISTED,
+    _OFF_BOOK,
     _PHASE,
     _REFRESHED,
     _REPLACED,
     _REQUEUED,
     _TAKER,
+    _TOLD_BLOCK,
+    _TOLD_OFF_BOOK,
     _TRIGGERED,
     BOOKS,
     DONE,
@@ -288,6 +292,13 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
     kind = event["kind"]
     instrument = np.int64(event["instrument"])
     command = np.int64(event["sequence"])
+    if kind < _LISTED and event["flags"] & _BLOCK:
+        # Blocks stand in no hourly book; what they trade is a trade of the hour.
+        if kind == _FILLED and event["flags"] & _TAKER:
+            touch_book(state, books, counters, instrument, command)
+            off_book = _TOLD_OFF_BOOK if event["flags"] & _OFF_BOOK else 0
+            trade(state, trades, counters, stored, sequences, event, _TOLD_BLOCK | off_book)
+        return
     if kind == _ACCEPTED:
         touch_book(state, books, counters, instrument, command)
         slot = new_order(event, live, keys, slots, counters)

@@ -182,6 +182,8 @@ class TradeFlag(IntFlag):
 
     AUCTION = 1
     BUSTED = 2  # the trade of this number was taken back
+    BLOCK = 4  # one hour of a block's trade
+    OFF_BOOK = 8  # of two blocks with each other: no price of the hour
 
 
 RECORD_OF = {

@@ -45,6 +45,8 @@ FIELDS = {
     "display_qty": ("DisplayQty", 1138, "shown"),
     "trade_id": ("TrdMatchID", 880, "trade_id"),
     "fee_fen": ("MiscFeeAmt", 137, "fee_fen"),
+    "hours": ("NoLegs", 555, "of a block: hours; 0: it is none"),
+    "trade_group": ("TradeLinkID", 820, "trade_group: what a block traded as one"),
     "last_liquidity_ind": ("LastLiquidityInd", 851, "flags: 1 maker, 2 taker, 4 auction"),
     "text": ("Text", 58, "name of the reason"),
     "reason": ("OrdRejReason", 103, "reason, in this protocol's own numbers"),
@@ -76,6 +78,8 @@ class Report(Struct, frozen=True, kw_only=True):
     display_qty: int = 0
     trade_id: int = 0
     fee_fen: int = 0
+    hours: int = 0
+    trade_group: int = 0
     last_liquidity_ind: int = 0
     text: str = ""
     reason: Reason = Reason.NONE
@@ -117,6 +121,8 @@ def _report(event: np.void, number: int, flags: int) -> Report:
         display_qty=0 if filled else int(event["shown"]),
         trade_id=int(event["trade_id"]) if filled else 0,
         fee_fen=int(event["fee_fen"]) if filled else 0,
+        hours=0 if filled else _hours(event),
+        trade_group=int(event["trade_group"]) if filled else 0,
         last_liquidity_ind=_liquidity(int(event["flags"])) if filled else 0,
         text=reason.name if reason else "",
         reason=reason,
@@ -125,6 +131,10 @@ def _report(event: np.void, number: int, flags: int) -> Report:
         poss_dup=bool(flags & FrameFlag.POSS_DUP),
         poss_resend=bool(flags & FrameFlag.RESENT),
     )
+
+
+def _hours(event: np.void) -> int:
+    return int(event["hours"]) if event["flags"] & EventFlag.BLOCK else 0
 
 
 def _exec_type(kind: EventKind, leaves: int) -> str:

@@ -22,6 +22,8 @@ class Trade(Struct, frozen=True):
     side: str  # the taker's: "1" buy, "2" sell
     auction: bool
     busted: bool
+    block: bool  # one hour of a block's trade
+    off_book: bool  # of two blocks with each other: no price of the hour
     time_ns: int
 
 
@@ -80,6 +82,8 @@ class Tape(Replica):
                     side="2" if row["side"] else "1",
                     auction=bool(row["flags"] & TradeFlag.AUCTION),
                     busted=bool(row["flags"] & TradeFlag.BUSTED),
+                    block=bool(row["flags"] & TradeFlag.BLOCK),
+                    off_book=bool(row["flags"] & TradeFlag.OFF_BOOK),
                     time_ns=head[4],
                 )
             )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matching.block_legs import touch_all
 from matching.busting import bust
 from matching.carrying import carry
 from matching.codes import (
@@ -24,6 +25,7 @@ from matching.codes import (
     OPERATOR,
     POOL_FULL,
     REGISTER,
+    SEQUENCE,
     SESSION,
     SET_BAND,
     TIME_PAST,
@@ -45,6 +47,7 @@ from matching.records import (
     RATE_UNIT,
 )
 from matching.report import answer, reject
+from matching.sequences import follow, sequence_malformed
 from matching.timers import EXPIRY, GATE, PHASE, add, remove_times
 
 i64 = np.int64
@@ -71,9 +74,10 @@ def gate_reason(m, instrument_id):
 
 @inline
 def has_orders(m, instrument_id):
-    """Whether any order rests or waits in an instrument."""
+    """Whether any order rests or waits in an instrument, or a block stands in it."""
     at = instrument_id * TOPS
-    return (m.tops[at] | m.tops[at + 1] | m.tops[at + 2] | m.tops[at + 3]) != 0
+    orders = m.tops[at] | m.tops[at + 1] | m.tops[at + 2] | m.tops[at + 3]
+    return orders != 0 or i64(m.instruments[instrument_id]["watched"]) != 0
 
 
 @inline
@@ -105,6 +109,8 @@ def administer(m, c):
             reason = set_times(m, c)
         elif kind == COLLAR:
             reason = set_collar(m, c)
+        elif kind == SEQUENCE:
+            reason = follow(m, c)
         elif kind == SESSION:
             reason = open_session(m, c)
         elif kind == ACCOUNT:
@@ -134,6 +140,8 @@ def malformed_reason(c):
         bad = bad or not (0 <= price <= RATE_MAX and 0 <= stop <= RATE_MAX and quantity >= 0)
     elif kind == COLLAR:
         bad = bad or price < 0 or (price > 0 and quantity < 1)
+    elif kind == SEQUENCE:
+        bad = bad or sequence_malformed(c)
     elif kind == SESSION:
         bad = bad or (i64(c["account"]) == 0 and flags != OPERATOR)
     elif kind == ACCOUNT:
@@ -289,6 +297,8 @@ def set_collar(m, c):
     instrument = m.instruments[instrument_id]
     instrument["collar"] = c["price"]
     instrument["collar_s"] = c["quantity"]
+    if i64(instrument["watched"]) != 0:
+        touch_all(m, instrument_id)
     accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)
     return NONE
 

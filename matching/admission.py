@@ -143,10 +143,8 @@ def passed(instrument, side, stop):
 
 
 @inline
-def new_order_reason(m, c):
-    """The first reason to refuse a NEW, in order of precedence, all but the last three."""
-    if not well_formed(m, c):
-        return MALFORMED
+def new_order_owner_reason(m, c):
+    """Whether sender and account may trade, and whether there is such an instrument."""
     session_id = i64(c["session"])
     if session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
         return UNKNOWN_SESSION
@@ -161,6 +159,19 @@ def new_order_reason(m, c):
     instrument_id = i64(c["instrument"])
     if instrument_id >= len(m.instruments) or i64(m.instruments[instrument_id]["phase"]) == 0:
         return UNKNOWN_INSTRUMENT
+    return NONE
+
+
+@inline
+def new_order_reason(m, c):
+    """The first reason to refuse a NEW, in order of precedence, all but the last three."""
+    if not well_formed(m, c):
+        return MALFORMED
+    reason = new_order_owner_reason(m, c)
+    if reason != NONE:
+        return reason
+    session_id, account_id = i64(c["session"]), i64(c["account"])
+    instrument_id = i64(c["instrument"])
     instrument = m.instruments[instrument_id]
     phase = i64(instrument["phase"])
     reason = phase_reason(phase)

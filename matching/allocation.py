@@ -11,7 +11,7 @@ HUGE = 1 << 21
 SPARSE_BYTES = 1 << 28
 """A table of this size or more is taken for one that stays mostly empty where SPARSE names it."""
 
-SPARSE = ("links", "words", "directory")
+SPARSE = ("links", "words", "directory", "legs")
 """Tables that may stay mostly empty; on huge pages, a little of each would bring in all of it."""
 
 Shapes = dict[str, tuple[int, np.dtype[Any]]]

@@ -42,6 +42,8 @@ def cancel_resting(m, at):
     slot = i64(m.pages[place])
     if slot == 0 or m.order_words[slot * WORDS + 7] & SPECIAL != 0:
         return LEFT
+    if i64(m.instruments[i64(m.orders[slot]["instrument"])]["watched"]) != 0:
+        return LEFT
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0

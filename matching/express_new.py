@@ -69,7 +69,7 @@ def enter_limit(m, at, codes):
         or i64(m.sessions[session_id]["firm"]) != trader
         or page == 0
         or i64(m.pages[place]) != 0
-        or i64(instrument["phase"]) != CONTINUOUS
+        or i64(instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
         return LEFT

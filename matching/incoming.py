@@ -6,6 +6,7 @@ what it needs in STATE, so that it can stop when the event buffer is full and go
 
 import numpy as np
 
+from matching.block_legs import touch
 from matching.codes import (
     AUCTION,
     BOTH,
@@ -301,6 +302,11 @@ def rest_or_end(m, command, slot):
         display, leaves = i64(order["display"]), i64(order["leaves"])
         order["shown"] = min(display, leaves) if display != 0 else leaves
         push(m, slot)
+        instrument_id = i64(order["instrument"])
+        instrument = m.instruments[instrument_id]
+        if i64(instrument["watched"]) != 0:
+            side = i64(order["side"])
+            touch(m, instrument_id, side, index_at(instrument, side, i64(order["price"])))
     else:
         drop(m, command, slot, REMAINDER)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.layout import PAGE, POST_ONLY, STP_MASK, WAITING
+from matching.layout import BLOCK_BIT, PAGE, POST_ONLY, STP_MASK, WAITING
 from matching.limits import Limits
 from matching.records import POSITION_MAX, Phase
 from matching.state import SCHEDULED_BY, Tables, table
@@ -91,7 +91,13 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
     state = arrays["state"][0]
     band = arrays["instruments"]["width"].sum()
     machine: list[tuple[int, ...]] = [
-        (int(state["now_ns"]), int(state["trades"]), int(state["accepted"]), int(band))
+        (
+            int(state["now_ns"]),
+            int(state["trades"]),
+            int(state["trade_groups"]),
+            int(state["accepted"]),
+            int(band),
+        )
     ]
     return {
         "machine": table("machine", machine),
@@ -101,6 +107,7 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
         "schedule": table("schedule", _schedule(arrays)),
         "positions": _positions(arrays["positions"], limits.accounts + 1),
         "orders": _orders(arrays),
+        "blocks": _blocks(arrays),
     }
 
 
@@ -133,6 +140,7 @@ def _instruments(instruments: NDArray[Any]) -> NDArray[np.int64]:
         listed, rows["reference"], rows["tick_fen"], rows["low"], rows["high"], rows["width"],
         rows["maker_rate"], rows["taker_rate"], rows["deposit_fen"], rows["collar"],
         rows["collar_s"], rows["gate_s"], rows["gated"], rows["phase"], rows["last"],
+        rows["follows"], rows["longest"],
     )  # fmt: skip
 
 
@@ -163,18 +171,38 @@ def _positions(positions: NDArray[Any], accounts: int) -> NDArray[np.int64]:
 
 def _orders(arrays: Arrays) -> NDArray[np.int64]:
     orders = arrays["orders"]
-    slots = np.flatnonzero(orders["instrument"])
-    slots = slots[np.argsort(orders["accepted"][slots])]
+    slots = _by_acceptance(orders, (orders["mode"] & BLOCK_BIT) == 0)
     rows = orders[slots]
     waiting = (rows["mode"] & WAITING) != 0
-    expiry_s = np.where(rows["timer"] != 0, arrays["timers"]["due"][rows["timer"]] >> 2, 0)
     return _columns(
         rows["accepted"], rows["session"], rows["user_ref"], rows["account"], rows["instrument"],
         rows["side"], rows["type"], rows["tif"], rows["mode"] & STP_MASK,
         (rows["mode"] & POST_ONLY) != 0, waiting, rows["price"],
         np.where(waiting, rows["stop"], 0), rows["display"], rows["leaves"], rows["shown"],
-        rows["cumulative"], rows["fee_fraction"], expiry_s, _places(arrays)[slots],
+        rows["cumulative"], rows["fee_fraction"], _expiry_s(arrays, rows), _places(arrays)[slots],
     )  # fmt: skip
+
+
+def _blocks(arrays: Arrays) -> NDArray[np.int64]:
+    orders = arrays["orders"]
+    rows = orders[_by_acceptance(orders, (orders["mode"] & BLOCK_BIT) != 0)]
+    return _columns(
+        rows["accepted"], rows["session"], rows["user_ref"], rows["account"], rows["instrument"],
+        rows["display"], rows["side"], rows["tif"], rows["mode"] & STP_MASK, rows["price"],
+        rows["leaves"], _expiry_s(arrays, rows),
+    )  # fmt: skip
+
+
+def _by_acceptance(orders: NDArray[Any], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The slots of live orders that are wanted, in acceptance sequence."""
+    slots = np.flatnonzero((orders["instrument"] != 0) & wanted)
+    return slots[np.argsort(orders["accepted"][slots])]
+
+
+def _expiry_s(arrays: Arrays, rows: NDArray[Any]) -> NDArray[np.int64]:
+    """When orders end by their own time; 0: they have none."""
+    due_s = arrays["timers"]["due"][rows["timer"]] >> 2
+    return np.where(rows["timer"] != 0, due_s, 0)
 
 
 def _places(arrays: Arrays) -> NDArray[np.int64]:
@@ -184,7 +212,7 @@ def _places(arrays: Arrays) -> NDArray[np.int64]:
     """
     orders, links = arrays["orders"], arrays["links"]
     places = np.zeros(len(orders), np.int64)
-    resting = (orders["instrument"] != 0) & ((orders["mode"] & WAITING) == 0)
+    resting = (orders["instrument"] != 0) & ((orders["mode"] & (WAITING | BLOCK_BIT)) == 0)
     front = np.flatnonzero(resting & (links["prev"][: len(orders)] >= len(orders)))
     place = 0
     while len(front):

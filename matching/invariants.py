@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, namedtuple
 from collections.abc import Iterator
 from typing import Any
 
+from matching.block_invariants import block_violations, open_lots, reserves_fen
 from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
 from matching.state import COLUMNS, Tables
 
@@ -22,7 +23,10 @@ ROWS: dict[str, Any] = {name: namedtuple(name, columns) for name, columns in COL
 def violations(tables: Tables) -> list[str]:
     """One line for each rule that the state breaks; none for a sound one."""
     state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
-    checks = (_orders, _queues, _books, _open_quantities, _positions, _money, _instruments)
+    checks = (
+        _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
+        block_violations,
+    )  # fmt: skip
     return [line for check in checks for line in check(state)]
 
 
@@ -34,7 +38,8 @@ def _orders(state: State) -> Iterator[str]:
     """Every order is open, shows some of what it has, and stands inside the band."""
     instruments = _instrument_of(state)
     now_ns = state["machine"][0].now_ns
-    names = Counter((order.session, order.user_ref) for order in state["orders"])
+    live = state["orders"] + state["blocks"]
+    names = Counter((order.session, order.user_ref) for order in live)
     for order in state["orders"]:
         who = f"order {order.session}/{order.user_ref}"
         band = instruments[order.instrument]
@@ -106,6 +111,8 @@ def _open_quantities(state: State) -> Iterator[str]:
     leaves: Counter[tuple[int, int, int]] = Counter()
     for order in state["orders"]:
         leaves[order.account, order.instrument, order.side] += order.leaves
+    for account, instrument, side, lots in open_lots(state):
+        leaves[account, instrument, side] += lots
     said: Counter[tuple[int, int, int]] = Counter()
     for row in state["positions"]:
         said[row.account, row.instrument, Side.BUY] = row.open_buy
@@ -140,6 +147,8 @@ def _money(state: State) -> Iterator[str]:
     for order in state["orders"]:
         if order.side == Side.BUY:
             reserved[order.account] += _reserve_fen(order, instruments[order.instrument])
+    for number, held_fen in reserves_fen(state):
+        reserved[number] += held_fen
     for row in state["positions"]:
         per_lot_fen = instruments[row.instrument].deposit_fen
         deposit[row.account] += per_lot_fen * max(0, row.open_sell - row.net)

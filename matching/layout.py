@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from matching.limits import Limits
-from matching.records import COMMAND, EVENT
+from matching.records import BLOCK_HOURS_MAX, COMMAND, EVENT
 
 RING = 64
 """Commands whose names look-ahead remembers: a power of two, and more than its steps together."""
@@ -30,14 +30,14 @@ ORDER = np.dtype(
         ("price", "<i4"),  # limit in ticks; 0: none
         ("leaves", "<i4"),
         ("shown", "<i4"),
-        ("display", "<i4"),  # size of a slice; 0: no iceberg
+        ("display", "<i4"),  # size of a slice; 0: no iceberg. Of a block: its hours
         ("session", "<u4"),
         ("user_ref", "<u4"),
         ("account", "<u4"),
         ("instrument", "<u4"),  # 0: the slot is free
         ("accepted", "<u4"),  # acceptance sequence
         ("cumulative", "<i4"),
-        ("stop", "<i4"),
+        ("stop", "<i4"),  # trigger. Of a block: its number in the pool of blocks
         ("timer", "<u4"),  # its place in the timers; 0: none
         ("fee_fraction", "<i4"),  # millionths of a fen not yet charged
         ("side", "u1"),
@@ -50,6 +50,7 @@ STP_MASK = 7
 POST_ONLY = 8
 WAITING = 16
 TIMED = 32
+BLOCK_BIT = 64
 
 LINK = np.dtype([("next", "<u4"), ("prev", "<u4")])
 
@@ -57,23 +58,33 @@ INSTRUMENT = np.dtype(
     {
         "names": [
             "level_base", "word_base", "low", "high",
-            "tick_fen", "dearer_rate", "deposit_fen", "quantity_max", "width", "phase", "gated",
+            "tick_fen", "dearer_rate", "deposit_fen", "quantity_max", "width",
+            "phase", "watched", "plain_phase", "gated", "longest",
             "maker_rate", "taker_rate", "last", "reference", "words", "groups",
-            "collar", "collar_s", "close_s", "gate_s",
+            "collar", "collar_s", "close_s", "gate_s", "after", "follows",
         ],
         "formats": [
-            "<i8", "<i8", *["<i4"] * 7, "u1", "u1", *["<i4"] * 8, "<u4", "<u4",
+            "<i8", "<i8", *["<i4"] * 7, "u1", "u1", "<u2", "u1", "u1", *["<i4"] * 8, *["<u4"] * 4,
         ],
         "offsets": [
             16, 24, 32, 36,
-            40, 44, 48, 52, 56, 60, 61,
+            40, 44, 48, 52, 56,
+            60, 61, 60, 62, 63,
             64, 68, 72, 76, 80, 84,
-            88, 92, 96, 100,
+            88, 92, 96, 100, 104, 108,
         ],
         "itemsize": 128,
     }
 )  # fmt: skip
-"""The first 16 bytes are `tops`, of the four books; the first 64 are all that an order asks for."""
+"""The first 16 bytes are `tops`, of the four books; the first 64 are all that an order asks for.
+`watched` is 1 where a standing block has an hour, and `plain_phase` both in one number: the phase,
+if nobody watches. `after` and `follows` are the delivery periods after and before; bytes 112 to 127
+are WATCH."""
+
+WATCH_AT = 28
+WATCH_HEAD, WATCH_REACH = 0, 2
+"""As u4 of an instrument: for buys and for sells the first leg of a standing block, then the level
+of the other side's book above which an order may help one of them."""
 
 ACCOUNT = np.dtype(
     {
@@ -97,6 +108,33 @@ POSITION = np.dtype(
 )
 
 SESSION = np.dtype([("firm", "<u4"), ("opened", "u1"), ("operator", "u1"), ("spare", "<u2")])
+
+HOURS = BLOCK_HOURS_MAX
+
+BLOCK = np.dtype(
+    [
+        ("total", "<i8"),  # of its legs' totals, but for those that lack quantity
+        ("slot", "<u4"),  # its order; of a free one: the next that is free
+        ("lacking", "<u4"),  # legs that lack quantity
+        ("ripe", "<u4"),  # its place among the blocks to try, from 1; 0: none
+        ("stands", "<u4"),  # 1: its legs are linked
+    ]
+)
+
+LEG = np.dtype(
+    [
+        ("total", "<i8"),  # price x quantity of the best that its hour has for it; may be better
+        ("next", "<u4"),  # legs of standing blocks of one side in one hour
+        ("prev", "<u4"),
+        ("instrument", "<u4"),
+        ("last_index", "<u4"),  # level of the worst order in `total`; 0: the hour lacks quantity
+        ("low", "<i4"),  # lowest and highest price of its trades, while its block trades
+        ("high", "<i4"),
+        ("base", "<i4"),  # last trade price before them
+        ("spare", "<i4"),
+    ]
+)
+"""Leg k of block b stands at HOURS x b + k."""
 
 TIMER = np.dtype(
     [
@@ -125,6 +163,10 @@ STATE = np.dtype(
         ("bands", "<i8"),  # instruments that have a ladder
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
+        ("trade_groups", "<i8"),  # blocks that traded
+        ("free_block", "<i8"),
+        ("blocks_used", "<i8"),
+        ("ripe", "<i8"),  # blocks to try; none between two commands
         # what follows is meaningful only while a command is unfinished
         ("events", "<i8"),  # in the buffer
         ("cursor", "<i8"),  # command under way
@@ -150,6 +192,11 @@ STATE = np.dtype(
         ("asked", "<i8"),  # 1: the phase change is the command itself
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
+        ("block", "<i8"),  # order slot of the block that trades
+        ("rival", "<i8"),  # of the opposite one; 0: it takes from the hourly books
+        ("leg", "<i8"),  # hour under way
+        ("leg_left", "<i8"),  # lots to trade in it; 0: it has not begun
+        ("after_blocks", "<i8"),  # the stage that follows when no block can trade
     ]
 )
 
@@ -168,6 +215,9 @@ TABLES: dict[str, np.dtype[Any]] = {
     "directory": U4,  # session x pages a session -> page
     "pages": U4,  # page x PAGE -> slot
     "page_live": U4,  # live orders of a page, or the next free page
+    "blocks": BLOCK,
+    "legs": LEG,  # block x HOURS + hour
+    "ripe": U4,  # blocks to try, from 1, in no order
     "timers": TIMER,  # binary heap from 1
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
@@ -180,6 +230,7 @@ TABLES: dict[str, np.dtype[Any]] = {
 
 VIEWS: dict[str, tuple[str, np.dtype[Any]]] = {
     "tops": ("instruments", U4),  # best index of a book at TOPS x instrument + book; 0: empty
+    "watch": ("instruments", U4),  # at TOPS x instrument + WATCH_AT + what + side
     "order_words": ("orders", I8),
     "account_words": ("accounts", I8),
     "position_words": ("positions", I4),
@@ -215,6 +266,9 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "directory": (limits.sessions + 1) * pages_a_session(limits),
         "pages": (limits.ref_pages + 1) * PAGE,
         "page_live": limits.ref_pages + 1,
+        "blocks": limits.blocks + 1,
+        "legs": (limits.blocks + 1) * HOURS,
+        "ripe": limits.blocks + 1,
         "timers": limits.orders + 8 * limits.instruments + 1,
         "queue": limits.orders + 1,
         "keys": limits.orders + 1,

@@ -7,6 +7,7 @@ BOUNDS = {
     "accounts": (1, 1 << 20),
     "instruments": (1, 1 << 20),
     "orders": (1, 1 << 26),
+    "blocks": (1, 1 << 20),
     "refs": (2, 1 << 32),
     "ref_pages": (1, 1 << 22),
     "ticks": (1, 1 << 30),
@@ -27,6 +28,7 @@ class Limits:
     accounts: int = 1_024
     instruments: int = 1_024
     orders: int = 1 << 17  # resting orders and waiting stops, all instruments together
+    blocks: int = 1_024  # live blocks, all sequences together
     refs: int = 1 << 24  # user_refs a session may use: 1 to refs - 1
     ref_pages: int = 4_096  # pages of 1,024 refs that hold a live order
     ticks: int = 1 << 20  # prices of all bands together

@@ -6,6 +6,7 @@ orders needs no more room for events than one that ends one.
 
 import numpy as np
 
+from matching.block_legs import covers, is_block
 from matching.codes import (
     CANCELLED,
     DAY,
@@ -21,7 +22,7 @@ from matching.codes import (
 from matching.compile import inline, kernel
 from matching.incoming import ROOM
 from matching.ladder import first, following, is_order, level_at, next_below, top
-from matching.layout import BOOKS
+from matching.layout import BOOKS, HOURS, TOPS, WATCH_AT, WATCH_HEAD
 from matching.orders import remove_order
 from matching.report import room
 
@@ -101,6 +102,24 @@ def gather_instrument(m, instrument_id, reason, second):
                     size += 1
                 slot = following(m, slot)
             index = next_below(m, instrument, book, index)
+    return gather_blocks(m, instrument_id, reason, second, size)
+
+
+@kernel
+def gather_blocks(m, instrument_id, reason, second, size):
+    """The same of the blocks that the instrument is an hour of (in time they end with the first,
+    whose number is the lowest)."""
+    for side in range(2):
+        leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
+        while leg != 0:
+            slot = i64(m.blocks[leg // HOURS]["slot"])
+            order = m.orders[slot]
+            due = i64(m.timers[i64(order["timer"])]["due"]) >> 2
+            if reason == GATE_CLOSURE or i64(order["tif"]) == DAY or due == second:
+                m.keys[size] = i64(order["accepted"])
+                m.slots[size] = slot
+                size += 1
+            leg = i64(m.legs[leg]["next"])
     return size
 
 
@@ -121,7 +140,7 @@ def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
         elif scope == SCOPE_ACCOUNT:
             if i64(order["account"]) != account_id:
                 continue
-        elif owner != instrument_id:
+        elif owner != instrument_id and not (is_block(order) and covers(m, order, instrument_id)):
             continue
         m.keys[size] = i64(order["accepted"])
         m.slots[size] = slot

@@ -8,17 +8,20 @@ caller takes the events away and calls again, and the loop goes on where it was.
 import numpy as np
 
 from matching.admin import INT32_MAX, administer
+from matching.block_legs import loosen, touch_all
+from matching.block_orders import new_block
+from matching.block_trading import run_block_stops, trade_block, try_blocks
 from matching.codes import (
     BUST,
     CANCEL,
     CLOCK,
-    COLLAR,
     CONTINUOUS,
     LIST,
     MALFORMED,
     NEW,
     REPLACE,
     SEND_MASS_CANCEL,
+    SEQUENCE,
     SESSION,
     SET_PHASE,
 )
@@ -43,6 +46,8 @@ from matching.stages import (
     PHASE_SET,
     QUEUE,
     SWEEP,
+    TRADE_BLOCK,
+    TRY_BLOCKS,
     UNCROSS,
 )
 from matching.stops import begin_wave, collect_after_uncross, run_queue, trigger
@@ -100,7 +105,7 @@ def run(m, count):
             state["after"] = FETCH
             kind = i64(c["kind"])
             if kind == NEW:
-                left = new_order(m, c)
+                left = new_order(m, c) if i64(c["hours"]) == 0 else new_block(m, c)
             elif kind == CANCEL:
                 cancel(m, c)
                 left = ENDED
@@ -115,7 +120,7 @@ def run(m, count):
                 begin_wave(m)
                 continue
             elif state["stage"] == FETCH:
-                state["cursor"] += 1
+                next_command(state)
                 continue
             else:
                 continue
@@ -147,6 +152,7 @@ def run_order(m, c):
         return
     come_to_rest(m, c)
     state["slot"] = 0
+    loosen(m, instrument_id)
     trigger(m, instrument_id)
     if state["queue_tail"] != 0:
         state["stage"] = QUEUE
@@ -164,7 +170,7 @@ def execute_other(m, c, kind):
     elif kind == CLOCK:
         if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
             reject(m, c, MALFORMED)
-    elif LIST <= kind <= COLLAR or SESSION <= kind <= BUST:
+    elif LIST <= kind <= SEQUENCE or SESSION <= kind <= BUST:
         administer(m, c)
     else:
         reject(m, c, MALFORMED)
@@ -197,8 +203,17 @@ def work(m, c, stage):
             state["stage"] = UNCROSS
     elif stage == PHASE_SET:
         set_phase(m, c)
-    elif stage == QUEUE and run_queue(m, c):
-        go_on(state)
+    elif stage == QUEUE:
+        if run_queue(m, c):
+            go_on(state)
+    elif stage == TRY_BLOCKS:
+        if try_blocks(m):
+            state["after"] = state["after_blocks"]
+            go_on(state)
+    elif stage == TRADE_BLOCK:
+        trade_block(m, c)
+    else:
+        run_block_stops(m)
 
 
 @inline
@@ -214,6 +229,8 @@ def set_phase(m, c):
     volume = min(state["cross_volume"], i64(INT32_MAX))
     phase_event(m, c, instrument_id, phase, price, volume, state["asked"])
     if phase == CONTINUOUS:
+        if i64(m.instruments[instrument_id]["watched"]) != 0:
+            touch_all(m, instrument_id)
         collect_after_uncross(m, instrument_id)
         state["stage"] = QUEUE
     else:
@@ -231,6 +248,10 @@ def go_on(state):
 
 @inline
 def next_command(state):
-    """The command under way is done."""
-    state["cursor"] += 1
-    state["stage"] = FETCH
+    """The command under way is done, but for the blocks that it lets trade."""
+    if state["ripe"] != 0:
+        state["stage"] = TRY_BLOCKS
+        state["after_blocks"] = FETCH
+    else:
+        state["cursor"] += 1
+        state["stage"] = FETCH

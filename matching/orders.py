@@ -3,6 +3,8 @@
 import numpy as np
 
 from matching.admission import new_order_reason, passed, ref_in_range
+from matching.block_legs import is_block, loosen
+from matching.block_life import end_block
 from matching.codes import (
     ACCEPTED,
     CANCELLED,
@@ -184,10 +186,14 @@ def enter(m, c, slot):
 
 @inline
 def end_order(m, c, slot, kind, reason, request_ref):
-    """End a live order that stands in a book."""
+    """End a live order that stands in a book, or a block."""
     order = m.orders[slot]
+    if is_block(order):
+        end_block(m, c, slot, kind, reason, request_ref)
+        return
     leaves = i64(order["leaves"])
     pull(m, slot)
+    loosen(m, i64(order["instrument"]))
     release(m, order, leaves)
     report(m, c, order, kind, reason, 0, request_ref, 0, i64(order["price"]), leaves)
     finish(m, slot)

@@ -24,7 +24,7 @@ from matching.listing import begin_list, gather_instrument
 from matching.orders import remove_order
 from matching.records import NANOSECONDS
 from matching.report import reject
-from matching.stages import DUE, EXECUTE, FETCH, GATED, LISTED, PHASE_SET, UNCROSS
+from matching.stages import DUE, EXECUTE, FETCH, GATED, LISTED, PHASE_SET, TRY_BLOCKS, UNCROSS
 from matching.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
 
 i64 = np.int64
@@ -34,8 +34,15 @@ PENDING_PER_INSTRUMENT = 4
 
 @kernel
 def do_next_due(m, c):
-    """Do the first thing that is due; when nothing is, the command's own turn has come."""
+    """Do the first thing that is due; when nothing is, the command's own turn has come.
+
+    What is done may let blocks trade; they are tried before the next.
+    """
     state = m.state[0]
+    if state["ripe"] != 0:
+        state["stage"] = TRY_BLOCKS
+        state["after_blocks"] = DUE
+        return
     if state["now_ns"] < state["next_due_ns"]:
         state["stage"] = EXECUTE
         return

@@ -6,8 +6,8 @@ that nothing is ever translated. Prices are in ticks, quantities in lots, money 
 nanoseconds since the epoch; a field that ends in `_s` is in seconds since the epoch.
 
 Some bytes have two names: an administrative command needs no price but an amount, a fill has a
-trade number where a rejection has the order it aimed at. Each is declared once, here, as an
-overlapping field of the dtype.
+trade number where a rejection has the order it aimed at, and a trade group where other events of a
+block have its hours. Each is declared once, here, as an overlapping field of the dtype.
 """
 
 from enum import IntEnum, IntFlag
@@ -41,19 +41,19 @@ EVENT = np.dtype(
             "sequence", "time_ns", "trade_id", "request_ref", "target_ref", "fee_fen", "shown",
             "amount_fen", "price", "quantity", "leaves", "cumulative",
             "session", "user_ref", "account", "instrument",
-            "kind", "side", "reason", "flags", "trade_group",
+            "kind", "side", "reason", "flags", "trade_group", "hours",
         ],
         "formats": [
             "<u8", "<i8", "<u4", "<u4", "<u4", "<i4", "<i4",
             "<i8", "<i4", "<i4", "<i4", "<i4",
             "<u4", "<u4", "<u4", "<u4",
-            "u1", "u1", "u1", "u1", "<u4",
+            "u1", "u1", "u1", "u1", "<u4", "<u4",
         ],
         "offsets": [
             0, 8, 16, 16, 16, 20, 20,
             16, 24, 28, 32, 36,
             40, 44, 48, 52,
-            56, 57, 58, 59, 60,
+            56, 57, 58, 59, 60, 60,
         ],
         "itemsize": 64,
     }
@@ -143,6 +143,7 @@ class CommandKind(IntEnum):
     TIMES = 35
     COLLAR = 36
     PHASE = 37
+    SEQUENCE = 38
     SESSION = 40
     ACCOUNT = 41
     LIMITS = 42
@@ -171,6 +172,7 @@ class EventKind(IntEnum):
     TIMES_SET = CommandKind.TIMES
     COLLAR_SET = CommandKind.COLLAR
     PHASE_CHANGED = CommandKind.PHASE
+    SEQUENCED = CommandKind.SEQUENCE
     SESSION_OPENED = CommandKind.SESSION
     ACCOUNT_OPENED = CommandKind.ACCOUNT
     LIMITS_SET = CommandKind.LIMITS
@@ -189,6 +191,8 @@ class EventFlag(IntFlag):
     WAITING = 4  # of ACCEPTED, REPLACED: a stop that waits outside the book
     REQUEUED = 8  # of REPLACED: priority was lost
     CARRIED = 16  # of REGISTERED: a position that the day begins with
+    BLOCK = 32  # of a block's events
+    OFF_BOOK = 64  # of FILLED: two blocks with each other, at no price of the hour
 
 
 class Reason(IntEnum):
@@ -239,6 +243,9 @@ FREE_MAX_FEN = 2**61
 
 RATE_MAX = 100_000
 """The dearest fee rate that a listing may have: a tenth of the notional."""
+
+BLOCK_HOURS_MIN, BLOCK_HOURS_MAX = 2, 168
+"""Delivery periods of a block: two, to a week of hours."""
 
 FEE_MAX_FEN = 2**31 - 1
 """No order's whole fee may exceed this, because `fee_fen` is an int32: it bounds the order size."""

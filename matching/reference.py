@@ -4,7 +4,8 @@ It is the specification. The compiled engine must say the same events for the sa
 the byte; where the two differ, RULES.md decides. Nothing here is clever or fast. Read in this
 order: this file (what orders may ask for), reference_market.py (how they run),
 reference_book.py, reference_accounts.py and reference_agenda.py (what it is kept in),
-reference_admin.py and reference_fields.py (the venue's commands, and which make no sense).
+reference_blocks.py (hours as one), reference_admin.py and reference_fields.py (the venue's
+commands, and which make no sense).
 """
 
 from dataclasses import replace
@@ -30,6 +31,7 @@ from matching.records import (
 )
 from matching.reference_accounts import Account, Session, deposit_fen
 from matching.reference_admin import ADMIN
+from matching.reference_blocks import Block, new_block, replace_block, try_blocks
 from matching.reference_book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference_fields import WITH_STOP, Command, malformed
 from matching.reference_market import Market
@@ -80,10 +82,13 @@ class ReferenceEngine:
             self._reject(command, Reason.MALFORMED)
             return
         market.now_ns = command.time_ns
-        market.do_due_work()
+        while market.do_next_due():
+            try_blocks(market)
         reason = self._execute(command)
         if reason:
             self._reject(command, reason)
+        else:
+            try_blocks(market)
 
     def _execute(self, command: Command) -> Reason:
         sender = VENUE if command.session == 0 else self._market.sessions.get(command.session)
@@ -132,6 +137,8 @@ class ReferenceEngine:
             return Reason.ACCOUNT_HALTED
         if instrument is None:
             return Reason.UNKNOWN_INSTRUMENT
+        if command.hours:
+            return new_block(market, command, account, instrument)
         order = _order_of(command, account, instrument)
         reason = self._refuse_new(order, command.quantity)
         if reason:
@@ -213,7 +220,7 @@ class ReferenceEngine:
                 return False
             if command.type == MassCancelScope.ACCOUNT:
                 return order.account is account
-            return order.instrument is instrument
+            return instrument is not None and order.covers(instrument)
 
         orders = market.in_acceptance(wanted)
         for order in orders:
@@ -237,6 +244,8 @@ class ReferenceEngine:
         order = market.orders.get((command.session, command.target_ref))
         if order is None:
             return Reason.UNKNOWN_ORDER
+        if isinstance(order, Block):
+            return replace_block(market, order, command)
         if order.account.halted:
             return Reason.ACCOUNT_HALTED
         if order.instrument.phase in (Phase.HALTED, Phase.CLOSED):

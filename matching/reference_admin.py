@@ -62,7 +62,7 @@ def _done_with_money(
 
 
 def _has_orders(market: Market, instrument: Instrument) -> bool:
-    return any(order.instrument is instrument for order in market.orders.values())
+    return any(order.covers(instrument) for order in market.orders.values())
 
 
 def _past(market: Market, time_s: int) -> bool:
@@ -167,6 +167,20 @@ def set_phase(market: Market, command: Command) -> Reason:
         return Reason.POOL_FULL
     market.agenda.add_phase(instrument.id, command.expiry_s, command.type, cause)
     return Reason.NONE
+
+
+def sequence(market: Market, command: Command) -> Reason:
+    """One instrument's delivery period follows another's of the same contract, for good."""
+    instrument = market.instruments.get(command.instrument)
+    before = market.instruments.get(command.target_ref)
+    if instrument is None or before is None:
+        return Reason.UNKNOWN_INSTRUMENT
+    taken = instrument.follows is not None or before.after is not None
+    if instrument.gated or before.gated or taken or instrument.tick_fen != before.tick_fen:
+        return Reason.PHASE
+    instrument.follows, before.after = before, instrument
+    instrument.longest = before.longest = command.quantity
+    return _done(market, command, number=before.id, quantity=command.quantity)
 
 
 # Members
@@ -370,6 +384,7 @@ ADMIN: dict[int, Callable[[Market, Command], Reason]] = {
     CommandKind.TIMES: set_times,
     CommandKind.COLLAR: set_collar,
     CommandKind.PHASE: set_phase,
+    CommandKind.SEQUENCE: sequence,
     CommandKind.SESSION: open_session,
     CommandKind.ACCOUNT: open_account,
     CommandKind.LIMITS: set_limits,

@@ -77,6 +77,15 @@ class Order:
         """Whether trades between these two prices trigger its stop."""
         return self.stop <= high if self.side == BUY else self.stop >= low
 
+    @property
+    def span(self) -> int:
+        """How many hours it is long; 0: it is no block."""
+        return 0
+
+    def covers(self, instrument: "Instrument") -> bool:
+        """Whether it is an order for this instrument."""
+        return self.instrument is instrument
+
     def set_leaves(self, leaves: int) -> None:
         """Change what is open; shown quantity, open position and held money follow."""
         position = self.account.position(self.instrument.id)
@@ -133,6 +142,9 @@ class Instrument:
     gated: bool = False
     phase: int = Phase.CLOSED
     last: int = 0  # price of the last trade, in an uncross too
+    follows: "Instrument | None" = None  # the delivery period before
+    after: "Instrument | None" = None  # the delivery period after
+    longest: int = 0  # block that may begin here
     sides: tuple[SortedDict, SortedDict] = field(default_factory=_sides)  # price -> Level
     waiting: dict[int, Order] = field(default_factory=dict)  # stops by acceptance sequence
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from matching.limits import Limits
 from matching.records import (
+    BLOCK_HOURS_MAX,
+    BLOCK_HOURS_MIN,
     RATE_MAX,
     CommandFlag,
     CommandKind,
@@ -57,7 +59,9 @@ class Command(NamedTuple):
 
 def malformed(command: Command, limits: Limits, operator: bool) -> bool:
     """Whether the command's fields make no sense; `operator`: the sender is one."""
-    if command.kind not in _WELL_FORMED or command.hours or command.spare:
+    if command.kind not in _WELL_FORMED or command.spare:
+        return True
+    if command.hours and not (command.kind == CommandKind.NEW and _block(command)):
         return True
     if command.flags not in _FLAGS.get(command.kind, (0,)):
         return True
@@ -105,6 +109,17 @@ def _time_fits_type(command: Command) -> bool:
     )
 
 
+def _block(command: Command) -> bool:
+    """Limit orders that show nothing, and last for a stated time or not at all."""
+    return (
+        BLOCK_HOURS_MIN <= command.hours <= BLOCK_HOURS_MAX
+        and command.type == OrderType.LIMIT
+        and command.tif != TimeInForce.GTC
+        and command.display == 0
+        and command.flags == 0
+    )
+
+
 def _replace(command: Command) -> bool:
     least = 1 if command.flags & CommandFlag.REQUEUE else 0
     return (
@@ -141,6 +156,11 @@ def _collar(command: Command) -> bool:
 
 def _phase(command: Command) -> bool:
     return command.type in Phase._value2member_map_
+
+
+def _sequence(command: Command) -> bool:
+    in_order = 1 <= command.target_ref < command.instrument
+    return in_order and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
 
 
 def _session(command: Command) -> bool:
@@ -182,6 +202,7 @@ _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
     CommandKind.TIMES: _anything,
     CommandKind.COLLAR: _collar,
     CommandKind.PHASE: _phase,
+    CommandKind.SEQUENCE: _sequence,
     CommandKind.SESSION: _session,
     CommandKind.ACCOUNT: _account,
     CommandKind.LIMITS: _limits,

@@ -32,6 +32,7 @@ class Market:
         self.limits = limits
         self.now_ns = 0
         self.trades = 0
+        self.trade_groups = 0  # blocks that traded
         self.accepted = 0
         self.ticks = 0
         self.sessions: dict[int, Session] = {}
@@ -62,11 +63,12 @@ class Market:
         side: int = 0,
         reason: int = 0,
         flags: int = 0,
+        group: int = 0,  # the u32 at byte 60: trade_group, hours
     ) -> None:
         """Say that something happened, with the stamp of the command under way."""
         values = (number, amount, price, quantity, leaves, cumulative)
         names = (session, user_ref, account, instrument)
-        self.events.append((*self.stamp, *values, *names, kind, side, reason, flags, 0))
+        self.events.append((*self.stamp, *values, *names, kind, side, reason, flags, group))
 
     def say(
         self,
@@ -95,7 +97,8 @@ class Market:
             instrument=order.instrument.id,
             side=order.side,
             reason=reason,
-            flags=flags,
+            flags=flags | (EventFlag.BLOCK if order.span else 0),
+            group=order.span,
         )
 
     # Orders come and go
@@ -141,12 +144,12 @@ class Market:
         instrument = order.instrument
         base = instrument.last or instrument.reference
         if not order.waiting:
-            self._run_stops(instrument, self._reached(instrument, self._run(order), base), base)
+            self.run_stops(instrument, self.reached(instrument, self._run(order), base), base)
             return
         instrument.waiting[order.accepted] = order
         last = instrument.last
         if last and instrument.phase == Phase.CONTINUOUS and order.is_reached(last, last):
-            self._run_stops(instrument, [order], base)
+            self.run_stops(instrument, [order], base)
 
     def _run(self, order: Order) -> list[int]:
         """Match an incoming order and rest or cancel what is left; the prices of its trades."""
@@ -234,7 +237,7 @@ class Market:
 
     # Stops
 
-    def _reached(self, instrument: Instrument, prices: list[int], base: int) -> list[Order]:
+    def reached(self, instrument: Instrument, prices: list[int], base: int) -> list[Order]:
         """The waiting stops that trades at these prices trigger, nearest to `base` first."""
         if not prices:
             return []
@@ -242,7 +245,7 @@ class Market:
         stops = [order for order in instrument.waiting.values() if order.is_reached(low, high)]
         return sorted(stops, key=lambda order: (abs(order.stop - base), order.accepted))
 
-    def _run_stops(self, instrument: Instrument, wave: list[Order], base: int) -> None:
+    def run_stops(self, instrument: Instrument, wave: list[Order], base: int) -> None:
         """Run triggered stops first come, first served; what each run triggers queues behind.
 
         Where a collar ends continuous trading in between, the others run into the auction: they
@@ -251,7 +254,7 @@ class Market:
         queue = deque(self._trigger(wave))
         while queue:
             prices = self._run(queue.popleft())
-            queue.extend(self._trigger(self._reached(instrument, prices, base)))
+            queue.extend(self._trigger(self.reached(instrument, prices, base)))
 
     def _trigger(self, wave: list[Order]) -> list[Order]:
         """Take the stops out of waiting, and say so."""
@@ -289,8 +292,8 @@ class Market:
             flags=phase,
         )
         if phase == Phase.CONTINUOUS and instrument.last:
-            reached = self._reached(instrument, [*prices, instrument.last], base)
-            self._run_stops(instrument, reached, base)
+            reached = self.reached(instrument, [*prices, instrument.last], base)
+            self.run_stops(instrument, reached, base)
 
     def _uncross(self, instrument: Instrument) -> tuple[list[int], int]:
         """Uncross until nothing crosses: the prices that traded, and the volume of all."""
@@ -330,17 +333,21 @@ class Market:
 
     # Time
 
-    def do_due_work(self) -> None:
-        """Do all that is due by now: by second, class, instrument, then order of scheduling."""
-        while due := self.agenda.take(self.now_ns):
-            (due_s, work, number, _), (phase, cause) = due
-            instrument = self.instruments[number]
-            if work == EXPIRY:
-                self._expire(instrument, due_s)
-            elif work == GATE:
-                self._close_gate(instrument)
-            else:
-                self._change_phase_on_time(instrument, phase, cause)
+    def do_next_due(self) -> bool:
+        """Do what is due by now and comes first: by second, class, instrument, then order of
+        scheduling. False where nothing is."""
+        due = self.agenda.take(self.now_ns)
+        if due is None:
+            return False
+        (due_s, work, number, _), (phase, cause) = due
+        instrument = self.instruments[number]
+        if work == EXPIRY:
+            self._expire(instrument, due_s)
+        elif work == GATE:
+            self._close_gate(instrument)
+        else:
+            self._change_phase_on_time(instrument, phase, cause)
+        return True
 
     def _change_phase_on_time(self, instrument: Instrument, phase: int, cause: int) -> None:
         """Do a scheduled change that still means something."""
@@ -351,8 +358,12 @@ class Market:
             self.change_phase(instrument, phase)
 
     def _expire(self, instrument: Instrument, due_s: int) -> None:
-        """End the GTD orders of this second and, at the close, DAY orders: by acceptance."""
-        for order in self.in_acceptance(lambda order: order.instrument is instrument):
+        """End the GTD orders of this second and, at the close, DAY orders: by acceptance.
+
+        A block ends in time with its first hour's orders, whose number is the lowest of its hours;
+        a DAY block with the day of any hour.
+        """
+        for order in self.in_acceptance(lambda order: order.covers(instrument)):
             if order.tif == TimeInForce.GTD and order.expiry_s == due_s:
                 self.take_off(order, order.leaves, Reason.END_OF_TIME)
             elif order.tif == TimeInForce.DAY and instrument.close_s == due_s:
@@ -368,6 +379,6 @@ class Market:
 
     def _end(self, instrument: Instrument, reason: int, wanted: Callable[[Order], bool]) -> None:
         """End the instrument's orders that are wanted, in acceptance sequence."""
-        for order in self.in_acceptance(lambda order: order.instrument is instrument):
+        for order in self.in_acceptance(lambda order: order.covers(instrument)):
             if wanted(order):
                 self.take_off(order, order.leaves, reason)

@@ -10,7 +10,9 @@ from matching.state import Tables, table
 def state_tables(market: Market) -> Tables:
     """The whole state of a market as tables of integers."""
     rows: dict[str, list[tuple[int, ...]]] = {
-        "machine": [(market.now_ns, market.trades, market.accepted, market.ticks)],
+        "machine": [
+            (market.now_ns, market.trades, market.trade_groups, market.accepted, market.ticks)
+        ],
         "sessions": [
             (number, session.firm, session.operator)
             for number, session in sorted(market.sessions.items())
@@ -26,6 +28,7 @@ def state_tables(market: Market) -> Tables:
         ],
         "positions": _positions(market),
         "orders": _orders(market),
+        "blocks": _blocks(market),
     }
     return {name: table(name, rows[name]) for name in rows}
 
@@ -66,6 +69,8 @@ def _instrument(instrument: Instrument) -> tuple[int, ...]:
         instrument.gated,
         instrument.phase,
         instrument.last,
+        instrument.follows.id if instrument.follows else 0,
+        instrument.longest,
     )
 
 
@@ -86,7 +91,28 @@ def _orders(market: Market) -> list[tuple[int, ...]]:
         for level in side.values()
         for place, order in enumerate(level.values())
     }
-    return [_order(order, places.get(order, 0)) for order in market.in_acceptance(lambda _: True)]
+    orders = market.in_acceptance(lambda order: not order.span)
+    return [_order(order, places.get(order, 0)) for order in orders]
+
+
+def _blocks(market: Market) -> list[tuple[int, ...]]:
+    return [
+        (
+            block.accepted,
+            block.session,
+            block.user_ref,
+            block.account.id,
+            block.instrument.id,
+            block.span,
+            block.side,
+            block.tif,
+            block.stp,
+            block.price,
+            block.leaves,
+            block.expiry_s,
+        )
+        for block in market.in_acceptance(lambda order: order.span > 0)
+    ]
 
 
 def _order(order: Order, place: int) -> tuple[int, ...]:

@@ -3,6 +3,8 @@
 import numpy as np
 
 from matching.admission import means_reason, outside, phase_reason, ref_in_range, size_reason
+from matching.block_legs import is_block, loosen
+from matching.block_orders import replace_block
 from matching.codes import (
     ACCOUNT_HALTED,
     BAND,
@@ -32,7 +34,7 @@ from matching.orders import ENDED, enter, named_order, remove_order, shown_if_re
 from matching.records import NANOSECONDS
 from matching.report import reject, report
 from matching.risk import hold, release, reserve, worst_price
-from matching.timers import EXPIRY, add, remove
+from matching.timers import retime_order
 
 i64 = np.int64
 
@@ -92,6 +94,8 @@ def replace(m, c):
         reason = UNKNOWN_SESSION
     else:
         slot = named_order(m, c)
+        if slot != 0 and is_block(m.orders[slot]):
+            return replace_block(m, c, slot)
         reason = UNKNOWN_ORDER if slot == 0 else replace_reason(m, c, slot)
     if reason != NONE:
         reject(m, c, reason)
@@ -160,20 +164,6 @@ def replace_meets(m, order, price):
 
 
 @inline
-def retime_order(m, c, slot):
-    """A GTD order's timer follows its new time and its acceptance sequence."""
-    order = m.orders[slot]
-    timer = i64(order["timer"])
-    if timer == 0:
-        return
-    expiry_s = i64(c["expiry_s"])
-    if expiry_s == 0:
-        expiry_s = i64(m.timers[timer]["due"]) >> 2
-    remove(m, timer)
-    add(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
-
-
-@inline
 def replace_in_place(m, c, slot, taken_off, total):
     """Less at the same price: the order keeps its place and loses its hidden part first."""
     order = m.orders[slot]
@@ -204,6 +194,7 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     state = m.state[0]
     order = m.orders[slot]
     pull(m, slot)
+    loosen(m, i64(order["instrument"]))
     release(m, order, i64(order["leaves"]))
     order["price"] = price
     order["stop"] = stop

@@ -11,3 +11,6 @@ UNCROSS = 7  # finding an auction's price
 PAIR = 8  # pairing orders at it
 PHASE_SET = 9  # announcing a phase
 QUEUE = 10  # triggered stops
+TRY_BLOCKS = 11  # standing blocks that may be able to trade
+TRADE_BLOCK = 12  # a block's trades, hour by hour
+BLOCK_STOPS = 13  # what they trigger, hour by hour

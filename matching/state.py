@@ -18,8 +18,9 @@ Tables = Mapping[str, NDArray[np.int64]]
 """Rows of each table by its name: arrays of shape (rows, columns)."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    # One row. `ticks` are those allotted to bands; `trades` and `accepted` count from the start.
-    "machine": ("now_ns", "trades", "accepted", "ticks"),
+    # One row. `ticks` are those allotted to bands; `trades`, `trade_groups` and `accepted` count
+    # from the start.
+    "machine": ("now_ns", "trades", "trade_groups", "accepted", "ticks"),
     # Opened sessions by number.
     "sessions": ("session", "firm", "operator"),
     # Opened accounts by number. Limits: 0 is none, but `position_max` is what acts. Funded: net of
@@ -28,11 +29,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "account", "firm", "group", "halted", "order_max", "position_max", "notional_max_fen",
         "funded_fen", "free_fen", "reserved_fen", "deposit_fen", "paid_fen", "earned_fen",
     ),
-    # Listed instruments by number. `gate_s` is 0 where none is to come, `last` before any trade.
+    # Listed instruments by number. `gate_s` is 0 where none is to come, `last` before any trade;
+    # `follows` is the instrument of the delivery period before, `longest` of its blocks.
     "instruments": (
         "instrument", "reference", "tick_fen", "band_low", "band_high", "ticks",
         "maker_rate", "taker_rate", "deposit_fen", "collar", "collar_s", "gate_s", "gated",
-        "phase", "last",
+        "phase", "last", "follows", "longest",
     ),
     # Phase changes to come, by second, instrument and order of scheduling. Causes: SCHEDULED_BY.
     "schedule": ("due_s", "instrument", "phase", "cause"),
@@ -45,6 +47,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "accepted", "session", "user_ref", "account", "instrument", "side", "type", "tif", "stp",
         "post_only", "waiting", "price", "stop", "display", "leaves", "shown", "cumulative",
         "fraction", "expiry_s", "place",
+    ),
+    # Standing blocks in acceptance sequence, by their first instrument; `quantity` in every hour.
+    "blocks": (
+        "accepted", "session", "user_ref", "account", "instrument", "hours", "side", "tif", "stp",
+        "price", "quantity", "expiry_s",
     ),
 }  # fmt: skip
 

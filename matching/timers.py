@@ -111,6 +111,20 @@ def remove(m, hole):
     retime(m)
 
 
+@inline
+def retime_order(m, c, slot):
+    """A replaced GTD order's timer follows its new time and its acceptance sequence."""
+    order = m.orders[slot]
+    timer = i64(order["timer"])
+    if timer == 0:
+        return
+    expiry_s = i64(c["expiry_s"])
+    if expiry_s == 0:
+        expiry_s = i64(m.timers[timer]["due"]) >> 2
+    remove(m, timer)
+    add(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
+
+
 @kernel
 def remove_times(m, instrument_id):
     """Forget an instrument's close and gate closure, because they are given anew."""

@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 TESTS = (
+    "test_blocks",
+    "test_blocks_exhaustive",
     "test_busting",
     "test_cases",
     "test_compile",

@@ -1,7 +1,7 @@
 """Runs a rule case on an engine and compares all that it says with what the case expects."""
 
 import re
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,11 @@ class World:
         self.mode = MODES[values.get("stp", ["none"])[0]]
         for number in self.instruments.values():
             self.list_instrument(number, values)
+        sequence = [self.instruments[name] for name in values.get("sequence", [])]
+        for before, number in pairwise(sequence):
+            self.administer(
+                CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=168
+            )
         for name in self.account_names():
             self.account(name)
 
@@ -202,6 +207,8 @@ class World:
                 fields["flags"] = CommandFlag.POST_ONLY
             elif word == "show":
                 fields["display"] = int(next(words))
+            elif word == "hours":
+                fields["hours"] = int(next(words))
             elif word == "stop":
                 fields["stop"] = int(next(words))
             else:
@@ -264,8 +271,9 @@ class World:
         ref = next(self.next_ref)
         return self.send(CommandKind.MASS_CANCEL, session=session, user_ref=ref, **fields)
 
-    def do_phase(self, name: str) -> Any:
-        return self.send(CommandKind.PHASE, instrument=1, type=PHASES[name])
+    def do_phase(self, name: str, *where: str) -> Any:
+        number = self.instruments[where[1]] if where else 1
+        return self.send(CommandKind.PHASE, instrument=number, type=PHASES[name])
 
     def do_fund(self, name: str, amount: str) -> Any:
         return self.send(CommandKind.FUND, account=self.account(name), amount_fen=int(amount))
@@ -322,6 +330,9 @@ class World:
     def trade(self, maker: str, taker: str, event: Any) -> str:
         """The line of a trade, or of a pair in an uncross, whose buyer comes first."""
         amounts = f"{event['price']} {event['quantity']}"
+        if event["trade_group"]:
+            hours = {number: name for name, number in self.instruments.items()}
+            return f"leg {hours[int(event['instrument'])]} {maker} {taker} {amounts}"
         if not event["flags"] & EventFlag.AUCTION:
             return f"trade {maker} {taker} {amounts}"
         buy, sell = (taker, maker) if event["side"] == Side.BUY else (maker, taker)
@@ -379,7 +390,9 @@ def run_case(engine_class: type, case: Case) -> None:
 def assert_outcomes(said: list[str], expected: list[list[str]], place: str) -> None:
     """Compare under the three rules of the README."""
     if expected == [["no trades"]]:
-        assert not any(line.startswith(("trade", "pair")) for line in said), f"{place}: {said}"
+        assert not any(line.startswith(("trade", "pair", "leg")) for line in said), (
+            f"{place}: {said}"
+        )
         return
     expected = _killed_in_one_line(expected)
     flat = [line for lines in expected for line in lines]
@@ -417,7 +430,7 @@ def _added_up(lines: list[str]) -> list[str]:
     """Trades next to each other with the same orders and price as one."""
     result: list[str] = []
     for line in lines:
-        if line.startswith(("trade", "pair")) and result:
+        if line.startswith(("trade", "pair", "leg")) and result:
             head, quantity = line.rsplit(" ", 1)
             before, earlier = result[-1].rsplit(" ", 1)
             if head == before:

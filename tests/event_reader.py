@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matching.records import EventFlag, EventKind, Phase, Reason, Side
+from tests.block_reader import BlockReader
 
 
 @dataclass
@@ -29,6 +30,7 @@ class EventReader:
 
     def __init__(self) -> None:
         self.orders: dict[tuple[int, int], KnownOrder] = {}
+        self.blocks = BlockReader()
         self.funded: Counter[int] = Counter()
         self.paid: Counter[int] = Counter()
         self.earned: Counter[int] = Counter()
@@ -50,8 +52,20 @@ class EventReader:
                 assert kind == EventKind.REFRESHED, "an iceberg's slice is used up"
             if kind in (EventKind.REJECTED, EventKind.MASS_CANCELLED):
                 continue
+            if event["flags"] & EventFlag.BLOCK:
+                self.read_block(event)
+                continue
             name = "read_" + kind.name.lower()
             getattr(self, name, self.read_setting)(event)
+
+        self.blocks.assert_none_is_half_done()
+
+    def read_block(self, event: Any) -> None:
+        """A block's event; its fills move money and positions as others do."""
+        self.blocks.read(event)
+        if event["kind"] == EventKind.FILLED:
+            self.match_pair(event, bool(event["flags"] & EventFlag.TAKER))
+            self.book(event, int(event["instrument"]), int(event["quantity"]))
 
     def read_setting(self, event: Any) -> None:
         """Settings that the reader does not need."""

@@ -3,17 +3,8 @@
 Each is one change of text: the old text stands exactly once in its file.
 """
 
-from typing import NamedTuple
-
-
-class Fault(NamedTuple):
-    """One change of a file of matching/ that breaks a rule."""
-
-    file: str
-    old: str
-    new: str
-    why: str
-
+from tests.block_faults import BLOCK_KERNEL, BLOCK_REFERENCE
+from tests.fault import Fault
 
 KERNEL = (
     Fault(
@@ -477,4 +468,4 @@ REFERENCE = (
     ),
 )
 
-FAULTS = KERNEL + REFERENCE
+FAULTS = KERNEL + BLOCK_KERNEL + REFERENCE + BLOCK_REFERENCE

@@ -19,13 +19,15 @@ from typing import NamedTuple
 
 import click
 
-from tests.faults import FAULTS, Fault
+from tests.fault import Fault
+from tests.faults import FAULTS
 
 ROOT = Path(__file__).parent.parent
 TESTS = (
     "tests/test_kernel.py::test_kernel_and_reference_agree_event_by_event_and_stay_sound",
     "tests/test_busting.py",
     "tests/test_edges.py",
+    "tests/test_blocks.py",
     "tests/test_cases.py",
 )
 WAIT_S_MAX = 300

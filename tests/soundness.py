@@ -11,10 +11,11 @@ import numpy as np
 from numba import njit
 
 from matching import Engine
-from matching.layout import PAGE, TIMED, TOPS, WAITING
+from matching.layout import BLOCK_BIT, HOURS, PAGE, TIMED, TOPS, WAITING
 from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, TimeInForce
 from matching.stages import FETCH
 from matching.timers import NEVER
+from tests.block_soundness import check_blocks
 
 i64 = np.int64
 GTD = int(TimeInForce.GTD)
@@ -55,6 +56,12 @@ BROKEN = {
     30: "slot or position 0 holds something",
     31: "an order does not know what it holds",
     32: "an account is held to other limits than its own",
+    33: "something is left of a block's trade",
+    34: "a block's legs are not those of its hours",
+    35: "an hour does not know that a block stands in it",
+    36: "a block counts on less than its hour has",
+    37: "a block is neither live nor free",
+    38: "a block is not whole",
 }
 
 
@@ -72,6 +79,9 @@ class Memory(NamedTuple):
     pages: Any
     page_live: Any
     timers: Any
+    blocks: Any
+    legs: Any
+    words32: Any  # of instruments, by fours of bytes
     tops: Any  # best index of a book by instrument and book
     seen: Any  # orders: 1 where a slot was met in a book, 2 among the free ones
     live: Any  # pages: live orders
@@ -91,7 +101,8 @@ class Soundness:
     def __init__(self, engine: Engine) -> None:
         arrays = engine._arrays
         self._memory = Memory(
-            *(arrays[name] for name in Memory._fields[:11]),
+            *(arrays[name] for name in Memory._fields[:13]),
+            arrays["instruments"].view(np.uint32),
             tops_of(arrays),
             np.zeros(len(arrays["orders"]), np.int64),
             np.zeros(len(arrays["page_live"]), np.int64),
@@ -122,6 +133,8 @@ def check(m):
         number += 1
     if rule == 0:
         rule, where = check_orders(m)
+    if rule == 0:
+        rule, where = check_blocks(m, TOPS)
     if rule == 0:
         rule, where = check_free(m)
     if rule == 0:
@@ -285,7 +298,8 @@ def check_orders(m):
         number = i64(order["instrument"])
         if number == 0:
             continue
-        if m.seen[slot] != 1 or i64(order["account"]) >= len(m.accounts):
+        is_block = (i64(order["mode"]) & BLOCK_BIT) != 0
+        if m.seen[slot] != (0 if is_block else 1) or i64(order["account"]) >= len(m.accounts):
             return 10, slot
         ref = i64(order["user_ref"])
         if ref >= s["refs"] or i64(order["session"]) * s["session_pages"] >= len(m.directory):
@@ -300,10 +314,18 @@ def check_orders(m):
         if timer != 0 and (timer > s["timers"] or i64(m.timers[timer]["slot"]) != slot):
             return 12, slot
         account, side = i64(order["account"]), i64(order["side"])
-        m.opened[number * len(m.accounts) + account, side] += i64(order["leaves"])
+        hours = i64(order["display"]) if is_block else i64(1)
+        for k in range(hours):
+            if is_block:
+                number = i64(m.legs[i64(order["stop"]) * HOURS + k]["instrument"])
+            m.opened[number * len(m.accounts) + account, side] += i64(order["leaves"])
         if (timer != 0) != (i64(order["mode"]) & TIMED != 0):
             return 12, slot
-        held = reserve_fen(order, m.instruments[number]) if side == 0 else i64(0)
+        held = i64(0)
+        if side == 0 and is_block:
+            held = block_reserve_fen(m, order)
+        elif side == 0:
+            held = reserve_fen(order, m.instruments[number])
         if order["held"] != held:
             return 31, slot
         m.held[account, 0] += held
@@ -321,7 +343,8 @@ def check_free(m):
         m.seen[slot] = 2
         slot = i64(m.links[slot]["next"])
     for slot in range(1, used + 1):
-        if m.seen[slot] == 0:
+        is_block = (i64(m.orders[slot]["mode"]) & BLOCK_BIT) != 0
+        if m.seen[slot] == 0 and not (m.orders[slot]["instrument"] != 0 and is_block):
             return 13, slot
     return 0, 0
 
@@ -334,6 +357,18 @@ def reserve_fen(order, instrument):
     rate = max(i64(instrument["maker_rate"]), i64(instrument["taker_rate"]))
     exact = notional * rate + i64(order["fee_fraction"])
     return notional + (exact + RATE_UNIT - 1) // RATE_UNIT
+
+
+@njit(error_model="numpy")
+def block_reserve_fen(m, order):
+    """All hours at the limit, and the dearest of their fees on it, rounded up."""
+    lots = i64(order["leaves"]) * i64(order["display"])
+    notional = i64(order["price"]) * lots * i64(m.instruments[order["instrument"]]["tick_fen"])
+    rate = i64(0)
+    for k in range(i64(order["display"])):
+        hour = m.instruments[i64(m.legs[i64(order["stop"]) * HOURS + k]["instrument"])]
+        rate = max(rate, i64(hour["maker_rate"]), i64(hour["taker_rate"]))
+    return notional + (notional * rate + RATE_UNIT - 1) // RATE_UNIT
 
 
 @njit(error_model="numpy")

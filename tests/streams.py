@@ -44,10 +44,12 @@ class Features(IntFlag):
     AUCTIONS = auto()  # pre-open, auction
     COLLARS = auto()
     MALFORMED = auto()
+    BLOCKS = auto()  # and instruments in sequence
 
 
 BASIC = Features(0)
-ALL = ~Features(0)
+WITH_BLOCKS = ~Features(0)
+ALL = WITH_BLOCKS & ~Features.BLOCKS
 
 
 class Stream(NamedTuple):
@@ -95,7 +97,8 @@ def garbage(seed: int, count: int) -> Stream:
     is a sensible command with a few bytes changed; the rest is noise.
     """
     random = np.random.default_rng([seed, 2])
-    limits, commands = stream(seed, count + 200)
+    features = WITH_BLOCKS if seed % 2 else ALL
+    limits, commands = stream(seed, count + 200, features)
     commands = commands.copy()
     tail = commands[-count:]
     as_bytes = tail.view(np.uint8).reshape(count, COMMAND.itemsize)
@@ -135,6 +138,7 @@ class _Writer:
         self.away: list[int] = []  # instruments that may have left continuous trading
         self.next_ref = 1
         self.mid = self.world.low + self.world.width // 2
+        self.lately_block: dict[str, int] = {}
 
     # Dice
 
@@ -158,6 +162,10 @@ class _Writer:
     def _draw_world(self) -> World:
         huge = self.chance(0.1)
         instruments = self.between(1, 4) + self.count // 4000
+        blocks = 1_024
+        if self.of(Features.BLOCKS):
+            instruments += 3
+            blocks = self.one_of(1, 3, 20, 20)
         width = self.one_of(1, 3, 8, 20, 60, 130)
         if self.wide:
             width = WIDE
@@ -169,6 +177,7 @@ class _Writer:
             accounts=accounts,
             instruments=instruments,
             orders=self.one_of(6, 40, 200, 200, 2000),
+            blocks=blocks,
             refs=self.one_of(64, 5000, 1 << 16, 1 << 20),
             ref_pages=self.one_of(2, 6, 64, 256, 256, 256),
             ticks=max(instruments, 2) * width - (1 if instruments > 3 and self.chance(0.3) else 0),
@@ -232,7 +241,7 @@ class _Writer:
             firm = 1 + account % 2
             self.send(CommandKind.ACCOUNT, account=account, target_ref=firm, quantity=group)
             self.send(CommandKind.FUND, account=account, amount_fen=world.money_fen)
-        for _ in range(min(world.instruments, 3)):
+        for _ in range(min(world.instruments, 5 if self.of(Features.BLOCKS) else 3)):
             self._list()
 
     def _list(self) -> None:
@@ -246,6 +255,8 @@ class _Writer:
         self._set_fees(number)
         if self.of(Features.COLLARS) and self.chance(0.5):
             self._set_collar(number)
+        if self.of(Features.BLOCKS) and self.chance(0.98):
+            self._follow(number)
         for account in range(1, world.accounts + 1):
             if self.chance(0.8):
                 lots = self.between(1, world.capacity)
@@ -255,6 +266,11 @@ class _Writer:
             self.send(CommandKind.PHASE, instrument=number, type=Phase.PRE_OPEN)
         else:
             self.send(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS)
+
+    def _follow(self, number: int) -> None:
+        longest = self.one_of(168, 168, 168, 168, 3)
+        before = number - 1 if self.chance(0.98) else self.between(0, number + 1)
+        self.send(CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest)
 
     def _set_fees(self, number: int) -> None:
         maker, taker = (self.between(0, self.world.rate_max) for _ in range(2))
@@ -273,13 +289,16 @@ class _Writer:
     def _write_one(self) -> None:
         start = len(self.rows)
         roll = self.random.random()
-        if self.away and self.chance(0.06):
+        if self.away and self.chance(0.25 if self.of(Features.BLOCKS) else 0.06):
             number = self.away.pop(self.below(len(self.away)))
             self.send(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS)
-        elif self.halted and self.chance(0.03):
+        elif self.halted and self.chance(0.1 if self.of(Features.BLOCKS) else 0.03):
             self.send(CommandKind.HALT_ACCOUNT, account=self.halted.pop())
         elif roll < 0.62:
-            self._new()
+            if self.of(Features.BLOCKS) and self.chance(0.35):
+                self._new_block()
+            else:
+                self._new()
         elif roll < 0.73:
             self._cancel()
         elif roll < 0.88:
@@ -299,6 +318,8 @@ class _Writer:
         """A listed instrument, the youngest most often; seldom one that is not there."""
         if self.chance(0.005):
             return self.one_of(0, self.listed + 1, 2**32 - 1)
+        if self.of(Features.BLOCKS):
+            return max(1, self.listed - self.below(5))
         return max(1, self.listed - self.below(self.one_of(1, 2, 4)))
 
     def _owner(self) -> tuple[int, int]:
@@ -367,6 +388,32 @@ class _Writer:
         if fields["tif"] in LASTING and fields["type"] != OrderType.MARKET:
             self.names = [*self.names[-self.lately :], (session, fields["user_ref"])]
         self.send(CommandKind.NEW, **fields)
+
+    def _new_block(self) -> None:
+        """A block; half of them the opposite of the one before."""
+        session, account = self._owner()
+        side = self.below(2)
+        hours = self.one_of(2, 2, 2, 3, 3, 4)
+        first = max(1, self.listed + 1 - hours - self.below(3))
+        if self.chance(0.05):
+            first = self._instrument()
+        fields = {"instrument": first, "hours": hours}
+        fields |= {"quantity": self._quantity(), "side": side, "price": self._price(side)}
+        if self.lately_block and self.chance(0.5):
+            fields = self.lately_block | {"side": 1 - self.lately_block["side"]}
+            if self.chance(0.3):
+                fields["price"] = self._price(fields["side"])
+        self.lately_block = dict(fields)
+        life = (TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTD, TimeInForce.GTD)
+        fields["tif"] = self.one_of(*life, TimeInForce.IOC, TimeInForce.FOK)
+        if self.chance(0.4):
+            fields["stp"] = self.below(len(SelfTradePrevention))
+        if fields["tif"] == TimeInForce.GTD:
+            fields["expiry_s"] = self._expiry_s()
+        fields |= {"session": session, "account": account, "user_ref": self._name(session)}
+        if fields["tif"] in LASTING:
+            self.names = [*self.names[-self.lately :], (session, fields["user_ref"])]
+        self.send(CommandKind.NEW, type=OrderType.LIMIT, **fields)
 
     def _make_special(self, fields: dict[str, int]) -> None:
         """Turn some limit orders into something rarer."""
@@ -573,7 +620,7 @@ class _Writer:
             "tif": (2, 5, 7, 255),
             "stp": (5, 255),
             "flags": (1, 2, 4, 8, 16, 255),
-            "hours": (1, 255),
+            "hours": (1, 2, 168, 169, 255),
             "spare": (1, 255),
             "time_ns": (-1, 0, row["time_ns"] - 1),
         }

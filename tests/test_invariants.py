@@ -1,5 +1,7 @@
 """The judge of states finds each rule broken, and names what breaks it."""
 
+from dataclasses import replace
+
 import pytest
 
 from matching import Limits
@@ -80,6 +82,63 @@ def test_each_broken_rule_is_named(table, row, column, value, says):
     tables = {name: rows.copy() for name, rows in some_state().items()}
     tables[table][row, COLUMNS[table].index(column)] = value
     assert any(line.startswith(says) for line in violations(tables)), violations(tables)
+
+
+BUYER, SELLER = range(2)
+"""Rows of the blocks table."""
+
+
+def state_with_blocks() -> Tables:
+    """Two blocks of two hours that do not meet, and asks that are too dear for the buyer."""
+    engine = ReferenceEngine(replace(LIMITS, events=64))
+    rows = [*head(), venue(CommandKind.LIST, instrument=2, price=100, quantity=1)]
+    rows += [
+        venue(CommandKind.BAND, instrument=2, price=1, stop=200),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CONTINUOUS),
+        venue(CommandKind.REGISTER, instrument=2, account=2, quantity=9),
+        venue(CommandKind.SEQUENCE, instrument=2, target_ref=1, quantity=168),
+        order(1, SELL, 110, 5),
+        order(2, SELL, 110, 5, instrument=2),
+        order(3, BUY, 100, 3, hours=2, tif=TimeInForce.GTD, expiry_s=START_S + 9),
+        order(4, SELL, 120, 3, hours=2, tif=TimeInForce.DAY),
+    ]
+    engine.process(as_commands(rows))
+    return engine.state_tables()
+
+
+def test_a_sound_state_with_blocks_breaks_no_rule():
+    assert violations(state_with_blocks()) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column", "value", "says"),
+    [
+        ("blocks", BUYER, "quantity", 0, "block 1/3: 0 in 2 of 2 hours"),
+        ("blocks", BUYER, "hours", 3, "block 1/3: 3 in 2 of 3 hours"),
+        ("instruments", 1, "follows", 0, "block 1/3: 3 in 1 of 2 hours"),
+        ("blocks", BUYER, "price", 201, "block 1/3: 201 is outside the band of 1"),
+        ("instruments", 1, "gated", 1, "block 1/3: stands after gate closure of 2"),
+        ("blocks", BUYER, "expiry_s", START_S, f"block 1/3: should have ended at {START_S}"),
+        ("blocks", BUYER, "price", 110, "block 1/3: stands and could trade"),
+        ("orders", 0, "price", 80, "block 1/3: stands and could trade"),
+        ("blocks", SELLER, "price", 100, "block 1/3: crosses 1/4"),
+        ("blocks", SELLER, "user_ref", 1, "order 1/1: its name is live twice"),
+        ("accounts", 0, "reserved_fen", 0, "account 1: reserved 0, orders ask for 600"),
+        ("positions", 1, "open_buy", 2, "open quantity of (1, 2, 0): 2, orders have 3"),
+    ],
+)
+def test_each_broken_rule_of_blocks_is_named(table, row, column, value, says):
+    tables = {name: rows.copy() for name, rows in state_with_blocks().items()}
+    tables[table][row, COLUMNS[table].index(column)] = value
+    assert any(line.startswith(says) for line in violations(tables)), violations(tables)
+
+
+@pytest.mark.parametrize(("collar", "trades"), [(0, True), (20, True), (5, False)])
+def test_a_block_that_a_collar_holds_may_stand(collar, trades):
+    tables = {name: rows.copy() for name, rows in state_with_blocks().items()}
+    tables["blocks"][BUYER, COLUMNS["blocks"].index("price")] = 110
+    tables["instruments"][0, COLUMNS["instruments"].index("collar")] = collar
+    assert ("block 1/3: stands and could trade" in violations(tables)) == trades
 
 
 def test_differences_name_rows_and_cells():

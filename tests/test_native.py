@@ -42,15 +42,14 @@ FILTER = """
 /* COMMANDs from the standard input, EVENTs to the standard output: HOW COUNT ROOM LIMITS... */
 int main(int argc, char **argv)
 {
-    int64_t given[7];
-    for (int at = 0; at < 7; at++)
+    int64_t given[sizeof(suanshi_limits) / sizeof(int64_t)];
+    for (int at = 0; at + 4 < argc; at++)
         given[at] = atoll(argv[at + 4]);
     suanshi *machine = suanshi_open((suanshi_limits *)given);
     int64_t count = atoll(argv[2]), room = atoll(argv[3]), made;
     suanshi_command *commands = calloc(count, sizeof *commands);
     suanshi_event *events = calloc(room, sizeof *events);
     int64_t (*run)(suanshi *, int64_t) = argv[1][0] == 'b' ? suanshi_run_blind : suanshi_run;
-    (void)argc;
     if (!machine)
         return 3;
     while ((count = fread(commands, sizeof *commands, count, stdin)) > 0) {
@@ -72,7 +71,8 @@ SIZES = """
 #include "suanshi.h"
 int main(int argc, char **argv)
 {
-    int64_t lengths[SUANSHI_TABLES] = {0}, given[7];
+    int64_t lengths[SUANSHI_TABLES] = {0};
+    int64_t given[sizeof(suanshi_limits) / sizeof(int64_t)];
     for (int at = 1; at < argc; at++)
         given[at - 1] = atoll(argv[at]);
     const suanshi_limits *limits = (suanshi_limits *)given;

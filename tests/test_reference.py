@@ -9,7 +9,7 @@ from matching.records import COMMAND, EVENT, CommandKind, EventKind, Reason
 from matching.reference import ReferenceEngine
 from matching.state import COLUMNS, differences, state_hash
 from tests.event_reader import EventReader
-from tests.streams import ALL, BASIC, garbage, stream
+from tests.streams import ALL, BASIC, WITH_BLOCKS, garbage, stream
 
 
 def assert_reader_knows_the_state(reader: EventReader, engine: ReferenceEngine) -> None:
@@ -24,6 +24,13 @@ def assert_reader_knows_the_state(reader: EventReader, engine: ReferenceEngine) 
         key: (order.price, order.leaves, order.shown, order.cumulative)
         for key, order in reader.orders.items()
     }
+    blocks = dict(zip(COLUMNS["blocks"], columns["blocks"], strict=True))
+    keys = list(zip(blocks["session"].tolist(), blocks["user_ref"].tolist(), strict=True))
+    cells = zip(*(blocks[name].tolist() for name in ("hours", "price", "quantity")), strict=True)
+    assert dict(zip(keys, cells, strict=True)) == {
+        key: (block.hours, block.price, block.quantity)
+        for key, block in reader.blocks.blocks.items()
+    }
     for row in tables["accounts"].tolist():
         account = dict(zip(COLUMNS["accounts"], row, strict=True))
         number = account["account"]
@@ -37,7 +44,7 @@ def assert_reader_knows_the_state(reader: EventReader, engine: ReferenceEngine) 
         assert engine.depth(instrument, 1 << 30) == reader.depth(instrument)
 
 
-@pytest.mark.parametrize("features", [BASIC, ALL], ids=["basic", "all"])
+@pytest.mark.parametrize("features", [BASIC, ALL, WITH_BLOCKS], ids=["basic", "all", "blocks"])
 @pytest.mark.parametrize("seed", range(10))
 def test_invariants_hold_after_every_command(seed, features):
     limits, commands = stream(seed, 400, features)

@@ -7,12 +7,20 @@ from matching import COMMAND, Engine, Limits
 from matching.records import CommandKind, Phase
 from matching.snapshot import VERSION
 from matching.state import COLUMNS
-from tests.streams import ALL, BASIC, stream
+from tests.streams import ALL, BASIC, WITH_BLOCKS, stream
 
 SMALL = Limits(
-    sessions=1, accounts=2, instruments=1, orders=4, refs=8, ref_pages=2, ticks=8, events=16
+    sessions=1,
+    accounts=2,
+    instruments=1,
+    orders=4,
+    blocks=1,
+    refs=8,
+    ref_pages=2,
+    ticks=8,
+    events=16,
 )
-CUT = [(0, BASIC), (6, ALL), (13, ALL), (15, ALL), (23, ALL)]
+CUT = [(0, BASIC), (6, ALL), (13, ALL), (15, ALL), (23, ALL), (2, WITH_BLOCKS), (9, WITH_BLOCKS)]
 """Seeds and features of the streams that are cut everywhere."""
 
 LENGTH = 160
@@ -124,5 +132,5 @@ def test_foreign_bytes_are_refused():
 def test_a_snapshot_of_another_layout_is_refused(monkeypatch):
     blob = Engine(SMALL).snapshot()
     monkeypatch.setattr("matching.snapshot._layout_hash", lambda _: b"another layout..")
-    with pytest.raises(ValueError, match="taken with another layout of memory, at byte 80"):
+    with pytest.raises(ValueError, match="taken with another layout of memory, at byte 88"):
         Engine.restore(blob)

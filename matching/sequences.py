@@ -1,0 +1,44 @@
+"""Delivery sequences: which instrument's period comes after which."""
+
+import numpy as np
+
+from matching.codes import NONE, SEQUENCE, UNKNOWN_INSTRUMENT, WRONG_PHASE
+from matching.compile import inline
+from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN
+from matching.report import answer
+
+i64 = np.int64
+
+
+@inline
+def sequence_malformed(c):
+    """Whether a SEQUENCE makes no sense by itself; rising numbers make circles impossible."""
+    before_id, longest = i64(c["target_ref"]), i64(c["quantity"])
+    return (
+        before_id == 0
+        or before_id >= i64(c["instrument"])
+        or not BLOCK_HOURS_MIN <= longest <= BLOCK_HOURS_MAX
+    )
+
+
+@inline
+def follow(m, c):
+    """SEQUENCE: one instrument's delivery period follows another's, for good."""
+    instrument_id, before_id = i64(c["instrument"]), i64(c["target_ref"])
+    if instrument_id >= len(m.instruments):
+        return UNKNOWN_INSTRUMENT
+    instrument, before = m.instruments[instrument_id], m.instruments[before_id]
+    if i64(instrument["phase"]) == 0 or i64(before["phase"]) == 0:
+        return UNKNOWN_INSTRUMENT
+    if (
+        (i64(instrument["gated"]) | i64(before["gated"])) != 0
+        or (i64(instrument["follows"]) | i64(before["after"])) != 0
+        or i64(instrument["tick_fen"]) != i64(before["tick_fen"])
+    ):
+        return WRONG_PHASE
+    instrument["follows"] = before_id
+    before["after"] = instrument_id
+    instrument["longest"] = c["quantity"]
+    before["longest"] = c["quantity"]
+    answer(m, c, SEQUENCE, NONE, 0, before_id, 0, 0, i64(c["quantity"]), 0)
+    return NONE
