@@ -4,14 +4,16 @@ At most one fdatasync is in flight; whatever was appended meanwhile goes with th
 loop goes on reading and matching, and lets nothing out that is not durable.
 """
 
+import errno
 import os
-from queue import SimpleQueue
 from select import select
 from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange import syncing
+from exchange.syncing import ASKED, DONE, FAILED, FILE, STOP, SYNCS
 from ledger.daylog import DayLogUnwritable, DayLogWriter
 from ledger.registry import Registry
 
@@ -23,12 +25,11 @@ class GroupCommit:
         """Not `durable`: what is written counts as durable (to measure, or to play)."""
         self.writer = writer
         self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.syncs = 0
-        self._durable = writer.next_sequence - 1
-        self._asked = self._durable
-        self._done = self._durable
-        self._error: DayLogUnwritable | None = None
-        self._requests: SimpleQueue[int | None] = SimpleQueue()
+        self._ask_wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._durable = self._asked = writer.next_sequence - 1
+        self._cells = syncing.header(writer.fileno(), self._ask_wake, self.wake, self._durable)
+        self._view = self._cells.data
+        self._is_compiled = syncing.is_compiled(self._cells)
         self._thread = Thread(target=self._run, name="day log", daemon=True) if durable else None
         if self._thread is not None:
             self._thread.start()
@@ -54,10 +55,11 @@ class GroupCommit:
         """
         if self._thread is None:
             return self.writer.next_sequence - 1
-        if self._error is not None:
-            raise self._error
-        if self._done != self._durable:
-            self._durable = self._done
+        if self._view[FAILED]:
+            text = f"cannot be made durable: {os.strerror(self._view[FAILED])}"
+            raise DayLogUnwritable(self.writer.path, text)
+        if self._view[DONE] != self._durable:
+            self._durable = self._view[DONE]
             self._ask()
         return self._durable
 
@@ -79,24 +81,36 @@ class GroupCommit:
     def close(self) -> None:
         """Stop the thread and close the file."""
         if self._thread is not None:
-            self._requests.put(None)
+            self._view[ASKED] = STOP
+            os.eventfd_write(self._ask_wake, 1)
             self._thread.join()
         self.writer.close()
         os.close(self.wake)
+        os.close(self._ask_wake)
 
     def _ask(self) -> None:
         """Start a sync, unless one is in flight or nothing is new."""
         last = self.writer.next_sequence - 1
         if self._asked == self._durable and last > self._asked:
-            self._asked = last
-            self._requests.put(last)
+            self._asked = self._view[ASKED] = last
+            os.eventfd_write(self._ask_wake, 1)
 
     def _run(self) -> None:
-        while (sequence := self._requests.get()) is not None:
+        """The thread: compiled, or the same in Python."""
+        if self._is_compiled:
+            syncing.run(self._cells.ctypes.data)
+            return
+        view = self._view
+        while view[FAILED] == 0:
+            os.eventfd_read(self._ask_wake)
+            asked = view[ASKED]
+            if asked == STOP:
+                return
             try:
-                self.writer.sync()
-            except DayLogUnwritable as error:
-                self._error = error
-            self.syncs += 1
-            self._done = sequence
+                os.fdatasync(view[FILE])
+            except OSError as error:
+                view[FAILED] = error.errno or errno.EIO
+            else:
+                view[SYNCS] += 1
+                view[DONE] = asked
             os.eventfd_write(self.wake, 1)

@@ -10,6 +10,7 @@ What is reported and published waits until the day log is durable that far (`rel
 """
 
 import logging
+import os
 import resource
 import signal
 import time
@@ -86,6 +87,7 @@ class Venue:
         self._context.setsockopt(zmq.MAX_SOCKETS, 4_096)
         self.door = Doorkeeper(self._context, self.day.entitlements, self.counters)
         self.gateway = Gateway(self._context, self._setting(), self.counters)
+        self._order_ports = self.gateway.ports[:1]
         self.market = MarketData(
             self._context,
             Market(self.day.limits, self.gateway.setting.folder),
@@ -102,7 +104,7 @@ class Venue:
             self.gateway.used(self.day.opening)  # of orders that live on
             self._work(self.day.opening)
             self._tidy()
-        self._release(self.log.settle())
+        self.settle()
         self.gateway.warm()
         self.market.market.image(Channel.LEVELS, 1, 0)
         self._operators = Operators(self)
@@ -118,10 +120,14 @@ class Venue:
         self.seal()
 
     def step(self) -> None:
-        """One turn: wait for something, work through it, say what is durable."""
-        ready = self._wait()
+        """One turn: wait for something, work through it, say what is durable.
+
+        After orders it does not wait: more of them may have come, and what else there is to do can
+        be done meanwhile.
+        """
+        ports = self._order_ports if self._turns else self._wait()
         now_ns = self.clock.now_ns()
-        commands = self.gateway.receive(now_ns, self.log.next_sequence, self._due(now_ns), ready)
+        commands = self.gateway.receive(now_ns, self.log.next_sequence, self._due(now_ns), ports)
         if len(commands):
             self._work(commands)
         if self.gateway.desk.requests:
@@ -131,7 +137,7 @@ class Venue:
             self._tidy()
             self.gateway.beat(time.monotonic_ns())
             self.market.beat()
-        self.market.release(self.log.durable_sequence())
+            self.market.release(self.log.durable_sequence())
 
     def _work(self, commands: Commands) -> Events:
         """Commands to the log, through the machine, and what it says to whom it concerns.
@@ -140,21 +146,19 @@ class Venue:
         that brokers who wait for an answer come first.
         """
         self.log.append(commands)
-        last = self.log.next_sequence - 1
         events = self.engine.process(commands)
-        self.gateway.report(events, last, self.log.durable_sequence())
+        self.gateway.report(events)
         self._made += events.tobytes()
         self._turns += 1
         return events
 
     def _tidy(self) -> None:
-        """What no answer waits for: market data, the hash of the day, files of reports."""
+        """What no answer waits for: market data, the hash of the day."""
         if self._turns == 0:
             return
         events = np.frombuffer(self._made, EVENT)
         self.market.publish(events, self.log.next_sequence - 1)
         self.tally.add(events)
-        self.gateway.store()
         self._made = bytearray()
         self._turns = 0
 
@@ -166,32 +170,34 @@ class Venue:
             self._boundaries = self._scheduled()
         events = self._work(commands).copy() if len(commands) else _NO_EVENTS
         self._tidy()
-        self._release(self.log.settle())
+        self.settle()
         return events
 
-    def _release(self, durable_sequence: int) -> None:
+    def settle(self) -> None:
+        """Wait until everything is durable, and tell it."""
+        durable_sequence = self.log.settle()
         self.gateway.release(durable_sequence)
         self.market.release(durable_sequence)
 
     def _wait(self) -> list[Port]:
-        """Wait for something; returns the ports that have frames."""
-        wait_ms = 0 if self._turns else 2 if self.gateway.is_behind else self.clock.wait_ms()
-        ready = [self.gateway.ports[place] for place in self._waiter.wait(wait_ms)]
-        ready += [port for port in self.gateway.ports if port.has_ends and port not in ready]
-        return ready
+        """Wait for something; returns the ports that have frames, or ends of connections."""
+        ports = self.gateway.ports
+        found = self._waiter.wait(2 if self.gateway.is_behind else self.clock.wait_ms())
+        return [port for place, port in enumerate(ports) if found >> place & 1 or port.has_ends]
 
     def _watched(self) -> Waiter:
         ports, market = self.gateway.ports, self.market
         return Waiter(
             [port.socket for port in ports],
             [
-                (self.log.wake, self.log.quiet),
                 # what came before an end is taken first
                 *((port.monitor, port.note_ends) for port in ports),
                 (self.door.socket, self.door.answer),
                 (market.publisher, market.listen),
                 (market.recovery, market.listen),
             ],
+            self.log.wake,
+            self.log.quiet,
         )
 
     # Time
@@ -229,6 +235,7 @@ class Venue:
     def end(self, *_: object) -> None:
         """Stop after this turn; a signal handler."""
         self.ended = True
+        os.eventfd_write(self.log.wake, 1)
 
     def seal(self) -> None:
         """Take what has arrived, tell everybody, and seal the day."""
@@ -236,7 +243,7 @@ class Venue:
         self.step()
         self._tidy()
         self.market.beat(last=True)
-        self._release(self.log.settle())
+        self.settle()
         self.gateway.flush(Told(RefusalReason.DAY_OVER, "the trading day is over"))
         self.day.writer.seal(self.tally.sha256)
         LOG.info("sealed %s: %s", self.day.writer.path, self.tally.sha256.hex())

@@ -74,6 +74,7 @@ class Operators:
         if session == 0:  # it has gone since it asked
             raise BustRefused(RefusalReason.NOT_LOGGED_ON, "log on first")
         venue = self._venue
+        venue.settle()  # so that every trade's fills are found
         now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
         command = bust_command(venue.gateway.streams, message, session, now_ns, sequence)
         return busted_of(venue.record(venue.registry, command), message.trade_id)

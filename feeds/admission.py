@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import carray
 from numpy.typing import NDArray
 
+from feeds.calling import pointer
 from feeds.compile import entry
 from feeds.draining import APART, OWNER, SIZE, START, STRANGER, drain
 from feeds.messages import RefusalReason
@@ -180,26 +182,46 @@ def admit(words, frames, frame_count, rules, allowed, ref_max, now_ns, sequence,
     return taken, noted, marks
 
 
-@entry
-def take_in(
-    recv, getsockopt, socket, words, address, scratch, scratch_address, routes, numbers, frames,
-    records_max, rules, allowed, ref_max, now_ns, sequence, out, verdicts,
-):  # fmt: skip
-    """Drain a port and admit its frames, the usual turn in one call.
+(
+    RECV, GETSOCKOPT, SOCKET, WORDS_AT, WORDS_LONG, SCRATCH_AT, ROUTES_AT, NUMBERS_AT, ROUTES_LONG,
+    FRAMES_AT, FRAMES_LONG, RECORDS_MAX, RULES_AT, RULES_LONG, ALLOWED_AT, ALLOWED_WIDE, REF_MAX,
+    OUT_AT, OUT_LONG, VERDICTS_AT, COUNT, USED, RECORDS, WHY, SET_APART, NOTED, MARKS,
+) = range(27)  # fmt: skip
+"""Cells of the header of `take_in`; what it found stands from COUNT on."""
 
-    Returns what `drain` does, and what `admit` does; frames that must be looked at first are left
-    to be admitted.
+LOOK = -1
+"""Frames were read that somebody must look at before any is admitted."""
+
+
+@entry
+def take_in(header_at, now_ns, sequence):
+    """Drain a port and admit its frames, the usual turn in one call; returns how many commands.
+
+    LOOK where frames are to be looked at first: then they are read, and left to be admitted. What
+    `drain` and `admit` say stands in the header.
     """
+    h = carray(pointer(header_at), VERDICTS_AT + 8, np.int64)
+    words = carray(pointer(h[WORDS_AT]), h[WORDS_LONG], np.int64)
+    frames = carray(pointer(h[FRAMES_AT]), (h[FRAMES_LONG], 5), np.int64)
     count, used, records, why, set_apart = drain(
-        recv, getsockopt, socket, words, address, 0, scratch, scratch_address, routes, numbers,
-        frames, 0, 0, records_max,
+        h[RECV], h[GETSOCKOPT], h[SOCKET], words, h[WORDS_AT], 0,
+        carray(pointer(h[SCRATCH_AT]), 4, np.int64), h[SCRATCH_AT],
+        carray(pointer(h[ROUTES_AT]), h[ROUTES_LONG], np.int64),
+        carray(pointer(h[NUMBERS_AT]), h[ROUTES_LONG], np.int64), frames, 0, 0, h[RECORDS_MAX],
     )  # fmt: skip
-    taken, noted, marks = 0, 0, 0
-    if why != STRANGER and set_apart == 0:
-        taken, noted, marks = admit(
-            words, frames, count, rules, allowed, ref_max, now_ns, sequence, out, 0, verdicts
-        )
-    return count, used, records, why, set_apart, taken, noted, marks
+    h[COUNT], h[USED], h[RECORDS], h[WHY], h[SET_APART] = count, used, records, why, set_apart
+    h[NOTED] = h[MARKS] = 0
+    if why == STRANGER or set_apart:
+        return LOOK
+    if count == 0:
+        return 0
+    taken, h[NOTED], h[MARKS] = admit(
+        words, frames, count, carray(pointer(h[RULES_AT]), h[RULES_LONG], RULES),
+        carray(pointer(h[ALLOWED_AT]), (h[RULES_LONG], h[ALLOWED_WIDE]), np.uint8), h[REF_MAX],
+        now_ns, sequence, carray(pointer(h[OUT_AT]), (h[OUT_LONG], WORDS), np.int64), 0,
+        carray(pointer(h[VERDICTS_AT]), h[FRAMES_LONG], VERDICT),
+    )  # fmt: skip
+    return taken
 
 
 def new_rules(sessions: int, accounts: int, ref_max: int) -> Rules:

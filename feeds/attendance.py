@@ -54,8 +54,8 @@ class Attendance:
         session.cancel_on_disconnect = logon.cancel_on_disconnect
         session.stuck_since_ns = session.silent_beats = 0
         stream = session.stream
-        stream.resent_until = stream.released
-        stream.sent = logon.next_report - 1 if logon.next_report else stream.released
+        stream.resent_until = stream.count
+        stream.tell_from(logon.next_report or stream.count + 1)
         self.save()
         LOG.info("%s logged on, from report %d", peer.name, stream.sent + 1)
 
@@ -88,7 +88,7 @@ class Attendance:
         LOG.log(level, "%s ends: %s: %s", session.entitlement.name, reason.name, text)
         self._gateway.counters[f"ended: {reason.name}"] += 1
         self._left(session, peer)
-        following = session.stream.released + 1
+        following = session.stream.count + 1
         peer.port.send(peer, pack(Logout(reason=reason, text=text), following))
 
     def lost(self, peer: Peer) -> None:
@@ -163,6 +163,7 @@ class Attendance:
         if session.peer is not peer:
             return
         session.peer = None
+        session.stream.away()
         session.stuck_since_ns = 0
         if session.cancel_on_disconnect:
             session.cancel_on_disconnect = False

@@ -13,8 +13,8 @@ JIT_DISABLED = machine.JIT_DISABLED
 
 
 KERNELS = (
-    "admission", "compile", "derivation", "derive", "draining", "ladders", "messages", "records",
-    "splitting",
+    "admission", "calling", "compile", "derivation", "derive", "draining", "ladders", "messages",
+    "records", "telling", "waiting",
 )  # fmt: skip
 """Modules with kernels, or with constants that kernels use."""
 
@@ -33,9 +33,14 @@ def is_compiled() -> bool:
     return JIT_DISABLED or any(cache_folder().rglob("*.derive-*.nbc"))
 
 
-def entry(function: Callable[..., Any]) -> Any:
-    """Compile a function that Python calls: cached on disk."""
-    return machine.entry(function, cache_folder())
+def entry(function: Callable[..., Any], *, nogil: bool = False) -> Any:
+    """Compile a function that Python calls: cached on disk. `nogil`: others run meanwhile."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        return numba.njit(cache=True, error_model="numpy", nogil=nogil)(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -1,6 +1,7 @@
 """The gateway's desk: sessions begin and end here, and whatever is no plain order is answered."""
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -59,6 +60,8 @@ class Desk:
 
     def __init__(self, gateway: "Gateway") -> None:
         self.requests: list[tuple[Peer, Request]] = []
+        self.repeats: deque[tuple[int, Session, int, int]] = deque()
+        """Refs used before that wait for what came before them: sequence, session, ref, place."""
         self.closing = False
         self._gateway = gateway
 
@@ -119,26 +122,34 @@ class Desk:
 
     def say(self, peer: Peer, message: Message) -> None:
         """Send a session message; one that a peer does not take is not kept for it."""
-        following = peer.session.stream.released + 1 if peer.session else 0
+        following = peer.session.stream.count + 1 if peer.session else 0
         peer.port.send(peer, pack(message, following))
 
     def _repeat(self, session: Session, content: bytes, count: int) -> None:
-        """The first answers again, to records whose refs were used before."""
-        peer = session.peer
-        if peer is None:
+        """Have the first answers come again to records whose refs were used before."""
+        if session.peer is None:
             return
         if not self._charge(session, _REPEAT_COST * count):
-            self.refuse(peer, RefusalReason.RATE, "too many repeated user_refs", count=count)
+            text = "too many repeated user_refs"
+            self.refuse(session.peer, RefusalReason.RATE, text, count=count)
             return
-        stream = session.stream
         records = np.frombuffer(content[FRAME.itemsize :], COMMAND)[:count]
         for index, ref in enumerate(records["user_ref"].tolist()):
-            number, report = stream.answer_to(ref)
+            self.repeats.append((self._gateway.sequence, session, ref, index))
+
+    def answer_repeats(self, durable_sequence: int) -> None:
+        """Answer those whose first answers are not still on their way."""
+        while self.repeats and self.repeats[0][0] <= durable_sequence:
+            _, session, ref, index = self.repeats.popleft()
+            peer = session.peer
+            if peer is None:
+                continue
+            number, report = session.stream.answer_to(ref)
             if number:
                 self._gateway.counters["duplicates answered"] += 1
                 head = FRAME_HEAD.pack(FrameKind.REPORTS, FrameFlag.POSS_DUP, 1, 0, number)
                 peer.port.send(peer, head + report.tobytes())
-            elif stream.released == stream.count:  # else its answer is on its way
+            else:
                 reason = RefusalReason.REF_NOT_NEW
                 self.refuse(peer, reason, _TEXTS[reason], user_ref=ref, index=index, count=1)
 
@@ -192,7 +203,7 @@ class Desk:
             return Told(RefusalReason.NOT_ENTITLED, "this key has no session")
         if self._gateway.attendance.is_stopped(session):
             return Told(RefusalReason.BLOCKED, BLOCKED)
-        following = session.stream.released + 1
+        following = session.stream.count + 1
         if message.next_report > following:
             text = f"next_report must be at most {following}, got {message.next_report}"
             return Told(RefusalReason.NEXT_REPORT, text)
@@ -207,7 +218,7 @@ class Desk:
             session=session.number,
             name=session.entitlement.name,
             role=session.entitlement.role,
-            next_report=session.stream.released + 1,
+            next_report=session.stream.count + 1,
             last_ref=int(gateway.rules.sessions["last_ref"][session.number]),
             ref_max=gateway.rules.ref_max,
             orders_per_s=session.entitlement.orders_per_s,
@@ -219,14 +230,14 @@ class Desk:
 
     def _resend(self, peer: Peer, session: Session, from_report: int) -> None:
         stream = session.stream
-        if from_report > stream.released + 1:
-            text = f"from_report must be at most {stream.released + 1}, got {from_report}"
+        if from_report > stream.count + 1:
+            text = f"from_report must be at most {stream.count + 1}, got {from_report}"
             self.refuse(peer, RefusalReason.NEXT_REPORT, text)
         elif not self._charge(session, _QUERY_COST):
             self.refuse(peer, RefusalReason.RATE, "too many requests")
         else:
             stream.resent_until = max(stream.resent_until, stream.sent)
-            stream.sent = from_report - 1
+            stream.tell_from(from_report)
             self._gateway.tell(session)
 
     def _status(self, peer: Peer, session: Session, user_ref: int) -> None:

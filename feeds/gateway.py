@@ -8,17 +8,17 @@ the brokers, once the commands behind it are durable.
 import logging
 import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.admission import HEAD_WORDS, VERDICT, admit, new_rules
+from feeds.admission import LOOK, VERDICT, admit, new_rules
 from feeds.attendance import HEARTBEAT_MS, Attendance, Told
 from feeds.desk import Desk
 from feeds.draining import APART, OWNER, PARTS
-from feeds.intake import Intake
+from feeds.intake import FRAMES_MAX, Intake
 from feeds.messages import RefusalReason
 from feeds.ports import Port, Session
 from feeds.records import (
@@ -33,7 +33,7 @@ from feeds.refusals import refused
 from feeds.roster import Roster
 from feeds.setting import Setting
 from feeds.sockets import Context, Security, bind, venue_router
-from feeds.streams import Stream, Streams
+from feeds.streams import Streams
 from matching.records import COMMAND
 
 LOG = logging.getLogger("suanshi.gateway")
@@ -46,7 +46,6 @@ BATCH_COMMANDS = 8_192
 STUCK_NS_MAX = 5_000_000_000
 OUTBOX_REPORTS_MAX = 200_000
 RESENT_FRAMES = 16  # to one broker in a turn, so that a long replay leaves time for the others
-_FRAME_HEAD_BYTES = HEAD_WORDS * 8
 _NO_COMMANDS = np.zeros(0, COMMAND)
 
 
@@ -65,12 +64,10 @@ class Gateway:
         self.sessions = self.roster.sessions
         self.desk = Desk(self)
         self.attendance = Attendance(self)
-        self._pending: deque[tuple[int, list[tuple[Stream, int]]]] = deque()
         self._behind: set[Session] = set()
-        self._intake = Intake(BATCH_COMMANDS)
-        self._verdicts = np.zeros(len(self._intake.frames), VERDICT)
-        self._out = np.zeros(BATCH_COMMANDS + 2 * FRAME_RECORDS_MAX, COMMAND)
-        self._rows = self._out.view(np.int64).reshape(-1, 8)
+        self._verdicts = np.zeros(FRAMES_MAX, VERDICT)
+        self._intake = Intake(BATCH_COMMANDS, self.rules, self._verdicts)
+        self._make_room(0)
         self._heartbeat_ns = 0
         self.ports = [
             self._port(context, "orders", setting.orders),
@@ -95,12 +92,12 @@ class Gateway:
         self.now_ns = now_ns
         ports = self.ports if ports is None else ports
         if len(ports) == 1 and self._is_usual(ports[0], own):
-            done = intake.take_in(
-                ports[0], self.rules, now_ns, sequence, self._rows, self._verdicts
-            )
-            if done is not None:
-                count = self._judged(*done)
+            count = intake.take_in(ports[0], now_ns, sequence)
+            if count != LOOK:
                 self.sequence = sequence + count - 1
+                noted, marks = intake.judged()
+                if noted or marks:
+                    self._judged(noted, marks)
                 return self._out[:count]
         else:
             intake.clear()
@@ -115,12 +112,12 @@ class Gateway:
         count = len(own)
         if count:
             if count > len(self._out) - BATCH_COMMANDS - FRAME_RECORDS_MAX:
-                self._grow(count)
+                self._make_room(count)
             self._out[:count] = own
             self._out["sequence"][:count] = np.arange(sequence, sequence + count)
+        self.sequence = sequence + count - 1
         if intake.count:
             count += self._admit(now_ns, sequence + count, count)
-        self.sequence = sequence + count - 1
         return self._out[:count]
 
     def _set_apart(self, place: int) -> None:
@@ -138,10 +135,13 @@ class Gateway:
     def _admit(self, now_ns: int, sequence: int, start: int) -> int:
         """Turn the frames read into commands behind `start`; answers those that are refused."""
         intake, rules = self._intake, self.rules
-        return self._judged(*admit(
+        count, noted, marks = admit(
             intake.words, intake.frames, intake.count, rules.sessions, rules.accounts,
             rules.ref_max, now_ns, sequence, self._rows, start, self._verdicts,
-        ))  # fmt: skip
+        )  # fmt: skip
+        self.sequence = sequence + int(count) - 1
+        self._judged(noted, marks)
+        return int(count)
 
     def _is_usual(self, port: Port, own: Records) -> bool:
         """Whether this turn has nothing but frames that a port may have."""
@@ -149,8 +149,8 @@ class Gateway:
             return False
         return self._intake.is_compiled and not self.attendance.has_cancels
 
-    def _judged(self, count: int, noted: int, marks: int) -> int:
-        """What the gate's verdicts ask for; returns how many commands it let in."""
+    def _judged(self, noted: int, marks: int) -> None:
+        """Do what the gate's verdicts ask for."""
         intake = self._intake
         if marks:
             marked = self.rules.sessions["marked_ref"]
@@ -162,71 +162,50 @@ class Gateway:
                 peer = intake.peer(frame)
                 if peer is not None:
                     self.desk.answer(peer, intake.content(frame), said[frame])
-        return count
 
     # Out
 
-    def report(self, events: Records, sequence: int, durable_sequence: int) -> None:
-        """Number what the machine said of commands up to `sequence`, and tell what is durable."""
-        got = self.streams.add(events)
-        if sequence <= durable_sequence and not self._pending:
-            for stream in got:
-                stream.released = stream.count
-                self._tell_of(stream)
-        elif got:
-            self._pending.append((sequence, [(stream, stream.count) for stream in got]))
+    def report(self, events: Records) -> None:
+        """Take what the machine said, to be told when it is durable."""
+        self.streams.add(events)
 
     def release(self, durable_sequence: int) -> None:
-        """Tell what is durable: reports of commands up to this one."""
-        pending = self._pending
-        fresh = {}
-        while pending and pending[0][0] <= durable_sequence:
-            for stream, count in pending.popleft()[1]:
-                stream.released = count
-                fresh[stream] = True
-        for stream in fresh:
-            self._tell_of(stream)
+        """Number and tell what is durable: reports of commands up to this one."""
+        if self.streams.is_waiting:
+            for stream in self.streams.release(durable_sequence):
+                session = stream.listener
+                if session is not None and session.peer and session not in self._behind:
+                    self.tell(session)
+        if self.desk.repeats:
+            self.desk.answer_repeats(durable_sequence)
         if self._behind:
             self._catch_up()
-
-    def _tell_of(self, stream: Stream) -> None:
-        """Tell whom it concerns what of a stream may be told."""
-        session = stream.listener
-        if session is None:
-            stream.told(stream.released - stream.sent)
-        elif session.peer is not None and session not in self._behind:
-            self.tell(session)
-
-    def store(self) -> None:
-        """Keep the reports made since the last time for who asks again; nobody waits for this."""
-        self.streams.store()
 
     def tell(self, session: Session, frames_max: int = RESENT_FRAMES) -> None:
         """Send a session what it has not been told, as far as it takes it."""
         stream, peer = session.stream, session.peer
+        if peer is None:
+            self._behind.discard(session)
+            return
         for _ in range(frames_max):
             reports = stream.take(FRAME_RECORDS_MAX)
-            if not reports or peer is None:
+            if not reports:
                 self._behind.discard(session)
+                stream.here(peer.port.address, peer.number_of_route)
                 return
             count = len(reports) // RECORD_BYTES
             first = stream.sent + 1
             flags = FrameFlag.RESENT if first <= stream.resent_until else 0
             head = FRAME_HEAD.pack(FrameKind.REPORTS, flags, count, 0, first)
             if not peer.port.send(peer, head + reports):
+                if session.peer is None:  # it has gone
+                    return
+                session.stuck_since_ns = session.stuck_since_ns or time.monotonic_ns()
                 break
-            session.spoken_to = True
             session.stuck_since_ns = 0
             stream.told(count)
-            if stream.sent == stream.released:
-                self._behind.discard(session)
-                return
-        else:
-            self._behind.add(session)
-            return
-        if session.peer is not None:
-            session.stuck_since_ns = session.stuck_since_ns or time.monotonic_ns()
-            self._behind.add(session)
+        stream.away()
+        self._behind.add(session)
 
     @property
     def is_behind(self) -> bool:
@@ -238,7 +217,7 @@ class Gateway:
         for session in list(self._behind):
             self.tell(session)
             since_ns = session.stuck_since_ns
-            lag = session.stream.released - session.stream.sent
+            lag = session.stream.count - session.stream.sent
             if since_ns and (now_ns - since_ns > STUCK_NS_MAX or lag > OUTBOX_REPORTS_MAX):
                 text = f"{lag} reports wait and are not taken; log on again from the first of them"
                 self.attendance.end(session, RefusalReason.SLOW, text)
@@ -251,12 +230,14 @@ class Gateway:
         self._look_for_room()
         for session in self.sessions.values():
             peer = session.peer
-            if peer is not None and not session.spoken_to:
-                following = session.stream.released + 1
+            if peer is None:
+                continue
+            told = session.stream.sent
+            if told == session.told:
+                following = session.stream.count + 1
                 peer.port.send(peer, FRAME_HEAD.pack(FrameKind.HEARTBEAT, 0, 0, 0, following))
-            session.spoken_to = False
-            if peer is not None:
-                self.attendance.beat(session)
+            session.told = told
+            self.attendance.beat(session)
         self.attendance.save()
 
     def _look_for_room(self) -> None:
@@ -278,10 +259,9 @@ class Gateway:
     def restore(self, commands: Records, events: Records) -> None:
         """Take in a part of the day that happened before this start: refs used, reports made."""
         self.used(commands)
-        for stream in self.streams.add(events):
-            stream.released = stream.count
-            stream.sent = stream.count
-        self.streams.store()
+        self.streams.add(events)
+        for stream in self.streams.release():
+            stream.tell_from(stream.count + 1)
 
     def used(self, commands: Records) -> None:
         """Take note of refs that stand in the log and did not come over the wire just now."""
@@ -305,14 +285,16 @@ class Gateway:
         self._intake.clear()
         self._admit(0, 1, 0)
         if self._intake.is_compiled:
-            self._intake.warm(self.rules, self._rows, self._verdicts)
+            self._intake.warm()
+        self.streams.release()
 
     def _port(self, context: Context, domain: str, endpoint: str) -> Port:
         security = Security(self.setting.secret, plain=self.setting.plain)
         socket = venue_router(context, security, domain, FRAME_BYTES_MAX)
         return Port(socket, bind(socket, endpoint), self.counters, self.attendance.lost)
 
-    def _grow(self, own: int) -> None:
-        """Room for more commands of the venue's own, as a closure of many instruments needs it."""
+    def _make_room(self, own: int) -> None:
+        """Room for commands of the venue's own too, as a closure of many instruments needs it."""
         self._out = np.zeros(own + BATCH_COMMANDS + 2 * FRAME_RECORDS_MAX, COMMAND)
         self._rows = self._out.view(np.int64).reshape(-1, 8)
+        self._intake.fill(self._rows)

@@ -4,7 +4,9 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.admission import Rules, take_in
+from feeds import admission
+from feeds.admission import COUNT, LOOK, MARKS, NOTED, RECORDS, SET_APART, USED, WHY, Rules, take_in
+from feeds.calling import function
 from feeds.draining import (
     APART,
     FRAME_CELLS,
@@ -15,7 +17,6 @@ from feeds.draining import (
     STRANGE,
     STRANGER,
     drain,
-    functions,
 )
 from feeds.ports import Peer, Port
 
@@ -28,7 +29,7 @@ FRAMES_MAX = 4_096
 class Intake:
     """Frames of a turn in one buffer, with whose they are."""
 
-    def __init__(self, records_max: int) -> None:
+    def __init__(self, records_max: int, rules: Rules, verdicts: Verdicts) -> None:
         self.records_max = records_max
         self.words = np.zeros(8 * records_max + 2 * FRAMES_MAX + 2 * FRAME_CELLS, np.int64)
         self.frames = np.zeros((FRAMES_MAX, 5), np.int64)
@@ -39,43 +40,90 @@ class Intake:
         self._scratch = np.zeros(4, np.int64)
         self._bytes = self.words.view(np.uint8).data
         self._address, self._scratch_address = self.words.ctypes.data, self._scratch.ctypes.data
-        self._recv, self._getsockopt = functions()
+        self._recv, self._getsockopt = function("zmq_recv"), function("zmq_getsockopt")
         self.is_compiled = self._recv != 0
+        self._routes = self._numbers = np.zeros(0, np.int64)
+        self._header = np.zeros(admission.VERDICTS_AT + 8, np.int64)
+        self._header_at = self._header.ctypes.data
+        self._cells = self._header.data
+        self._read_port: Port | None = None
+        self._keep = rules, verdicts  # whose addresses stand in the header
+        for cell, value in (
+            (admission.RECV, self._recv),
+            (admission.GETSOCKOPT, self._getsockopt),
+            (admission.WORDS_AT, self._address),
+            (admission.WORDS_LONG, len(self.words)),
+            (admission.SCRATCH_AT, self._scratch_address),
+            (admission.FRAMES_AT, self.frames.ctypes.data),
+            (admission.FRAMES_LONG, FRAMES_MAX),
+            (admission.RECORDS_MAX, records_max),
+            (admission.RULES_AT, rules.sessions.ctypes.data),
+            (admission.RULES_LONG, len(rules.sessions)),
+            (admission.ALLOWED_AT, rules.accounts.ctypes.data),
+            (admission.ALLOWED_WIDE, rules.accounts.shape[1]),
+            (admission.REF_MAX, rules.ref_max),
+            (admission.VERDICTS_AT, verdicts.ctypes.data),
+        ):
+            self._header[cell] = value
+
+    def fill(self, rows: Ints) -> None:
+        """Admitted commands go here from now on: a row of words each."""
+        self._rows = rows
+        self._header[admission.OUT_AT], self._header[admission.OUT_LONG] = (
+            rows.ctypes.data,
+            len(rows),
+        )
 
     def clear(self) -> None:
         """Begin a turn."""
         self.count = self.set_apart = self._used = self._records = 0
         self._ports.clear()
+        self._read_port = None
 
-    def take_in(
-        self, port: Port, rules: Rules, now_ns: int, sequence: int, out: Ints, verdicts: Verdicts
-    ) -> tuple[int, int, int] | None:
-        """Begin a turn with one port: read it and admit its frames, as `admit` says.
+    def take_in(self, port: Port, now_ns: int, sequence: int) -> int:
+        """Begin a turn with one port: read it and admit its frames; returns how many commands.
 
-        None where some are to be looked at first; then they are read, and that is all.
+        LOOK where some are to be looked at first; then they are read, and that is all.
         """
-        self._ports = [(0, port)]
-        routes, numbers = port.routes()
-        self.count, self._used, self._records, why, self.set_apart, taken, noted, marks = take_in(
-            self._recv, self._getsockopt, port.address, self.words, self._address, self._scratch,
-            self._scratch_address, routes, numbers, self.frames, self.records_max, rules.sessions,
-            rules.accounts, rules.ref_max, now_ns, sequence, out, verdicts,
-        )  # fmt: skip
-        if why != STRANGER and self.set_apart == 0:
-            return taken, noted, marks
-        if why == STRANGER:
-            self._meet(port)
-            self._read_on(port)
-        return None
+        if port is not self._read_port or port.changed:
+            self._turn_to(port)
+        taken: int = take_in(self._header_at, now_ns, sequence)
+        if taken == LOOK:
+            self._read_port = None
+            if self._take_note() == STRANGER:
+                self._meet(port)
+                self._read_on(port)
+        return taken
 
-    def warm(self, rules: Rules, out: Ints, verdicts: Verdicts) -> None:
+    def judged(self) -> tuple[int, int]:
+        """How many of the frames just admitted have a verdict, and how many streams get a mark."""
+        noted, marks = self._cells[NOTED], self._cells[MARKS]
+        if noted or marks:
+            self._take_note()
+        return noted, marks
+
+    def warm(self) -> None:
         """Have `take_in` compiled or loaded: with no room for a frame it reads none."""
-        none = np.zeros(0, np.int64)
-        take_in(
-            self._recv, self._getsockopt, 0, self.words, self._address, self._scratch,
-            self._scratch_address, none, none, self.frames[:0], self.records_max, rules.sessions,
-            rules.accounts, rules.ref_max, 0, 1, out, verdicts,
-        )  # fmt: skip
+        self._header[admission.FRAMES_LONG] = 0
+        take_in(self._header_at, 0, 1)
+        self._header[admission.FRAMES_LONG] = FRAMES_MAX
+
+    def _turn_to(self, port: Port) -> None:
+        """Read from this port from now on."""
+        self._read_port = port
+        self._ports = [(0, port)]
+        self._routes, self._numbers = port.routes()
+        self._header[admission.SOCKET] = port.address
+        self._header[admission.ROUTES_AT] = self._routes.ctypes.data
+        self._header[admission.NUMBERS_AT] = self._numbers.ctypes.data
+        self._header[admission.ROUTES_LONG] = len(self._routes)
+
+    def _take_note(self) -> int:
+        """Take what was read out of the header; returns why the reading ended."""
+        cells = self._cells
+        self.count, self._used, self._records = cells[COUNT], cells[USED], cells[RECORDS]
+        self.set_apart = cells[SET_APART]
+        return cells[WHY]
 
     def read(self, port: Port) -> None:
         """Read a port until it is empty or the buffer is full."""

@@ -52,7 +52,7 @@ class Session:
     stream: Stream
     peer: "Peer | None" = None
     cancel_on_disconnect: bool = False
-    spoken_to: bool = False  # since the last heartbeat
+    told: int = 0  # how far it had been told at the last heartbeat
     heard: bool = False  # since then
     silent_beats: int = 0
     paid_ns: int = 0  # what its commands had cost then
@@ -72,6 +72,11 @@ class Peer:
     number: int = 0  # of the session that is logged on here
     session: Session | None = None
 
+    @property
+    def number_of_route(self) -> int:
+        """The route as a number, as compiled code has it."""
+        return int.from_bytes(self.route, "little")
+
 
 @dataclass(eq=False)
 class Port:
@@ -88,6 +93,7 @@ class Port:
 
     def __post_init__(self) -> None:
         self._unreachable: set[int] = set()  # descriptors of peers that went before their end came
+        self._ended: list[tuple[int, int]] = []  # what the monitor told that nobody looked at
         self._counted = False  # whether the connection that ends next was counted as refused
         self.changed = True  # who is connected, or logged on
         self._routes = self._numbers = np.zeros(0, np.int64)
@@ -98,7 +104,7 @@ class Port:
     def routes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The ids of all peers as sorted numbers, and the sessions logged on there (0: none)."""
         if self.changed:
-            pairs = sorted((int.from_bytes(r, "little"), p.number) for r, p in self.peers.items())
+            pairs = sorted((p.number_of_route, p.number) for p in self.peers.values())
             table = np.array(pairs, np.int64).reshape(-1, 2)
             self._routes, self._numbers = table[:, 0].copy(), table[:, 1].copy()
             self.changed = False
@@ -110,26 +116,49 @@ class Port:
 
     def watch(self) -> None:
         """Take note of connections that have ended."""
+        self._hear()
+        ended, self._ended = self._ended, []
+        for what, descriptor in ended:
+            self._note(what, descriptor)
+
+    def _hear(self) -> None:
+        """Read the monitor."""
+        self.has_ends = True
         for _ in range(EVENTS_MAX):
             try:
                 event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 self.has_ends = False
                 return
-            what, descriptor = _MONITOR.unpack(event)
-            if what == zmq.EVENT_DISCONNECTED:
-                known = self._gone(descriptor) or descriptor in self._unreachable
-                self._unreachable.discard(descriptor)
-                if not known and not self._counted:
-                    refused(self.counters, LOG, "ended without a frame", self.endpoint)
-                self._counted = False
-            elif what in _NAMES:
-                self._counted = True  # its end follows
-                refused(self.counters, LOG, _NAMES[what], self.endpoint)
+            self._ended.append(_MONITOR.unpack(event))
+
+    def _note(self, what: int, descriptor: int) -> None:
+        if what == zmq.EVENT_DISCONNECTED:
+            known = self._gone(descriptor) or descriptor in self._unreachable
+            self._unreachable.discard(descriptor)
+            if not known and not self._counted:
+                refused(self.counters, LOG, "ended without a frame", self.endpoint)
+            self._counted = False
+        elif what in _NAMES:
+            self._counted = True  # its end follows
+            refused(self.counters, LOG, _NAMES[zmq.Event(what)], self.endpoint)
+
+    def _end_earlier(self, descriptor: int) -> None:
+        """Take note of the end of whoever had this descriptor before.
+
+        The others' ends wait until what they sent before was read: `watch` takes them.
+        """
+        self._hear()
+        ended, self._ended = self._ended, []
+        for what, each in ended:
+            if what == zmq.EVENT_DISCONNECTED and each == descriptor:
+                self._note(what, each)
+            else:
+                self._ended.append((what, each))
+        self.has_ends = self.has_ends or bool(self._ended)
 
     def meet(self, route: bytes, frame: zmq.Frame) -> Peer | None:
         """The peer behind a first frame; None for one that chose its own id, or is one too many."""
-        self.watch()  # so that an end seen later is never that of an earlier use of the descriptor
         if len(route) != 5 or route[0] != 0:
             refused(self.counters, LOG, "a routing id of its own", str(frame.get("User-Id")))
             return None
@@ -137,6 +166,7 @@ class Port:
             refused(self.counters, LOG, "too many connections", str(frame.get("User-Id")))
             return None
         descriptor = int(frame.get(zmq.SRCFD))
+        self._end_earlier(descriptor)
         self._gone(descriptor)
         self._unreachable.discard(descriptor)
         name, _, key = str(frame.get("User-Id")).partition(" ")

@@ -44,7 +44,7 @@ class Roster:
             known.revoked.append(name)
             if name in self.sessions:
                 session = self.sessions.pop(name)
-                session.stream.listener = None
+                session.stream.read_by(None)
                 attendance.revoke(session)
         for name, entitlement in sorted(entitlements.items()):
             if name in before and before[name] == entitlement:
@@ -74,7 +74,8 @@ class Roster:
         if entitlement.role == "drop-copy":
             own = self._streams.open_firm(entitlement.firm) or own
         self._entitle(number, entitlement)
-        own.listener = session = Session(number, entitlement, own)
+        session = Session(number, entitlement, own)
+        own.read_by(session)
         return session
 
     def _entitle(self, number: int, entitlement: Entitlement) -> None:

@@ -64,7 +64,7 @@ def connect_as(socket: Socket, security: Security) -> None:
     socket.setsockopt(zmq.CURVE_SECRETKEY, security.secret.secret_key.encode())
 
 
-def venue_router(context: Context, security: Security, domain: str, bytes_max: int) -> Socket:
+def router(context: Context, bytes_max: int) -> Socket:
     """A ROUTER that names its peers itself and says so when one cannot be reached."""
     socket = context.socket(zmq.ROUTER)
     bounded(socket, bytes_max)
@@ -73,6 +73,12 @@ def venue_router(context: Context, security: Security, domain: str, bytes_max: i
     socket.setsockopt(zmq.RCVHWM, QUEUE_FRAMES)
     socket.setsockopt(zmq.SNDHWM, REPLY_FRAMES)
     socket.setsockopt(zmq.SNDBUF, SEND_BYTES)
+    return socket
+
+
+def venue_router(context: Context, security: Security, domain: str, bytes_max: int) -> Socket:
+    """A ROUTER of the venue."""
+    socket = router(context, bytes_max)
     serve_as(socket, security, domain)
     return socket
 

@@ -15,22 +15,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds import telling
 from feeds.admission import MARK_REFS
+from feeds.calling import function
 from feeds.records import RECORD_BYTES
-from feeds.splitting import BUSTS, NO_ROOM, split
+from feeds.telling import NO_ROOM, ROW, tell, tell_at
 from matching.records import EVENT, EventKind
 
 if TYPE_CHECKING:
     from feeds.ports import Session
 
 Events = NDArray[np.void]
+Words = NDArray[np.int64]
 
 TAIL_BYTES_MAX = 1 << 20
 """Reports kept in memory for a broker that is behind; the file has the others."""
 
-TAIL_BYTES_KEPT = 1 << 14
-"""Reports that may stay in memory when they were told, until the stream is stored."""
+STORED_TOGETHER = 256
+"""Reports written to a stream's file at once; until then they are in memory alone."""
 
+SEQUENCE_MAX = (1 << 63) - 1
 _SCAN_REPORTS = 4_096
 _NO_REPORTS = np.zeros(0, EVENT)
 _OF_TRADES = (EventKind.FILLED, EventKind.BUSTED)
@@ -38,14 +42,14 @@ _NO_TRADE = 1 << 32
 
 
 class Stream:
-    """The reports of one session or firm. Numbers start at 1."""
+    """The reports of one session or firm, all of them durable. Numbers start at 1."""
 
-    def __init__(self, path: Path) -> None:
-        self.count = 0  # reports made
-        self.released = 0  # of them durable, so that they may be told
-        self.sent = 0  # of them told on the present connection
+    def __init__(self, path: Path, row: Words) -> None:
+        """`row`: its row of a table of `feeds.telling`, where it is counted."""
         self.resent_until = 0
         self.listener: Session | None = None  # whoever is told of it
+        self._row = row
+        self._kept = 0  # reports that went through `keep`
         self._stored = 0  # of them in the file
         self._path = path
         self._descriptor = -1
@@ -54,25 +58,63 @@ class Stream:
         self._mark_refs: list[int] = []
         self._mark_counts: list[int] = []
 
+    @property
+    def count(self) -> int:
+        """Reports made."""
+        return int(self._row[telling.COUNT])
+
+    @property
+    def sent(self) -> int:
+        """Of them told on the present connection."""
+        return int(self._row[telling.SENT])
+
+    def tell_from(self, number: int) -> None:
+        """The next report to tell is this one."""
+        self._row[telling.SENT] = number - 1
+
+    def read_by(self, session: "Session | None") -> None:
+        """From now on this session is told; None: nobody is."""
+        self.listener = session
+        self._row[telling.MODE] = telling.NOBODY if session is None else telling.AWAY
+
+    def here(self, socket: int, route: int) -> None:
+        """Its reader is up to date, and takes what is new at this address."""
+        self._row[telling.SOCKET], self._row[telling.ROUTE] = socket, route
+        self._row[telling.MODE] = telling.HERE
+
+    def away(self) -> None:
+        """Its reader has gone, or is behind."""
+        if self._row[telling.MODE] == telling.HERE:
+            self._row[telling.MODE] = telling.AWAY
+
     def open(self) -> None:
         """Open the file now, so that no shortage of descriptors can come between."""
         if self._descriptor < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o600)
 
-    def append(self, reports: bytes) -> None:
-        """Add reports, EVENT records."""
-        self.count += len(reports) // RECORD_BYTES
+    def keep(self, reports: bytes | memoryview) -> None:
+        """Keep reports, EVENT records that were numbered, for who asks for them again."""
+        self._kept += len(reports) // RECORD_BYTES
         self._tail += reports
+        if self._kept - self._stored > STORED_TOGETHER:
+            self.store()
+
+    def add(self, reports: bytes) -> None:
+        """Number reports, and keep them."""
+        self._row[telling.COUNT] += len(reports) // RECORD_BYTES
+        if self.listener is None:
+            self._row[telling.SENT] = self._row[telling.COUNT]
+        self.keep(reports)
 
     def store(self) -> None:
         """Write what the file does not have yet."""
-        if self._stored == self.count:
+        if self._stored == self._kept:
             return
         self.open()
         new = self._tail[(self._stored + 1 - self._tail_first) * RECORD_BYTES :]
         os.pwrite(self._descriptor, new, self._stored * RECORD_BYTES)
-        self._stored = self.count
+        self._stored = self._kept
         self.forget()
 
     def mark(self, last_ref: int) -> None:
@@ -83,7 +125,7 @@ class Stream:
 
     def take(self, count_max: int) -> bytes | bytearray:
         """The next reports to tell, at most so many; empty where all that may be told was told."""
-        count = min(self.released - self.sent, count_max)
+        count = min(self.count - self.sent, count_max)
         start = self.sent + 1 - self._tail_first
         if start >= 0:
             return self._tail[start * RECORD_BYTES : (start + count) * RECORD_BYTES]
@@ -91,9 +133,7 @@ class Stream:
 
     def told(self, count: int) -> None:
         """So many more were told."""
-        self.sent += count
-        if len(self._tail) > TAIL_BYTES_KEPT:
-            self.forget()
+        self._row[telling.SENT] += count
 
     def forget(self) -> None:
         """Let go of the memory of what was told, and of too much that was not."""
@@ -115,7 +155,7 @@ class Stream:
         """Number and record of the first report that answered a command; 0 where there is none."""
         mark = bisect_right(self._mark_refs, user_ref - 1) - 1
         first = self._mark_counts[mark] + 1 if mark >= 0 else 1
-        while first <= self.released:
+        while first <= self.count:
             reports = self._reports(first)
             own = reports["user_ref"] == user_ref
             own &= ~np.isin(reports["kind"], _OF_TRADES)
@@ -130,7 +170,7 @@ class Stream:
 
     def last_of(self, user_ref: int) -> tuple[int, Events]:
         """Number and record of the last report of an order; 0 where there is none."""
-        last = self.released
+        last = self.count
         while last > 0:
             first = max(1, last - _SCAN_REPORTS + 1)
             reports = np.frombuffer(self.read(first, last - first + 1), EVENT)
@@ -165,13 +205,12 @@ class Stream:
             self._descriptor = -1
 
     def _reports(self, first: int) -> Events:
-        count = min(_SCAN_REPORTS, self.released - first + 1)
+        count = min(_SCAN_REPORTS, self.count - first + 1)
         return np.frombuffer(self.read(first, count), EVENT)
 
     def _fills(self, first: int) -> Events:
-        """Fills among some reports, told or not."""
-        count = min(_SCAN_REPORTS, self.count - first + 1)
-        reports = np.frombuffer(self.read(first, count), EVENT)
+        """Fills among some reports."""
+        reports = self._reports(first)
         fills: Events = reports[reports["kind"] == EventKind.FILLED]
         return fills
 
@@ -198,17 +237,21 @@ class Streams:
         self.busted: set[int] = set()
         """Trades of the day that were taken back."""
         names = {number: f"firm-{firm}" for firm, number in self._firm_stream.items()}
+        self._table = np.zeros((total, ROW), np.int64)
         self.streams = [
-            Stream(folder / f"{names.get(number, f'session-{number}')}.reports")
-            for number in range(total)
+            Stream(folder / f"{names.get(number, f'session-{number}')}.reports", row)
+            for number, row in enumerate(self._table)
         ]
         self._of = np.full((sessions + 1, 2), -1, np.int64)
         self._firms = dict(firms)
         self._kept: set[int] = set()  # numbers of firms' streams that are told to somebody
         self._counts = np.zeros(total, np.int64)
-        self._touched = np.zeros((total, 3), np.int64)
-        self._unstored: set[Stream] = set()
-        self._make_room(1 << 12)
+        self._touched = np.zeros((total, 4), np.int64)
+        self._route = np.zeros(1, np.int64)
+        self._send = function("zmq_send")
+        self._first = self._end = 0  # of the events that wait
+        self._header = np.zeros(telling.CELLS, np.int64)
+        self._make_room(1 << 12, 1 << 16)
 
     def open_session(self, session: int) -> Stream:
         """A session's own stream, which its events go to from now on."""
@@ -238,32 +281,49 @@ class Streams:
                 self._of[session, 1] = number
         return self.streams[number]
 
-    def add(self, events: Events) -> list[Stream]:
-        """Hand out the next events; returns the streams that got some."""
-        if not len(events):
-            return []
-        size = len(self._out)
-        used = split(events, self._of, self._counts, self._touched, self._out, size)
-        if used == BUSTS:
-            return self._add_busts(events)
-        while used == NO_ROOM:
-            size = max(2 * size, 2 * len(events))
-            self._make_room(size)
-            used = split(events, self._of, self._counts, self._touched, self._out, size)
-        content = self._content
-        got = []
-        for number, start, count in self._touched[:used].tolist():
-            stream = self.streams[number]
-            stream.append(content[start * RECORD_BYTES : (start + count) * RECORD_BYTES])
-            got.append(stream)
-        self._unstored.update(got)
-        return got
+    def add(self, events: Events) -> None:
+        """Take the next events; they are handed out when they are durable (`release`)."""
+        content = events.tobytes()
+        start = self._end * RECORD_BYTES
+        if start + len(content) > len(self._waiting_bytes):
+            self._make_way(len(events))
+            start = self._end * RECORD_BYTES
+        self._waiting_bytes[start : start + len(content)] = content
+        self._end += len(content) // RECORD_BYTES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are events that were not handed out."""
+        return self._first != self._end
+
+    def release(self, durable_sequence: int = SEQUENCE_MAX) -> list[Stream]:
+        """Hand out the events of commands up to this one; returns streams that have more to tell.
+
+        What their readers take at once was sent.
+        """
+        behind: list[Stream] = []
+        while self._first != self._end:
+            used, self._first, is_bust = self._tell(durable_sequence)
+            if used == NO_ROOM:
+                self._make_room(len(self._waiting), 2 * len(self._out))
+                continue
+            content, streams = self._content, self.streams
+            for number, start, count, told in self._touched[:used].tolist():
+                stream = streams[number]
+                stream.keep(content[8 * start : 8 * start + count * RECORD_BYTES])
+                if not told:
+                    behind.append(stream)
+            if not is_bust:
+                break
+            behind += self._release_bust()
+        if self._first == self._end:
+            self._first = self._end = 0
+        return behind
 
     def store(self) -> None:
-        """Write what was handed out since the last time to the streams' files."""
-        for stream in self._unstored:
+        """Write what the streams' files do not have yet."""
+        for stream in self.streams:
             stream.store()
-        self._unstored.clear()
 
     def fills_of(self, trade_id: int) -> Events:
         """The fills of a trade of the day: two, or none where there is no such trade.
@@ -274,19 +334,22 @@ class Streams:
         parts = [stream.fills_of(trade_id).tobytes() for stream in own if stream.count]
         return np.frombuffer(b"".join(parts), EVENT)
 
-    def _add_busts(self, events: Events) -> list[Stream]:
-        """The same where trades were taken back among the events."""
-        got: list[Stream] = []
-        start = 0
-        for place in np.flatnonzero(events["kind"] == EventKind.BUSTED).tolist():
-            got += self.add(events[start:place])
-            got += self._add_bust(events[place : place + 1])
-            start = place + 1
-        got += self.add(events[start:])
-        return list(dict.fromkeys(got))
+    def _tell(self, until: int) -> tuple[int, int, bool]:
+        """`telling.tell` of the events that wait."""
+        found: tuple[int, int, bool]
+        if self._send:
+            found = tell_at(self._header_at, self._first, self._end, until)
+            return found
+        found = tell(
+            self._waiting, self._first, self._end, until, self._of, self._table, self._counts,
+            self._touched, self._out, 0, 0, self._route, 0,
+        )  # fmt: skip
+        return found
 
-    def _add_bust(self, event: Events) -> list[Stream]:
+    def _release_bust(self) -> list[Stream]:
         """One side's bust: to the operator as it is, and to whoever was told of the fill."""
+        event = self._waiting[self._first : self._first + 1].view(EVENT)[0].copy()
+        self._first += 1
         trade_id = int(event["trade_id"][0])
         self.busted.add(trade_id)
         told = dict.fromkeys(self._heard_by(int(event["session"][0])), event)
@@ -296,18 +359,46 @@ class Streams:
             report["session"], report["user_ref"] = fill["session"], fill["user_ref"]
             told.update((number, report) for number in self._heard_by(int(fill["session"])))
         for number, report in told.items():
-            self.streams[number].append(report.tobytes())
-        got = [self.streams[number] for number in told]
-        self._unstored.update(got)
-        return got
+            self.streams[number].add(report.tobytes())
+        return [self.streams[number] for number in told]
 
     def _heard_by(self, session: int) -> list[int]:
         """The streams that a session's events belong to."""
         return [number for number in self._of[session].tolist() if number >= 0]
 
-    def _make_room(self, size: int) -> None:
-        self._out = np.zeros(size, EVENT)
+    def _make_way(self, count: int) -> None:
+        """Let so many more events wait."""
+        waiting = self._waiting[self._first : self._end].copy()
+        if len(waiting) + count > len(self._waiting) // 2:
+            self._make_room(2 * (len(waiting) + count), len(self._out))
+        self._waiting[: len(waiting)] = waiting
+        self._first, self._end = 0, len(waiting)
+
+    def _make_room(self, events: int, words: int) -> None:
+        """Let so many events wait, and so many words of reports come of them at once."""
+        waiting, self._waiting = getattr(self, "_waiting", None), np.zeros((events, 8), np.int64)
+        if waiting is not None:
+            kept = min(len(waiting), events)
+            self._waiting[:kept] = waiting[:kept]
+        self._waiting_bytes = self._waiting.reshape(-1).view(np.uint8).data
+        self._out = np.zeros(words, np.int64)
         self._content = self._out.view(np.uint8).data
+        for cell, value in (
+            (telling.EVENTS_AT, self._waiting.ctypes.data),
+            (telling.EVENTS_LONG, events),
+            (telling.STREAMS_AT, self._of.ctypes.data),
+            (telling.STREAMS_LONG, len(self._of)),
+            (telling.TABLE_AT, self._table.ctypes.data),
+            (telling.TABLE_LONG, len(self._table)),
+            (telling.COUNTS_AT, self._counts.ctypes.data),
+            (telling.TOUCHED_AT, self._touched.ctypes.data),
+            (telling.OUT_AT, self._out.ctypes.data),
+            (telling.OUT_LONG, words),
+            (telling.ROUTE_AT, self._route.ctypes.data),
+            (telling.SEND, self._send),
+        ):
+            self._header[cell] = value
+        self._header_at = self._header.ctypes.data
 
     def close(self) -> None:
         """Close all files."""

@@ -1,76 +1,90 @@
-"""Waiting for the sockets of a venue: `zmq_poll` on a list made once, the busy ones first."""
+"""Waiting for the sockets of a venue: `poll` on descriptors that were asked for once.
 
-import ctypes
+A ZeroMQ socket's descriptor says that something has happened, its events what; sending may use the
+sign up. So before anybody sleeps, all sockets are asked, in one compiled call.
+"""
+
+import select
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import zmq
+from numba import carray
 
-from feeds.draining import libzmq
+from feeds.calling import call, function, pointer
+from feeds.compile import entry
 from feeds.sockets import Socket
 
-ITEM = np.dtype(
-    [("socket", "<u8"), ("descriptor", "<i4"), ("events", "<i2"), ("revents", "<i2")], align=True
-)
-"""zmq_pollitem_t."""
+_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+GETSOCKOPT, VALUE_AT, COUNT, SOCKETS = range(4)
+"""Cells of the header of `ready`: the last is where the sockets' addresses begin."""
+_VALUE = 2  # words: what `zmq_getsockopt` writes, and how long that is
 
-_HALVES = ITEM.itemsize // 2
+
+@entry
+def ready(header_at):
+    """Which of the sockets whose addresses stand in a header have something to read: bits."""
+    h = carray(pointer(header_at), SOCKETS, np.int64)
+    sockets = carray(pointer(header_at + 8 * SOCKETS), h[COUNT], np.int64)
+    value = carray(pointer(h[VALUE_AT]), _VALUE, np.int64)
+    found = 0
+    for place in range(len(sockets)):
+        value[0], value[1] = 0, 4
+        call(h[GETSOCKOPT], sockets[place], _EVENTS, h[VALUE_AT], h[VALUE_AT] + 8)
+        if value[0] & _POLLIN:
+            found |= 1 << place
+    return found
 
 
 class Waiter:
-    """Busy sockets, the most often ready first, and rare ones with who handles them."""
+    """Sockets that the venue itself reads, and others with who handles them."""
 
     def __init__(
         self,
-        busy: "Sequence[Socket]",
-        rare: "Sequence[tuple[Socket | int, Callable[[], None]]]",
+        own: Sequence[Socket],
+        others: "Sequence[tuple[Socket, Callable[[], None]]]",
+        descriptor: int,
+        woken: Callable[[], None],
     ) -> None:
-        self._busy = len(busy)
-        self._sources = [*busy, *(source for source, _ in rare)]
-        self._handlers = [handler for _, handler in rare]
-        self._items = np.zeros(len(self._sources), ITEM)
-        for item, source in zip(self._items, self._sources, strict=True):
-            if isinstance(source, int):
-                item["descriptor"] = source
-            else:
-                item["socket"] = int(source.underlying)
-        self._items["events"] = zmq.POLLIN
-        self._said = self._items.view(np.int16).data
-        self._address = self._items.ctypes.data
-        library = libzmq()
-        self._poll = None if library is None else library.zmq_poll
-        if self._poll is not None:
-            self._poll.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_long)
+        """`descriptor`: of the eventfd that ends a wait; then `woken` is called."""
+        self._own = len(own)
+        self._sockets = [*own, *(socket for socket, _ in others)]
+        self._handlers = [handler for _, handler in others]
+        self._descriptor, self._woken = descriptor, woken
+        self._value = np.zeros(_VALUE, np.int64)
+        addresses = [int(socket.underlying) for socket in self._sockets]
+        getsockopt = function("zmq_getsockopt")
+        self._is_compiled = getsockopt != 0
+        head = [getsockopt, self._value.ctypes.data, len(addresses)]
+        self._header = np.array([*head, *addresses], np.int64)
+        self._header_at = self._header.ctypes.data
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        for socket in self._sockets:
+            self._poll.register(int(socket.getsockopt(zmq.FD)), select.POLLIN)
 
-    def wait(self, wait_ms: int) -> list[int]:
-        """Wait so long at most; handles what is rare, and returns the places of busy sockets.
+    def wait(self, wait_ms: int) -> int:
+        """Wait so long at most; has the others handled, and returns which own sockets are ready.
 
-        Without time to wait, only busy sockets are asked: whoever waits so does it a few times on
-        end at most.
+        A bit for each, from the first one. Ends early without any after a signal.
         """
-        found = self._ready(len(self._sources) if wait_ms else self._busy, wait_ms)
-        while found and found[-1] >= self._busy:
-            self._handlers[found.pop() - self._busy]()
-        return found
-
-    def _ready(self, count: int, wait_ms: int) -> list[int]:
-        """Places of the first `count` sources that are ready, in order; none after a signal."""
-        if self._poll is None:
-            return self._ready_plainly(count, wait_ms)
-        left = self._poll(self._address, count, wait_ms)
-        found: list[int] = []
+        found = self._ready()
+        if wait_ms and not found:
+            for descriptor, _ in self._poll.poll(wait_ms):
+                if descriptor == self._descriptor:
+                    self._woken()
+            found = self._ready()
+        rest = found >> self._own
         place = 0
-        while left > 0:
-            if self._said[place * _HALVES + _HALVES - 1]:
-                found.append(place)
-                left -= 1
+        while rest:
+            if rest & 1:
+                self._handlers[place]()
+            rest >>= 1
             place += 1
-        return found
+        return found & ((1 << self._own) - 1)
 
-    def _ready_plainly(self, count: int, wait_ms: int) -> list[int]:
-        """The same where libzmq cannot be called directly."""
-        poller = zmq.Poller()
-        for source in self._sources[:count]:
-            poller.register(source, zmq.POLLIN)
-        told = {source for source, _ in poller.poll(wait_ms)}
-        return [place for place, source in enumerate(self._sources) if source in told]
+    def _ready(self) -> int:
+        if self._is_compiled:
+            return int(ready(self._header_at))
+        asked = [socket.getsockopt(zmq.EVENTS) for socket in self._sockets]
+        return sum(1 << place for place, events in enumerate(asked) if int(events) & _POLLIN)

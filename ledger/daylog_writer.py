@@ -149,6 +149,10 @@ class DayLogWriter:
             self._broken = True
             raise DayLogUnwritable(self.path, f"cannot be made durable: {error.strerror}") from None
 
+    def fileno(self) -> int:
+        """The file's descriptor, for whoever makes it durable by other means than `sync`."""
+        return self._open_descriptor()
+
     def seal(self, events_sha256: bytes) -> None:
         """Append the SEAL and make the log durable, its name in the folder too.
 

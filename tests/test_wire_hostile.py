@@ -17,8 +17,16 @@ from feeds.client import Client
 from feeds.client_setting import security_of
 from feeds.errors import LogonRefused
 from feeds.keys import new_secret
-from feeds.messages import Logon, RefusalReason, VenueStatus, VenueStatusRequest, from_venue, pack
-from feeds.records import FRAME_HEAD, MARKET_HEAD, FrameKind
+from feeds.messages import (
+    Logon,
+    LogonAck,
+    RefusalReason,
+    VenueStatus,
+    VenueStatusRequest,
+    from_venue,
+    pack,
+)
+from feeds.records import FRAME_HEAD, MARKET_HEAD, FrameFlag, FrameKind
 from feeds.sockets import Security, broker_dealer, connect_as
 from matching.records import COMMAND, CommandKind, EventKind, Reason, Side
 
@@ -113,6 +121,15 @@ def raw(world: World, name: str, context: "zmq.Context[zmq.Socket[bytes]]") -> "
     dealer.send(pack(Logon()))
     dealer.recv()
     return dealer
+
+
+def logged_on_at(dealer: "zmq.Socket[bytes]") -> int:
+    """Log on again; the last ref that the venue took."""
+    dealer.send(pack(Logon()))
+    while True:
+        ack = from_venue.decode(dealer.recv()[16:])
+        if isinstance(ack, LogonAck):
+            return ack.last_ref
 
 
 def address(world: World) -> tuple[str, int]:
@@ -283,6 +300,23 @@ def test_replayed_frames_are_not_executed(
     session = first[16 + 40 : 16 + 44]
     number = int.from_bytes(session, "little")
     assert len(commands[(commands["session"] == number) & (commands["kind"] == 1)]) == 1
+
+
+def test_a_frame_sent_twice_at_once_is_answered_twice_and_refused_never(
+    world: World, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    """The second copy may be looked at before the first was worked through."""
+    dealer = raw(world, "fast-1", context)
+    last = logged_on_at(dealer)
+    for turn in range(50):
+        order = ordering.new_order(world.account(), world.instrument().id, Side.BUY, 1, 2**30)
+        order["user_ref"] = last + 1 + turn
+        for _ in range(3):
+            dealer.send(HEAD + order.tobytes())
+        frames = [dealer.recv() for _ in range(3)]
+        assert [frame[0] for frame in frames] == [FrameKind.REPORTS] * 3
+        assert [frame[1] for frame in frames] == [0, FrameFlag.POSS_DUP, FrameFlag.POSS_DUP]
+        assert len({frame[8:] for frame in frames}) == 1
 
 
 def test_a_message_before_the_logon(

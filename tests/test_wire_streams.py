@@ -35,6 +35,7 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     for start in range(0, COUNT, 500):
         events = engine.process(made.commands[start : start + 500]).copy()
         streams.add(events)
+        streams.release()
         for event in events:
             read(event, fills, firms, expected)
     for number, reports in expected.items():
