@@ -1,21 +1,21 @@
-"""The tightest echo that pyzmq gives: recv, recv, send, send. Prints its endpoint."""
+"""The tightest echo that pyzmq gives: recv, recv, send, send. Prints its endpoint.
+
+Its socket has the bounds of the venue's: queues, buffers, sizes, heartbeats, one I/O thread.
+"""
 
 import json
-import signal
-import sys
 
 import zmq
+
+from feeds.records import FRAME_BYTES_MAX
+from feeds.sockets import bind, router
 
 
 def main() -> None:
     """Echo until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.ROUTER)
-    socket.setsockopt(zmq.RCVHWM, 10_000)
-    socket.setsockopt(zmq.SNDHWM, 1_000)
-    port = socket.bind_to_random_port("tcp://127.0.0.1")
-    print(json.dumps({"endpoint": f"tcp://127.0.0.1:{port}"}), flush=True)
+    socket = router(context, FRAME_BYTES_MAX)
+    print(json.dumps({"endpoint": bind(socket, "tcp://127.0.0.1:*")}), flush=True)
     recv, send = socket.recv, socket.send
     while True:
         route = recv()

@@ -16,11 +16,11 @@ import zmq
 from numpy.typing import NDArray
 
 from bench.latency import percentiles_ns
-from bench.wire_load import orders_of, venue_socket
+from bench.wire_load import cancel_some, orders_of, venue_socket
+from bench.wire_server import TIMER
 from feeds.records import FRAME_HEAD, FrameKind
 from matching.records import EventKind
 
-BROKER = "east-1"
 SPIN_NS = 40_000
 """So long before an order is due the sender no longer sleeps: it leaves the processor to the server
 otherwise, where there are few."""
@@ -36,14 +36,16 @@ def main() -> None:
         frames = [number.to_bytes(8, "little") + bytes(56) for number in range(count)]
         took = run(socket, frames, rate, _echoed)
     else:
-        socket, last_ref = venue_socket(context, folder, BROKER)
-        orders = orders_of(BROKER, folder, count, last_ref + 1)
+        socket, last_ref = venue_socket(context, folder, TIMER)
+        orders = orders_of(TIMER, folder, count, last_ref + 1)
+        cancel_some(orders, 1)
         head, content = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0), orders.tobytes()
         frames = [head + content[64 * n : 64 * n + 64] for n in range(count)]
         took = run(socket, frames, rate, lambda frame: _answered(frame, last_ref + 1))
     context.destroy(0)
     figures = {name: round(ns / 1_000, 1) for name, ns in percentiles_ns(took).items()}
-    print(json.dumps({name.replace("_ns", "_us"): value for name, value in figures.items()}))
+    told: dict[str, float] = {name.replace("_ns", "_us"): us for name, us in figures.items()}
+    print(json.dumps({**told, "unanswered": count - len(took)}))
 
 
 def run(socket: "zmq.Socket[bytes]", frames: list[bytes], rate: int, places: Any) -> NDArray[Any]:
@@ -87,10 +89,10 @@ def _answered(frame: bytes, first_ref: int) -> list[int]:
     """Which of our orders a frame of reports answers."""
     if frame[0] != FrameKind.REPORTS:
         return []
-    refs = np.frombuffer(frame, "<u4", -1, 16).reshape(-1, 16)[:, 11]
-    kinds = np.frombuffer(frame, np.uint8, -1, 16).reshape(-1, 64)[:, 56]
-    first = (kinds == EventKind.ACCEPTED) | (kinds == EventKind.REJECTED)
-    found: list[int] = (refs[first].astype(np.int64) - first_ref).tolist()
+    words = np.frombuffer(frame, "<u4", -1, 16).reshape(-1, 16)
+    kinds = words[:, 14] & 0xFF
+    refs = np.where(kinds == EventKind.CANCELLED, words[:, 4], words[:, 11])
+    found: list[int] = (refs[kinds != EventKind.FILLED].astype(np.int64) - first_ref).tolist()
     return found
 
 

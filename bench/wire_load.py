@@ -1,77 +1,188 @@
 """One load generator: keeps a window of frames in flight until all are answered.
 
-NAME FOLDER SIZE FRAMES WINDOW WHAT; says `ready`, waits for a line, ends with one of JSON.
+NAME FOLDER WHAT; then for each line `[size, frames, window]` it makes its frames, says that it is
+ready, waits for a line, and ends with what came of it. The same loop loads an echo and a venue.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import zmq
+from numpy.typing import NDArray
 
+from bench.wire_server import TARGET, now_ns
 from exchange.members import read_members
 from feeds.client_setting import read_connection, security_of
 from feeds.messages import Logon, LogonAck, from_venue, pack
 from feeds.records import FRAME, FRAME_HEAD, FrameKind
 from feeds.sockets import broker_dealer
-from ledger.daylog import read_day_log
-from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side
+from matching.records import COMMAND, CommandKind, EventKind, MassCancelScope, OrderType, Side
+
+Commands = NDArray[np.void]
+
+AGGRESSIVE = 0.2
+"""Of new orders, those priced to trade."""
+
+
+class Peer(Protocol):
+    """What makes frames, and counts what answers them."""
+
+    socket: "zmq.Socket[bytes]"
+    rejected: int
+    fills: int
+
+    def frames(self, size: int, count: int) -> list[bytes]:
+        """So many frames of so many orders."""
+        ...
+
+    def answered(self, frame: bytes) -> int:
+        """How many frames are answered when this one has come."""
+        ...
+
+
+class Echoed:
+    """Frames of 64 bytes that come back."""
+
+    rejected = fills = 0
+
+    def __init__(self, folder: Path) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.connect(json.loads((folder / "echo.json").read_text())["endpoint"])
+        self._got = 0
+
+    def frames(self, size: int, count: int) -> list[bytes]:
+        """The echo knows one size."""
+        self._got = 0
+        return [bytes(64)] * count
+
+    def answered(self, frame: bytes) -> int:
+        """Each answers one."""
+        self._got += 1
+        return self._got
+
+
+class Broker:
+    """Orders of a session, and the reports that answer them."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.socket, self._last_ref = venue_socket(context, folder, name)
+        self.rejected = self.fills = 0
+        self._size, self._first, self._asked = 1, 0, 0
+
+    def frames(self, size: int, count: int) -> list[bytes]:
+        """Orders, two thirds new and one third cancels; the books are emptied before."""
+        self._cancel_all()
+        orders = orders_of(self.name, self.folder, size * count, self._last_ref + 1)
+        cancel_some(orders, size)
+        self._size, self._first, self._asked = size, self._last_ref + 1, self._last_ref
+        self._last_ref = int(orders["user_ref"][-1])
+        self.rejected = self.fills = 0
+        head = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, size, 0, 0)
+        content, step = orders.tobytes(), 64 * size
+        return [head + content[at : at + step] for at in range(0, len(content), step)]
+
+    def answered(self, frame: bytes) -> int:
+        """The first answer to each order counts, and answers come in order."""
+        if frame[0] == FrameKind.MESSAGE:
+            raise SystemExit(str(from_venue.decode(frame[16:])))
+        if frame[0] == FrameKind.REPORTS:
+            words = np.frombuffer(frame, "<u4", -1, 16).reshape(-1, 16)
+            kinds = words[:, 14] & 0xFF
+            filled = kinds == EventKind.FILLED
+            self.fills += int(filled.sum())
+            self.rejected += int((kinds == EventKind.REJECTED).sum())
+            answered = np.where(kinds == EventKind.CANCELLED, words[:, 4], words[:, 11])
+            self._asked = max(self._asked, int(answered[~filled].max(initial=0)))
+        return (self._asked - self._first + 1) // self._size
+
+    def _cancel_all(self) -> None:
+        """Take this session's orders out of the books, and wait until that is told."""
+        self._last_ref += 1
+        order = np.zeros(1, COMMAND)
+        order["kind"], order["type"] = CommandKind.MASS_CANCEL, MassCancelScope.SESSION
+        order["user_ref"] = self._last_ref
+        self.socket.send(FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0) + order.tobytes())
+        while True:
+            frame = self.socket.recv()
+            kinds = np.frombuffer(frame, np.uint8, -1, 16)[56::64]
+            if frame[0] == FrameKind.REPORTS and (kinds == EventKind.MASS_CANCELLED).any():
+                return
 
 
 def main() -> None:
-    """Send, and count what comes back."""
-    name, folder, size, frames, window, what = sys.argv[1:]
-    runner = _echo if what == "echo" else _venue
-    print(json.dumps(runner(name, Path(folder), int(size), int(frames), int(window))))
+    """Do what is asked until nothing more is."""
+    name, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    peer: Peer = Echoed(folder) if what == "echo" else Broker(name, folder)
+    print(json.dumps({"ready": name}), flush=True)
+    for line in sys.stdin:
+        size, count, window = json.loads(line)
+        frames = peer.frames(size, count)
+        print(json.dumps({"ready": count}), flush=True)
+        sys.stdin.readline()
+        start_ns, end_ns = run(peer.socket, frames, window, peer.answered)
+        told = {"start_ns": start_ns, "end_ns": end_ns, "sent": count * size}
+        told |= {"rejected": peer.rejected, "fills": peer.fills}
+        print(json.dumps(told), flush=True)
 
 
-def _echo(name: str, folder: Path, size: int, frames: int, window: int) -> dict[str, int]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.DEALER)
-    socket.connect(json.loads((folder / "echo.json").read_text())["endpoint"])
-    body = bytes(64)
-    _ready()
+def run(
+    socket: "zmq.Socket[bytes]", frames: list[bytes], window: int, answered: Callable[[bytes], int]
+) -> tuple[int, int]:
+    """Send frames, so many of them in flight; when the first was sent and the last answered."""
+    send, recv, count = socket.send, socket.recv, len(frames)
     sent = got = 0
-    while got < frames:
-        while sent < frames and sent - got < window:
-            socket.send(body)
+    start_ns = now_ns()
+    while got < count:
+        until = min(count, got + window)
+        while sent < until:
+            send(frames[sent])
             sent += 1
-        socket.recv()
-        got += 1
-        while True:
-            try:
-                socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            got += 1
-    context.destroy(0)
-    return {"rejects": 0}
+        got = answered(recv())
+        try:
+            while True:
+                got = answered(recv(zmq.NOBLOCK))
+        except zmq.Again:
+            pass
+    return start_ns, now_ns()
 
 
-def orders_of(name: str, folder: Path, count: int, first_ref: int) -> np.ndarray:
-    """Limit orders around the reference price that trade now and then, and cancels of a third."""
-    log = read_day_log(next((folder / "venue").glob("*.log")), unsealed=True)
+def orders_of(name: str, folder: Path, count: int, first_ref: int) -> Commands:
+    """Limit orders of one lot, half of them sales, around the reference price."""
+    target = json.loads((folder / TARGET).read_text())
     members = read_members()
     firm = next(s.firm for s in members.sessions if s.name == name)
-    accounts = [a for a in members.accounts if a.member == firm]
+    account = next(a.id for a in members.accounts if a.member == firm)
     dice = np.random.default_rng(first_ref)
-    open_ = [i for i in log.registry.instruments if i.contract == "H800.QD"][-8:]
-    contract = next(c for c in log.registry.contracts if c.code == "H800.QD")
     orders = np.zeros(count, COMMAND)
     orders["kind"] = CommandKind.NEW
     orders["type"] = OrderType.LIMIT
     orders["user_ref"] = np.arange(first_ref, first_ref + count)
-    seller = [a.id for a in accounts if a.role == "supplier"]
-    buyer = [a.id for a in accounts if a.role == "buyer"]
-    sells = dice.random(count) < 0.5 if seller and buyer else np.full(count, bool(seller))
+    sells = dice.random(count) < 0.5
     orders["side"] = np.where(sells, Side.SELL, Side.BUY)
-    orders["account"] = np.where(sells, (seller or [0])[0], (buyer or [0])[0])
-    orders["instrument"] = dice.choice([i.id for i in open_], count)
-    distance = dice.geometric(0.1, count) * np.where(sells, 1, -1)
-    orders["price"] = contract.reference_ticks + distance
+    orders["account"] = account
+    orders["instrument"] = dice.choice(target["instruments"], count)
+    away = np.where(dice.random(count) < AGGRESSIVE, -5, dice.geometric(0.1, count))
+    orders["price"] = target["price"] + away * np.where(sells, 1, -1)
     orders["quantity"] = 1
     return orders
+
+
+def cancel_some(orders: Commands, size: int) -> None:
+    """Every third frame cancels the orders of the frame two before it."""
+    frames = orders[: len(orders) // size * size].reshape(-1, size)
+    for number in range(2, len(frames), 3):
+        refs = frames[number]["user_ref"].copy()
+        frames[number] = np.zeros(size, COMMAND)
+        frames[number]["user_ref"] = refs
+        frames[number]["kind"] = CommandKind.CANCEL
+        frames[number]["target_ref"] = frames[number - 2]["user_ref"]
 
 
 def venue_socket(
@@ -86,59 +197,6 @@ def venue_socket(
     ack = from_venue.decode(socket.recv()[FRAME.itemsize :])
     assert isinstance(ack, LogonAck)
     return socket, ack.last_ref
-
-
-def _venue(name: str, folder: Path, size: int, frames: int, window: int) -> dict[str, int]:
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket, last_ref = venue_socket(context, folder, name)
-    orders = orders_of(name, folder, size * frames, last_ref + 1)
-    _cancel_some(orders, size)
-    head = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, size, 0, 0)
-    content = orders.tobytes()
-    bodies = [head + content[at : at + 64 * size] for at in range(0, len(content), 64 * size)]
-    _ready()
-    rejects = sent = got = 0
-    last = int(orders["user_ref"][-1])
-    asked = 0
-    while asked < last:
-        while sent < frames and sent - got < window:
-            socket.send(bodies[sent])
-            sent += 1
-        frame = socket.recv()
-        while True:
-            if frame[0] == FrameKind.REPORTS:
-                events = np.frombuffer(frame, "<u4", -1, 16).reshape(-1, 16)
-                kinds = frame[16 + 56 :: 64]
-                refs = events[:, 11]
-                own = np.frombuffer(kinds, np.uint8)
-                rejects += int((own == EventKind.REJECTED).sum())
-                answered = np.where(own == EventKind.CANCELLED, events[:, 4], refs)
-                asked = max(asked, int(answered[own != EventKind.FILLED].max(initial=0)))
-                got = max(got, (asked - (last - size * frames)) // size)
-            elif frame[0] == FrameKind.MESSAGE:
-                raise SystemExit(str(from_venue.decode(frame[16:])))
-            try:
-                frame = socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-    context.destroy(0)
-    return {"rejects": rejects}
-
-
-def _cancel_some(orders: np.ndarray, size: int) -> None:
-    """Every third frame cancels the orders of the frame two before it."""
-    frames = orders[: len(orders) // size * size].reshape(-1, size)
-    for number in range(2, len(frames), 3):
-        refs = frames[number]["user_ref"].copy()
-        frames[number] = np.zeros(size, COMMAND)
-        frames[number]["user_ref"] = refs
-        frames[number]["kind"] = CommandKind.CANCEL
-        frames[number]["target_ref"] = frames[number - 2]["user_ref"]
-
-
-def _ready() -> None:
-    print("ready", flush=True)
-    sys.stdin.readline()
 
 
 if __name__ == "__main__":
