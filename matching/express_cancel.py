@@ -5,8 +5,10 @@ import numpy as np
 from matching.codes import CANCELLED, REQUESTED
 from matching.compile import inline
 from matching.express_new import DONE, LEFT
-from matching.identity import entry_at, give_back_page, place_at
+from matching.identity import entry_at, give_back_page
 from matching.ladder import unlink, vanish
+from matching.layout import PAGE
+from matching.lookahead import place_of_target
 from matching.risk import deposit_for, position_at
 from matching.words import (
     LOW,
@@ -24,33 +26,34 @@ i64 = np.int64
 
 
 @inline
-def cancel_resting(m, at):
-    """CANCEL of an order that rests. Returns LEFT or DONE."""
+def cancel_resting(m, at, count):
+    """CANCEL of an order that rests. Returns LEFT or DONE.
+
+    The name that the order itself bears is what counts: it proves that the place is right, and
+    that its session is open.
+    """
     c = m.commands[at]
     state = m.state[0]
-    session_id, target = i64(c["session"]), i64(c["target_ref"])
-    if (
-        not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
-        or not below(target - 1, state["refs"] - 1)
-        or session_id >= len(m.sessions)
-        or i64(m.sessions[session_id]["opened"]) == 0
-    ):
-        return LEFT
-    entry = entry_at(m, session_id, target)
-    page = i64(m.directory[entry])
-    place = place_at(page, target)
+    place = place_of_target(m, at, count)
     slot = i64(m.pages[place])
-    if slot == 0 or m.order_words[slot * WORDS + 7] & SPECIAL != 0:
+    named = i64(c["session"]) | i64(c["target_ref"]) << 32
+    if (
+        slot == 0
+        or m.order_words[slot * WORDS + 3] != named
+        or m.order_words[slot * WORDS + 7] & SPECIAL != 0
+        or not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
+    ):
         return LEFT
     if i64(m.instruments[i64(m.orders[slot]["instrument"])]["watched"]) != 0:
         return LEFT
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0
+    page = place // PAGE
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live
     if live == 0:
-        give_back_page(m, entry, page)
+        give_back_page(m, entry_at(m, i64(c["session"]), i64(c["target_ref"])), page)
     take_out(m, slot, side)
     return DONE
 
@@ -90,6 +93,6 @@ def take_out(m, slot, side):
     m.position_words[position_id * 4 + 2 + side] = opened - leaves
     uncovered = opened - i64(m.positions[position_id]["net"])
     deposit = deposit_for(instrument, uncovered) - deposit_for(instrument, uncovered - leaves)
-    freed = either(side, order["held"], deposit)
+    freed = order["held"] + (deposit & -side)  # a sell holds no money
     m.accounts[account_id]["free"] += freed
     m.account_words[account_id * 16 + 1 + side] -= freed

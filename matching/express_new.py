@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from matching.codes import ACCEPTED, CONTINUOUS, IOC, REMAINDER
-from matching.compile import inline
-from matching.express_trade import trade_plainly
-from matching.identity import entry_at, place_at
-from matching.incoming import drop_order, finish
+from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
+from matching.compile import inline, kernel
+from matching.express_trade import take
+from matching.identity import entry_at, name, place_at
 from matching.ladder import appear, append, level_at, top
 from matching.records import RATE_UNIT
 from matching.risk import deposit_for, position_at, whole_fen
@@ -16,6 +15,7 @@ from matching.words import (
     LOW,
     MODE_AT,
     POST_BIT,
+    REASON_AT,
     SIDE_AT,
     STP_AT,
     STP_MAX,
@@ -25,9 +25,12 @@ from matching.words import (
     below,
     copy_stamp,
     either,
+    owner_of,
 )
 
 i64 = np.int64
+
+INT32_MAX = 2**31 - 1
 
 LEFT, DONE, RUNS = 0, 1, 2
 """What became of a command: left to the others, done, or accepted and about to trade."""
@@ -49,7 +52,6 @@ def enter_limit(m, at, codes):
     ):
         return LEFT
     side = (codes >> SIDE_AT) & 1
-    draft(m, at, slot, codes, price, size)
     c = m.commands[at]
     account_id, session_id, user_ref = i64(c["account"]), i64(c["session"]), i64(c["user_ref"])
     if (
@@ -76,26 +78,52 @@ def enter_limit(m, at, codes):
     # Where its own book has it, and the other book its limit.
     index = either(side, above_low, below_high) + 1
     limit = above_low + below_high + 2 - index
-    meets = top(m, instrument_id, 1 - side) >= limit
-    post_only = (codes >> FLAGS_AT) & 1
-    if (meets and post_only != 0) or not pay(
-        m, slot, account_id, instrument_id, side, price, size & LOW
-    ):
+    leaves = size & LOW
+    needs = afford(m, account_id, instrument_id, side, price, leaves)
+    if needs < 0:
         return LEFT
+    meets = top(m, instrument_id, 1 - side) >= limit
+    if meets or (codes >> TIF_AT) & 7 == IOC:
+        return LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)
+    write_accepted(m, at, side, price, size)
     m.pages[place] = slot
     m.page_live[page] += 1
-    accept_draft(m, slot, account_id | instrument_id << 32, price | size << 32)
-    if meets:
-        if not trade_plainly(m, at, slot, limit):
-            state["slot"] = slot
-            state["limit"] = limit
-            return RUNS
-        if i64(m.orders[slot]["leaves"]) == 0:
-            finish(m, slot)
-            return DONE
-    if (codes >> TIF_AT) & 7 == IOC:
-        drop_order(m, c, slot, REMAINDER)
-    elif append(m, slot, level_at(instrument, side, index)):
+    establish(m, at, slot, codes, leaves, 0, 0, needs)
+    if append(m, slot, level_at(instrument, side, index)):
+        appear(m, instrument_id, side, index)
+    return DONE
+
+
+@kernel
+def meet(m, at, limit):
+    """The order is accepted and trades; what it leaves rests or ends. Returns DONE or RUNS.
+
+    Only then does it get a name and a slot: what its trades end gives back some of both.
+    """
+    state = m.state[0]
+    given = at * WORDS
+    codes, size = m.command_words[given + 7], m.command_words[given + 3]
+    owner = owner_of(m, at)
+    account_id, instrument_id = owner & LOW, owner >> 32
+    price, side = m.command_words[given + 2], (codes >> SIDE_AT) & 1
+    write_accepted(m, at, side, price, size)
+    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)
+    if leaves == 0:
+        return DONE
+    if (codes >> TIF_AT) & 7 == IOC and not special:
+        write_remainder(m, at, side, price, leaves, filled)
+        return DONE
+    needs = due_for(m, account_id, instrument_id, side, price, leaves, fraction)
+    slot, c = state["free_slot"], m.commands[at]
+    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    establish(m, at, slot, codes, leaves, filled, fraction, needs)
+    if special:
+        state["slot"] = slot
+        state["limit"] = limit
+        return RUNS
+    instrument = m.instruments[instrument_id]
+    index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
+    if append(m, slot, level_at(instrument, side, index)):
         appear(m, instrument_id, side, index)
     return DONE
 
@@ -107,43 +135,21 @@ def is_taken(codes, quantity, display):
     return (
         (TAKEN >> life) & 1 != 0
         and (codes >> STP_AT) & 7 <= STP_MAX
-        and quantity != 0
-        and quantity >> 31 == 0
-        and 0 <= display <= quantity
-        and (display == 0 or life != IOC)
+        and below(quantity - 1, INT32_MAX)
+        and (display == 0 or (0 < display <= quantity and life != IOC))
     )
 
 
 @inline
-def draft(m, at, slot, codes, price, size):
-    """Write what is known of the order into a free slot, and of its event behind the others.
-
-    A refusal leaves both behind, and nobody looks there. What must be kept until all checks are
-    made would not fit the registers.
-    """
-    given, own, out = at * WORDS, slot * WORDS, m.state[0]["events"] * WORDS
-    quantity, display = size & LOW, size >> 32
-    side = (codes >> SIDE_AT) & 1
-    copy_stamp(m, at, out)
-    m.event_words[out + 7] = ACCEPTED | side << SIDE_AT
-    mode = (codes >> STP_AT) & 7 | (codes >> FLAGS_AT - POST_BIT) & 1 << POST_BIT
-    m.order_words[own + 7] = (codes & KEPT_MASK) << 24 | mode << MODE_AT
-    shown = display if display != 0 else quantity
-    m.order_words[own + 2] = shown | display << 32
-    m.event_words[out + 2] = shown << 32
-    m.event_words[out + 3] = price | quantity << 32
-    m.event_words[out + 4] = quantity
-    name = m.command_words[given + 4]
-    m.event_words[out + 5] = name
-    m.order_words[own + 3] = name
-    m.event_words[out + 6] = (m.command_words[given + 5] >> 32) & LOW | (
-        m.command_words[given + 6] << 32
-    )
+def held_for(instrument, price, quantity, fraction):
+    """Money that a buy of so much holds: `risk.reserve` of a quantity that is not 0."""
+    worth = price * quantity * i64(instrument["tick_fen"])
+    return worth + whole_fen(worth * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
 
 
 @inline
-def pay(m, slot, account_id, instrument_id, side, price, quantity):
-    """Reserve what the order needs. Returns False, and changes nothing, if a limit forbids it."""
+def afford(m, account_id, instrument_id, side, price, quantity):
+    """What the order needs of its account's free money; -1 if a limit forbids the order."""
     account, instrument = m.accounts[account_id], m.instruments[instrument_id]
     worth = price * quantity * i64(instrument["tick_fen"])
     if (
@@ -151,9 +157,7 @@ def pay(m, slot, account_id, instrument_id, side, price, quantity):
         or quantity > i64(instrument["quantity_max"])
         or worth > account["notional_cap"]
     ):
-        return False
-    held = worth + whole_fen(worth * i64(instrument["dearer_rate"]) + (RATE_UNIT - 1))
-    m.order_words[slot * WORDS] = held & (side - 1)
+        return i64(-1)
     position_id = position_at(m, instrument_id, account_id)
     position = m.positions[position_id]
     opened = i64(m.position_words[position_id * 4 + 2 + side])
@@ -162,25 +166,77 @@ def pay(m, slot, account_id, instrument_id, side, price, quantity):
     cap = i64(account["position_cap"])
     cap = either(side, cap, min(cap, i64(position["registered"])))
     deposit = deposit_for(instrument, worst) - deposit_for(instrument, worst - quantity)
-    needs = either(side, held, deposit)
-    free = account["free"] - needs
-    if worst > cap or free < 0:
-        return False
-    m.position_words[position_id * 4 + 2 + side] = opened + quantity
-    account["free"] = free
-    m.account_words[account_id * 16 + 1 + side] += needs
-    return True
+    needs = either(side, held_for(instrument, price, quantity, 0), deposit)
+    if worst > cap or needs > account["free"]:
+        return i64(-1)
+    return needs
 
 
 @inline
-def accept_draft(m, slot, owner, price_leaves):
-    """The order is live and its event counts."""
+def due_for(m, account_id, instrument_id, side, price, quantity, fraction):
+    """What is left of an order that has traded needs: it is less than what the whole did."""
+    instrument = m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    uncovered = i64(position["open_sell"]) - i64(position["net"])
+    deposit = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
+    return either(side, held_for(instrument, price, quantity, fraction), deposit)
+
+
+@inline
+def write_accepted(m, at, side, price, size):
+    """Number the order as accepted, and append its event."""
     state = m.state[0]
-    own = slot * WORDS
-    state["free_slot"] = i64(m.links[slot]["next"])
-    state["accepted"] += 1
+    given, out = at * WORDS, state["events"] * WORDS
     state["events"] += 1
-    m.order_words[own + 1] = price_leaves
+    state["accepted"] += 1
+    quantity, display = size & LOW, size >> 32
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = (display if display != 0 else quantity) << 32
+    m.event_words[out + 3] = price | quantity << 32
+    m.event_words[out + 4] = quantity
+    m.event_words[out + 5] = m.command_words[given + 4]
+    m.event_words[out + 6] = owner_of(m, at)
+    m.event_words[out + 7] = ACCEPTED | side << SIDE_AT
+
+
+@inline
+def write_remainder(m, at, side, price, leaves, filled):
+    """Append the CANCELLED event of what an IOC could not trade."""
+    state = m.state[0]
+    given, out = at * WORDS, state["events"] * WORDS
+    state["events"] += 1
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = 0
+    m.event_words[out + 3] = price | leaves << 32
+    m.event_words[out + 4] = filled << 32
+    m.event_words[out + 5] = m.command_words[given + 4]
+    m.event_words[out + 6] = owner_of(m, at)
+    m.event_words[out + 7] = CANCELLED | side << SIDE_AT | REMAINDER << REASON_AT
+
+
+@inline
+def establish(m, at, slot, codes, leaves, filled, fraction, needs):
+    """The order lives on: its record, and what it reserves of its account and position."""
+    state = m.state[0]
+    given, own = at * WORDS, slot * WORDS
+    state["free_slot"] = i64(m.links[slot]["next"])
+    side = (codes >> SIDE_AT) & 1
+    display = m.command_words[given + 3] >> 32
+    shown = min(display, leaves) if display != 0 else leaves
+    mode = (codes >> STP_AT) & 7 | (codes >> FLAGS_AT - POST_BIT) & 1 << POST_BIT
+    owner = owner_of(m, at)
+    m.order_words[own] = needs & (side - 1)
+    m.order_words[own + 1] = m.command_words[given + 2] | leaves << 32
+    m.order_words[own + 2] = shown | display << 32
+    m.order_words[own + 3] = m.command_words[given + 4]
     m.order_words[own + 4] = owner
-    m.order_words[own + 5] = state["accepted"]
+    m.order_words[own + 5] = state["accepted"] | filled << 32
     m.order_words[own + 6] = 0
+    m.order_words[own + 7] = fraction | (codes & KEPT_MASK) << 24 | mode << MODE_AT
+    account_id = owner & LOW
+    position_id = position_at(m, owner >> 32, account_id)
+    m.position_words[position_id * 4 + 2 + side] = (
+        i64(m.position_words[position_id * 4 + 2 + side]) + leaves
+    )
+    m.accounts[account_id]["free"] -= needs
+    m.account_words[account_id * 16 + 1 + side] += needs

@@ -1,102 +1,185 @@
-"""The express lane's trades: an incoming order against the other side, best price first."""
+"""The express lane's trades: an incoming order against the other side, best price first.
+
+What the incoming order trades is kept in registers and booked once, when it is done; each resting
+order is booked as it is met. Both are sums, so that the order of booking does not show.
+"""
 
 import numpy as np
 
 from matching.codes import FILLED, REFRESHED, TAKER
 from matching.compile import inline
-from matching.incoming import ROOM, finish, same_owner
+from matching.incoming import ROOM, finish
 from matching.ladder import first, level_at, requeue, top, unlink, vanish
-from matching.layout import BUY_STOPS, SELL_STOPS, STP_MASK
+from matching.layout import BUY_STOPS, SELL_STOPS
+from matching.records import RATE_UNIT
 from matching.report import report
-from matching.risk import settle
-from matching.words import EVENT_FLAGS_AT, LOW, SIDE_AT, WORDS, copy_stamp, either
+from matching.risk import deposit_for, position_at, whole_fen
+from matching.words import (
+    EVENT_FLAGS_AT,
+    LOW,
+    SIDE_AT,
+    STP_AT,
+    WORDS,
+    copy_stamp,
+    either,
+    owner_of,
+)
 
 i64 = np.int64
 
 
 @inline
-def trade_plainly(m, at, slot, limit):
-    """Trade an incoming order where nothing special is in the way. Returns False where something
-    is: prevention, a collar, a stop that the next trade triggers, or no room for its events. What
-    has been traded until then stays.
+def take(m, at, side, leaves, limit):
+    """Trade an incoming order, which stands in no table yet, and book what it traded.
+
+    Returns what it leaves, what was filled, the fraction of its fee, and whether it ended before
+    something special: prevention, a collar, a stop that the next trade triggers, or no room for
+    its events.
     """
     state = m.state[0]
-    order = m.orders[slot]
-    instrument_id, side = i64(order["instrument"]), i64(order["side"])
+    owner = owner_of(m, at)
+    account_id, instrument_id = owner & LOW, owner >> 32
     instrument = m.instruments[instrument_id]
     low, high = i64(instrument["low"]), i64(instrument["high"])
+    tick_fen = i64(instrument["tick_fen"])
+    rate, maker_rate = i64(instrument["taker_rate"]), i64(instrument["maker_rate"])
     traded = i64(instrument["last"])
     state["base_price"] = traded if traded > 0 else i64(instrument["reference"])
-    if i64(instrument["collar"]) != 0:
-        return False
     # The prices that trigger the nearest stops; beyond the band where there are none.
     buy_stop = high + 1 - top(m, instrument_id, BUY_STOPS)
     sell_stop = low - 1 + top(m, instrument_id, SELL_STOPS)
-    guarded = i64(order["mode"]) & STP_MASK != 0
-    last = i64(len(m.events)) - ROOM
-    while i64(order["leaves"]) != 0:
-        best = top(m, instrument_id, 1 - side)
-        if best < limit:
-            display, leaves = i64(order["display"]), i64(order["leaves"])
-            order["shown"] = min(display, leaves) if display != 0 else leaves
-            break
+    guarded = (m.command_words[at * WORDS + 7] >> STP_AT) & 7 != 0
+    room = i64(len(m.events)) - ROOM
+    filled, fraction, worth_sum, fee_sum = i64(0), i64(0), i64(0), i64(0)
+    best = top(m, instrument_id, 1 - side)
+    special = i64(instrument["collar"]) != 0
+    while not special and best >= limit and leaves != 0:
         level = level_at(instrument, 1 - side, best)
         maker_slot = first(m, level)
+        maker = m.orders[maker_slot]
         price = either(side, high - best, low + best - 2) + 1
         if (
-            (guarded and same_owner(m, order, m.orders[maker_slot]))
+            (guarded and is_own(m, account_id, maker))
             or not sell_stop < price < buy_stop
-            or state["events"] > last
+            or state["events"] > room
         ):
-            return False
-        fill(m, at, slot, maker_slot, price)
-        maker = m.orders[maker_slot]
-        if i64(maker["leaves"]) == 0:
+            special = True
+            break
+        quantity = min(leaves, i64(maker["shown"]))
+        worth = price * quantity * tick_fen
+        exact = fraction + worth * rate
+        fee = whole_fen(exact)
+        fraction = exact - fee * RATE_UNIT
+        worth_sum += worth
+        fee_sum += fee
+        leaves -= quantity
+        filled += quantity
+        state["trades"] += 1
+        maker_leaves = fill_maker(m, at, maker_slot, 1 - side, price, quantity, worth, maker_rate)
+        write_taken(m, at, side, fee, price, quantity, leaves, filled)
+        instrument["last"] = price
+        if maker_leaves == 0:
             if unlink(m, maker_slot):
                 vanish(m, instrument_id, 1 - side, best)
             finish(m, maker_slot)
         elif i64(maker["shown"]) == 0:
-            shown = min(i64(maker["display"]), i64(maker["leaves"]))
+            shown = min(i64(maker["display"]), maker_leaves)
             maker["shown"] = shown
             requeue(m, maker_slot, level)
             report(m, m.commands[at], maker, REFRESHED, 0, 0, 0, shown, price, shown)
-    return True
+        best = top(m, instrument_id, 1 - side)
+    book(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
+    return leaves, filled, fraction, special
 
 
 @inline
-def fill(m, at, slot, maker_slot, price):
-    """One trade, of as much as both show, and its two events."""
-    state = m.state[0]
-    order, maker = m.orders[slot], m.orders[maker_slot]
-    side = i64(order["side"])
-    instrument = m.instruments[i64(order["instrument"])]
-    quantity = min(i64(order["leaves"]), i64(maker["shown"]))
-    maker_rate, taker_rate = i64(instrument["maker_rate"]), i64(instrument["taker_rate"])
-    buy_fee, sell_fee = settle(
-        m, instrument,
-        m.orders[either(side, slot, maker_slot)], m.orders[either(side, maker_slot, slot)],
-        price, quantity,
-        either(side, taker_rate, maker_rate), either(side, maker_rate, taker_rate),
-    )  # fmt: skip
-    maker["shown"] = i64(maker["shown"]) - quantity
-    instrument["last"] = price
-    state["trades"] += 1
-    maker_fee, taker_fee = either(side, sell_fee, buy_fee), either(side, buy_fee, sell_fee)
-    write_filled(m, at, maker_slot, maker_fee, price, quantity, 0)
-    write_filled(m, at, slot, taker_fee, price, quantity, TAKER)
+def is_own(m, account_id, order):
+    """Whether an order belongs to the account's related-party group."""
+    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
 
 
 @inline
-def write_filled(m, at, slot, fee, price, quantity, flags):
-    """Append a FILLED event of the trade that was counted last."""
+def book(m, account_id, instrument_id, side, quantity, worth, fee):
+    """Book what an order that reserved nothing has bought or sold.
+
+    A buyer pays, a seller earns; what the position's deposit is short of, or too much, moves.
+    """
+    account, instrument = m.accounts[account_id], m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    net = i64(position["net"])
+    uncovered = i64(position["open_sell"]) - net
+    bought = (quantity ^ -side) + side
+    moved = deposit_for(instrument, uncovered - bought) - deposit_for(instrument, uncovered)
+    paid = (worth + fee) & (side - 1)
+    position["net"] = net + bought
+    account["deposit"] += moved
+    account["free"] -= moved + paid
+    account["paid"] += paid
+    account["earned"] += (worth - fee) & -side
+
+
+@inline
+def fill_maker(m, at, slot, side, price, quantity, worth, rate):
+    """Book a trade of a resting order and append its event. Returns what it leaves."""
     state = m.state[0]
-    out, own = state["events"] * WORDS, slot * WORDS
+    own, out = slot * WORDS, state["events"] * WORDS
     state["events"] += 1
     order = m.orders[slot]
+    owner = m.order_words[own + 4]
+    account_id, instrument_id = owner & LOW, owner >> 32
+    account, instrument = m.accounts[account_id], m.instruments[instrument_id]
+    exact = i64(order["fee_fraction"]) + worth * rate
+    fee = whole_fen(exact)
+    fraction = exact - fee * RATE_UNIT
+    leaves, filled = i64(order["leaves"]) - quantity, i64(order["cumulative"]) + quantity
+    left = price * leaves * i64(instrument["tick_fen"])
+    held = left + whole_fen(left * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
+    held = held & (side - 1) if leaves != 0 else i64(0)
+    order["fee_fraction"] = fraction
+    order["leaves"] = leaves
+    order["cumulative"] = filled
+    order["shown"] -= quantity
+    freed = order["held"] - held
+    order["held"] = held
     copy_stamp(m, at, out)
     m.event_words[out + 2] = state["trades"] & LOW | fee << 32
     m.event_words[out + 3] = price | quantity << 32
-    m.event_words[out + 4] = i64(order["leaves"]) | i64(order["cumulative"]) << 32
+    m.event_words[out + 4] = leaves | filled << 32
     m.event_words[out + 5] = m.order_words[own + 3]
-    m.event_words[out + 6] = m.order_words[own + 4]
-    m.event_words[out + 7] = FILLED | i64(order["side"]) << SIDE_AT | flags << EVENT_FLAGS_AT
+    m.event_words[out + 6] = owner
+    m.event_words[out + 7] = FILLED | side << SIDE_AT
+    position_id = position_at(m, instrument_id, account_id)
+    position = m.positions[position_id]
+    net = i64(position["net"])
+    uncovered = i64(position["open_sell"]) - net
+    bought = (quantity ^ -side) + side
+    m.position_words[position_id * 4 + 2 + side] = (
+        i64(m.position_words[position_id * 4 + 2 + side]) - quantity
+    )
+    position["net"] = net + bought
+    # What a resting sell took into account is sold already.
+    moved = deposit_for(instrument, uncovered - (quantity & (side - 1))) - deposit_for(
+        instrument, uncovered
+    )
+    paid = (worth + fee) & (side - 1)
+    account["reserved"] -= freed
+    account["deposit"] += moved
+    account["free"] += freed - moved - paid
+    account["paid"] += paid
+    account["earned"] += (worth - fee) & -side
+    return leaves
+
+
+@inline
+def write_taken(m, at, side, fee, price, quantity, leaves, filled):
+    """Append the incoming order's event of the trade that was counted last."""
+    state = m.state[0]
+    out = state["events"] * WORDS
+    state["events"] += 1
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = state["trades"] & LOW | fee << 32
+    m.event_words[out + 3] = price | quantity << 32
+    m.event_words[out + 4] = leaves | filled << 32
+    m.event_words[out + 5] = m.command_words[at * WORDS + 4]
+    m.event_words[out + 6] = owner_of(m, at)
+    m.event_words[out + 7] = FILLED | side << SIDE_AT | TAKER << EVENT_FLAGS_AT

@@ -145,6 +145,20 @@ TIMER = np.dtype(
     ]
 )
 
+FORESEEN = np.dtype(
+    [
+        ("place", "<u4"),  # in the identity table
+        ("slot", "<u4"),  # of the order that the command aims at
+        ("level", "<u4"),  # that a new order joins
+        ("top", "<u4"),  # where the other side's best level stands
+        ("limit", "<u4"),  # that it has to reach
+        ("across", "<u4"),  # where the other side's levels begin
+        ("met", "<u4"),  # the level that a new order meets
+        ("spare", "<u4"),
+    ]
+)
+"""What look-ahead has found out about a command; 0: nothing."""
+
 STATE = np.dtype(
     [
         ("now_ns", "<i8"),
@@ -222,7 +236,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
     "slots": U4,  # of the list under way
-    "foreseen": U4,  # of the next commands: places in the identity table
+    "foreseen": FORESEEN,  # of the next commands
     "commands": COMMAND,
     "events": EVENT,
 }

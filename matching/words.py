@@ -61,3 +61,10 @@ def copy_stamp(m, at, out):
     """An event's first words are its command's: sequence and time."""
     m.event_words[out] = m.command_words[at * WORDS]
     m.event_words[out + 1] = m.command_words[at * WORDS + 1]
+
+
+@inline
+def owner_of(m, at):
+    """A command's account and instrument as one word, as orders and events have them."""
+    given = at * WORDS
+    return (m.command_words[given + 5] >> 32) & LOW | m.command_words[given + 6] << 32

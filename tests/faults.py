@@ -63,20 +63,20 @@ KERNEL = (
     ),
     Fault(
         "express_new.py",
-        "    if worst > cap or free < 0:\n",
+        '    if worst > cap or needs > account["free"]:\n',
         "    if worst > cap:\n",
         "the express lane spends what an account has not",
     ),
     Fault(
         "express_new.py",
-        "    if worst > cap or free < 0:\n",
-        "    if free < 0:\n",
+        '    if worst > cap or needs > account["free"]:\n',
+        '    if needs > account["free"]:\n',
         "the express lane sells what an account has not",
     ),
     Fault(
         "express_new.py",
-        "(meets and post_only != 0) or ",
-        "",
+        "LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)",
+        "meet(m, at, limit)",
         "the express lane lets a post-only order trade",
     ),
     Fault(
@@ -117,8 +117,8 @@ KERNEL = (
     ),
     Fault(
         "express_cancel.py",
-        '    freed = either(side, order["held"], deposit)',
-        '    freed = either(side, order["held"], 0)',
+        '    freed = order["held"] + (deposit & -side)',
+        '    freed = order["held"]',
         "skipped release: an express cancel keeps the deposit",
     ),
     Fault(
@@ -141,7 +141,7 @@ KERNEL = (
     ),
     Fault(
         "express_trade.py",
-        "(guarded and same_owner(m, order, m.orders[maker_slot]))\n            or ",
+        "(guarded and is_own(m, account_id, maker))\n            or ",
         "",
         "the express lane trades with the own group",
     ),
@@ -152,22 +152,55 @@ KERNEL = (
         "an iceberg's next slice keeps its place in the express lane",
     ),
     Fault(
-        "express_trade.py",
-        '            order["shown"] = min(display, leaves) if display != 0 else leaves\n',
-        "",
+        "express_new.py",
+        "    shown = min(display, leaves) if display != 0 else leaves\n",
+        "    shown = display if display != 0 else leaves\n",
         "what is left of an express order shows what it was",
     ),
     Fault(
         "express_trade.py",
-        '    if i64(instrument["collar"]) != 0:\n        return False\n',
-        "",
+        '    special = i64(instrument["collar"]) != 0\n',
+        "    special = False\n",
         "the express lane trades through a collar",
     ),
     Fault(
         "express_trade.py",
-        "either(side, taker_rate, maker_rate), either(side, maker_rate, taker_rate)",
-        "either(side, maker_rate, taker_rate), either(side, taker_rate, maker_rate)",
+        "price, quantity, worth, maker_rate)",
+        "price, quantity, worth, rate)",
         "the maker pays the taker's fee",
+    ),
+    Fault(
+        "express_trade.py",
+        "    held = held & (side - 1) if leaves != 0 else i64(0)\n",
+        "    held = held & (side - 1)\n",
+        "skipped release: a filled buy keeps the fraction of a fen",
+    ),
+    Fault(
+        "express_trade.py",
+        "uncovered - (quantity & (side - 1))",
+        "uncovered",
+        "skipped release: what a resting buy brings in frees no deposit",
+    ),
+    Fault(
+        "express_trade.py",
+        '    account["free"] -= moved + paid\n',
+        '    account["free"] -= paid\n',
+        "an incoming sale asks for no deposit",
+    ),
+    Fault(
+        "express_new.py",
+        "    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)\n",
+        '    early = state["free_slot"]\n'
+        "    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)\n"
+        "    if leaves != 0:\n"
+        '        state["free_slot"] = early\n',
+        "an incoming order takes a slot that its own trades have given back",
+    ),
+    Fault(
+        "express_cancel.py",
+        "        or m.order_words[slot * WORDS + 3] != named\n",
+        "",
+        "a cancel believes a stale place and ends another's order",
     ),
     Fault(
         "incoming.py",

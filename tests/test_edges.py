@@ -293,3 +293,36 @@ def test_a_mass_cancel_longer_than_the_event_buffer_is_one_answer():
     rows = [order(ref, BUY, 50) for ref in range(1, 61)]
     found = answers(*rows, mass_cancel(MassCancelScope.SESSION))[-1]
     assert found.kinds == ["CANCELLED"] * 60 + ["MASS_CANCELLED"]
+
+
+def test_a_cancel_that_was_looked_ahead_to_never_ends_what_took_its_place():
+    """The page of refs goes to another session between the look and the cancel."""
+    nothing = [target(CANCEL, 99) for _ in range(40)]
+    again = order(1, SELL, 120, 1, session=STRANGER, account=3)
+    found = answers(
+        order(1, BUY, 90), *nothing, target(CANCEL, 1), again, target(CANCEL, 1), *nothing
+    )
+    assert [answer.reason for answer in found[41:44]] == ["REQUESTED", "NONE", "UNKNOWN_ORDER"]
+
+
+def used_slots():
+    """Orders that come and go: the express lane takes only slots that were used before."""
+    refs = range(50, 53)
+    return [*(order(ref, BUY, 50) for ref in refs), *(target(CANCEL, ref) for ref in refs)]
+
+
+def test_an_order_that_trades_away_its_session_s_last_other_order_keeps_its_name():
+    rows = [order(1, SELL, 100, 1), *used_slots(), order(2, BUY, 100, 3), target(CANCEL, 2)]
+    assert answers(*rows)[-1].kinds == ["CANCELLED"]
+
+
+def test_what_an_incoming_iceberg_leaves_shows_no_more_than_there_is():
+    rows = [
+        order(1, SELL, 100, 6, session=STRANGER, account=3),
+        order(4, BUY, 50),
+        *used_slots(),
+        order(2, BUY, 100, 8, display=5),
+        order(3, SELL, 100, 4, session=STRANGER, account=3),
+    ]
+    fills = answers(*rows)[-1].events
+    assert fills["quantity"][fills["kind"] == 2].tolist() == [2, 2]
