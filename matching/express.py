@@ -39,7 +39,7 @@ def express(m, count):
         if codes & ENTRY_MASK == ENTRY:
             became = enter_limit(m, at, codes)
         elif codes & ENDING_MASK == ENDING:
-            became = cancel_resting(m, at, count)
+            became = cancel_resting(m, at)
         else:
             break
         if became != DONE:

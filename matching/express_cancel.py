@@ -26,7 +26,7 @@ i64 = np.int64
 
 
 @inline
-def cancel_resting(m, at, count):
+def cancel_resting(m, at):
     """CANCEL of an order that rests. Returns LEFT or DONE.
 
     The name that the order itself bears is what counts: it proves that the place is right, and
@@ -34,7 +34,7 @@ def cancel_resting(m, at, count):
     """
     c = m.commands[at]
     state = m.state[0]
-    place = place_of_target(m, at, count)
+    place = place_of_target(m, at)
     slot = i64(m.pages[place])
     named = i64(c["session"]) | i64(c["target_ref"]) << 32
     if (

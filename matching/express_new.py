@@ -123,8 +123,9 @@ def meet(m, at, limit):
         return RUNS
     instrument = m.instruments[instrument_id]
     index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
-    if append(m, slot, level_at(instrument, side, index)):
-        appear(m, instrument_id, side, index)
+    # It is alone there: who stood at its price would have traded with what it met.
+    append(m, slot, level_at(instrument, side, index))
+    appear(m, instrument_id, side, index)
     return DONE
 
 

@@ -322,12 +322,6 @@ def drop(m, command, slot, reason):
 
 
 @kernel
-def drop_order(m, command, slot, reason):
-    """`drop`, compiled once for all callers that are in no hurry."""
-    drop(m, command, slot, reason)
-
-
-@kernel
 def interrupt(m, command, instrument_id):
     """The collar was reached: an auction for the stated seconds."""
     state = m.state[0]

@@ -25,14 +25,16 @@ LEAST = 32
 """Batches below this size are not looked into."""
 CACHED = 1 << 14
 """With fewer orders than this, what else they touch is in the cache anyway."""
+BLIND = 1 << 40
+"""The command to look ahead at where nothing is looked into: none is as far."""
 NEVER_REACHED = 0x7FFF_FFFF
 """The limit of what is no new order: no book's best is as high."""
 
 
 @inline
-def place_of_target(m, k, count):
+def place_of_target(m, k):
     """Where the identity table has, or had a moment ago, the order that a command aims at."""
-    if count >= LEAST:
+    if m.state[0]["foreseen"] != BLIND:
         return i64(m.foreseen[k & RING - 1]["place"])
     c = m.commands[k]
     session = within(i64(c["session"]), i64(len(m.sessions)))
@@ -45,7 +47,7 @@ def look_ahead(m, at, count):
     """Fetch for the commands from this one on, STEP commands a step; at a batch's first command the
     steps are made up for. Returns the command at which to call again."""
     if count < LEAST:
-        return i64(count)
+        return i64(BLIND)
     first = at == 0
     if m.state[0]["slots_used"] < CACHED:
         for k in range(at if first else at + STEP, min(at + 2 * STEP, count)):

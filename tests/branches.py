@@ -10,9 +10,11 @@ import subprocess
 import sys
 
 TESTS = (
+    "test_allocation",
     "test_blocks",
     "test_blocks_exhaustive",
     "test_busting",
+    "test_carrying",
     "test_cases",
     "test_compile",
     "test_edges",

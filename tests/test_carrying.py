@@ -62,3 +62,9 @@ def test_buying_back_frees_the_deposit_of_a_carried_sale():
 )
 def test_a_position_that_cannot_be_is_refused(row, reason):
     assert answers(row, setup=SETUP)[0].reason == reason.name
+
+
+def test_a_carried_sale_asks_for_its_deposit():
+    poor = venue(CommandKind.WITHDRAW, account=2, amount_fen=10**12 - 44)
+    found = answers(poor, carry(), carry(lots=4), setup=SETUP)
+    assert [answer.reason for answer in found] == ["NONE", "DEPOSIT", "NONE"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from matching.compile import inline
 from matching.ladder import first, following, index_at, is_order, level_at, price_at, top
+from matching.lookahead import BLIND
 from matching.machine import run
 from matching.memory import machine_at
 from matching.opening import open_memory
@@ -36,7 +37,7 @@ def run_seeing(header, count):
 
 def run_blind(header, count):
     """Run commands, none of which is looked at before its turn."""
-    return begin(machine_at(header), count, count)
+    return begin(machine_at(header), count, i64(BLIND))
 
 
 def resume(header, count):
