@@ -5,8 +5,9 @@ import numpy as np
 from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
 from matching.compile import inline, kernel
 from matching.express_trade import take
-from matching.identity import entry_at, name, place_at
+from matching.identity import allot_page, entry_at, has_page, name, place_at
 from matching.ladder import appear, append, level_at, top
+from matching.orders import has_slot, take_slot
 from matching.records import RATE_UNIT
 from matching.risk import deposit_for, position_at, whole_fen
 from matching.words import (
@@ -43,11 +44,10 @@ def enter_limit(m, at, codes):
     state = m.state[0]
     price, size = m.command_words[given + 2], m.command_words[given + 3]
     instrument_id = m.command_words[given + 6]
-    slot = state["free_slot"]
     if (
         price >> 31 != 0  # a price below 0 or a stop price
         or not below(instrument_id, len(m.instruments))  # or there is an expiry
-        or slot == 0
+        or not has_slot(m)
         or not is_taken(codes, size & LOW, size >> 32)
     ):
         return LEFT
@@ -60,7 +60,8 @@ def enter_limit(m, at, codes):
         or account_id >= len(m.accounts)
     ):
         return LEFT
-    page = i64(m.directory[entry_at(m, session_id, user_ref)])
+    entry = entry_at(m, session_id, user_ref)
+    page = i64(m.directory[entry])
     place = place_at(page, user_ref)
     instrument = m.instruments[instrument_id]
     trader = i64(m.accounts[account_id]["trader"])
@@ -69,8 +70,8 @@ def enter_limit(m, at, codes):
     if (
         trader == 0
         or i64(m.sessions[session_id]["firm"]) != trader
-        or page == 0
-        or i64(m.pages[place]) != 0
+        or (page == 0 and not has_page(m))
+        or i64(m.pages[place]) != 0  # a page that is not there has only zeros
         or i64(instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
@@ -86,6 +87,10 @@ def enter_limit(m, at, codes):
     if meets or (codes >> TIF_AT) & 7 == IOC:
         return LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)
     write_accepted(m, at, side, price, size)
+    slot = take_slot(m)
+    if page == 0:
+        page = allot_page(m, entry)
+        place = place_at(page, user_ref)
     m.pages[place] = slot
     m.page_live[page] += 1
     establish(m, at, slot, codes, leaves, 0, 0, needs)
@@ -114,7 +119,7 @@ def meet(m, at, limit):
         write_remainder(m, at, side, price, leaves, filled)
         return DONE
     needs = due_for(m, account_id, instrument_id, side, price, leaves, fraction)
-    slot, c = state["free_slot"], m.commands[at]
+    slot, c = take_slot(m), m.commands[at]
     name(m, i64(c["session"]), i64(c["user_ref"]), slot)
     establish(m, at, slot, codes, leaves, filled, fraction, needs)
     if special:
@@ -220,7 +225,6 @@ def establish(m, at, slot, codes, leaves, filled, fraction, needs):
     """The order lives on: its record, and what it reserves of its account and position."""
     state = m.state[0]
     given, own = at * WORDS, slot * WORDS
-    state["free_slot"] = i64(m.links[slot]["next"])
     side = (codes >> SIDE_AT) & 1
     display = m.command_words[given + 3] >> 32
     shown = min(display, leaves) if display != 0 else leaves

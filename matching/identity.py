@@ -31,31 +31,40 @@ def find(m, session, user_ref):
 
 
 @inline
+def has_page(m):
+    """Whether `allot_page` can succeed."""
+    state = m.state[0]
+    return state["free_page"] != 0 or state["pages_used"] + 1 < len(m.page_live)
+
+
+@inline
 def has_room(m, session, user_ref):
     """Whether `name` can succeed."""
+    return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
+
+
+@kernel
+def allot_page(m, entry):
+    """Enter a page of the pool into the directory; returns it."""
     state = m.state[0]
-    return (
-        i64(m.directory[entry_at(m, session, user_ref)]) != 0
-        or state["free_page"] != 0
-        or state["pages_used"] + 1 < len(m.page_live)
-    )
+    page = state["free_page"]
+    if page != 0:
+        state["free_page"] = i64(m.page_live[page])
+        m.page_live[page] = 0
+    else:
+        state["pages_used"] += 1
+        page = state["pages_used"]
+    m.directory[entry] = page
+    return page
 
 
 @inline
 def name(m, session, user_ref, slot):
     """Enter a live order."""
-    state = m.state[0]
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     if page == 0:
-        page = state["free_page"]
-        if page != 0:
-            state["free_page"] = i64(m.page_live[page])
-            m.page_live[page] = 0
-        else:
-            state["pages_used"] += 1
-            page = state["pages_used"]
-        m.directory[entry] = page
+        page = allot_page(m, entry)
     m.page_live[page] += 1
     m.pages[place_at(page, user_ref)] = slot
 

@@ -38,6 +38,13 @@ ENDED, QUIET, RUNS, TRIGGERS = 0, 1, 2, 3
 
 
 @inline
+def has_slot(m):
+    """Whether `take_slot` finds one."""
+    state = m.state[0]
+    return state["free_slot"] != 0 or state["slots_used"] + 1 < len(m.orders)
+
+
+@inline
 def take_slot(m):
     """A free order slot, the one used last; 0 if there is none."""
     state = m.state[0]
