@@ -70,8 +70,8 @@ def enter_limit(m, at, codes):
     if (
         trader == 0
         or i64(m.sessions[session_id]["firm"]) != trader
-        or (page == 0 and not has_page(m))
-        or i64(m.pages[place]) != 0  # a page that is not there has only zeros
+        or (page == 0 and not has_page(m))  # the page of none has only zeros
+        or i64(m.pages[place]) != 0
         or i64(instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):

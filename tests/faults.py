@@ -197,6 +197,18 @@ KERNEL = (
         "an incoming order takes a slot that its own trades have given back",
     ),
     Fault(
+        "express_new.py",
+        "        or not has_slot(m)\n",
+        "",
+        "the express lane takes orders that there is no slot for",
+    ),
+    Fault(
+        "express_new.py",
+        "        or (page == 0 and not has_page(m))",
+        "",
+        "the express lane takes names that there is no page for",
+    ),
+    Fault(
         "express_cancel.py",
         "        or m.order_words[slot * WORDS + 3] != named\n",
         "",
