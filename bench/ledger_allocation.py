@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from ledger.allocation import WANT, allocate, no_funders
+from ledger.allocation import GRANT, WANT, Caps, allocate, no_funders
 
 FIRMS, POOLS = 1_000, 3
 
@@ -54,25 +54,33 @@ def draw_wants(count: int, seed: int = 1) -> Any:
     dice = np.random.default_rng(seed)
     wants = np.zeros(count, dtype=WANT)
     wants["want_fen"] = dice.integers(1, 1_000_000, count)
-    wants["agreement_cap_fen"] = 900_000
     firm = dice.integers(0, FIRMS, count)
     wants["pool_slot"] = dice.integers(0, POOLS, count)
     wants["firm_slot"] = firm * POOLS + wants["pool_slot"]
-    wants["firm_cap_fen"] = count // FIRMS // POOLS * 400_000
-    wants["pool_cap_fen"] = count // POOLS * 300_000
+    wants["rule"] = wants["pool_slot"]
     return wants
+
+
+def caps_of(count: int) -> Caps:
+    """The three caps of each pool's programme."""
+    fen = (900_000, count // FIRMS // POOLS * 400_000, count // POOLS * 300_000)
+    return Caps(*(np.full(POOLS, each) for each in fen))
 
 
 def measure_allocation(count: int) -> dict[str, Any]:
     """Seconds of the pass, of its certificate, and of chained windows over the same wants."""
-    wants = draw_wants(count)
-    warm = wants[:10].copy()
-    allocate(warm, *_unused(), no_funders(POOLS))
+    wants, caps = draw_wants(count), caps_of(count)
+    allocate(wants[:10].copy(), caps, *_unused(), no_funders(POOLS))
     begin = time.perf_counter()
-    allocate(wants, *_unused(), no_funders(POOLS))
+    grants = allocate(wants, caps, *_unused(), no_funders(POOLS))
     pass_s = time.perf_counter() - begin
     with duckdb.connect(":memory:") as connection:
         columns = {name: np.ascontiguousarray(wants[name]) for name in WANT.names or ()}
+        columns |= {name: np.ascontiguousarray(grants[name]) for name in GRANT.names or ()}
+        columns |= {
+            f"{name.removesuffix('_fen')}_cap_fen": fen[wants["rule"]]
+            for name, fen in caps._asdict().items()
+        }
         connection.register("granted", {"k": np.arange(count), **columns})
         connection.execute("CREATE TABLE wants AS SELECT * FROM granted")
         begin = time.perf_counter()

@@ -19,18 +19,31 @@ UNLIMITED_FEN = 2**63 - 1
 WANT = np.dtype(
     [
         ("want_fen", "<i8"),
-        ("agreement_cap_fen", "<i8"),
-        ("firm_cap_fen", "<i8"),
-        ("pool_cap_fen", "<i8"),
-        ("firm_slot", "<i8"),  # index into firm_used_fen: (programme, firm, year)
-        ("pool_slot", "<i8"),  # index into pool_used_fen: (programme, version, year)
-        ("before_firm_fen", "<i8"),  # result: what the firm had before this want
-        ("before_pool_fen", "<i8"),  # result: what the pool had paid before it
-        ("funder_cap_fen", "<i8"),  # result: what the funders' ceilings leave for all of them
-        ("grant_fen", "<i8"),  # result
+        ("firm_slot", "<i4"),  # index into firm_used_fen: (programme, firm, year)
+        ("pool_slot", "<i4"),  # index into pool_used_fen: (programme, year)
+        ("rule", "<i4"),  # index into the caps: those of its programme's version
+        ("spare", "<i4"),
     ]
 )
-"""A claim on a programme, in the order of claims, and the answer to it."""
+"""A claim on a programme, in the order of claims. Small, because reading it is most of the work."""
+
+GRANT = np.dtype(
+    [
+        ("before_firm_fen", "<i8"),  # what the firm had before this want
+        ("before_pool_fen", "<i8"),  # what the pool had paid before it
+        ("funder_cap_fen", "<i8"),  # what the funders' ceilings leave for all of them
+        ("grant_fen", "<i8"),
+    ]
+)
+"""The answer to a want, and what it was decided by."""
+
+
+class Caps(NamedTuple):
+    """The caps of each rule; UNLIMITED_FEN where it has none."""
+
+    agreement_fen: NDArray[np.int64]
+    firm_fen: NDArray[np.int64]
+    pool_fen: NDArray[np.int64]
 
 
 class Funders(NamedTuple):
@@ -49,25 +62,26 @@ def no_funders(pool_slots: int) -> Funders:
 
 
 def allocate_plain(  # type: ignore[no-untyped-def]
-    wants, firm_used_fen, pool_used_fen, first, weight, cap_fen, used_fen
-) -> None:
-    """Decide all wants in order, writing the four result fields and the used amounts.
+    wants, grants, agreement_cap_fen, firm_cap_fen, pool_cap_fen, firm_used_fen, pool_used_fen,
+    first, weight, cap_fen, used_fen,
+) -> None:  # fmt: skip
+    """Decide all wants in order, writing the grants and the used amounts.
 
     grant = max(0, min(want, agreement cap, firm cap - used, pool cap - used, funders' ceilings));
     a funder with weight w of W and f left bounds the grant at floor(f * W / w). Amounts are not
     negative. The rule as Python; this very function runs compiled.
 
-    >>> wants = np.zeros(2, dtype=WANT)
-    >>> wants["want_fen"] = wants["firm_cap_fen"] = wants["agreement_cap_fen"] = 70
-    >>> wants["pool_cap_fen"] = 100
-    >>> wants["firm_slot"] = [0, 1]
-    >>> allocate_plain(wants, np.zeros(2, np.int64), np.zeros(1, np.int64), *no_funders(1))
-    >>> wants["grant_fen"].tolist()
+    >>> wants, grants = np.zeros(2, dtype=WANT), np.zeros(2, dtype=GRANT)
+    >>> wants["want_fen"], wants["firm_slot"] = 70, [0, 1]
+    >>> caps = Caps(np.array([70]), np.array([70]), np.array([100]))
+    >>> allocate_plain(
+    ...     wants, grants, *caps, np.zeros(2, np.int64), np.zeros(1, np.int64), *no_funders(1)
+    ... )
+    >>> grants["grant_fen"].tolist()
     [70, 30]
     """
     for k in range(len(wants)):
-        firm = wants[k]["firm_slot"]
-        pool = wants[k]["pool_slot"]
+        firm, pool, rule = wants[k]["firm_slot"], wants[k]["pool_slot"], wants[k]["rule"]
         before_firm = firm_used_fen[firm]
         before_pool = pool_used_fen[pool]
         left = np.int64(UNLIMITED_FEN)
@@ -77,13 +91,13 @@ def allocate_plain(  # type: ignore[no-untyped-def]
         for f in range(first[pool], first[pool + 1]):
             if cap_fen[f] < UNLIMITED_FEN:
                 left = min(left, max(0, cap_fen[f] - used_fen[f]) * whole // weight[f])
-        grant = min(wants[k]["want_fen"], wants[k]["agreement_cap_fen"])
-        grant = min(grant, wants[k]["firm_cap_fen"] - before_firm)
-        grant = max(0, min(grant, wants[k]["pool_cap_fen"] - before_pool, left))
-        wants[k]["before_firm_fen"] = before_firm
-        wants[k]["before_pool_fen"] = before_pool
-        wants[k]["funder_cap_fen"] = left
-        wants[k]["grant_fen"] = grant
+        grant = min(wants[k]["want_fen"], agreement_cap_fen[rule])
+        grant = min(grant, firm_cap_fen[rule] - before_firm)
+        grant = max(0, min(grant, pool_cap_fen[rule] - before_pool, left))
+        grants[k]["before_firm_fen"] = before_firm
+        grants[k]["before_pool_fen"] = before_pool
+        grants[k]["funder_cap_fen"] = left
+        grants[k]["grant_fen"] = grant
         firm_used_fen[firm] = before_firm + grant
         pool_used_fen[pool] = before_pool + grant
         spare = grant
@@ -119,9 +133,14 @@ def shares_of(amount_fen: NDArray[np.int64], weights: NDArray[np.int64]) -> NDAr
 
 def allocate(
     wants: NDArray[np.void],
+    caps: Caps,
     firm_used_fen: NDArray[np.int64],
     pool_used_fen: NDArray[np.int64],
     funders: Funders,
-) -> None:
-    """`allocate_plain`, compiled: some 10 ns a want. The first call loads or compiles it."""
-    compiled(allocate_plain)(wants, firm_used_fen, pool_used_fen, *funders)
+) -> NDArray[np.void]:
+    """The grants by `allocate_plain`, compiled: some 5 ns a want. The first call loads or
+    compiles it.
+    """
+    grants = np.empty(len(wants), dtype=GRANT)
+    compiled(allocate_plain)(wants, grants, *caps, firm_used_fen, pool_used_fen, *funders)
+    return grants

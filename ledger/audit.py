@@ -1,18 +1,18 @@
 """Audit: what must hold in any books, whatever the day was, asked of the books alone."""
 
 from ledger.batches import GENESIS, Head, chain_sha256, filled_tables, lines_sha256
-from ledger.books import Books
+from ledger.books import Books, missing_guards
 from ledger.queries import statements
 
 
 def audit(books: Books) -> list[str]:
     """All faults that the books show by themselves, in words; an empty list is good.
 
-    The chain of hashes, the trial balance, flat clearing, escrow equal to what positions are
-    worth, no negative cash, pools within their caps, funders paying what was granted, states of
-    vouchers, and the certificate of every voucher, position and price.
+    The triggers against changes, the chain of hashes, the trial balance, flat clearing, escrow
+    equal to what positions are worth, no negative cash, pools within their caps, funders paying
+    what was granted, states of vouchers, and the certificate of every voucher, position and price.
     """
-    faults = _chain(books)
+    faults = missing_guards(books) + _chain(books)
     for sql in statements("audit").values():
         faults += [text for (text,) in books.rows(sql)]
     return faults + certificate(books)

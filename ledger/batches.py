@@ -123,15 +123,6 @@ def begin_digest(table: str, columns: Columns) -> Future[str]:
     return _hashing.submit(_columns_digest, table, columns)
 
 
-def or_null(column: NDArray[Any], nothing: int = 0) -> NDArray[np.int64]:
-    """A nullable column as it is hashed, NULL where it is `nothing`.
-
-    >>> or_null(np.array([0, 7])).tolist()
-    [-9223372036854775808, 7]
-    """
-    return np.where(column == nothing, np.int64(NULL), column)
-
-
 def lines_sha256(
     books: Books, batch: int, known: Known | None = None, filled: set[str] | None = None
 ) -> str:
@@ -165,7 +156,7 @@ def chain_sha256(previous: str, head: Head, lines: str) -> str:
 
 def seal_batch(books: Books, batch: int, head: Head, known: Known | None = None) -> None:
     """Write the row of a batch whose lines are all there."""
-    lines = lines_sha256(books, batch, known)
+    lines = lines_sha256(books, batch, known, books.filled)
     before = books.rows("SELECT sha256 FROM batches ORDER BY id DESC LIMIT 1")
     previous = before[0][0] if before else GENESIS
     books.execute(
@@ -182,13 +173,14 @@ def seal_batch(books: Books, batch: int, head: Head, known: Known | None = None)
 
 
 def _columns_digest(table: str, columns: Columns) -> str:
-    """BLAKE2b of a table of numbers in the order of its key, column by column, little-endian.
+    """SHA-256 of a table of numbers in the order of its key, column by column, little-endian.
 
-    Each number is as wide as the schema has it. It is twice as fast as SHA-256.
+    Each number is as wide as the schema has it. Where the processor knows SHA, it is twice as fast
+    as BLAKE2b.
     """
     keys = [columns[name] for name in KEYS[table] if name != "batch"]
     order = slice(None) if _in_order(keys) else np.lexsort(keys[::-1])
-    digest = hashlib.blake2b(digest_size=32)
+    digest = hashlib.sha256()
     for name, kind in types_of(table).items():
         if name != "batch":
             digest.update(name.encode())
@@ -213,6 +205,8 @@ def _in_order(keys: list[NDArray[Any]]) -> bool:
         if (undecided & (key[1:] < key[:-1])).any():
             return False
         undecided &= key[1:] == key[:-1]
+        if not undecided.any():
+            break
     return True
 
 

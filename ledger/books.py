@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,57 +29,63 @@ from ledger.errors import (
 )
 from ledger.queries import parameters, script, statements
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of `sql/schema.sql`; books of another version are refused, never guessed at."""
 
-TABLES = tuple(re.findall(r"^CREATE TABLE (\w+)", script("schema"), re.MULTILINE))
+_CREATED = re.compile(r"^CREATE (TYPE|TABLE) (\w+) (?:AS ENUM )?\((.*?)^\);", re.M | re.S)
+_ENUMS: dict[str, tuple[str, ...]] = {}
+_SCHEMA: dict[str, dict[str, str]] = {}
+for _what, _name, _body in _CREATED.findall(script("schema")):  # quicker than asking a database
+    if _what == "TYPE":
+        _ENUMS[_name] = tuple(re.findall(r"'([^']+)'", _body))
+    else:
+        _SCHEMA[_name] = dict(re.findall(r"^    (\w+) (\w+(?:\[\])?)", _body, re.M))
+
+TABLES = tuple(_SCHEMA)
 """All tables of the books."""
 
 
-@cache
-def _schema() -> dict[str, dict[str, str]]:
-    """The kind of each column of each table: BIGINT, DATE, ENUM, ..."""
-    with duckdb.connect(":memory:") as connection:
-        connection.execute(script("schema"))
-        return {
-            table: {
-                name: str(kind).partition("(")[0]
-                for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()
-            }
-            for table in TABLES
-        }
-
-
-@cache
 def enum_values(name: str) -> tuple[str, ...]:
     """The words of an enumeration of the schema, in their order."""
-    with duckdb.connect(":memory:") as connection:
-        connection.execute(script("schema"))
-        ((values,),) = connection.execute(f"SELECT enum_range(NULL::{name})").fetchall()
-        return tuple(values)
+    return _ENUMS[name]
 
 
 def columns_of(table: str) -> tuple[str, ...]:
     """Names of a table's columns, in the order of the schema."""
-    return tuple(_schema()[table])
+    return tuple(_SCHEMA[table])
 
 
 def types_of(table: str) -> dict[str, str]:
     """The database's type of each column of a table, without its parameters."""
-    return _schema()[table]
+    return {name: "ENUM" if kind in _ENUMS else kind for name, kind in _SCHEMA[table].items()}
 
 
 Columns = Mapping[str, NDArray[Any]]
+
+_CORES = len(os.sched_getaffinity(0))  # DuckDB counts cores that we may not use
 
 _CONFIG: dict[str, Any] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "preserve_insertion_order": False,  # who needs an order asks for it; half the cost of a load
-    "threads": len(os.sched_getaffinity(0)),  # DuckDB counts cores that we may not use
+    "threads": _CORES,
 }
 
+_LOADERS = max(_CORES - 1, 1)
+"""Threads of the database while it loads: one core is for what is computed and hashed beside it."""
+
+_LOADING_MB = 512
+"""What the database may keep in memory of a large load."""
+
+_SETTINGS = {
+    "force_compression": "uncompressed",  # compressing takes a third of a settlement
+    "write_buffer_row_group_count": "1",  # write what is full, not all at the commit
+}
+"""Settings of writers, as far as the database has them."""
 
 _loading = ThreadPoolExecutor(1, "loading")
+
+_INSERTED = re.compile(r"INSERT INTO (\w+)")
 
 _WRONG_OPTIMIZERS = ("common_subplan",)
 """Of DuckDB 2.0.0: it takes the two halves of a UNION ALL over one view and filter for the same,
@@ -90,6 +95,9 @@ although they select other columns, and so gives wrong sums (test_ledger_books.p
 def _connect(path: str) -> duckdb.DuckDBPyConnection:
     """A connection with our settings."""
     connection = duckdb.connect(path, config=_CONFIG)
+    rows = connection.execute("SELECT name FROM duckdb_settings()").fetchall()
+    for name in _SETTINGS.keys() & {name for (name,) in rows}:
+        connection.execute(f"SET {name} = '{_SETTINGS[name]}'")
     known = {name for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
     if wrong := known.intersection(_WRONG_OPTIMIZERS):
         connection.execute(f"SET disabled_optimizers = '{','.join(sorted(wrong))}'")
@@ -102,10 +110,15 @@ class Books:
     All database errors come out as LedgerError with one line that names the file.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, path: str, read_only: bool, on_disk: bool
+    ) -> None:
         self.connection = connection
         self.path = path
         self.read_only = read_only
+        self._on_disk = on_disk  # what is written, at least
+        self.filled: set[str] = set()
+        """Tables that got rows since the last transaction began."""
         self._loads: list[Future[None]] = []
 
     def __enter__(self) -> Self:
@@ -169,6 +182,7 @@ class Books:
         Loads run one after another on a thread of their own; every other statement waits for them
         and raises their error. The arrays must not change until then.
         """
+        self.filled.update(_INSERTED.findall(sql))
         self._loads.append(_loading.submit(self._load_now, sql, dict(columns), values))
 
     def _load_now(
@@ -192,20 +206,30 @@ class Books:
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """All or nothing: commit at the end; roll back on any error, or where `keep` is false."""
-        self.execute("BEGIN")
+        self.execute(f"SET threads = {_LOADERS}")
         try:
-            yield
-        except BaseException:
-            self._abandon()
-            raise
-        if keep:
+            self.execute("BEGIN")
+            self.filled = set()
             try:
-                self.execute("COMMIT")
+                yield
+                if keep:
+                    self.execute("COMMIT")
             except BaseException:
                 self._abandon()
                 raise
-        else:
-            self._abandon()
+            if not keep:
+                self._abandon()
+        finally:
+            self.execute(f"SET threads = {_CORES}")
+            self.execute("RESET memory_limit")
+
+    def spare_memory(self) -> None:
+        """Have the database keep little of what it writes, until the transaction ends.
+
+        For large loads after which nothing large is read.
+        """
+        if self._on_disk:
+            self.execute(f"SET memory_limit = '{_LOADING_MB}MB'")
 
     def beside(self, name: str) -> "Books":
         """New books in memory, named `name`, on a second connection that sees these, too."""
@@ -215,7 +239,7 @@ class Books:
             connection.execute(f"ATTACH ':memory:' AS {name}")
             connection.execute(f"USE {name}")
             _lay_out(connection)
-        return Books(connection, self.path, read_only=False)
+        return Books(connection, self.path, read_only=False, on_disk=False)
 
     def detach(self, home: str, name: str) -> None:
         """Drop the books that `beside` made, and their connection; `home` are these books."""
@@ -235,6 +259,7 @@ class Books:
 
     def _run(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
         self._wait()
+        self.filled.update(_INSERTED.findall(sql))
         return self._statement(sql, values)
 
     def _statement(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
@@ -276,7 +301,7 @@ def memory_books() -> Books:
     """Empty books in memory, for recomputing and for tests."""
     connection = _connect(":memory:")
     _lay_out(connection)
-    return Books(connection, ":memory:", read_only=False)
+    return Books(connection, ":memory:", read_only=False, on_disk=False)
 
 
 def open_books(path: str | Path, *, read_only: bool = False) -> Books:
@@ -286,7 +311,7 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
         raise NotBooksError(f"{target}: no such file; `settle` creates the books")
     with _translated(str(target)):
         connection = _connect(":memory:" if read_only else str(target))
-    books = Books(connection, str(target), read_only)
+    books = Books(connection, str(target), read_only, on_disk=not read_only)
     try:
         if read_only:  # attached, so that books in memory may stand beside them
             quoted = str(target).replace("'", "''")
@@ -309,12 +334,39 @@ def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(script("schema"))
     connection.execute("INSERT INTO ledger_schema VALUES (?)", [SCHEMA_VERSION])
     connection.execute("CREATE TABLE append_only (refused VARCHAR CHECK (refused IS NULL))")
-    for table in TABLES:
-        for action in ("UPDATE", "DELETE"):  # TRUNCATE is a DELETE here, too
-            connection.execute(
-                f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
-                f"FOR EACH STATEMENT INSERT INTO append_only VALUES ('{action} {table}')"
-            )
+    _guard(connection)
+
+
+_GUARDS = tuple((table, action) for table in TABLES for action in ("UPDATE", "DELETE"))
+"""What each table has a trigger against; TRUNCATE is a DELETE here, too."""
+
+
+def _guard(connection: duckdb.DuckDBPyConnection) -> None:
+    for table, action in _GUARDS:
+        connection.execute(
+            f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+            f"FOR EACH STATEMENT INSERT INTO append_only VALUES ('{action} {table}')"
+        )
+
+
+def guard_copy(path: str | Path) -> None:
+    """Give a copy of books its triggers, which the database does not copy."""
+    with _translated(str(path)), _connect(str(path)) as connection:
+        _guard(connection)
+        connection.execute("CHECKPOINT")
+
+
+def missing_guards(books: Books) -> list[str]:
+    """Tables whose rows could be changed or removed, in words."""
+    found = set(books.rows(
+        "SELECT table_name, event_manipulation FROM duckdb_triggers() "
+        "WHERE database_name = current_database()"
+    ))  # fmt: skip
+    return [
+        f"table `{table}` has no trigger against {action} any more"
+        for table, action in _GUARDS
+        if (table, action) not in found
+    ]
 
 
 def _check_version(books: Books) -> None:
@@ -328,6 +380,8 @@ def _check_version(books: Books) -> None:
         )
     if missing := sorted(set(TABLES) - tables):
         raise NotBooksError(f"{books.path}: table `{missing[0]}` is missing")
+    if not books.read_only and (missing := missing_guards(books)):
+        raise NotBooksError(f"{books.path}: {missing[0]}: rows could be changed; see `verify`")
 
 
 @contextmanager

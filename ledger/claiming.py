@@ -10,29 +10,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.delivering import Work
+from ledger.books import Books
+from ledger.delivering import Claims, Work
 from ledger.errors import InputError
 from ledger.queries import statements
-from ledger.vouchers import distinct, pay, write_states
+from ledger.vouchers import distinct
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 
-def redeem_and_pay(work: Work, this_batch: int, vouchers: Integers | None = None) -> int:
-    """Redeem and pay all claims that wait (or those of `vouchers`); their number.
+def waiting_claims(books: Books) -> Columns:
+    """The claims that wait to be redeemed, in the order of their decisions."""
+    return books.arrays(statements("claims")["waiting"])
 
-    Claims of `this_batch` count too, although it is not sealed yet.
+
+def made_claims(work: Work, claims: Claims, agreements: Columns) -> Columns:
+    """Claims that the batch has just made, as `waiting_claims` has them; `agreements` are all
+    that the batch made, by number.
     """
-    claims = work.books.arrays(statements("claims")["waiting"], {"batch": this_batch})
-    if vouchers is not None:
-        chosen = np.isin(claims["voucher"], vouchers)
-        claims = {name: column[chosen] for name, column in claims.items()}
+    row = claims.agreement - agreements["id"][:1]
+    names = work.directory.names
+    programmes = work.directory.registry.programmes
+    number = names.numbers("programme", (each.id for each in programmes))
+    version = np.array([each.version for each in programmes], dtype=np.int64)
+    return {
+        "voucher": claims.voucher, "agreement": claims.agreement, "turn": claims.turn,
+        "programme": number[claims.programme_row], "version": version[claims.programme_row],
+        "firm": agreements["buyer_firm"][row], "amount_fen": claims.amount_fen,
+        **{name: agreements[name][row] for name in ("buyer", "supplier", "delivery_day")},
+    }  # fmt: skip
+
+
+def redeem_and_pay(work: Work, claims: Columns) -> int:
+    """Redeem and pay claims, those of the batch itself included; their number."""
     rows = _programme_rows(work, claims)
     related = _related(work, claims)
     late = _late(work, claims, rows)
     due = np.where(related | late, 0, claims["amount_fen"])
-    due = _capped(work, claims, rows, due, this_batch)
+    due = _capped(work, claims, rows, due)
     voucher, turn = claims["voucher"], claims["turn"]
     found = ~related & ~late
     whole, less = claims["amount_fen"], claims["amount_fen"] - due
@@ -42,11 +58,8 @@ def redeem_and_pay(work: Work, this_batch: int, vouchers: Integers | None = None
         ("released", found & (due == 0), 1, whole), ("reduced", reduced, 1, less),
         ("redeemed", due > 0, 1 + reduced, due), ("paid", due > 0, 2 + reduced, due),
     ):  # fmt: skip
-        write_states(
-            work.books, work.batch, work.day, voucher[chosen], (turn + step)[chosen], state,
-            fen[chosen],
-        )  # fmt: skip
-    pay(work.books, work.batch, work.journal, work.directory, {
+        work.lives.step(state, voucher[chosen], (turn + step)[chosen], fen[chosen])
+    work.lives.pay(work.journal, work.directory, {
         "voucher": voucher, "agreement": claims["agreement"], "buyer": claims["buyer"],
         "programme_row": rows, "amount_fen": due,
     })  # fmt: skip
@@ -99,9 +112,7 @@ def _late(work: Work, claims: Columns, rows: Integers) -> NDArray[np.bool_]:
     return np.asarray(since > days[rows]) if len(rows) else np.zeros(0, dtype=np.bool_)
 
 
-def _capped(
-    work: Work, claims: Columns, rows: Integers, due: Integers, this_batch: int
-) -> Integers:
+def _capped(work: Work, claims: Columns, rows: Integers, due: Integers) -> Integers:
     """What the yearly caps on redemption leave, in the order of claims."""
     caps = [each.per_firm_year_redeemed_cap_fen for each in work.directory.registry.programmes]
     capped = [row for row, cap in enumerate(caps) if cap is not None]
@@ -109,8 +120,7 @@ def _capped(
     if not len(chosen):
         return due
     redeemed = {
-        tuple(key): int(fen)
-        for *key, fen in work.books.rows(statements("claims")["redeemed"], {"batch": this_batch})
+        tuple(key): int(fen) for *key, fen in work.books.rows(statements("claims")["redeemed"])
     }
     due = due.copy()
     year = int(work.day[:4])

@@ -8,7 +8,7 @@ rest is a receivable. Vouchers shrink with the delivery.
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ from ledger.batches import NULL, begin_digest
 from ledger.books import Books, columns_of
 from ledger.directory import Directory
 from ledger.journal import Journal
+from ledger.lives import Lives
 from ledger.names import FEES, PENALTIES
-from ledger.reserving import end_reservations, reserved
-from ledger.vouchers import Decided, decide, pay, write_states
+from ledger.reserving import end_reservations
+from ledger.vouchers import Decided, Past, decide, read_past
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -42,6 +43,7 @@ class Work:
     books: Books
     directory: Directory
     journal: Journal
+    lives: Lives
     batch: int
     day: str
     known: dict[str, Future[str]] = field(default_factory=dict)  # hashes of tables written so far
@@ -59,21 +61,36 @@ class Vouchers:
     state_turn: Integers  # of the last state written; 0: none yet
 
 
-def nominate_days(work: Work, found: Nominated) -> Vouchers:
+class Before(NamedTuple):
+    """What the books say before nominations are written: read before the database loads."""
+
+    past: Past
+    reserved: Columns  # reservations that wait
+    left: Columns  # long positions, those that are nominated included
+
+
+class Claims(NamedTuple):
+    """Claims that a delivery made, one row each."""
+
+    voucher: Integers
+    agreement: Integers
+    programme_row: Integers  # in the registry
+    turn: Integers  # of the last state
+    amount_fen: Integers
+
+
+def nominate_days(work: Work, found: Nominated, before: Before) -> Vouchers:
     """Write nominations, and decide vouchers."""
-    books = work.books
-    waiting = reserved(books)
-    if not len(waiting["id"]):  # then all that is read is read before the database loads
-        decided = _decide(work, found)
+    books, past = work.books, before.past
     work.known["positions"] = begin_digest("positions", _closed(found.positions))
-    work.known["nominations"] = begin_digest("nominations", found.lines)
-    for name in ("agreements", "nominations"):
-        columns = found.agreements if name == "agreements" else found.lines
+    for name, columns in (("agreements", found.agreements), ("nominations", found.lines)):
+        work.known[name] = begin_digest(name, columns)
         books.run_with(columns, "delivery", name, batch=work.batch)
     books.run_with(found.positions, "delivery", "closed_positions", batch=work.batch)
-    if len(waiting["id"]):
-        end_reservations(books, work.batch, work.day, waiting, found.positions)
-        decided = _decide(work, found)
+    if len(before.reserved["id"]):
+        end_reservations(work.lives, before.reserved, found.positions, before.left)
+        past = read_past(books, work.batch)
+    decided = _decide(work, found, past)
     turn = _write_decisions(work, decided)
     buyer = found.agreements["buyer"][decided.row]
     return Vouchers(
@@ -81,13 +98,13 @@ def nominate_days(work: Work, found: Nominated) -> Vouchers:
     )
 
 
-def _decide(work: Work, found: Nominated) -> Decided:
+def _decide(work: Work, found: Nominated, past: Past) -> Decided:
     """Decide on the agreements."""
     none = np.zeros(len(found.agreements["id"]), dtype=np.int64)
     wanted = {
         **found.agreements, "agreement": found.agreements["id"], "account": none, "instrument": none
     }  # fmt: skip
-    return decide(work.books, work.batch, wanted, work.directory)
+    return decide(work.books, work.batch, wanted, work.directory, past)
 
 
 def _closed(positions: Columns) -> Columns:
@@ -109,15 +126,14 @@ def _write_decisions(work: Work, decided: Decided) -> Integers:
     )[decided.programme_row]
     granted = decided.grant_fen > 0
     for state, chosen in (("rejected", ~granted), ("reserved", granted & deducted)):
-        write_states(
-            work.books, work.batch, work.day, decided.id[chosen],
-            np.ones(int(chosen.sum()), dtype=np.int64), state, decided.grant_fen[chosen],
-        )  # fmt: skip
+        work.lives.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
     return np.where(granted & ~deducted, 0, 1)
 
 
-def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> Columns:
-    """Pay out of escrow for lines with `delivered_millionths` and a `source`; `deliveries` rows.
+def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> tuple[Columns, Claims]:
+    """Pay out of escrow for lines with `delivered_millionths` and a `source`.
+
+    Returns the rows of `deliveries` and the claims that come of it.
 
     `lines` have agreement, instrument, buyer, supplier, quantity, value_fen, fee_fen,
     guaranteed_fen and penalty_bp. What was metered beyond the nomination is recorded, not paid.
@@ -140,8 +156,7 @@ def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> Columns:
     )
     work.books.run_with(columns, "delivery", "deliveries", batch=work.batch)
     _post(work, lines, value, refund, penalty)
-    _use_vouchers(work, lines, value, vouchers)
-    return columns
+    return columns, _use_vouchers(work, lines, value, vouchers)
 
 
 def _share(fen: Integers, part: Integers, whole: Integers) -> Integers:
@@ -169,8 +184,11 @@ def _post(work: Work, lines: Columns, value: Integers, refund: Integers, penalty
     journal.add("release", guarantee, supplier, held - taken, **about)
 
 
-def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Vouchers) -> None:
-    """Consume or claim what is due for what was delivered; the rest can be granted again."""
+def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Vouchers) -> Claims:
+    """Consume or claim what is due for what was delivered; the rest can be granted again.
+
+    Returns the claims.
+    """
     granted = vouchers.grant_fen > 0
     first = int(lines["agreement"].min(initial=0))
     size = int(lines["agreement"].max(initial=0)) - first + 1
@@ -193,15 +211,16 @@ def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Voucher
         ("consumed", deducted & ~none, 1 + part, due),
         ("claimed", ~deducted & ~none, 1 + part, due),
     ):  # fmt: skip
-        write_states(
-            work.books, work.batch, work.day, number[chosen], (turn + step)[chosen], state,
-            fen[chosen],
-        )  # fmt: skip
-    pay(work.books, work.batch, work.journal, work.directory, {
-        "voucher": number, "agreement": vouchers.agreement[granted],
-        "buyer": vouchers.buyer[granted], "programme_row": vouchers.programme_row[granted],
-        "amount_fen": np.where(deducted, due, 0),
+        work.lives.step(state, number[chosen], (turn + step)[chosen], fen[chosen])
+    agreement, programme_row = vouchers.agreement[granted], vouchers.programme_row[granted]
+    work.lives.pay(work.journal, work.directory, {
+        "voucher": number, "agreement": agreement, "buyer": vouchers.buyer[granted],
+        "programme_row": programme_row, "amount_fen": np.where(deducted, due, 0),
     })  # fmt: skip
+    chosen = ~deducted & ~none
+    return Claims(
+        *(column[chosen] for column in (number, agreement, programme_row, turn + 1 + part, due))
+    )
 
 
 def lines_of(found: Nominated, directory: Directory) -> Columns:

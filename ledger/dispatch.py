@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from ledger.agreements import bundle, next_agreement, open_positions, to_deliver
 from ledger.batches import Head, next_batch, seal_batch
 from ledger.books import Books
-from ledger.claiming import redeem_and_pay
-from ledger.delivering import Vouchers, Work, deliver_lines, nominate_days
+from ledger.claiming import redeem_and_pay, waiting_claims
+from ledger.delivering import Before, Vouchers, Work, deliver_lines, nominate_days
 from ledger.directory import DAY_S, day_number, day_start_s, read_directory
 from ledger.errors import DayOrderError, InputError, LedgerError
 from ledger.journal import Journal
+from ledger.lives import Lives
 from ledger.metering import Meterings
 from ledger.names import FEES, PENALTIES, Names
 from ledger.queries import statements
 from ledger.registry import Registry
+from ledger.reserving import reserved
 from ledger.settle import Progress, check_venue, journal_lines, trading_day
+from ledger.vouchers import read_past
 
 Integers = NDArray[np.int64]
 
@@ -64,7 +67,9 @@ def nominate(
         tell("nominations", 0, 2)
         positions = to_deliver(open_positions(books), work.directory, delivered)
         found = bundle(positions, work.directory, next_agreement(books))
-        nominate_days(work, found)
+        left = books.arrays(statements("vouchers")["long_positions"], {"batch": 0})
+        before = Before(read_past(books, work.batch), reserved(books), left)
+        nominate_days(work, found, before)
         tell("hashes", 1, 2)
         end(work, registry, "nomination", f"nomination of {day}")
         if lines is not None:
@@ -126,7 +131,7 @@ def deliver(
             lines = {name: column[chosen] for name, column in lines.items()}
         _write_meterings(work, meterings)
         tell("deliveries", 1, 3)
-        done = deliver_lines(work, lines, _vouchers(work, day, lines["agreement"]))
+        done, _ = deliver_lines(work, lines, _vouchers(work, day, lines["agreement"]))
         tell("hashes", 2, 3)
         end(work, registry, "delivery", meterings.sha256)
         postings = tuple(journal_lines(books, (work.batch,)))
@@ -170,7 +175,7 @@ def claim(
     with books.transaction(keep=not dry_run):
         work = begin(books, registry)
         tell("claims", 0, 2)
-        judged = redeem_and_pay(work, work.batch)
+        judged = redeem_and_pay(work, waiting_claims(books))
         if not judged:
             raise LedgerError(f"{books.path}: no claim waits")
         tell("hashes", 1, 2)
@@ -194,7 +199,8 @@ def begin(books: Books, registry: Registry) -> Work:
     for name in (FEES, PENALTIES):
         names[name]
     directory = read_directory(registry, names)
-    return Work(books, directory, Journal(books, names), next_batch(books), day)
+    batch = next_batch(books)
+    return Work(books, directory, Journal(books, names), Lives(books, batch, day), batch, day)
 
 
 def end(work: Work, registry: Registry, kind: str, input_sha256: str) -> None:
@@ -203,7 +209,8 @@ def end(work: Work, registry: Registry, kind: str, input_sha256: str) -> None:
     work.directory.names.write(work.books, work.batch)
     postings = work.journal.post(work.books, work.batch, work.day)
     head = Head(kind, work.day, registry.venue, input_sha256)
-    seal_batch(work.books, work.batch, head, {**work.known, "postings": postings})
+    known = {**work.known, **work.lives.known(), "postings": postings}
+    seal_batch(work.books, work.batch, head, known)
 
 
 def _write_meterings(work: Work, meterings: Meterings) -> None:

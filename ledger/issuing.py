@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ledger.batches import Head, next_batch, seal_batch
 from ledger.books import Books
+from ledger.claiming import waiting_claims
 from ledger.eligibility import firm_fits
 from ledger.errors import DayOrderError, InputError, LedgerError
 from ledger.names import Names
@@ -189,7 +190,7 @@ def reject_claim(
     books: Books, registry: Registry, voucher: int, reason: str, *, dry_run: bool = False
 ) -> int:
     """Refuse a claim that waits to be redeemed; the fen that it was for."""
-    waiting = books.arrays(statements("claims")["waiting"], {"batch": 0})
+    waiting = waiting_claims(books)
     rows = (waiting["voucher"] == voucher).nonzero()[0]
     if not len(rows):
         found = books.rows(statements("issuing")["line"], {"voucher": voucher})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ledger.batches import NULL_INTEGER, begin_digest, or_null
+from ledger.batches import NULL, NULL_INTEGER, begin_digest
 from ledger.books import Books, enum_values
 from ledger.names import Names
 
@@ -35,8 +35,8 @@ class Draft:
     from_account: Integers
     to_account: Integers
     amount_fen: Integers
-    instrument: Integers  # 0: none
-    agreement: Integers
+    instrument: Integers  # NULL_INTEGER: none
+    agreement: Integers  # NULL: none
     sequence: Integers
 
     def __len__(self) -> int:
@@ -56,6 +56,12 @@ class Journal:
         self._before_fen = np.zeros(len(names), dtype=np.int64)
         self._before_fen[found["account"]] = found["fen"]
 
+    def turn_over(self) -> None:
+        """Begin the next batch on top of this one, whose postings are written."""
+        self._before_fen = self.balances_fen()
+        self._last += len(self)
+        self._drafts = []
+
     def __iter__(self) -> Iterator[Draft]:
         return iter(self._drafts)
 
@@ -69,9 +75,9 @@ class Journal:
         to_account: ArrayLike,
         amount_fen: Integers,
         *,
-        instrument: ArrayLike = 0,
-        agreement: ArrayLike = 0,
-        sequence: ArrayLike = 0,
+        instrument: ArrayLike = NULL_INTEGER,
+        agreement: ArrayLike = NULL,
+        sequence: ArrayLike = NULL,
     ) -> None:
         """Draft postings; columns may be one value for all. Amounts of 0 are left out."""
         assert (amount_fen >= 0).all(), kind
@@ -89,7 +95,7 @@ class Journal:
 
     def add_either_way(
         self, kind: str, back: str, payer: ArrayLike, payee: ArrayLike, amount_fen: Integers,
-        *, instrument: ArrayLike = 0,
+        *, instrument: ArrayLike,
     ) -> None:  # fmt: skip
         """Draft `kind` from payer to payee where amounts are positive, else `back` in return."""
         forth = np.maximum(amount_fen, 0)
@@ -158,11 +164,5 @@ class Journal:
 
 def _as_hashed(columns: Mapping[str, Integers], day: str) -> dict[str, Integers]:
     """Columns of postings, the way they are hashed."""
-    instrument = columns["instrument"]
-    return {
-        **columns,
-        "instrument": np.where(instrument == 0, np.int32(NULL_INTEGER), instrument),
-        "agreement": or_null(columns["agreement"]),
-        "sequence": or_null(columns["sequence"]),
-        "day": np.full(len(instrument), np.datetime64(day).astype(np.int64)),
-    }
+    number = np.datetime64(day).astype(np.int64)
+    return {**columns, "day": np.full(len(columns["id"]), number)}

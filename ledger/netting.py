@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.batches import NULL
 from ledger.directory import Directory, day_number
 from ledger.errors import InputError
 from ledger.kernels import compiled
@@ -69,6 +70,9 @@ def net(trades: Columns, busts: Columns, carried: Columns, directory: Directory)
 
 def _check_bounds(trades: Columns, directory: Directory) -> None:
     tick_fen = directory.contract_tick_fen[directory.instrument_contract]
+    most = (int(trades["price_ticks"].max(initial=0)), int(trades["quantity"].sum()))
+    if most[0] * most[1] * int(tick_fen.max(initial=0)) <= _FEN_MAX:
+        return
     worth = trades["price_ticks"].astype(np.float64) * trades["quantity"]
     if float((worth * tick_fen[trades["instrument"]]).sum()) > _FEN_MAX:
         raise InputError(
@@ -144,7 +148,7 @@ def _slots(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
     return distinct, [slot[each].astype(np.int64) for each in keys]
 
 
-_OF_CELLS = ("bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "buy_sequence")
+_OF_CELLS = ("bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "long_sequence")
 _OF_INSTRUMENTS = ("trades", "volume", "worth", "high", "low", "open", "close")
 
 
@@ -176,7 +180,8 @@ def sum_plain(  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
     """Add trades (or, with `sign` -1, busts) to the rows of their cells and instruments.
 
-    The rule as Python; this very function runs compiled: numpy needs a pass a sum.
+    A cell's `long_sequence` is that of the first command that made it longer: a buy, or the bust
+    of a sale. The rule as Python; this very function runs compiled: numpy needs a pass a sum.
     """
     for k in range(len(instrument)):
         buy, sell, on = bought[k], sold[k], instrument[k]
@@ -188,8 +193,9 @@ def sum_plain(  # type: ignore[no-untyped-def]
         by_cell[sell, 3] += ticks * lots
         by_cell[buy, 4] += sign * buyer_fee[k]
         by_cell[sell, 5] += sign * seller_fee[k]
-        if sign > 0 and by_cell[buy, 6] == 0:
-            by_cell[buy, 6] = sequence[k]
+        longer = buy if sign > 0 else sell
+        if by_cell[longer, 6] == 0 or sequence[k] < by_cell[longer, 6]:
+            by_cell[longer, 6] = sequence[k]
         if whole[k]:
             if by_instrument[on, 0] == 0:
                 by_instrument[on, 4] = by_instrument[on, 5] = ticks
@@ -212,9 +218,9 @@ def _positions(
     q1 = q0 + sums["bought"] - sums["sold"]
     sell_fee = sums["sell_fee"] + sums["due0"]
     waits = (q1 < 0) & (sell_fee > 0)
-    bought_today = (sums["buy_sequence"] > 0) & (q0 <= 0)
     today = day_number(directory.registry.trading_day)
-    keeps = q0 > 0
+    keeps = (q0 > 0) & (sums["first_sequence0"] > 0)
+    begins = ~keeps & (sums["long_sequence"] > 0)
     return {
         "account": directory.account[account],
         "instrument": directory.instrument[instrument],
@@ -235,8 +241,8 @@ def _positions(
         "guaranteed0_fen": sums["guaranteed0"],
         "fee_fen": sums["buy_fee"] + np.where(waits, 0, sell_fee),
         "fee_due_fen": np.where(waits, sell_fee, 0),
-        "first_day": np.where(keeps, sums["first_day0"], np.where(bought_today, today, 0)),
+        "first_day": np.where(keeps, sums["first_day0"], np.where(begins, today, NULL)),
         "first_sequence": np.where(
-            keeps, sums["first_sequence0"], np.where(bought_today, sums["buy_sequence"], 0)
+            keeps, sums["first_sequence0"], np.where(begins, sums["long_sequence"], NULL)
         ),
     }

@@ -12,33 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.batches import Known
 from ledger.books import Books
 from ledger.directory import Directory
+from ledger.lives import Lives
 from ledger.netting import unknown_holder
 from ledger.queries import statements
-from ledger.vouchers import decide, write_states
+from ledger.vouchers import decide, read_past
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 
-def reserve(books: Books, batch: int, directory: Directory) -> None:
+def reserve(books: Books, batch: int, directory: Directory) -> Known:
     """End all reservations, and reserve anew for the long positions that the batch leaves.
 
-    Runs in a settlement whose positions are written. Cost: nothing where no programme deducts.
+    Runs in a settlement whose positions are written; what it writes is hashed to what it returns.
+    Cost: nothing where no programme deducts.
     """
-    day = directory.registry.trading_day
-    _end(books, batch, day, reserved(books), "released")
-    if not any(each.model == "deduct" for each in directory.registry.programmes):
-        return
-    wanted = _long_positions(books, batch, directory)
-    decided = decide(books, batch, wanted, directory)
-    for state, chosen in (
-        ("reserved", decided.grant_fen > 0), ("rejected", decided.grant_fen == 0)
-    ):  # fmt: skip
-        ones = np.ones(int(chosen.sum()), dtype=np.int64)
-        fen = decided.grant_fen[chosen]
-        write_states(books, batch, day, decided.id[chosen], ones, state, fen)
+    lives = Lives(books, batch, directory.registry.trading_day)
+    _end(lives, reserved(books), "released")
+    if any(each.model == "deduct" for each in directory.registry.programmes):
+        wanted = _long_positions(books, batch, directory)
+        decided = decide(books, batch, wanted, directory, read_past(books, batch))
+        for state, chosen in (
+            ("reserved", decided.grant_fen > 0), ("rejected", decided.grant_fen == 0)
+        ):  # fmt: skip
+            lives.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
+    return lives.known()
 
 
 def reserved(books: Books) -> Columns:
@@ -46,24 +47,20 @@ def reserved(books: Books) -> Columns:
     return books.arrays(statements("vouchers")["reserved"])
 
 
-def end_reservations(
-    books: Books, batch: int, day: str, ended: Columns, nominated: Columns
-) -> None:
-    """End the reservations of positions that the batch closed, and of those that are gone.
+def end_reservations(lives: Lives, ended: Columns, nominated: Columns, left: Columns) -> None:
+    """End the reservations of positions that are nominated, and of those not `left` open.
 
     What is nominated is confirmed: its agreement gets a decision of its own.
     """
-    left = books.arrays(statements("vouchers")["long_positions"], {"batch": batch})
     confirmed = np.isin(_keys(ended), _keys(nominated))
     gone = ~confirmed & ~np.isin(_keys(ended), _keys(left))
     for state, chosen in (("confirmed", confirmed), ("released", gone)):
         rows = {name: column[chosen] for name, column in ended.items()}
-        _end(books, batch, day, rows, state)
+        _end(lives, rows, state)
 
 
-def _end(books: Books, batch: int, day: str, ended: Columns, state: str) -> None:
-    twos = np.full(len(ended["id"]), 2, dtype=np.int64)
-    write_states(books, batch, day, ended["id"], twos, state, ended["grant_fen"])
+def _end(lives: Lives, ended: Columns, state: str) -> None:
+    lives.step(state, ended["id"], 2, ended["grant_fen"])
 
 
 def _keys(positions: Columns) -> Integers:

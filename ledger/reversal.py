@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ledger.batches import Head, next_batch, seal_batch
+from ledger.batches import NULL, NULL_INTEGER, Head, next_batch, seal_batch
 from ledger.books import Books
 from ledger.errors import LedgerError
 from ledger.journal import Journal
@@ -55,9 +55,10 @@ def _reverse(books: Books, batch: int, head: Head) -> None:
     journal = Journal(books, Names(books))
     lines = books.arrays(
         "SELECT kind::VARCHAR AS kind, from_account, to_account, amount_fen, "
-        "coalesce(instrument, 0) AS instrument, coalesce(agreement, 0) AS agreement, "
-        "coalesce(sequence, 0) AS sequence FROM postings WHERE batch = $batch ORDER BY id DESC",
-        {"batch": batch},
+        "coalesce(instrument, $none_integer) AS instrument, "
+        "coalesce(agreement, $none) AS agreement, coalesce(sequence, $none) AS sequence "
+        "FROM postings WHERE batch = $batch ORDER BY id DESC",
+        {"batch": batch, "none": NULL, "none_integer": NULL_INTEGER},
     )
     kinds = lines["kind"]
     new = np.ones(len(kinds), dtype=np.bool_)

@@ -8,27 +8,29 @@ nothing.
 
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.agreements import Nominated, bundle, next_agreement, open_positions, to_deliver
-from ledger.batches import Head, Known, begin_digest, next_batch, next_revision, or_null, seal_batch
+from ledger.agreements import bundle, next_agreement, open_positions, to_deliver
+from ledger.batches import Head, begin_digest, next_batch, next_revision, seal_batch
 from ledger.books import Books
 from ledger.busts import check_busts
-from ledger.claiming import redeem_and_pay
-from ledger.delivering import Work, deliver_lines, lines_of, nominate_days
+from ledger.claiming import made_claims, redeem_and_pay, waiting_claims
+from ledger.delivering import Before, Work, deliver_lines, lines_of, nominate_days
 from ledger.directory import Directory, day_number, day_start_s, write_directory
 from ledger.errors import DayOrderError, InputDiffersError, InputError
 from ledger.fills import Fills, read_fills
 from ledger.journal import Journal
+from ledger.lives import Lives
 from ledger.names import BANK, CLEARING, FEES, Names
 from ledger.netting import Columns, net
 from ledger.registry import Registry
-from ledger.reserving import reserve
+from ledger.reserving import reserve, reserved
 from ledger.statement import closing_cash_fen
 from ledger.summary import Settlement, summarise
+from ledger.vouchers import Past, read_past
 
 Progress = Callable[[str, int, int], None]
 """Told the stage that begins, how many are done and how many there are."""
@@ -67,23 +69,19 @@ def settle(
         return result
     tell = progress or (lambda stage, done, total: None)
     tell(_STAGES[0], 0, len(_STAGES))
-    fills = read_fills(events, registry)
     with books.transaction(keep=not dry_run):
-        settlement = next_batch(books)
-        revision = next_revision(books, day)
-        first_number = next_agreement(books)
-        directory, known, positions = _net(books, registry, fills, settlement, tell)
-        if deliver:  # before the seal waits for the database
-            found = bundle(to_deliver(positions, directory, None), directory, first_number)
+        batch, revision = next_batch(books), next_revision(books, day)
+        standing = _read_standing(books, batch) if deliver else None
+        work, positions = _net(books, registry, read_fills(events, registry), batch, tell)
+        batches = {"settlement": work}
+        if standing is None:
+            work.known.update(reserve(books, batch, work.directory))
         else:
-            reserve(books, settlement, directory)
+            batches["delivery"] = _deliver(work, positions, standing, tell)
         tell("hashes", 4, len(_STAGES))
-        head = Head("settlement", day, registry.venue, input_sha256, revision)
-        seal_batch(books, settlement, head, known)
-        if deliver:
-            known = _deliver(books, directory, found, settlement + 1, day, tell)
-            head = Head("delivery", day, registry.venue, input_sha256, revision)
-            seal_batch(books, settlement + 1, head, known)
+        for kind, each in batches.items():
+            head = Head(kind, day, registry.venue, input_sha256, revision)
+            seal_batch(books, each.batch, head, each.known)
         if dry_run:  # while there is something to tell of
             result = _told(books, day, dry_run, lines)
     tell("summary", len(_STAGES) - 1, len(_STAGES))  # the postings are durable
@@ -145,11 +143,25 @@ def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
     return False
 
 
+class _Standing(NamedTuple):
+    """What a delivery has to know of the books before its day."""
+
+    agreement: int  # the number that its first agreement gets
+    past: Past
+    reserved: Columns
+    claims: Columns
+
+
+def _read_standing(books: Books, batch: int) -> _Standing:
+    return _Standing(
+        next_agreement(books), read_past(books, batch), reserved(books), waiting_claims(books)
+    )
+
+
 def _net(
     books: Books, registry: Registry, fills: Fills, batch: int, tell: Progress
-) -> tuple[Directory, Known, Columns]:
-    """Write the settlement batch, up to its seal; what its largest tables are hashed to, and the
-    positions that are open after it.
+) -> tuple[Work, Columns]:
+    """Write the settlement batch, up to its seal; and the positions that are open after it.
 
     What has to be read is read first: the database loads while the rest is computed.
     """
@@ -161,7 +173,10 @@ def _net(
     opening = fills.transfers["sequence"] <= registry.opening_commands
     if registry.opening_commands:
         _check_opening(books, directory, fills.transfers, opening)
-    known = {"trades": begin_digest("trades", fills.trades)}
+    books.spare_memory()
+    day = registry.trading_day
+    work = Work(books, directory, journal, Lives(books, batch, day), batch, day)
+    work.known["trades"] = begin_digest("trades", fills.trades)
     for table, columns in (("trades", fills.trades), ("busts", fills.busts)):
         listed = ", ".join(columns)
         if len(columns["trade_id"]):
@@ -172,15 +187,15 @@ def _net(
     tell("netting", 1, len(_STAGES))
     check_busts(books, batch, fills, directory)
     netting = net(fills.trades, fills.busts, carried, directory)
-    known["positions"] = begin_digest("positions", _as_hashed(netting.positions))
+    work.known["positions"] = begin_digest("positions", netting.positions)
     books.run_with(netting.instrument_days, "netting", "instrument_days", batch=batch)
     books.run_with(netting.positions, "netting", "positions", batch=batch)
     _draft_transfers(journal, directory, fills.transfers, ~opening)
     _draft_positions(journal, directory, netting.positions)
     journal.level()
     names.write(books, batch)
-    known["postings"] = journal.post(books, batch, registry.trading_day)
-    return directory, known, _open(carried, netting.positions)
+    work.known["postings"] = journal.post(books, batch, day)
+    return work, _open(carried, netting.positions)
 
 
 def _open(carried: Columns, positions: Columns) -> Columns:
@@ -191,12 +206,6 @@ def _open(carried: Columns, positions: Columns) -> Columns:
         name: np.concatenate([column[kept], positions[name][left]])
         for name, column in carried.items()
     }
-
-
-def _as_hashed(positions: Columns) -> Columns:
-    """Columns of positions, the way they are hashed."""
-    first = {name: or_null(positions[name]) for name in ("first_day", "first_sequence")}
-    return {**positions, **first}
 
 
 def _check_opening(
@@ -263,16 +272,23 @@ def _draft_positions(journal: Journal, directory: Directory, positions: Columns)
     journal.add_either_way("fee", "fee-refund", account, names[FEES], positions["fee_fen"], **about)
 
 
-def _deliver(
-    books: Books, directory: Directory, found: Nominated, batch: int, day: str, tell: Progress
-) -> Known:
+def _deliver(settled: Work, positions: Columns, standing: _Standing, tell: Progress) -> Work:
     """Write the delivery batch, up to its seal: everything is taken as delivered in full."""
     tell("delivery", 2, len(_STAGES))
-    work = Work(books, directory, Journal(books, directory.names), batch, day)
+    books, directory, journal = settled.books, settled.directory, settled.journal
+    found = bundle(to_deliver(positions, directory, None), directory, standing.agreement)
     tell("vouchers", 3, len(_STAGES))
-    vouchers = nominate_days(work, found)
-    deliver_lines(work, lines_of(found, directory), vouchers)
-    redeem_and_pay(work, batch)
-    work.journal.level()
+    journal.turn_over()
+    batch, day = settled.batch + 1, settled.day
+    work = Work(books, directory, journal, Lives(books, batch, day), batch, day)
+    long = {name: positions[name][positions["quantity"] > 0] for name in ("account", "instrument")}
+    vouchers = nominate_days(work, found, Before(standing.past, standing.reserved, long))
+    _, made = deliver_lines(work, lines_of(found, directory), vouchers)
+    made_now = made_claims(work, made, found.agreements)
+    redeem_and_pay(work, {
+        name: np.concatenate([column, made_now[name]]) for name, column in standing.claims.items()
+    })  # fmt: skip
+    journal.level()
     directory.names.write(books, batch)
-    return {**work.known, "postings": work.journal.post(books, batch, day)}
+    work.known.update(work.lives.known(), postings=journal.post(books, batch, day))
+    return work

@@ -22,7 +22,6 @@ from ledger.names import PENALTIES
 from ledger.queries import statements
 from ledger.registry import Registry
 from ledger.settle import journal_lines
-from ledger.vouchers import write_states
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,7 @@ def _shrink(work: Work, agreements: list[int]) -> None:
         paid = row["state"] in ("consumed", "paid", "clawed-back")
         state = "clawed-back" if paid else ("reduced" if due else "released")
         one = np.array([row["id"]])
-        write_states(
-            books, work.batch, work.day, one, np.array([row["turn"] + 1]), state,
-            np.array([held - due]),
-        )  # fmt: skip
+        work.lives.step(state, one, row["turn"] + 1, np.array([held - due]))
         if paid:
             _claw_back(work, row, held, due)
 
@@ -139,12 +135,7 @@ def _claw_back(work: Work, row: dict[str, Any], held: int, due: int) -> None:
     weights = np.array([weight for _, weight in funders], dtype=np.int64)
     pools = np.array([pool for pool, _ in funders], dtype=np.int64)
     before, after = shares_of(np.array([held, due]), weights)
-    columns = {"pool": pools, "fen": after - before}
-    work.books.load(
-        f"INSERT INTO voucher_shares SELECT {work.batch}, {row['id']}, pool, fen FROM columns "
-        "WHERE fen <> 0",
-        columns,
-    )
+    work.lives.share(np.full(len(pools), row["id"]), pools, after - before)
     back = np.maximum(before - after, 0)
     work.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
     odd = np.maximum(after - before, 0)  # an odd fen may change sides

@@ -1,4 +1,4 @@
-"""Vouchers: the programmes' decisions on a batch's agreements or positions, their states, payments.
+"""Vouchers: the programmes' decisions on a batch's agreements or positions.
 
 A want is floor(base x rate); how much of it is granted is decided in sequence (allocation.py) and
 proved afterwards (certificate.sql). Grants of standing batches count against the caps of their
@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.allocation import UNLIMITED_FEN, WANT, Funders, allocate, shares_of
+from ledger.allocation import GRANT, UNLIMITED_FEN, WANT, Caps, Funders, allocate
 from ledger.books import Books
 from ledger.directory import Directory, funders_of
 from ledger.eligibility import NO_PROGRAMME, choose_programmes
-from ledger.journal import Journal
 from ledger.queries import statements
 
 Integers = NDArray[np.int64]
@@ -34,7 +33,32 @@ class Decided:
     grant_fen: Integers
 
 
-def decide(books: Books, batch: int, wanted: Columns, directory: Directory) -> Decided:
+@dataclass(frozen=True)
+class Past:
+    """What decisions before came to; amounts in fen. It can be read before a batch is written."""
+
+    last_id: int
+    used: dict[tuple[int, ...], int]  # by programme, firm, year, application
+    funders_used: dict[tuple[int, int], int]  # by pool, year
+    spent: dict[tuple[int, ...], int]  # by programme, firm, year
+    issued: dict[tuple[int, ...], tuple[Any, ...]]  # by programme, firm, year
+
+
+def read_past(books: Books, batch: int) -> Past:
+    """The past of `batch`: what stands, and what the batch itself has freed so far."""
+    sql, own = statements("vouchers"), {"batch": batch}
+    return Past(
+        last_id=int(books.scalar("SELECT coalesce(max(id), 0) FROM vouchers")),
+        used={tuple(key): int(fen) for *key, fen in books.rows(sql["used"], own)},
+        funders_used={
+            (pool, year): int(fen) for pool, year, fen in books.rows(sql["funders_used"], own)
+        },
+        spent={tuple(key): int(fen) for *key, fen in books.rows(sql["spent"])},
+        issued={tuple(row[1:4]): row for row in books.rows(sql["issued"])},
+    )
+
+
+def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past: Past) -> Decided:
     """Decide on agreements or long positions, in their order, and write the decisions.
 
     `wanted` has agreement, account, instrument (0: none), buyer_firm, supplier_firm (0: not known
@@ -49,14 +73,14 @@ def decide(books: Books, batch: int, wanted: Columns, directory: Directory) -> D
     tier = _tiers(wanted["buyer_row"][rows], choice[rows], directory)
     rows, tier = rows[np.argsort(tier, kind="stable")], np.sort(tier)
     chosen = choice[rows]
-    first = int(books.scalar("SELECT coalesce(max(id), 0) + 1 FROM vouchers"))
-    columns = _inputs(books, wanted, directory, rows, chosen)
-    wants, funders, uses = _wants(books, batch, columns, directory, chosen)
-    allocate(wants, *uses, funders)
+    first = past.last_id + 1
+    columns = _inputs(past, wanted, directory, rows, chosen)
+    wants, caps, uses, funders = _wants(past, columns, directory, chosen)
+    grants = allocate(wants, caps, *uses, funders)
+    columns |= {name: np.ascontiguousarray(grants[name]) for name in GRANT.names or ()}
+    columns["want_fen"] = np.ascontiguousarray(wants["want_fen"])
     columns |= {
-        name: np.ascontiguousarray(wants[name])
-        for name in ("want_fen", "before_firm_fen", "before_pool_fen", "funder_cap_fen",
-                     "grant_fen", "agreement_cap_fen", "firm_cap_fen", "pool_cap_fen")
+        name: cap_fen[wants["rule"]] for name, cap_fen in zip(_CAPS, caps, strict=True)
     }  # fmt: skip
     columns |= {"id": np.arange(first, first + len(rows)), "turn": chosen, "tier": tier}
     books.run_with(columns, "vouchers", "decisions", batch=batch, unlimited=UNLIMITED_FEN)
@@ -76,7 +100,7 @@ def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Inte
 
 
 def _inputs(
-    books: Books, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
+    past: Past, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
 ) -> Columns:
     """What a decision looks at, but for what went before."""
     programmes = directory.registry.programmes
@@ -93,21 +117,18 @@ def _inputs(
             name: wanted[name][rows] for name in ("agreement", "account", "instrument", "value_fen")
         },
     }
+    needed = _setting(directory, chosen, "application")
     columns["application"], columns["worth_fen"] = _issued(
-        books,
-        columns,
-        days,
-        wanted["supplier_firm"][rows],
-        _setting(directory, chosen, "application"),
+        past, columns, days, wanted["supplier_firm"][rows], needed
     )
-    spent = _spent_before(books, columns)
+    spent = _spent_before(past, columns)
     counts_back = _setting(directory, chosen, "spend_counts_back") > 0
     columns["before_spend_fen"], columns["base_fen"] = spent, _base(columns, spent, counts_back)
     return columns
 
 
 def _issued(
-    books: Books, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
+    past: Past, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
 ) -> tuple[Integers, Integers]:
     """The issued voucher that each decision draws on and its worth; 0 and 0 where there is none.
 
@@ -116,10 +137,9 @@ def _issued(
     found = np.zeros((2, len(needed)), dtype=np.int64)
     if not needed.any():
         return found[0], found[1]
-    issued = {tuple(row[1:4]): row for row in books.rows(statements("vouchers")["issued"])}
     keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
     for k, key in enumerate(keys):
-        row = issued.get(key)
+        row = past.issued.get(key)
         if not needed[k] or row is None or days[k] > row[6]:
             continue
         if row[4] == 0 or supplier_firm[k] in (0, row[4]):
@@ -141,11 +161,11 @@ def _base(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> 
     return np.where(reached, value + earlier, 0)
 
 
-def _spent_before(books: Books, columns: Columns) -> Integers:
+def _spent_before(past: Past, columns: Columns) -> Integers:
     """What each firm spent under the programme in the year before each agreement."""
     if not columns["spend_min_fen"].any():
         return np.zeros(len(columns["agreement"]), dtype=np.int64)
-    before = {tuple(key): int(fen) for *key, fen in books.rows(statements("vouchers")["spent"])}
+    before = dict(past.spent)
     spent = np.zeros(len(columns["agreement"]), dtype=np.int64)
     keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
     for k, key in enumerate(keys):
@@ -155,28 +175,27 @@ def _spent_before(books: Books, columns: Columns) -> Integers:
     return spent
 
 
+_CAPS = ("agreement_cap_fen", "firm_cap_fen", "pool_cap_fen")
+"""What the caps are called in `vouchers`, in the order of `Caps`."""
+
+
 def _wants(
-    books: Books, batch: int, columns: Columns, directory: Directory, chosen: Integers
-) -> tuple[NDArray[np.void], Funders, tuple[Integers, Integers]]:
-    """The wants, the funders' ceilings, and what firms and pools have used of the year."""
+    past: Past, columns: Columns, directory: Directory, chosen: Integers
+) -> tuple[NDArray[np.void], Caps, tuple[Integers, Integers], Funders]:
+    """The wants, the caps, what firms and pools have used of the year, the funders' ceilings."""
     wants = np.zeros(len(chosen), dtype=WANT)
     base, rate = columns["base_fen"], columns["rate_bp"]
     wants["want_fen"] = base // 10_000 * rate + base % 10_000 * rate // 10_000
-    for name, setting in (
-        ("agreement_cap_fen", "per_agreement_cap_fen"), ("firm_cap_fen", "per_firm_year_cap_fen"),
-        ("pool_cap_fen", "pool_year_fen"),
-    ):  # fmt: skip
-        caps = _setting(directory, chosen, setting)
-        wants[name] = np.where(caps > 0, caps, UNLIMITED_FEN)
-    needed = _setting(directory, chosen, "application") > 0
-    wants["firm_cap_fen"] = np.where(needed, columns["worth_fen"], wants["firm_cap_fen"])
+    rules, wants["rule"] = distinct([chosen, columns["worth_fen"]])
+    settings = ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen")
+    fen = [_setting(directory, rules[0], setting) for setting in settings]
+    caps = Caps(*(np.where(each > 0, each, UNLIMITED_FEN) for each in fen))
+    needed = _setting(directory, rules[0], "application") > 0
+    caps = caps._replace(firm_fen=np.where(needed, rules[1], caps.firm_fen))
     names = ("programme", "firm", "year", "application")
     firm_keys, wants["firm_slot"] = distinct([columns[name] for name in names])
     pool_keys, wants["pool_slot"] = distinct([columns["programme"], columns["year"]])
-    used = {
-        tuple(key): int(fen)
-        for *key, fen in books.rows(statements("vouchers")["used"], {"batch": batch})
-    }
+    used = past.used
     firm_used = np.array([used.get(key, 0) for key in zip(*firm_keys.tolist(), strict=True)] or [0])
     pool_used = np.array([
         sum(fen for (programme, _, year, _), fen in used.items() if (programme, year) == key)
@@ -184,17 +203,11 @@ def _wants(
     ] or [0])  # fmt: skip
     turns = np.zeros(pool_keys.shape[1], dtype=np.int64)
     turns[wants["pool_slot"]] = chosen
-    return wants, _funders(books, batch, directory, pool_keys, turns), (firm_used, pool_used)
+    return wants, caps, (firm_used, pool_used), _funders(past, directory, pool_keys, turns)
 
 
-def _funders(
-    books: Books, batch: int, directory: Directory, pool_keys: Integers, turns: Integers
-) -> Funders:
+def _funders(past: Past, directory: Directory, pool_keys: Integers, turns: Integers) -> Funders:
     """The ceilings of the funders of each pool, where it has any."""
-    paid = {
-        (pool, year): int(fen)
-        for pool, year, fen in books.rows(statements("vouchers")["funders_used"], {"batch": batch})
-    }
     first, rows = [0], []
     for slot, turn in enumerate(turns.tolist()):
         programme = directory.registry.programmes[turn]
@@ -202,7 +215,8 @@ def _funders(
             for name, weight in funders_of(programme):
                 pool = directory.names[f"pool:{programme.id}:{name}"]
                 cap = programme.funder_caps_fen.get(name, UNLIMITED_FEN)
-                rows.append((weight, cap, paid.get((pool, int(pool_keys[1, slot])), 0)))
+                used = past.funders_used.get((pool, int(pool_keys[1, slot])), 0)
+                rows.append((weight, cap, used))
         first.append(len(rows))
     table = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
     return Funders(np.array(first, dtype=np.int64), table[0], table[1], table[2])
@@ -221,44 +235,3 @@ def distinct(columns: list[Integers]) -> tuple[Integers, Integers]:
         key = key * (int(column.max(initial=0)) - low + 1) + column - low
     _, first, place = np.unique(key, return_index=True, return_inverse=True)
     return np.stack([column[first] for column in columns]), place
-
-
-def pay(
-    books: Books, batch: int, journal: Journal, directory: Directory, payments: Columns
-) -> None:
-    """Draft what funders pay: `voucher`, `agreement`, `buyer`, `programme_row`, `amount_fen`."""
-    programmes = directory.registry.programmes
-    for row in np.unique(payments["programme_row"]).tolist():
-        programme = programmes[row]
-        chosen = (payments["programme_row"] == row) & (payments["amount_fen"] > 0)
-        own = {name: column[chosen] for name, column in payments.items()}
-        named = funders_of(programme)
-        weights = np.array([weight for _, weight in named], dtype=np.int64)
-        shares = shares_of(own["amount_fen"], weights)
-        pools = directory.names.numbers(f"pool:{programme.id}", (name for name, _ in named))
-        flat = shares.ravel()
-        columns = {
-            "voucher": np.repeat(own["voucher"], len(pools)),
-            "pool": np.tile(pools, len(shares)),
-            "fen": flat,
-        }
-        books.load(
-            f"INSERT INTO voucher_shares SELECT {batch}, voucher, pool, fen FROM columns "
-            "WHERE fen > 0",
-            columns,
-        )
-        journal.add(
-            "voucher" if programme.model == "deduct" else "claim",
-            columns["pool"], np.repeat(own["buyer"], len(pools)), flat,
-            agreement=np.repeat(own["agreement"], len(pools)),
-        )  # fmt: skip
-
-
-def write_states(
-    books: Books, batch: int, day: str, voucher: Integers, turn: Integers, state: str,
-    amount_fen: Integers,
-) -> None:  # fmt: skip
-    """Append one state to the lives of vouchers; `turn` counts the states of each."""
-    if len(voucher):
-        columns = {"voucher": voucher, "turn": turn, "fen": amount_fen}
-        books.run_with(columns, "vouchers", "states", batch=batch, day=day, state=state)

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, events, postings, programme, settled, world
 
-from ledger.books import TABLES, create_books, memory_books, open_books, open_or_create_books
+from ledger.books import (
+    TABLES,
+    columns_of,
+    create_books,
+    enum_values,
+    memory_books,
+    open_books,
+    open_or_create_books,
+    types_of,
+)
 from ledger.errors import (
     AppendOnlyError,
     BooksLockedError,
@@ -156,7 +165,7 @@ def test_books_of_another_version_are_refused(tmp_path):
     create_books(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("INSERT INTO ledger_schema VALUES (99)")
-    with pytest.raises(NotBooksError, match=r"books of version \[3, 99\]"):
+    with pytest.raises(NotBooksError, match=r"books of version \[4, 99\]"):
         open_books(path)
 
 
@@ -280,3 +289,17 @@ def test_the_two_sides_of_the_journal_are_summed_apart():
     assert dict(books.rows(query, {"day": "2026-11-21"})) == {
         "bank": -10000, "cash:alice": 4997, "cash:bob": 4998, "fees": 5,
     }  # fmt: skip
+
+
+def test_tables_types_and_enumerations_are_read_from_the_schema_as_the_database_has_them():
+    with memory_books() as books:
+        for table in TABLES:
+            kinds = {name: str(kind) for name, kind, *_ in books.rows(f"DESCRIBE {table}")}
+            told = types_of(table)
+            assert list(told) == list(kinds) == list(columns_of(table))
+            for name, kind in kinds.items():
+                assert told[name] == kind.partition("(")[0], (table, name)
+        known = books.rows("SELECT DISTINCT type_name FROM duckdb_types() WHERE NOT internal")
+        for (name,) in known:
+            assert books.scalar(f"SELECT enum_range(NULL::{name})") == list(enum_values(name))
+        assert len(known) == 7

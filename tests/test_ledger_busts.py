@@ -1,7 +1,7 @@
 """Busted trades: quantity, money and fees go back, on the same day and on later ones."""
 
 import pytest
-from ledger_world import INPUT, balances, events, postings, settled, world
+from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
 from ledger.audit import audit
 from ledger.books import memory_books
@@ -12,11 +12,11 @@ from ledger.summary import instrument_days, summarise
 TRADE = "alice buys 5 A at 1000 from bob fees 3 2"
 
 
-def days(*texts):
+def days(*texts, programmes=()):
     """Books with one settled day after another, positions carried."""
     books = memory_books()
     for number, text in enumerate(texts):
-        registry = world(day=f"2026-11-{18 + number}")
+        registry = world(day=f"2026-11-{18 + number}", programmes=programmes)
         settle(books, registry, events(registry, text), INPUT, deliver=False)
         assert audit(books) == []
     return books
@@ -62,6 +62,21 @@ def test_a_bust_of_what_was_resold_leaves_the_reseller_short():
         "JOIN names AS n ON n.id = account ORDER BY 1"
     )
     assert held == [("alice", -5), ("carol", 5)]
+
+
+def test_who_is_long_again_because_a_sale_was_busted_has_its_turn_by_the_bust():
+    sale = "alice buys 8 A at 1000 from bob"
+    books = days(
+        "fund alice 100.00\nfund bob 100.00\nfund carol 100.00\nbob buys 5 A at 1000 from dave",
+        sale,
+        f"carol buys 2 B at 1000 from dave\nbust 1: {sale}",
+        programmes=(programme("p"),),
+    )  # so bob, who was short by the sale, is long by 5 again
+    turns = books.rows(
+        "SELECT substr(n.name, 6), first_day::VARCHAR, first_sequence FROM open_positions "
+        "JOIN names AS n ON n.id = account WHERE quantity > 0 ORDER BY first_day, first_sequence"
+    )
+    assert turns == [("carol", "2026-11-20", 1), ("bob", "2026-11-20", 2)]
 
 
 @pytest.mark.parametrize(

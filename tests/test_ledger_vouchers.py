@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import balances, firm, grants, postings, programme, settled, world
 
-from ledger.allocation import WANT, allocate, allocate_plain, no_funders, shares_of
+from ledger.allocation import (
+    GRANT,
+    WANT,
+    Caps,
+    allocate,
+    allocate_plain,
+    no_funders,
+    shares_of,
+)
 from ledger.audit import audit
 from ledger.errors import InputError
 
@@ -236,22 +244,22 @@ rows = st.tuples(
 @settings(deadline=None)
 @given(st.lists(rows, max_size=40), st.integers(0, 500))
 def test_the_compiled_pass_decides_as_the_plain_one_and_never_above_a_cap(wants, used):
-    plain = np.zeros(len(wants), dtype=WANT)
-    names = ("want_fen", "agreement_cap_fen", "firm_cap_fen", "pool_cap_fen", "firm_slot")
-    for name, column in zip((*names, "pool_slot"), zip(*wants, strict=True), strict=False):
-        plain[name] = column
-    compiled = plain.copy()
+    table = np.array(wants, dtype=np.int64).reshape(-1, 6).T.copy()
+    asked, plain = np.zeros(len(wants), dtype=WANT), np.zeros(len(wants), dtype=GRANT)
+    asked["want_fen"], asked["firm_slot"], asked["pool_slot"] = table[0], table[4], table[5]
+    asked["rule"] = np.arange(len(wants))
+    caps = Caps(*table[1:4])
     plain_used = np.full(4, used), np.full(2, used)
     compiled_used = np.full(4, used), np.full(2, used)
-    allocate_plain(plain, *plain_used, *no_funders(2))
-    allocate(compiled, *compiled_used, no_funders(2))
+    allocate_plain(asked, plain, *caps, *plain_used, *no_funders(2))
+    compiled = allocate(asked, caps, *compiled_used, no_funders(2))
     assert plain.tolist() == compiled.tolist()
     assert [each.tolist() for each in plain_used] == [each.tolist() for each in compiled_used]
     assert (plain["grant_fen"] >= 0).all()
-    assert (plain["grant_fen"] <= plain["want_fen"]).all()
+    assert (plain["grant_fen"] <= asked["want_fen"]).all()
     granted = plain["grant_fen"] > 0
-    after_fen = plain["before_firm_fen"] + plain["grant_fen"]
-    assert (after_fen[granted] <= plain["firm_cap_fen"][granted]).all()
+    for before, cap in (("before_firm_fen", caps.firm_fen), ("before_pool_fen", caps.pool_fen)):
+        assert (plain[before] + plain["grant_fen"] <= cap)[granted].all()
 
 
 @given(

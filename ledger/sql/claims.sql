@@ -6,7 +6,7 @@ WITH life AS (
     SELECT voucher, max(turn) AS turn, arg_max(state, turn) AS state,
         max(turn) FILTER (state = 'claimed') AS claimed_at
     FROM voucher_events
-    WHERE batch = $batch OR batch IN (SELECT id FROM standing)
+    WHERE batch IN (SELECT id FROM standing)
     GROUP BY voucher
     HAVING claimed_at IS NOT NULL AND arg_max(state, turn) IN ('claimed', 'reduced')
 )
@@ -19,8 +19,8 @@ FROM life AS l
 JOIN vouchers AS v ON v.id = l.voucher
 JOIN agreements AS a ON a.id = v.agreement
 JOIN voucher_events AS e ON e.voucher = v.id AND e.turn >= l.claimed_at
-    AND (e.batch = $batch OR e.batch IN (SELECT id FROM standing))
-WHERE v.batch = $batch OR v.batch IN (SELECT id FROM standing)
+    AND e.batch IN (SELECT id FROM standing)
+WHERE v.batch IN (SELECT id FROM standing)
 GROUP BY ALL
 ORDER BY v.id;
 
@@ -28,5 +28,5 @@ ORDER BY v.id;
 -- query: redeemed
 SELECT v.programme, v.firm, year(e.day), sum(e.amount_fen)::BIGINT
 FROM voucher_events AS e JOIN vouchers AS v ON v.id = e.voucher
-WHERE e.state = 'redeemed' AND (e.batch = $batch OR e.batch IN (SELECT id FROM standing))
+WHERE e.state = 'redeemed' AND e.batch IN (SELECT id FROM standing)
 GROUP BY ALL;

@@ -14,5 +14,5 @@ SELECT
     bought_fen, sold_fen, delivered, quantity, price_ticks, difference_fen, escrow_fen,
     guaranteed_fen, fee_fen, fee_due_fen,
     CASE WHEN first_day > 0 THEN DATE '1970-01-01' + first_day::INTEGER END,
-    nullif(first_sequence, 0)
+    CASE WHEN first_sequence > 0 THEN first_sequence END
 FROM columns;

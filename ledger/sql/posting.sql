@@ -24,5 +24,6 @@ SELECT
         WHEN 15 THEN 'advance'
         WHEN 16 THEN 'repayment'
     END::posting_kind, from_account, to_account, amount_fen,
-    nullif(instrument, 0), nullif(agreement, 0), nullif(sequence, 0)
+    CASE WHEN instrument > 0 THEN instrument END, CASE WHEN agreement > 0 THEN agreement END,
+    CASE WHEN sequence > 0 THEN sequence END
 FROM columns;

@@ -21,11 +21,19 @@ CREATE TYPE voucher_state AS ENUM (
 CREATE TYPE voucher_binding AS ENUM (
     'rate', 'agreement', 'voucher', 'firm-year', 'pool-year', 'funder-year', 'minimum', 'share'
 );
-CREATE TYPE voucher_rule AS ENUM ('first-come', 'in-proportion');
-CREATE TYPE payment_model AS ENUM ('deduct', 'reimburse');
-CREATE TYPE delivery_source AS ENUM ('assumed in full', 'metered', 'not metered');
+CREATE TYPE voucher_rule AS ENUM (
+    'first-come', 'in-proportion'
+);
+CREATE TYPE payment_model AS ENUM (
+    'deduct', 'reimburse'
+);
+CREATE TYPE delivery_source AS ENUM (
+    'assumed in full', 'metered', 'not metered'
+);
 
-CREATE TABLE ledger_schema (version INTEGER NOT NULL);
+CREATE TABLE ledger_schema (
+    version INTEGER NOT NULL
+);
 
 -- Each batch's sha256 covers its input, its lines and the batch before it. A reversal names the
 -- batch that it takes back; then the day may be settled again, in the next revision.
@@ -217,7 +225,7 @@ CREATE TABLE positions (
     guaranteed_fen BIGINT, -- performance deposit held after this batch
     fee_fen BIGINT, -- charged by this batch; negative: given back
     fee_due_fen BIGINT, -- sellers' fees that wait for the proceeds
-    first_day DATE, -- of the first buy that is still open: the rank in "first come, first served"
+    first_day DATE, -- of the first buy (or bust of a sale) of the long that is open: its turn
     first_sequence BIGINT
 );
 

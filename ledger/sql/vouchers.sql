@@ -26,7 +26,10 @@ JOIN programmes AS p
 
 -- query: states
 INSERT INTO voucher_events
-SELECT $batch, voucher, turn, $state::voucher_state, $day::DATE, fen FROM columns;
+SELECT $batch, voucher, turn, $state::voucher_state, $day::DATE, amount_fen FROM columns;
+
+-- query: shares
+INSERT INTO voucher_shares SELECT $batch, voucher, pool, amount_fen FROM columns;
 
 -- Granted and not freed, by programme, firm, year and the issued voucher that was drawn on.
 -- query: used
