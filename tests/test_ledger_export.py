@@ -16,8 +16,9 @@ import pytest
 from ledger_world import INPUT, events, programme, world
 
 from exchange.cli import run
+from ledger.audit import audit
 from ledger.books import create_books, open_books
-from ledger.errors import LedgerError
+from ledger.errors import AppendOnlyError, LedgerError, NotBooksError
 from ledger.export import export_parquet, export_text, snapshot
 from ledger.settle import settle
 
@@ -151,3 +152,30 @@ def test_the_command_line_exports(path, tmp_path, capsys):
     assert run(["ledger", "snapshot", str(path), str(tmp_path / "copy.duckdb")]) == 0
     assert run(["ledger", "export", str(path), str(tmp_path / "p"), "--style", "parquet"]) == 2
     assert "needs --day" in capsys.readouterr().err
+
+
+def test_a_snapshot_refuses_changes_as_the_books_do(path, tmp_path):
+    copy = tmp_path / "copy.duckdb"
+    with open_books(path, read_only=True) as books:
+        snapshot(books, copy)
+    with open_books(copy) as copied:
+        for change in (
+            "UPDATE postings SET amount_fen = 1",
+            "DELETE FROM trades",
+            "TRUNCATE names",
+        ):
+            with pytest.raises(AppendOnlyError):
+                copied.execute(change)
+        assert audit(copied) == []
+
+
+def test_books_that_lost_a_trigger_are_not_written_and_the_audit_says_so(path, tmp_path):
+    copy = tmp_path / "copy.duckdb"
+    with open_books(path, read_only=True) as books:
+        snapshot(books, copy)
+    with duckdb.connect(str(copy)) as other:
+        other.execute("DROP TRIGGER trades_delete ON trades")
+    with pytest.raises(NotBooksError, match="`trades` has no trigger against DELETE any more"):
+        open_books(copy)
+    with open_books(copy, read_only=True) as copied:
+        assert audit(copied) == ["table `trades` has no trigger against DELETE any more"]
