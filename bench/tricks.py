@@ -42,8 +42,8 @@ TRICKS = (
     Trick(
         "express trades",
         "express_trade.py",
-        '    if i64(instrument["collar"]) != 0:\n',
-        '    if i64(instrument["collar"]) >= 0:\n',
+        '    special = i64(instrument["collar"]) != 0\n',
+        "    special = True\n",
     ),
     Trick(
         "no branch on the side",
