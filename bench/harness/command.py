@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bench.harness.adapter import Folder, build
+from bench.harness.adapter import NAME, Folder, build
 from bench.harness.runs import CANONICAL_SEED, SCENARIOS, Contender, Run, commit, ours, peers, run
 from bench.report import machine
 
@@ -46,6 +46,11 @@ class Disagreement(Exception):
     "--seed", "seeds", multiple=True, type=int, default=[CANONICAL_SEED], show_default=True
 )
 @click.option("--only", "names", multiple=True, help="Only engines of this name; CppTrader always.")
+@click.option(
+    "--library",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Our library, as `adapter` wrote it.  [default: built anew]",
+)
 @click.option("--audit", is_flag=True, help="Also run ours in audit mode, once a scenario.")
 @click.option(
     "--cores", nargs=2, default=(0, 1), show_default=True, help="Matcher's and drainer's."
@@ -58,6 +63,7 @@ def harness(
     scenarios: tuple[str, ...],
     seeds: tuple[int, ...],
     names: tuple[str, ...],
+    library: Path | None,
     audit: bool,
     cores: tuple[int, int],
     as_json: bool,
@@ -67,9 +73,10 @@ def harness(
     All engines must give the same reports; for the canonical seed, the reference's.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        library = Path(scratch) / "suanshi_adapter.so"
         try:
-            build(at, library)
+            if library is None:
+                library = Path(scratch) / NAME
+                build(at, library)
             contenders = chosen([*peers(at), *ours(library)], names)
             rows = [
                 row
