@@ -3,14 +3,13 @@
  * Their messages become our COMMANDs, our EVENTs their reports. The flow knows neither accounts nor
  * money, so one rich account buys and one sells; each order, fill and cancel moves their funds,
  * capacity and positions, and every check is made. The machine writes its events into a ring
- * (ring.c); whoever drains it makes reports of them, as the venue's gateway does.
+ * (ring.h); whoever drains it makes reports of them, as the venue's gateway does.
  *
  * SUANSHI_QUEUE=harness  hands reports to the harness's own queue, one by one
  * SUANSHI_LOOKAHEAD=1    lets the machine fetch ahead for later messages of a batch
  * ME_NO_BATCH=1          (the harness's) delivers message by message
  */
 #define _GNU_SOURCE
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +36,11 @@ static int64_t due;              /* so many events in the buffer have to be hand
 static suanshi_command inbox[CHUNK] __attribute__((aligned(64)));
 static suanshi_event buffer[BUFFER] __attribute__((aligned(64)));
 
-static void fail(const char *what, uint64_t number)
+static void fail(const char *what, int64_t number)
 {
-    fprintf(stderr, "suanshi adapter: %s: %llu\n", what, (unsigned long long)number);
+    fprintf(stderr, "suanshi adapter: %s: %lld\n", what, (long long)number);
     abort();
 }
-
-/* ---- events to reports --------------------------------------------------------------------- */
 
 /* Makes the report of an event; a trade's two events are one. Returns how many events it took. */
 static int64_t report(const suanshi_event *event, me_report_t *out)
@@ -110,8 +107,6 @@ static void push_all(int64_t count)
     suanshi_rewind(machine, 0);
 }
 
-/* ---- messages to commands ------------------------------------------------------------------- */
-
 typedef uint64_t __attribute__((may_alias)) word;
 
 /* Words, because the machine reads words: two stores would not forward to one load. */
@@ -137,9 +132,9 @@ static uint64_t codes(uint64_t kind, uint64_t side, uint64_t type, uint64_t tif,
 static void check(uint64_t order_id, int64_t price, uint32_t quantity)
 {
     if (order_id == 0 || order_id >= OWN_REF)
-        fail("order ids go from 1 to 4194302, got", order_id);
+        fail("order ids go from 1 to 4194302, got", (int64_t)order_id);
     if (price < 1 || price > TICKS)
-        fail("prices go from 1 to 262144 ticks, got", (uint64_t)price);
+        fail("prices go from 1 to 262144 ticks, got", price);
     if (quantity < 1 || quantity > LOTS_MAX)
         fail("quantities go from 1 to 2^30, got", quantity);
 }
@@ -157,7 +152,7 @@ static void put_new(suanshi_command *command, const new_order_t *order)
 static uint64_t target(uint64_t order_id)
 {
     if (order_id > UINT32_MAX)
-        fail("cancels and modifies aim at ids up to 4294967295, got", order_id);
+        fail("cancels and modifies aim at ids up to 4294967295, got", (int64_t)order_id);
     return order_id;
 }
 
@@ -174,8 +169,6 @@ static void put_modify(suanshi_command *command, const modify_t *modify)
         OWN_REF, target(modify->order_id), BUYER + modify->side,
         codes(SUANSHI_COMMAND_REPLACE, modify->side, 0, 0, SUANSHI_FLAG_REQUEUE));
 }
-
-/* ---- running -------------------------------------------------------------------------------- */
 
 /* Lends the ring's memory to the machine, as far as it is free. */
 static void lend_ring(int64_t events)
@@ -254,8 +247,6 @@ void engine_flush(void)
         ring_publish(ring, suanshi_run(machine, 0));
 }
 
-/* ---- queries -------------------------------------------------------------------------------- */
-
 int64_t engine_query_best_bid(void)
 {
     int64_t price = suanshi_best(machine, INSTRUMENT, SUANSHI_SIDE_BUY);
@@ -272,8 +263,6 @@ uint64_t engine_query_depth_at(int64_t price_ticks, uint8_t side)
 {
     return (uint64_t)suanshi_depth(machine, INSTRUMENT, side, price_ticks);
 }
-
-/* ---- transport and life --------------------------------------------------------------------- */
 
 static void *create(uint32_t capacity)
 {

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.adapter import FLAGS
-from matching.compile import source_hash
 
 SCENARIOS = ("static", "normal", "swing-25", "swing-40", "flash-crash")
 CANONICAL_SEED = 23
@@ -105,6 +104,7 @@ def peers(harness: Path) -> list[Contender]:
 
 def ours(library: Path) -> list[Contender]:
     """Our engine, in all of its ways."""
+    version = commit(Path(__file__).parents[2])
     ways: dict[str, dict[str, str]] = {
         "Suanshi": BY_MESSAGE,
         "Suanshi, their queue": BY_MESSAGE | THEIR_QUEUE,
@@ -113,7 +113,7 @@ def ours(library: Path) -> list[Contender]:
         "Suanshi, batches, looking ahead": {"SUANSHI_LOOKAHEAD": "1"},
     }
     return [
-        Contender(name, library, f"sources {source_hash()}", " ".join(FLAGS), settings)
+        Contender(name, library, version, " ".join(FLAGS), settings)
         for name, settings in ways.items()
     ]
 
