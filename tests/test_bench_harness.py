@@ -198,9 +198,15 @@ def test_the_loop_gives_medians_ratios_and_what_they_depend_on(fake):
 
 def test_the_picture_shows_each_scenario(fake, tmp_path):
     path = tmp_path / "harness.json"
-    path.write_text(run_harness(fake(), "--json").stdout)
-    assert CliRunner().invoke(main, ["plot", str(path)]).exit_code == 0
-    assert "normal" in path.with_suffix(".svg").read_text()
+    said = json.loads(run_harness(fake(), "--scenario", "static", "--json").stdout)
+    left_out = next(row for row in said["rows"] if row["engine"] == "Suanshi, batches")
+    said["rows"].remove(left_out)  # too slow for one of the scenarios, say
+    path.write_text(json.dumps(said))
+    result = CliRunner().invoke(main, ["plot", str(path)])
+    assert result.exit_code == 0, result.output
+    picture = path.with_suffix(".svg").read_text()
+    assert "normal" in picture
+    assert "static" in picture
 
 
 @pytest.mark.parametrize(

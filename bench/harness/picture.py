@@ -23,13 +23,14 @@ def draw(result: dict[str, Any], path: Path) -> None:
     figure, panel = pyplot.subplots(figsize=(10, 4.5), layout="constrained")
     width = 0.85 / len(engines)
     for place, name in enumerate(engines):
-        found = [rows[scenario, name] for scenario in scenarios]
+        groups = [at for at, scenario in enumerate(scenarios) if (scenario, name) in rows]
+        found = [rows[scenarios[at], name] for at in groups]
         rates = [row["messages_per_s"] / 1e6 for row in found]
         spread = [
             [rate - row["least"] / 1e6 for rate, row in zip(rates, found, strict=True)],
             [row["most"] / 1e6 - rate for rate, row in zip(rates, found, strict=True)],
         ]
-        at = [group + (place - (len(engines) - 1) / 2) * width for group in range(len(scenarios))]
+        at = [group + (place - (len(engines) - 1) / 2) * width for group in groups]
         bars = panel.bar(at, rates, width, yerr=spread, color=COLOURS[place], label=name)
         panel.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
     panel.set_xticks(range(len(scenarios)), scenarios)
