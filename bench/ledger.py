@@ -101,17 +101,17 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
     log = read_day_log(place / "day.log")
     name = log.sha256
     lap("read and prove the log")
-    replay_s = events_read = durable = 0.0
+    replay_s = events_read = durable = cpu_s = 0.0
 
     def replayed() -> Iterator[Any]:
         """The events, with a look at the clock: a settlement asks for them as it reads them."""
-        nonlocal replay_s, events_read
+        nonlocal replay_s, events_read, cpu_s
         begin = time.perf_counter()
         for events in events_of(log):
             replay_s += time.perf_counter() - begin
             yield events
             begin = time.perf_counter()
-        events_read = begin
+        events_read, cpu_s = begin, time.process_time()
 
     current = ["trades"]
 
@@ -127,7 +127,7 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
         lap("create")
         done = settle(books, log.registry, replayed(), name, progress=tell)
     lap("close")
-    from_fills_s = durable - events_read + stages["close"]
+    from_fills_s, cpu_s = durable - events_read + stages["close"], time.process_time() - cpu_s
     stages["replay"] = round(replay_s, 3)
     stages["trades"] = round(stages["trades"] - replay_s, 3)
     peak_mb = resident_mb("VmHWM")
@@ -146,6 +146,7 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
         }  # fmt: skip
         if rivals:
             result |= _rivals(place, log.registry, fills_only, books, from_fills_s)
+            result["from_fills_cpu_s"] = round(cpu_s, 3)
     return result
 
 
@@ -154,15 +155,17 @@ def _rivals(place: Path, registry: Any, fills: Any, books: Any, own_s: float) ->
     from bench.ledger_sqlite import create_sqlite, differences, settle_sqlite
 
     rival = create_sqlite(place / "books.sqlite")
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     settle_sqlite(rival, registry, fills)
     rival.close()
-    sqlite_s = time.perf_counter() - begin
+    sqlite_s, cpu = time.perf_counter() - begin, time.process_time() - cpu
     rival = sqlite3.connect(place / "books.sqlite")
     unlike = differences(books, rival)
     rival.close()
     result: Result = {
         "from_fills_s": round(own_s, 3), "sqlite_s": round(sqlite_s, 3),
+        "sqlite_cpu_s": round(cpu, 3),
+        "sqlite_mb": round((place / "books.sqlite").stat().st_size / 1e6, 1),
         "sqlite_differences": unlike,
         "times_sqlite": round(sqlite_s / own_s, 1),
     }  # fmt: skip
