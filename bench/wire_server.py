@@ -17,6 +17,9 @@ from typing import Any, Self
 PATIENCE_S = 60
 """A process that says nothing for so long has failed."""
 
+COMPILING_S = 600
+"""So long a venue may take that finds no compiled kernels."""
+
 BROKERS = ("east-1", "west-1", "south-1", "coast-1")
 TIMER = "east-2"
 """Who measures latency."""
@@ -66,12 +69,12 @@ class Process:
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
-    def hear(self) -> Row:
+    def hear(self, patience_s: float = PATIENCE_S) -> Row:
         """Its next line. Raises Failed where none comes."""
         stdout = self.process.stdout
         assert stdout is not None
-        if not select([stdout], [], [], PATIENCE_S)[0]:
-            raise Failed(f"{self.name}: said nothing for {PATIENCE_S} s")
+        if not select([stdout], [], [], patience_s)[0]:
+            raise Failed(f"{self.name}: said nothing for {patience_s:g} s")
         line = stdout.readline()
         if not line:
             raise Failed(f"{self.name}: has ended")
@@ -122,7 +125,7 @@ def venue(folder: Path, what: str) -> Process:
     serve = "from exchange.cli import main; main()"
     clock = ["--clock", "2026-11-22T09:00*1"]
     server = Process(["-c", serve, "serve", "--config", "venue.toml", "--json", *clock], folder)
-    server.hear()
+    server.hear(COMPILING_S)
     _open(folder)
     return server
 

@@ -370,7 +370,7 @@ class Streams:
         """Let so many more events wait."""
         waiting = self._waiting[self._first : self._end].copy()
         if len(waiting) + count > len(self._waiting) // 2:
-            self._make_room(2 * (len(waiting) + count), len(self._out))
+            self._make_room(4 * (len(waiting) + count), len(self._out))
         self._waiting[: len(waiting)] = waiting
         self._first, self._end = 0, len(waiting)
 
