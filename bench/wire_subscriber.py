@@ -15,7 +15,7 @@ from feeds.client_setting import read_connection, security_of
 from feeds.sockets import subscriber
 
 QUEUE_FRAMES = 1_000_000
-QUIET_MS = 100
+QUIET_MS = 300
 
 
 def main() -> None:

@@ -54,7 +54,13 @@ Commands = NDArray[np.void]
 Events = NDArray[np.void]
 REPLAY_COMMANDS = 4_096
 TURNS_MAX = 16
-"""Turns in which orders go before rare sockets and what nobody waits for: a millisecond or two."""
+"""Turns in which orders go before market data and the hash of the day."""
+
+LULL_MS = 1
+"""So long nothing comes before those are seen to, where there were fewer turns."""
+
+BEHIND_MS = 2
+"""So often a broker that is behind is tried again."""
 _NO_COMMANDS = np.zeros(0, COMMAND)
 _NO_EVENTS = np.zeros(0, EVENT)
 
@@ -87,7 +93,6 @@ class Venue:
         self._context.setsockopt(zmq.MAX_SOCKETS, 4_096)
         self.door = Doorkeeper(self._context, self.day.entitlements, self.counters)
         self.gateway = Gateway(self._context, self._setting(), self.counters)
-        self._order_ports = self.gateway.ports[:1]
         self.market = MarketData(
             self._context,
             Market(self.day.limits, self.gateway.setting.folder),
@@ -122,10 +127,9 @@ class Venue:
     def step(self) -> None:
         """One turn: wait for something, work through it, say what is durable.
 
-        After orders it does not wait: more of them may have come, and what else there is to do can
-        be done meanwhile.
+        What nobody waits for is done when nothing comes for LULL_MS, or after TURNS_MAX.
         """
-        ports = self._order_ports if self._turns else self._wait()
+        ports = self._wait(LULL_MS if self._turns else self.clock.wait_ms())
         now_ns = self.clock.now_ns()
         commands = self.gateway.receive(now_ns, self.log.next_sequence, self._due(now_ns), ports)
         if len(commands):
@@ -179,10 +183,10 @@ class Venue:
         self.gateway.release(durable_sequence)
         self.market.release(durable_sequence)
 
-    def _wait(self) -> list[Port]:
+    def _wait(self, wait_ms: int) -> list[Port]:
         """Wait for something; returns the ports that have frames, or ends of connections."""
         ports = self.gateway.ports
-        found = self._waiter.wait(2 if self.gateway.is_behind else self.clock.wait_ms())
+        found = self._waiter.wait(min(wait_ms, BEHIND_MS) if self.gateway.is_behind else wait_ms)
         return [port for place, port in enumerate(ports) if found >> place & 1 or port.has_ends]
 
     def _watched(self) -> Waiter:

@@ -21,6 +21,9 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 
+FAREWELL_MS = 200
+"""For the answer to a logout."""
+
 LAST_WORDS_MS = 20
 """For what came just before a connection ended."""
 
@@ -81,11 +84,17 @@ class Link:
             raise NotConnected("not logged on; nothing was sent")
 
     def close(self) -> None:
-        """Log out and close."""
+        """Log out and close.
+
+        Waits a moment for the venue's answer: libzmq drops what it has not read when a connection
+        ends, so whoever hangs up at once may be taken for lost.
+        """
         if self.dialogue.ack is not None:
             try:
-                self.socket.setsockopt(zmq.LINGER, 200)
+                self.socket.setsockopt(zmq.LINGER, FAREWELL_MS)
                 self.socket.send(pack(Logout()), zmq.NOBLOCK)
+                while self.dialogue.ended is None and self.socket.poll(FAREWELL_MS):
+                    self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
             except zmq.ZMQError:
                 self.socket.setsockopt(zmq.LINGER, 0)
         self._shut()

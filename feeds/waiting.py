@@ -60,20 +60,25 @@ class Waiter:
         self._header_at = self._header.ctypes.data
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        for socket in self._sockets:
-            self._poll.register(int(socket.getsockopt(zmq.FD)), select.POLLIN)
+        self._bits: dict[int, int] = {}  # of the sockets' descriptors
+        for place, socket in enumerate(self._sockets):
+            found = int(socket.getsockopt(zmq.FD))
+            self._bits[found] = 1 << place
+            self._poll.register(found, select.POLLIN)
 
     def wait(self, wait_ms: int) -> int:
-        """Wait so long at most; has the others handled, and returns which own sockets are ready.
+        """Wait so long at most; has the others handled, and returns which own sockets may be ready.
 
-        A bit for each, from the first one. Ends early without any after a signal.
+        A bit for each, from the first one. Whose descriptor gave a sign after the wait is not asked
+        again: reading it will show.
         """
         found = self._ready()
         if wait_ms and not found:
             for descriptor, _ in self._poll.poll(wait_ms):
                 if descriptor == self._descriptor:
                     self._woken()
-            found = self._ready()
+                else:
+                    found |= self._bits[descriptor]
         rest = found >> self._own
         place = 0
         while rest:
