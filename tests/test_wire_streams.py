@@ -1,6 +1,7 @@
 """Report streams: who is told of a trade, and of its being taken back."""
 
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -32,12 +33,17 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     expected: dict[int, list[bytes]] = {number: [] for number in firms}
     expected |= {-firm: [] for firm in copied}
     fills: dict[tuple[int, int], np.void] = {}
-    for start in range(0, COUNT, 500):
-        events = engine.process(made.commands[start : start + 500]).copy()
+    streams._make_room(16, 64)  # far too little, so that it grows
+    dice = Random(seed)
+    for start in range(0, COUNT, 50):
+        events = engine.process(made.commands[start : start + 50]).copy()
         streams.add(events)
-        streams.release()
+        if dice.random() < 0.5:  # some of it is durable
+            streams.release(int(dice.choice(events["sequence"])))
         for event in events:
             read(event, fills, firms, expected)
+    streams.release()
+    assert not streams.is_waiting
     for number, reports in expected.items():
         own = streams.streams[number] if number > 0 else copied[-number]
         assert own is not None
