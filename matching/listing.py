@@ -107,15 +107,18 @@ def gather_instrument(m, instrument_id, reason, second):
 
 @kernel
 def gather_blocks(m, instrument_id, reason, second, size):
-    """The same of the blocks that the instrument is an hour of (in time they end with the first,
-    whose number is the lowest)."""
+    """The same of the blocks that the instrument is an hour of; in time they end with the first."""
     for side in range(2):
         leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
         while leg != 0:
             slot = i64(m.blocks[leg // HOURS]["slot"])
             order = m.orders[slot]
             due = i64(m.timers[i64(order["timer"])]["due"]) >> 2
-            if reason == GATE_CLOSURE or i64(order["tif"]) == DAY or due == second:
+            if (
+                reason == GATE_CLOSURE
+                or i64(order["tif"]) == DAY
+                or (due == second and i64(order["instrument"]) == instrument_id)
+            ):
                 m.keys[size] = i64(order["accepted"])
                 m.slots[size] = slot
                 size += 1

@@ -176,7 +176,11 @@ def sequence(market: Market, command: Command) -> Reason:
     if instrument is None or before is None:
         return Reason.UNKNOWN_INSTRUMENT
     taken = instrument.follows is not None or before.after is not None
-    if instrument.gated or before.gated or taken or instrument.tick_fen != before.tick_fen:
+    last = instrument
+    while last.after is not None:
+        last = last.after
+    alike = instrument.tick_fen == before.tick_fen
+    if instrument.gated or before.gated or taken or not alike or last is before:
         return Reason.PHASE
     instrument.follows, before.after = before, instrument
     instrument.longest = before.longest = command.quantity

@@ -159,8 +159,9 @@ def _phase(command: Command) -> bool:
 
 
 def _sequence(command: Command) -> bool:
-    in_order = 1 <= command.target_ref < command.instrument
-    return in_order and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
+    two = 0 not in (command.target_ref, command.instrument)
+    two = two and command.target_ref != command.instrument
+    return two and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
 
 
 def _session(command: Command) -> bool:

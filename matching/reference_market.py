@@ -360,12 +360,12 @@ class Market:
     def _expire(self, instrument: Instrument, due_s: int) -> None:
         """End the GTD orders of this second and, at the close, DAY orders: by acceptance.
 
-        A block ends in time with its first hour's orders, whose number is the lowest of its hours;
-        a DAY block with the day of any hour.
+        A block ends in time with its first hour's orders, a DAY block with the day of any hour.
         """
         for order in self.in_acceptance(lambda order: order.covers(instrument)):
             if order.tif == TimeInForce.GTD and order.expiry_s == due_s:
-                self.take_off(order, order.leaves, Reason.END_OF_TIME)
+                if order.instrument is instrument:
+                    self.take_off(order, order.leaves, Reason.END_OF_TIME)
             elif order.tif == TimeInForce.DAY and instrument.close_s == due_s:
                 self.take_off(order, order.leaves, Reason.END_OF_DAY)
 

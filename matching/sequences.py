@@ -3,7 +3,7 @@
 import numpy as np
 
 from matching.codes import NONE, SEQUENCE, UNKNOWN_INSTRUMENT, WRONG_PHASE
-from matching.compile import inline
+from matching.compile import inline, kernel
 from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN
 from matching.report import answer
 
@@ -12,20 +12,29 @@ i64 = np.int64
 
 @inline
 def sequence_malformed(c):
-    """Whether a SEQUENCE makes no sense by itself; rising numbers make circles impossible."""
+    """Whether a SEQUENCE makes no sense by itself."""
     before_id, longest = i64(c["target_ref"]), i64(c["quantity"])
     return (
         before_id == 0
-        or before_id >= i64(c["instrument"])
+        or i64(c["instrument"]) == 0
+        or before_id == i64(c["instrument"])
         or not BLOCK_HOURS_MIN <= longest <= BLOCK_HOURS_MAX
     )
+
+
+@kernel
+def last_of_sequence(m, instrument_id):
+    """The last instrument of a sequence."""
+    while i64(m.instruments[instrument_id]["after"]) != 0:
+        instrument_id = i64(m.instruments[instrument_id]["after"])
+    return instrument_id
 
 
 @inline
 def follow(m, c):
     """SEQUENCE: one instrument's delivery period follows another's, for good."""
     instrument_id, before_id = i64(c["instrument"]), i64(c["target_ref"])
-    if instrument_id >= len(m.instruments):
+    if instrument_id >= len(m.instruments) or before_id >= len(m.instruments):
         return UNKNOWN_INSTRUMENT
     instrument, before = m.instruments[instrument_id], m.instruments[before_id]
     if i64(instrument["phase"]) == 0 or i64(before["phase"]) == 0:
@@ -34,6 +43,7 @@ def follow(m, c):
         (i64(instrument["gated"]) | i64(before["gated"])) != 0
         or (i64(instrument["follows"]) | i64(before["after"])) != 0
         or i64(instrument["tick_fen"]) != i64(before["tick_fen"])
+        or last_of_sequence(m, instrument_id) == before_id
     ):
         return WRONG_PHASE
     instrument["follows"] = before_id

@@ -167,9 +167,15 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "listing.py",
-        ' or i64(order["tif"]) == DAY or due == second:',
-        " or due == second:",
+        '                or i64(order["tif"]) == DAY\n                or (due',
+        "                or (due",
         "the close ends no DAY blocks",
+    ),
+    Fault(
+        "sequences.py",
+        "        or last_of_sequence(m, instrument_id) == before_id\n",
+        "",
+        "a sequence runs in a circle",
     ),
     Fault(
         "phases.py",

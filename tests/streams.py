@@ -139,6 +139,7 @@ class _Writer:
         self.next_ref = 1
         self.mid = self.world.low + self.world.width // 2
         self.lately_block: dict[str, int] = {}
+        self.rising = seed % 4 != 1
 
     # Dice
 
@@ -270,6 +271,8 @@ class _Writer:
     def _follow(self, number: int) -> None:
         longest = self.one_of(168, 168, 168, 168, 3)
         before = number - 1 if self.chance(0.98) else self.between(0, number + 1)
+        if not self.rising:  # the youngest comes first
+            number, before = before, number
         self.send(CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest)
 
     def _set_fees(self, number: int) -> None:
@@ -395,6 +398,8 @@ class _Writer:
         side = self.below(2)
         hours = self.one_of(2, 2, 2, 3, 3, 4)
         first = max(1, self.listed + 1 - hours - self.below(3))
+        if not self.rising:
+            first = max(1, self.listed - self.below(3))
         if self.chance(0.05):
             first = self._instrument()
         fields = {"instrument": first, "hours": hours}

@@ -242,16 +242,18 @@ def test_blocks_count_as_orders():
     assert told(block(1, BUY, 50), block(2000, BUY, 50), limits=pages) == ["NONE", "POOL_FULL"]
 
 
-def test_sequences_are_for_good_and_only_rise():
+def test_sequences_are_for_good_and_make_no_circle():
     assert told(
         sequence(5, 4, 1),
         sequence(5, 4, 169),
-        sequence(4, 5),
+        sequence(0, 5),
         sequence(5, 5),
         sequence(5, 0),
+        sequence(1, 4),
         sequence(5, 4, session=STRANGER),
         sequence(6, 5),
         sequence(99, 5),
+        sequence(5, 99),
         sequence(5, 3),
         sequence(4, 2),
         venue(CommandKind.LIST, instrument=6, price=100, quantity=2),
@@ -259,7 +261,8 @@ def test_sequences_are_for_good_and_only_rise():
         sequence(5, 4, session=OPERATOR),
         block(1, BUY, 50, hours=5),
     ) == [
-        *["MALFORMED"] * 5, "NOT_ENTITLED", "UNKNOWN_INSTRUMENT", "UNKNOWN_INSTRUMENT", "PHASE",
+        *["MALFORMED"] * 5, "PHASE", "NOT_ENTITLED", "UNKNOWN_INSTRUMENT", "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_INSTRUMENT", "PHASE",
         "PHASE", "NONE", "PHASE", "NONE", "NONE",
     ]  # fmt: skip
 
@@ -371,6 +374,21 @@ def test_the_close_of_a_later_hour_ends_a_day_block_and_spares_others():
     ended = found[-1].events
     assert ended["user_ref"][ended["kind"] == 5].tolist() == [2, 1, 3]
     assert ended["reason"][ended["kind"] == 5].tolist() == [36, 37, 36]
+
+
+def test_a_block_whose_first_hour_has_the_highest_number_ends_in_its_turn():
+    falling = [sequence(1, 5)]
+    later = {"tif": TimeInForce.GTD, "expiry_s": START_S + 5}
+    found = asked(
+        *falling,
+        venue(CommandKind.TIMES, instrument=1, expiry_s=START_S + 5),
+        block(1, BUY, 100, instrument=5, **later),
+        order(2, BUY, 50, instrument=2, **later),
+        block(3, BUY, 100, instrument=5, hours=3),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
+    )
+    ended = found[-1].events
+    assert ended["user_ref"][ended["kind"] == 5].tolist() == [3, 2, 1]
 
 
 def test_a_phase_command_that_closes_an_hour_ends_day_blocks():
