@@ -2,9 +2,9 @@
 
 Cash comes from the books, everything else from the machine's state at the end of the day before:
 sessions, accounts and their limits, instruments that still trade, capacity, positions with the
-deposits of those who sold, and the GTC and GTD orders that live, in the order in which they were
-accepted. Instruments open in
-pre-open, so that carried orders take their places before anything can trade.
+deposits of those who sold, and the GTC and GTD orders that live, then the GTD blocks, both in the
+order in which they were accepted. Instruments open in pre-open, so that carried orders take their
+places before anything can trade.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def head_of_next_day(log: DayLog, tables: Tables, books: Books, day: date) -> Da
     drafts = [
         _people(state), _listing(state, before, trading, prices, start_s),
         _money(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
-        _positions(state, trading), _orders(state, trading, start_s), _phases(trading),
+        _positions(state, trading), _lasting(state, trading, start_s), _phases(trading),
     ]  # fmt: skip
     commands = _stamped(join(drafts), start_s)
     registry = msgspec.structs.replace(
@@ -163,7 +163,17 @@ def _listing(
             price=rows["collar"][collared], quantity=rows["collar_s"][collared],
         ),
         _admin(CommandKind.PHASE, count, instrument=number, type=Phase.PRE_OPEN),
+        _sequences(rows, trading),
     ])  # fmt: skip
+
+
+def _sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
+    """Which delivery period follows which other that still trades."""
+    linked = np.isin(rows["follows"], trading)
+    return _admin(
+        CommandKind.SEQUENCE, int(linked.sum()), instrument=rows["instrument"][linked],
+        target_ref=rows["follows"][linked], quantity=rows["longest"][linked],
+    )  # fmt: skip
 
 
 def _deposits_fen(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> dict[int, int]:
@@ -229,6 +239,32 @@ def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft
         CommandKind.REGISTER, len(rows), instrument=columns[0], account=columns[1],
         seller=columns[2], quantity=columns[3], flags=int(CommandFlag.CARRIED),
     )  # fmt: skip
+
+
+def _lasting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    return join([_orders(state, trading, start_s), _blocks(state, trading, start_s)])
+
+
+def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    """The blocks that live on: those all of whose hours still trade."""
+    blocks, listed = state["blocks"], state["instruments"]
+    after = dict(zip(listed["follows"].tolist(), listed["instrument"].tolist(), strict=True))
+    still = set(trading.tolist())
+
+    def trades(hour: int, hours: int) -> bool:
+        return hours == 0 or (hour in still and trades(after.get(hour, 0), hours - 1))
+
+    chosen = (blocks["tif"] == TimeInForce.GTD) & (blocks["expiry_s"] > start_s)
+    chosen &= np.array(
+        [trades(*each) for each in zip(*(blocks[name].tolist() for name in (
+            "instrument", "hours")), strict=True)], dtype=np.bool_,
+    )  # fmt: skip
+    fields = (
+        "session", "user_ref", "account", "instrument", "hours", "side", "tif", "stp", "price",
+        "quantity", "expiry_s",
+    )  # fmt: skip
+    rows = {name: blocks[name][chosen] for name in fields}
+    return _admin(CommandKind.NEW, int(chosen.sum()), type=OrderType.LIMIT, **rows)
 
 
 def _orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:

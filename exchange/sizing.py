@@ -16,7 +16,8 @@ def limits_for(commands: npt.NDArray[np.void], listing: Listing, members: Member
 
     Every session is given refs for all the day's commands.
     """
-    orders = int((commands["kind"] == CommandKind.NEW).sum())
+    new = commands["kind"] == CommandKind.NEW
+    orders, blocks = int(new.sum()), int((new & (commands["hours"] > 0)).sum())
     sessions = max((session.id for session in members.sessions), default=1)
     widths = listing.high_ticks - listing.low_ticks + 1
     return Limits(
@@ -24,6 +25,7 @@ def limits_for(commands: npt.NDArray[np.void], listing: Listing, members: Member
         accounts=_room(max(account.id for account in members.accounts)),
         instruments=_room(len(listing)),
         orders=_room(orders),
+        blocks=_room(blocks),
         refs=_room(len(commands)),
         ref_pages=_room(len(commands) // PAGE_REFS + 2 * sessions),
         ticks=_room(int(widths.sum())),

@@ -29,6 +29,7 @@ from exchange.mistakes import Desk, draft_mistakes
 from exchange.opening import draft_clock, draft_listing, draft_members
 from exchange.prices import Prices
 from exchange.race import seen_by_brokers
+from exchange.sequences import draft_sequences
 from exchange.sizing import limits_for
 from exchange.supply import Offers, draft_supply, offers_of
 from ledger.registry import Registry
@@ -119,6 +120,7 @@ def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> D
         [
             draft_members(plan.members, early, opening_ns),
             draft_listing(listing, opening_ns, plan.end_s),
+            draft_sequences(listing.instruments, listing.contracts, opening_ns),
             draft_limits(plan.members, limits, opening_ns),
             registered,
             _funding(plan, needs_fen(bids, offers, listing, plan.members)),

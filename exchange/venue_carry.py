@@ -25,6 +25,7 @@ from exchange.listing import listing_of
 from exchange.members import Members
 from exchange.opening import draft_listing, draft_members
 from exchange.replay import Replay, certified
+from exchange.sequences import draft_sequences
 from exchange.venue_config import VenueConfig
 from exchange.venue_keys import with_keys
 from exchange.venue_opening import (
@@ -79,6 +80,11 @@ def carry_on(
     registry = replace(registry, limits=_limits(config, old, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
     drafts += _listing(config, venue, members, listed, trading_day, now_ns)
+    drafts.append(
+        draft_sequences(
+            registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
+        )
+    )
     return registry, _joined(_opened_as(head.commands, config), finish(join(drafts)))
 
 

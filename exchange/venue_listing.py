@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from exchange.calendar import DAY_S, HOUR_S, day_start_s, parse_day
-from exchange.draft import finish
+from exchange.draft import finish, join
 from exchange.listing import listing_of
 from exchange.opening import draft_listing
+from exchange.sequences import draft_sequences
 from feeds.messages import Definition, Done
 from ledger.registry import Contract, Instrument, Registry
 from matching.limits import Limits
@@ -44,12 +45,12 @@ def list_instrument(
     )
     close_s = day_start_s(parse_day(registry.trading_day)) + DAY_S
     alone = listing_of([replace(instrument, id=1)], registry.contracts)
-    commands = finish(
-        draft_listing(alone, now_ns, close_s if close_s * NANOSECONDS > now_ns else 0)
-    )
-    commands["instrument"] = number
-    commands["sequence"] += sequence - 1
     listed = replace(registry, instruments=(*registry.instruments, instrument))
+    draft = draft_listing(alone, now_ns, close_s if close_s * NANOSECONDS > now_ns else 0)
+    draft.commands["instrument"] = number
+    links = draft_sequences(listed.instruments, listed.contracts, now_ns, new={number})
+    commands = finish(join([draft, links]))
+    commands["sequence"] += sequence - 1
     return listed, commands, Done(instrument=number, sequence=int(commands["sequence"][-1]))
 
 

@@ -16,6 +16,7 @@ from exchange.instruments import instruments
 from exchange.listing import Listing, listing_of
 from exchange.members import Members
 from exchange.opening import draft_listing, draft_members
+from exchange.sequences import draft_sequences
 from exchange.supply import SupplySettings, offers_of
 from exchange.toml_file import BadFile
 from exchange.venue_config import VenueConfig
@@ -117,6 +118,7 @@ def open_day(
     drafts = [
         draft_members(members, sessions, now_ns),
         with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
+        draft_sequences(listing.instruments, listing.contracts, now_ns),
         *_balances(config, members, now_ns),
         *register_inventory(config, venue, members, listing, now_ns),
     ]
