@@ -3,7 +3,8 @@
 Real is when a job arrives, how long it runs, on how many GPUs, and for which virtual cluster. The
 rest is drawn from the seed, with the shares of DemandSettings: how long before its first hour the
 order comes, chip class and hub, and how the buyer bids. A job buys its GPUs for each clock hour
-that it runs; some of the long ones buy PFLOPS-days instead.
+that it runs, as a block where these are several, because a part of a run is worth nothing; some of
+the long ones buy PFLOPS-days instead.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from exchange.jobs import Jobs
 from exchange.listing import Listing
 from exchange.toml_file import BadFile
 from ledger.registry import Chip
-from matching.records import NANOSECONDS, Side, TimeInForce
+from matching.records import BLOCK_HOURS_MAX, NANOSECONDS, Side, TimeInForce
 
 Bools = npt.NDArray[np.bool_]
 TAKE, TRY, WAIT = 0, 1, 2
@@ -58,11 +59,12 @@ class NothingToTrade(BadFile):
 
 @dataclass(frozen=True)
 class Demand:
-    """Orders to be: one element each, by job and hour; and what the day could not hold."""
+    """Orders to be: one element each, by job and day; and what the day could not hold."""
 
     job: Ints
-    index: Ints  # instrument
-    quantity: Ints
+    index: Ints  # instrument, of a block the first
+    hours: Ints  # of a block; 0: it is none
+    quantity: Ints  # in every hour
     time_ns: Ints
     cut_gpu_hours: int  # of jobs that run beyond the last listed day
     cut_pflops_days: int
@@ -72,7 +74,22 @@ class Demand:
     @property
     def lots(self) -> int:
         """All quantities together, in GPU-hours and PFLOPS-days."""
-        return int(self.quantity.sum())
+        return int((self.quantity * np.maximum(self.hours, 1)).sum())
+
+    @property
+    def blocks(self) -> int:
+        """How many of the orders are blocks."""
+        return int((self.hours > 0).sum())
+
+    def worth_ticks(self, floor: Floor, time_s: Ints, premium_ppm: Ints) -> Ints:
+        """What each order's hour, or the average of its hours, is held to be worth at a time."""
+        spans = np.maximum(self.hours, 1)
+        order, nth = _unrolled(spans)
+        # The hours of a contract are listed one after the other.
+        worth = floor.prices.worth_ticks(self.index[order] + nth, time_s[order], premium_ppm[order])
+        total = np.zeros(len(spans), np.int64)
+        np.add.at(total, order, worth)
+        return total // spans
 
 
 def demand_of(
@@ -84,7 +101,7 @@ def demand_of(
     seed: int,
     settings: DemandSettings,
 ) -> Demand:
-    """What the jobs want of the listing, an order for each instrument.
+    """What the jobs want of the listing: a block of hours, an hour, or days one by one.
 
     Raises NothingToTrade where no instrument is one that a job could want.
     """
@@ -100,7 +117,7 @@ def demand_of(
     periods = np.where(by_day, -(-hours // 24), hours)
     quantity = np.where(by_day, -(-tflops // 1_000), jobs.gpus)
 
-    horizon = int((listing.start_s.max() - day_start_s) // HOUR_S) + 1
+    horizon = min(int((listing.start_s.max() - day_start_s) // HOUR_S) + 1, BLOCK_HOURS_MAX)
     job, nth = _unrolled(np.minimum(periods, horizon))
     index = listing.find(contract[job], start_s[job] + nth * step_s[job])
     listed = index >= 0
@@ -108,14 +125,16 @@ def demand_of(
         raise NothingToTrade("flow: the venue lists nothing that a job of the trace could want")
     time_ns = arrival_s[job] * NANOSECONDS + nth * 3_000_000 + dice.below(2_000_000, len(job))
     end_ns = (day_start_s + DAY_S) * NANOSECONDS
-    bought = np.zeros(count, np.int64)
-    np.add.at(bought, job[listed], quantity[job[listed]])
-    cut = periods * quantity - bought
+    found = np.bincount(job[listed], minlength=count)
+    cut = (periods - found) * quantity
+    span = np.where(by_day | (found < 2), 0, np.minimum(found, BLOCK_HOURS_MAX))
+    ordered = listed & ((span[job] == 0) | (nth == 0))
     return Demand(
-        job=job[listed],
-        index=index[listed],
-        quantity=quantity[job[listed]],
-        time_ns=np.minimum(time_ns, end_ns - 1)[listed],
+        job=job[ordered],
+        index=index[ordered],
+        hours=span[job[ordered]],
+        quantity=quantity[job[ordered]],
+        time_ns=np.minimum(time_ns, end_ns - 1)[ordered],
         cut_gpu_hours=int(cut[~by_day].sum()),
         cut_pflops_days=int(cut[by_day].sum()),
         hour_jobs=int((~by_day).sum()),
@@ -198,8 +217,9 @@ def draft_demand(
         floor.handles,
         demand.time_ns,
         side=Side.BUY,
-        price=floor.prices.worth_ticks(index, demand.time_ns // NANOSECONDS, premium_ppm),
+        price=demand.worth_ticks(floor, demand.time_ns // NANOSECONDS, premium_ppm),
         quantity=demand.quantity,
+        hours=demand.hours,
         tif=np.where(style == TRY, TimeInForce.IOC, TimeInForce.DAY),
         session=session[job],
         account=account[job],
@@ -228,7 +248,7 @@ def _second_thoughts(
     later_ns = later_s * NANOSECONDS + dice.below(NANOSECONDS, count)
     decision = dice.below(100, count)
     more_ppm = bids.premium_ppm + dice.between(30_000, 70_000, count)
-    more = floor.prices.worth_ticks(demand.index, later_s, more_ppm)
+    more = demand.worth_ticks(floor, later_s, more_ppm)
     raised = waits & (decision < settings.raised_percent) & (more > bids.orders.commands["price"])
     given_up = waits & (decision >= 100 - settings.cancelled_percent)
     fields = _whose(bids.orders)
@@ -256,8 +276,9 @@ def _resales(bids: _Bids, demand: Demand, floor: Floor, settings: DemandSettings
         floor.handles,
         time_ns + 50_000_000,
         side=Side.SELL,
-        price=floor.prices.worth_ticks(demand.index, time_s, -20_000),
+        price=demand.worth_ticks(floor, time_s, np.full(count, -20_000)),
         quantity=demand.quantity,
+        hours=demand.hours,
         tif=TimeInForce.DAY,
         **fields,
     )

@@ -34,8 +34,12 @@ def buyer_limits(orders: Draft, listing: Listing) -> BuyerLimits:
     """Limits that admit each of these orders, and refuse an order many times their size."""
     buys = orders.commands[_bought(orders)]
     index = buys["instrument"].astype(np.int64) - 1
+    hours = np.maximum(buys["hours"].astype(np.int64), 1)
     quantity = buys["quantity"].astype(np.int64)
-    held = np.bincount(buys["account"].astype(np.int64) * len(listing) + index, quantity)
+    place = np.repeat(buys["account"].astype(np.int64) * len(listing) + index, hours)
+    nth = np.arange(len(place)) - np.repeat(np.cumsum(hours) - hours, hours)
+    held = np.bincount(place + nth, np.repeat(quantity, hours))
+    quantity = quantity * hours
     notional = quantity * listing.high_ticks[index] * listing.tick_fen[index]
     position = max(64, int(held.max()) + 8)
     return BuyerLimits(
@@ -68,7 +72,7 @@ def needs_fen(bids: Draft, offers: Offers, listing: Listing, members: Members) -
     np.maximum.at(raised, bids.targets, bids.commands["price"])
     dearest = np.maximum(raised[bids.handles[_bought(bids)]], buys["price"])
     index = buys["instrument"].astype(np.int64) - 1
-    value = dearest * buys["quantity"] * listing.tick_fen[index]
+    value = dearest * buys["quantity"] * np.maximum(buys["hours"], 1) * listing.tick_fen[index]
     need = np.zeros(max(account.id for account in members.accounts) + 1, np.int64)
     np.add.at(need, buys["account"], value + value // 100)
     np.add.at(need, offers.account, offers.capacity * listing.deposit_fen[offers.index])

@@ -28,7 +28,7 @@ those with huge quantities, which would outweigh the honest demand."""
 class Desk:
     """What the mistakes are made with: the right orders, and who and what there is."""
 
-    orders: Draft  # every NEW of the day
+    orders: Draft  # every NEW of the day but blocks
     listing: Listing
     members: Members
     begin_ns: int  # no order comes before
@@ -98,11 +98,11 @@ def yuan_for_fen(desk: Desk, dice: Dice) -> Draft:
     return wrong
 
 
-def thousands(desk: Desk, dice: Dice) -> Draft:
-    """Three zeros too many in the quantity."""
+def zeros(desk: Desk, dice: Dice) -> Draft:
+    """Four zeros too many in the quantity."""
     single = desk.orders.commands["quantity"] == 1
     wrong = _some(desk, dice, _buys(desk) & single, EACH_LARGE)
-    wrong.commands["quantity"] = 1_000
+    wrong.commands["quantity"] = 10_000
     return wrong
 
 
@@ -178,7 +178,7 @@ MISTAKES: tuple[Callable[[Desk, Dice], Draft], ...] = (
     not_yet_listed,
     after_the_gate,
     yuan_for_fen,
-    thousands,
+    zeros,
     hours_for_days,
     whole_run_in_one_hour,
     utc_for_shanghai,

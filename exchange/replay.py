@@ -47,6 +47,9 @@ class EventTally:
         self.reasons: Counter[int] = Counter()
         self.trades = 0
         self.volume_lots = 0
+        self.blocks = 0
+        self.block_trades = 0
+        self.block_lots = 0
         self._digest = hashlib.sha256()
         self._uncounted = bytearray()
 
@@ -68,6 +71,17 @@ class EventTally:
         self.trades += int(taken.sum())
         self.volume_lots += int(events["quantity"][taken].sum(dtype=np.int64))
         self._uncounted = bytearray()
+        in_blocks = (kinds < EventKind.LISTED) & (events["trade_group"] != 0)
+        if in_blocks.any():
+            self._count_blocks(events[in_blocks])
+
+    def _count_blocks(self, events: Records) -> None:
+        """Blocks that were accepted, trades of whole blocks, and the lots in these."""
+        self.blocks += int((events["kind"] == EventKind.ACCEPTED).sum())
+        fills = events[events["kind"] == EventKind.FILLED]
+        self.block_trades = max(self.block_trades, int(fills["trade_group"].max(initial=0)))
+        taken = fills["flags"] & EventFlag.TAKER != 0
+        self.block_lots += int(fills["quantity"][taken].sum(dtype=np.int64))
 
     @property
     def sha256(self) -> bytes:
@@ -83,6 +97,9 @@ class ReplayResult:
     events: int
     trades: int
     volume_lots: int
+    blocks: int  # accepted
+    block_trades: int  # what traded as one, all hours together
+    block_lots: int  # in all of their hours
     commands_by_kind: dict[str, int]
     events_by_kind: dict[str, int]
     rejects: dict[str, int]  # by reason
@@ -145,6 +162,9 @@ class Replay:
             events=self._tally.kinds.total(),
             trades=self._tally.trades,
             volume_lots=self._tally.volume_lots,
+            blocks=self._tally.blocks,
+            block_trades=self._tally.block_trades,
+            block_lots=self._tally.block_lots,
             commands_by_kind=_named(self._asked, CommandKind),
             events_by_kind=_named(self._tally.kinds, EventKind),
             rejects=_named(self._tally.reasons, Reason),

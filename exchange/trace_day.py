@@ -96,7 +96,9 @@ def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> D
     limits = buyer_limits(bids, listing)
     mistakes = draft_mistakes(
         Desk(
-            orders=both.select(both.commands["kind"] == CommandKind.NEW),
+            orders=both.select(
+                (both.commands["kind"] == CommandKind.NEW) & (both.commands["hours"] == 0)
+            ),
             listing=listing,
             members=plan.members,
             begin_ns=plan.time_ns(1),
@@ -216,7 +218,8 @@ def _note(plan: DayPlan, demand: Demand) -> str:
         "pkusys/ElasticFlow), each at its own time of day, for its GPUs and its hours. "
         f"Prices, supply, chip classes, hubs, lead times and mistakes are generated from seed "
         f"{plan.seed}; members are made up. {demand.day_jobs} long jobs buy PFLOPS-days, "
-        f"{demand.hour_jobs} jobs GPU-hours: {demand.lots} lots wanted. Cut, because the days "
+        f"{demand.hour_jobs} jobs GPU-hours, {demand.blocks} of them several in a row, as blocks, "
+        f"all or none: {demand.lots} lots wanted. Cut, because the days "
         f"beyond the {settings.days} listed are not traded: {demand.cut_gpu_hours} GPU-hours and "
         f"{demand.cut_pflops_days} PFLOPS-days. The clock ticks every {settings.clock_s} s and "
         f"with every command; brokers see their reports within {settings.report_delay_s} s."
