@@ -8,8 +8,7 @@ from matching.express_trade import take
 from matching.identity import allot_page, entry_at, has_page, name, place_at
 from matching.ladder import appear, append, level_at, top
 from matching.orders import has_slot, take_slot
-from matching.records import RATE_UNIT
-from matching.risk import deposit_for, position_at, whole_fen
+from matching.risk import deposit_for, held_for, position_at
 from matching.words import (
     FLAGS_AT,
     KEPT_MASK,
@@ -144,13 +143,6 @@ def is_taken(codes, quantity, display):
         and below(quantity - 1, INT32_MAX)
         and (display == 0 or (0 < display <= quantity and life != IOC))
     )
-
-
-@inline
-def held_for(instrument, price, quantity, fraction):
-    """Money that a buy of so much holds: `risk.reserve` of a quantity that is not 0."""
-    worth = price * quantity * i64(instrument["tick_fen"])
-    return worth + whole_fen(worth * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
 
 
 @inline

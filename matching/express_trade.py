@@ -13,7 +13,7 @@ from matching.ladder import first, level_at, requeue, top, unlink, vanish
 from matching.layout import BUY_STOPS, SELL_STOPS
 from matching.records import RATE_UNIT
 from matching.report import report
-from matching.risk import deposit_for, position_at, whole_fen
+from matching.risk import deposit_for, position_at, reserve, whole_fen
 from matching.words import (
     EVENT_FLAGS_AT,
     LOW,
@@ -132,9 +132,7 @@ def fill_maker(m, at, slot, side, price, quantity, worth, rate):
     fee = whole_fen(exact)
     fraction = exact - fee * RATE_UNIT
     leaves, filled = i64(order["leaves"]) - quantity, i64(order["cumulative"]) + quantity
-    left = price * leaves * i64(instrument["tick_fen"])
-    held = left + whole_fen(left * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
-    held = held & (side - 1) if leaves != 0 else i64(0)
+    held = reserve(instrument, price, leaves, fraction) & (side - 1)
     order["fee_fraction"] = fraction
     order["leaves"] = leaves
     order["cumulative"] = filled

@@ -26,16 +26,21 @@ def whole_fen(millionths):
 
 
 @inline
-def reserve(instrument, price, quantity, fraction):
-    """Money that a buy holds: its notional and its fee at the dearer rate, rounded up.
+def held_for(instrument, price, quantity, fraction):
+    """Money that a buy of some quantity holds: its notional and its fee at the dearer rate, rounded
+    up.
 
     The fraction of a fen that is not yet charged counts as well: without it a fill could cost more
     than it releases.
     """
-    if quantity == 0:
-        return i64(0)
     worth = price * quantity * i64(instrument["tick_fen"])
     return worth + whole_fen(worth * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
+
+
+@inline
+def reserve(instrument, price, quantity, fraction):
+    """Money that a buy holds, whatever is left of it: nothing, if nothing is."""
+    return held_for(instrument, price, quantity, fraction) if quantity != 0 else i64(0)
 
 
 @inline

@@ -171,8 +171,8 @@ KERNEL = (
     ),
     Fault(
         "express_trade.py",
-        "    held = held & (side - 1) if leaves != 0 else i64(0)\n",
-        "    held = held & (side - 1)\n",
+        "reserve(instrument, price, leaves, fraction) & (side - 1)",
+        "reserve(instrument, price, max(leaves, 1), fraction) & (side - 1)",
         "skipped release: a filled buy keeps the fraction of a fen",
     ),
     Fault(
