@@ -107,12 +107,6 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "block_trading.py",
-        "        hold_money(m, m.orders[way], i64(0))\n",
-        "",
-        "skipped release: an opposite block that traded holds its money",
-    ),
-    Fault(
-        "block_trading.py",
         '        state["base_price"] = i64(known["base"])\n',
         "",
         "stops count their distance from another hour's price",
