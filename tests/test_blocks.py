@@ -445,6 +445,24 @@ def test_stops_of_all_hours_run_after_the_block_hour_by_hour_and_then_other_bloc
     assert found[-1].events["trade_group"].tolist()[-4:] == [2] * 4
 
 
+def test_stops_count_their_distance_from_the_last_price_of_their_own_hour():
+    def stop(ref: int, price: int) -> Row:
+        kind = {"type": OrderType.STOP_LIMIT, "instrument": 2, "stop": price}
+        return order(ref, BUY, 110, 1, **kind)
+
+    found = asked(
+        order(1, SELL, 150, 3),
+        order(2, BUY, 150, 1),
+        order(3, BUY, 150, 1),  # distances in the first hour count from 150
+        stop(4, 103),
+        stop(5, 101),
+        order(6, SELL, 104, 1, instrument=2),
+        block(7, BUY, 130),
+    )
+    said = found[-1].events
+    assert said["user_ref"][said["kind"] == 6].tolist() == [5, 4]
+
+
 COLLAR = venue(CommandKind.COLLAR, instrument=1, price=5, quantity=60)
 
 
