@@ -463,6 +463,25 @@ def test_stops_count_their_distance_from_the_last_price_of_their_own_hour():
     assert said["user_ref"][said["kind"] == 6].tolist() == [5, 4]
 
 
+def test_opposite_blocks_that_share_an_hour_but_begin_apart_do_not_trade():
+    found = asked(block(1, SELL, 99, 2), block(2, BUY, 99, 2, instrument=2))
+    assert found[-1].kinds == ["ACCEPTED"]
+
+
+def test_of_buys_and_sells_that_can_trade_at_once_buys_are_first():
+    found = asked(
+        venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
+        order(1, SELL, 110, 2),
+        order(2, SELL, 110, 2, instrument=2),
+        order(3, BUY, 90, 1),
+        order(4, BUY, 90, 1, instrument=2),
+        block(5, SELL, 90, 1),
+        block(6, BUY, 110, 2),  # of another size: the two do not trade with each other
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CONTINUOUS),
+    )
+    assert trades(found[-1]) == [(1, 1, 110, 2), (2, 2, 110, 2), (1, 3, 90, 1), (2, 4, 90, 1)]
+
+
 COLLAR = venue(CommandKind.COLLAR, instrument=1, price=5, quantity=60)
 
 
