@@ -197,6 +197,7 @@ def test_the_loop_gives_medians_ratios_and_what_they_depend_on(fake):
 
 
 def test_the_picture_shows_each_scenario(fake, tmp_path):
+    pytest.importorskip("matplotlib")
     path = tmp_path / "harness.json"
     said = json.loads(run_harness(fake(), "--scenario", "static", "--json").stdout)
     left_out = next(row for row in said["rows"] if row["engine"] == "Suanshi, batches")
