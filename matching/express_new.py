@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matching.admin import INT32_MAX
 from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
 from matching.compile import inline, kernel
 from matching.express_trade import take
@@ -29,8 +30,6 @@ from matching.words import (
 )
 
 i64 = np.int64
-
-INT32_MAX = 2**31 - 1
 
 LEFT, DONE, RUNS = 0, 1, 2
 """What became of a command: left to the others, done, or accepted and about to trade."""

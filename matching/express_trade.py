@@ -8,7 +8,7 @@ import numpy as np
 
 from matching.codes import FILLED, REFRESHED, TAKER
 from matching.compile import inline
-from matching.incoming import ROOM, finish
+from matching.incoming import ROOM, finish, is_own
 from matching.ladder import first, level_at, requeue, top, unlink, vanish
 from matching.layout import BUY_STOPS, SELL_STOPS
 from matching.records import RATE_UNIT
@@ -90,12 +90,6 @@ def take(m, at, side, leaves, limit):
         best = top(m, instrument_id, 1 - side)
     book(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
     return leaves, filled, fraction, special
-
-
-@inline
-def is_own(m, account_id, order):
-    """Whether an order belongs to the account's related-party group."""
-    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
 
 
 @inline

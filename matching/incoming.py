@@ -104,9 +104,15 @@ def collar_bound(m, instrument_id, side, limit):
 
 
 @inline
+def is_own(m, account_id, order):
+    """Whether an order belongs to the account's related-party group."""
+    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
+
+
+@inline
 def same_owner(m, left, right):
     """Whether two orders belong to one related-party group."""
-    return m.accounts[i64(left["account"])]["group"] == m.accounts[i64(right["account"])]["group"]
+    return is_own(m, i64(left["account"]), right)
 
 
 @inline
