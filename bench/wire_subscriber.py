@@ -1,7 +1,8 @@
 """Subscribers to every level and trade of a venue: FOLDER.
 
 A number on stdin: so many sockets from now on. `frames`: how many frames all of them got since the
-last time, told when none comes any more.
+last time, heartbeats apart. It is told when nothing comes any more and each got a heartbeat after
+that: the venue sends one behind all that it has derived, so what was late has come too.
 """
 
 import json
@@ -12,6 +13,7 @@ from select import select
 import zmq
 
 from feeds.client_setting import read_connection, security_of
+from feeds.records import Channel
 from feeds.sockets import subscriber
 
 QUEUE_FRAMES = 1_000_000
@@ -30,12 +32,13 @@ def main() -> None:
     frames = 0
     while True:
         if sockets and poller.poll(QUIET_MS):
-            frames += _drain(sockets)
+            frames += sum(_drain(socket) for socket in sockets)
             continue
         if not select([sys.stdin], [], [], 0 if sockets else None)[0]:
             continue
         line = sys.stdin.readline().strip()
         if line == "frames":
+            frames += sum(_to_heartbeat(socket) for socket in sockets)
             print(json.dumps({"frames": frames}), flush=True)
             frames = 0
             continue
@@ -53,17 +56,26 @@ def main() -> None:
         print(json.dumps({"ready": len(sockets)}), flush=True)
 
 
-def _drain(sockets: "list[zmq.Socket[bytes]]") -> int:
+def _drain(socket: "zmq.Socket[bytes]") -> int:
     """Take what has come; how many frames."""
     count = 0
-    for socket in sockets:
-        try:
-            while True:
-                socket.recv(zmq.NOBLOCK)
-                count += 1
-        except zmq.Again:
-            pass
+    try:
+        while True:
+            count += not _is_heartbeat(socket.recv(zmq.NOBLOCK))
+    except zmq.Again:
+        return count
+
+
+def _to_heartbeat(socket: "zmq.Socket[bytes]") -> int:
+    """Take what comes before the next heartbeat; how many frames."""
+    count = 0
+    while not _is_heartbeat(socket.recv()):
+        count += 1
     return count
+
+
+def _is_heartbeat(frame: bytes) -> bool:
+    return frame[0] == Channel.HEARTBEAT
 
 
 if __name__ == "__main__":

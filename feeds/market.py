@@ -33,6 +33,7 @@ from feeds.records import (
     MarketKind,
     OrderAction,
 )
+from matching.allocation import allocate_sparse
 from matching.limits import Limits
 
 Records = NDArray[np.void]
@@ -62,11 +63,13 @@ class Market:
         self.sequences = np.ones((len(CHANNELS), count), np.int64)
         self.wanted = np.zeros((len(CHANNELS), count), np.uint8)
         self._ladders = new_ladders(limits.instruments, limits.ticks)
-        self._stamps = np.zeros(len(self._ladders.quantity), np.int64)
+        self._stamps = allocate_sparse(len(self._ladders.quantity), np.dtype(np.int64))
         self._live = np.zeros(limits.orders + 64, LIVE)
         size = 1 << (2 * len(self._live) - 1).bit_length()
-        self._keys = np.zeros(size, np.int64)
-        self._slots = np.zeros(size, np.int64)
+        # Written at once: pages brought in all over them would hold up the day's first orders.
+        self._keys = np.empty(size, np.int64)
+        self._slots = np.empty(size, np.int64)
+        self._keys[:] = self._slots[:] = 0
         self._levels = np.zeros((1 << 12, 5), np.int64)
         self._orders = np.zeros((1 << 12, 2), np.int64)
         self._trades = np.zeros((1 << 13, 3), np.int64)
