@@ -62,8 +62,8 @@ class Run:
                 if self.everything or size < 128:
                     own[f"{size} a frame"] = self._saturate(load, size, what)
             row[what] = own
-            if what == "plain":
-                row["latency"] = self._latencies(folder / "echo", place)
+            if what == "plain" or (what == "plain durable" and self.everything):
+                own["latency"] = self._latencies(folder / "echo", place)
             if what == "plain durable" or self.everything:
                 own["subscribers"] = self._subscribed(place, load, what)
                 row.setdefault("subscribers", own["subscribers"]["1 a frame"])

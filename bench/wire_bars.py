@@ -42,7 +42,7 @@ def _cpu(row: Row) -> float:
 
 
 def _median(row: Row) -> float:
-    at = row["latency"]["10000"]
+    at = row["plain"]["latency"]["10000"]
     ratio: float = at["plain"]["p50_us"] / at["echo"]["p50_us"]
     return ratio
 

@@ -39,7 +39,7 @@ from feeds.records import (
     FrameFlag,
     FrameKind,
 )
-from feeds.refusals import LOGGED, refused
+from feeds.refusals import refused
 from matching.records import COMMAND
 
 if TYPE_CHECKING:
@@ -107,14 +107,8 @@ class Desk:
         count: int = 0,
     ) -> None:
         """Say no, and count it."""
-        session = peer.session
-        if session is None:
-            refused(self._gateway.counters, LOG, reason.name, f"{peer.name}: {text}")
-        else:
-            session.refusals += 1
-            self._gateway.counters[f"refused: {reason.name}"] += 1
-            if session.refusals <= LOGGED:
-                LOG.warning("refused %s: %s: %s", peer.name, reason.name, text)
+        own = None if peer.session is None else peer.session.refusals
+        refused(self._gateway.counters, LOG, reason.name, f"{peer.name}: {text}", own)
         self.say(
             peer,
             Refusal(reason=reason, text=text, user_ref=user_ref, index=index, count=count),

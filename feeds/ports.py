@@ -57,7 +57,7 @@ class Session:
     silent_beats: int = 0
     paid_ns: int = 0  # what its commands had cost then
     stuck_since_ns: int = 0  # by the real clock, since when it takes nothing; 0: it does
-    refusals: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(eq=False, slots=True)

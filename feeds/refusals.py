@@ -1,4 +1,4 @@
-"""Refusals of peers that have no session: each is counted, and enough of them are logged."""
+"""Refusals: each is counted, and enough of them are logged."""
 
 import logging
 from collections import Counter
@@ -9,9 +9,18 @@ LOGGED = 20
 _ONE_IN = 1_000
 
 
-def refused(counters: Counter[str], log: logging.Logger, what: str, who: str) -> None:
-    """Count a refusal, and log it."""
-    counters[f"refused: {what}"] += 1
-    count = counters[f"refused: {what}"]
+def refused(
+    counters: Counter[str],
+    log: logging.Logger,
+    what: str,
+    who: str,
+    own: Counter[str] | None = None,
+) -> None:
+    """Count a refusal, and log it; by a session's `own` count, nobody's flood hides another's."""
+    name = f"refused: {what}"
+    counters[name] += 1
+    if own is not None:
+        own[name] += 1
+    count = (counters if own is None else own)[name]
     if count <= LOGGED or count % _ONE_IN == 0:
         log.warning("refused %s: %s (%d so far)", who, what, count)
