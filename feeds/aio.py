@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar, cast
 import zmq
 
 from feeds import ordering
+from feeds.blocks_book import Blocks
 from feeds.book import Book
 from feeds.broker import Broker, Records
 from feeds.client import TIMEOUT_S
@@ -66,6 +67,20 @@ class AsyncOrders:
         """Place an order; returns its acceptance. Raises as `feeds.client.Orders.new`."""
         order = ordering.new_order(account, instrument, side, quantity, price, **more)
         return await self._client.ask(order)
+
+    async def new_block(
+        self,
+        account: int,
+        instrument: int,
+        hours: int,
+        side: Side,
+        quantity: int,
+        price: int,
+        **more: Any,
+    ) -> Report:
+        """Place a block from its first hour on; the options are those of `ordering.new_block`."""
+        block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
+        return await self._client.ask(block)
 
     async def replace(self, target_ref: int, quantity: int, price: int = 0, **more: Any) -> Report:
         """Change an order."""
@@ -135,6 +150,16 @@ class AsyncClient(Broker):
         book = self.market.orders_book(await self.instrument(instrument))
         await self.wait_for(lambda: book.is_whole or None)
         return book
+
+    async def blocks(self, where: int | str) -> Blocks:
+        """The standing blocks of a contract, or those that begin with an instrument, whole.
+
+        Kept up to date likewise. KeyError where there is neither.
+        """
+        await self.wait_for(lambda: self.market.defined or None)
+        blocks = self.market.blocks(where)
+        await self.wait_for(lambda: blocks.is_whole or None)
+        return blocks
 
     async def trades(
         self, instrument: int | str | None = None, timeout_s: float | None = None

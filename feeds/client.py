@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Self, TypeVar, cast
 import zmq
 
 from feeds import ordering
+from feeds.blocks_book import Blocks
 from feeds.book import Book
 from feeds.broker import Broker, Records
 from feeds.client_setting import Connection
@@ -70,6 +71,20 @@ class Orders:
         """
         order = ordering.new_order(account, instrument, side, quantity, price, **more)
         return self._client.ask(order)
+
+    def new_block(
+        self,
+        account: int,
+        instrument: int,
+        hours: int,
+        side: Side,
+        quantity: int,
+        price: int,
+        **more: Any,
+    ) -> Report:
+        """Place a block from its first hour on; the options are those of `ordering.new_block`."""
+        block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
+        return self._client.ask(block)
 
     def replace(self, target_ref: int, quantity: int, price: int = 0, **more: Any) -> Report:
         """Change an order; the options are those of `ordering.replace_order`."""
@@ -140,6 +155,16 @@ class Client(Broker):
         book = self.market.orders_book(self.instrument(instrument))
         self.wait_for(lambda: book.is_whole or None)
         return book
+
+    def blocks(self, where: int | str) -> Blocks:
+        """The standing blocks of a contract, or those that begin with an instrument, whole.
+
+        Kept up to date likewise. KeyError where there is neither.
+        """
+        self.wait_for(lambda: self.market.defined or None)
+        blocks = self.market.blocks(where)
+        self.wait_for(lambda: blocks.is_whole or None)
+        return blocks
 
     def trades(
         self, instrument: int | str | None = None, timeout_s: float | None = None

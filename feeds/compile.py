@@ -13,8 +13,8 @@ JIT_DISABLED = machine.JIT_DISABLED
 
 
 KERNELS = (
-    "admission", "calling", "compile", "derivation", "derive", "draining", "ladders", "messages",
-    "records", "telling", "waiting",
+    "admission", "calling", "compile", "derivation", "derive", "draining", "ladders",
+    "market_frames", "messages", "records", "telling", "waiting",
 )  # fmt: skip
 """Modules with kernels, or with constants that kernels use."""
 

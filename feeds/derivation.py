@@ -25,6 +25,7 @@ LIVE = np.dtype(
         ("placed", "<i8"),  # grows with every placing at the back of a level
         ("moved", "<i8"),  # placed in this command
         ("touch", "<i8"),  # its last entry among the touched orders of this command
+        ("hours", "<i8"),  # of a block; 0: it is an order
         ("next", "<i8"),  # free slots
     ]
 )
@@ -36,6 +37,8 @@ MARKET_STATE = np.dtype(
         ("levels_last", "<i8"),
         ("orders", "<i8"),
         ("orders_last", "<i8"),
+        ("blocks", "<i8"),
+        ("blocks_last", "<i8"),
         ("trades", "<i8"),
         ("trades_last", "<i8"),
         ("status", "<i8"),  # the phase changed in this command
@@ -114,6 +117,7 @@ def touch_book(state, books, counters, instrument, command):
     book["command"] = command
     book["levels"] = -1
     book["orders"] = -1
+    book["blocks"] = -1
     book["trades"] = -1
     book["status"] = 0
     books[counters[BOOKS]] = instrument
@@ -159,6 +163,31 @@ def touch_order(state, live, orders, counters, slot):
 
 
 @inline
+def touch_block(state, live, orders, counters, slot):
+    """Note a block likewise: among the orders, in a chain of its first hour."""
+    order = live[slot]
+    book = state[order["instrument"]]
+    at = counters[ORDERS]
+    counters[ORDERS] += 1
+    orders[at, 0] = slot
+    orders[at, 1] = -1
+    order["touch"] = at
+    if book["blocks"] < 0:
+        book["blocks"] = at
+    else:
+        orders[book["blocks_last"], 1] = at
+    book["blocks_last"] = at
+
+
+@inline
+def place_last(order, counters):
+    """An order goes to the back of its level, a block behind all that are as good."""
+    order["moved"] = 1
+    counters[PLACED] += 1
+    order["placed"] = counters[PLACED]
+
+
+@inline
 def show(
     state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
     slot, price, shown, moved,
@@ -195,9 +224,7 @@ def show(
     if moved or order["touch"] < 0:
         touch_order(state, live, orders, counters, slot)
     if moved:
-        order["moved"] = 1
-        counters[PLACED] += 1
-        order["placed"] = counters[PLACED]
+        place_last(order, counters)
 
 
 @inline
@@ -231,11 +258,12 @@ def trade(state, trades, counters, stored, sequences, event, flags):
     price, quantity = np.int64(event["price"]), np.int64(event["quantity"])
     trades[at, 0] = np.int64(event["trade_id"]) | (price << 32)
     trades[at, 1] = quantity | (np.int64(event["side"]) << 32) | (flags << 40)
-    trades[at, 2] = -1
+    trades[at, 2] = np.int64(event["trade_group"])
+    trades[at, 3] = -1
     if book["trades"] < 0:
         book["trades"] = at
     else:
-        trades[book["trades_last"], 2] = at
+        trades[book["trades_last"], 3] = at
     book["trades_last"] = at
     sign = -1 if flags & _TOLD_BUSTED else 1
     book["volume"] += sign * quantity

@@ -21,6 +21,7 @@ from feeds.derivation import (
 from feeds.derive import derive
 from feeds.ladders import EMPTY_CODE, checksum, list_levels, new_ladders
 from feeds.records import (
+    BLOCK,
     INCREMENTAL,
     LEVEL,
     MARKET_HEAD,
@@ -48,7 +49,7 @@ STORED = np.dtype(
         ("sequence", "<i8"),
         ("command", "<i8"),
         ("time_ns", "<i8"),
-        ("trade", "V16"),  # a TRADE, padding and all
+        ("trade", "V24"),  # a TRADE, padding and all
     ]
 )
 """A trade as it is kept for those who missed it."""
@@ -72,8 +73,8 @@ class Market:
         self._keys[:] = self._slots[:] = 0
         self._levels = np.zeros((1 << 12, 5), np.int64)
         self._orders = np.zeros((1 << 12, 2), np.int64)
-        self._trades = np.zeros((1 << 13, 3), np.int64)
-        self._stored = np.zeros((1 << 13, 6), np.int64)
+        self._trades = np.zeros((1 << 13, 4), np.int64)
+        self._stored = np.zeros((1 << 13, 7), np.int64)
         self._books = np.zeros(count, np.int64)
         self._counters = np.zeros(COUNTERS, np.int64)
         self._counters[LIVE_FREE] = -1
@@ -175,6 +176,8 @@ class Market:
             return MarketKind.LEVEL, self._level_records(instrument)
         if channel == Channel.ORDERS:
             return MarketKind.ORDER, self._order_records(instrument)
+        if channel == Channel.BLOCKS:
+            return MarketKind.BLOCK, self._block_records(instrument)
         if channel == Channel.TOP:
             top = np.zeros(1, TOP)
             for name in TOP.names or ():
@@ -203,14 +206,30 @@ class Market:
 
     def _order_records(self, instrument: int) -> Records:
         """The orders of a book, each side by level and place: placing them again gives the book."""
-        live = self._live[: self._counters[LIVE_USED]]
-        here = live[(live["instrument"] == instrument) & (live["told"] > 0)]
-        here = here[np.argsort(here["placed"], kind="stable")]
+        here = self._standing(instrument, blocks=False)
         records = np.zeros(len(here), ORDER)
         records["order_id"] = here["number"]
         records["price"], records["shown"] = here["price"], here["shown"]
         records["side"], records["action"] = here["side"], OrderAction.PLACE
         return records
+
+    def _block_records(self, instrument: int) -> Records:
+        """The blocks that begin with an instrument, first come first."""
+        here = self._standing(instrument, blocks=True)
+        records = np.zeros(len(here), BLOCK)
+        records["block_id"], records["place"] = here["number"], here["placed"]
+        records["price"], records["quantity"] = here["price"], here["shown"]
+        records["side"], records["action"] = here["side"], OrderAction.PLACE
+        records["hours"] = here["hours"]
+        return records
+
+    def _standing(self, instrument: int, *, blocks: bool) -> Records:
+        """What the market was told to stand there, by place."""
+        live = self._live[: self._counters[LIVE_USED]]
+        here = live[(live["instrument"] == instrument) & (live["told"] > 0)]
+        here = here[(here["hours"] > 0) == blocks]
+        ordered: Records = here[np.argsort(here["placed"], kind="stable")]
+        return ordered
 
     def _stored_from(self, instrument: int, from_sequence: int, following: int) -> Records:
         """An instrument's trades from a frame's number on, read backwards: most ask for the last.

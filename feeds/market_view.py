@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from feeds.blocks_book import Blocks, BlocksBook
 from feeds.book import Book
 from feeds.latest import Announced, Latest
 from feeds.messages import Definition
@@ -50,6 +51,23 @@ class MarketView:
         found = self.replica(Channel.ORDERS, instrument)
         assert isinstance(found, OrdersBook)
         return found
+
+    def blocks(self, where: int | str) -> Blocks:
+        """The standing blocks of a contract, or those that begin with an instrument.
+
+        They are followed from now on. KeyError where neither is defined.
+        """
+
+        def books() -> list[BlocksBook]:
+            return [
+                self._blocks_book(number)
+                for number, each in self.definitions.items()
+                if where in (number, each.symbol, each.contract)
+            ]
+
+        if not books():
+            raise KeyError(f"there is no contract or instrument {where}")
+        return Blocks(books)
 
     def follow(self, channel: Channel, instrument: int | None = None) -> None:
         """Follow a channel of an instrument, or of all that there are and will be."""
@@ -113,10 +131,17 @@ class MarketView:
             return Announced(instrument)
         if channel == Channel.TRADES:
             return Tape(instrument, self.trades.append)
+        if channel == Channel.BLOCKS:
+            return BlocksBook(instrument)
         if channel in LATEST:
             return Latest(instrument, LATEST[channel])
         of = Book if channel == Channel.LEVELS else OrdersBook
         return of(self.definitions[instrument])
+
+    def _blocks_book(self, instrument: int) -> BlocksBook:
+        found = self.replica(Channel.BLOCKS, instrument)
+        assert isinstance(found, BlocksBook)
+        return found
 
     def _latest(self, channel: Channel) -> dict[int, dict[str, int]]:
         return {

@@ -66,6 +66,29 @@ def new_order(
     )
 
 
+def new_block(
+    account: int,
+    instrument: int,
+    hours: int,
+    side: Side,
+    quantity: int,
+    price: int,
+    *,
+    tif: TimeInForce = TimeInForce.DAY,
+    expiry_s: int = 0,
+    stp: SelfTradePrevention = SelfTradePrevention.NONE,
+) -> Records:
+    """A block: `quantity` in each of so many hours from `instrument` on, all or none.
+
+    `price` is its limit on the average of all hours.
+    """
+    block = new_order(
+        account, instrument, side, quantity, price, tif=tif, expiry_s=expiry_s, stp=stp
+    )
+    block["hours"] = hours
+    return block
+
+
 def replace_order(
     target_ref: int,
     quantity: int,

@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 import numpy as np
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 FRAME = np.dtype(
     [("kind", "u1"), ("flags", "u1"), ("count", "<u2"), ("spare", "<u4"), ("sequence", "<u8")]
@@ -95,15 +95,32 @@ ORDER = _laid(
 )
 """An order without its owner."""
 
+BLOCK = _laid(
+    ("block_id", "<u8", 0),
+    ("price", "<i4", 8),
+    ("quantity", "<i4", 12),
+    ("side", "u1", 16),
+    ("action", "u1", 17),
+    ("hours", "u1", 18),
+    ("place", "<u8", 24),
+    size=32,
+)
+"""A standing block without its owner: the limit on its average price, its quantity in each hour.
+
+It begins with the instrument of the frame; of those that are equally good, the one whose `place`
+is smaller comes first, whichever hours they begin with.
+"""
+
 TRADE = _laid(
     ("trade_id", "<u4", 0),
     ("price", "<i4", 4),
     ("quantity", "<i4", 8),
     ("side", "u1", 12),
     ("flags", "u1", 13),
-    size=16,
+    ("trade_group", "<u4", 16),
+    size=24,
 )
-"""A trade; `side` is the taker's."""
+"""A trade; `side` is the taker's. What a block traded as one has one `trade_group`."""
 
 STATUS = _laid(("price", "<i4", 0), ("quantity", "<i4", 4), ("phase", "u1", 8), size=16)
 """An instrument's phase, and price and volume of the uncross that led to it."""
@@ -133,6 +150,7 @@ class Channel(IntEnum):
     TRADES = ord("T")
     STATUS = ord("S")
     STATISTICS = ord("X")
+    BLOCKS = ord("K")  # by the first hour
     DEFINITIONS = ord("D")  # msgpack
     HEARTBEAT = ord("H")  # instrument 0
 
@@ -144,6 +162,7 @@ INCREMENTAL = (
     Channel.TRADES,
     Channel.STATUS,
     Channel.STATISTICS,
+    Channel.BLOCKS,
 )
 """Channels that the events of commands make, in the order in which one command's frames go out."""
 
@@ -160,6 +179,7 @@ class MarketKind(IntEnum):
     DEFINITION = 7  # one msgpack map
     HEARTBEAT = 8  # NEXT records
     END_OF_DAY = 9  # nothing; on the heartbeat's channel
+    BLOCK = 10
 
 
 class MarketFlag(IntFlag):
@@ -170,7 +190,7 @@ class MarketFlag(IntFlag):
 
 
 class OrderAction(IntEnum):
-    """What happened to an order in the market's view."""
+    """What happened to an order or a block in the market's view."""
 
     PLACE = 1  # now at the back of its level, wherever it was before
     CHANGE = 2  # shows another quantity in the same place
@@ -193,6 +213,7 @@ RECORD_OF = {
     MarketKind.TRADE: TRADE,
     MarketKind.STATUS: STATUS,
     MarketKind.STATISTICS: STATISTICS,
+    MarketKind.BLOCK: BLOCK,
     MarketKind.HEARTBEAT: NEXT,
 }
 """The record that fills a market data frame of each kind."""

@@ -102,7 +102,8 @@ def tables() -> dict[str, str]:
     dtypes = {
         name: getattr(records, name)
         for name in (
-            "FRAME", "MARKET", "LEVEL", "TOP", "ORDER", "TRADE", "STATUS", "STATISTICS", "NEXT",
+            "FRAME", "MARKET", "LEVEL", "TOP", "ORDER", "BLOCK", "TRADE", "STATUS", "STATISTICS",
+            "NEXT",
         )
     }  # fmt: skip
     return {

@@ -24,6 +24,7 @@ class Trade(Struct, frozen=True):
     busted: bool
     block: bool  # one hour of a block's trade
     off_book: bool  # of two blocks with each other: no price of the hour
+    trade_group: int  # what a block traded as one; 0: no block
     time_ns: int
 
 
@@ -84,6 +85,7 @@ class Tape(Replica):
                     busted=bool(row["flags"] & TradeFlag.BUSTED),
                     block=bool(row["flags"] & TradeFlag.BLOCK),
                     off_book=bool(row["flags"] & TradeFlag.OFF_BOOK),
+                    trade_group=int(row["trade_group"]),
                     time_ns=head[4],
                 )
             )

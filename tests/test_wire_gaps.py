@@ -3,18 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from streams import ALL, Stream, stream
+from streams import ALL, WITH_BLOCKS, Features, Stream, stream
 from test_wire_kill import walked
 from wire_world import World
 
 from feeds.aio import connect as connect_async
+from feeds.blocks_book import BlocksBook
 from feeds.broker import Broker
+from feeds.errors import OrderRejected
 from feeds.latest import Latest
 from feeds.market import CHANNELS, Market
 from feeds.market_view import MarketView, Place
@@ -24,6 +27,7 @@ from feeds.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
 from feeds.tape import Trade
 from matching.records import EventKind, Side
 from matching.reference import ReferenceEngine
+from matching.reference_blocks import Block
 from matching.reference_book import Instrument
 
 COUNT = 1_500
@@ -101,12 +105,38 @@ def shown(book: OrdersBook) -> list[list[tuple[int, int]]]:
     return [[(each.price, each.shown) for each in side] for side in (book.bids(), book.asks())]
 
 
+BlockShown = tuple[int, int, int, int, int]
+
+
+def standing(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
+    """The machine's standing blocks that begin with an instrument, in the order of their turns."""
+    found = [
+        (block.side, -block.price if block.side == Side.BUY else block.price, block.accepted, block)
+        for block in engine._market.orders.values()
+        if isinstance(block, Block) and block.instrument.id == instrument
+    ]
+    return [
+        (block.instrument.id, block.span, block.side, block.price, block.leaves)
+        for *_, block in sorted(found, key=lambda each: each[:3])
+    ]
+
+
+def told(view: MarketView, instrument: int) -> list[BlockShown]:
+    """The blocks that a client shows, likewise."""
+    blocks = view.blocks(instrument)
+    return [
+        (each.instrument, each.hours, each.side, each.price, each.quantity)
+        for each in blocks.bids() + blocks.asks()
+    ]
+
+
 def agrees(
     view: MarketView, market: Market, engine: ReferenceEngine, instruments: Iterable[int]
 ) -> int:
     """Compare what shows some instruments up to now; how much that was."""
     compared = 0
-    known = [n for n in instruments if n in engine._market.instruments]
+    listed = engine._market.instruments
+    known = [n for n in instruments if n in listed and n in view.definitions]
     for channel, number in product(CHANNELS, known):
         replica = view.replica(channel, number)
         if not replica.is_whole:
@@ -121,6 +151,8 @@ def agrees(
             assert book.wrong == 0
             for side, levels in enumerate((book.bids(9_999), book.asks(9_999))):
                 assert [(x.price, x.quantity) for x in levels] == engine.depth(number, 9_999)[side]
+        elif channel == Channel.BLOCKS:
+            assert told(view, number) == standing(engine, number)
         elif isinstance(replica, Latest):
             image = market.image(channel, number, 0)[0]
             fresh = Latest(number, replica._record)
@@ -129,18 +161,21 @@ def agrees(
     return compared
 
 
+@pytest.mark.parametrize("features", [ALL, WITH_BLOCKS])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
-    seed: int, tmp_path: Path
+    seed: int, features: Features, tmp_path: Path
 ) -> None:
-    made = stream(seed, COUNT, ALL)
+    made = stream(seed, COUNT, features)
     engine, market = ReferenceEngine(made.limits), Market(made.limits, tmp_path)
     market.wanted[:] = 1
     air, compared, trades = Air(seed, market), 0, []
     for number, (low, high) in bands(made).items():
         air.define(number, low, high)
+    stood = 0
     for index in range(COUNT):
         events = engine.process(made.commands[index : index + 1])
+        stood += any(isinstance(each, Block) for each in engine._market.orders.values())
         taker = np.isin(events["kind"], (EventKind.FILLED, EventKind.BUSTED)) & (
             events["flags"] & 1 != 0
         )
@@ -159,6 +194,7 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
     everything = list(air.view.definitions)
     assert agrees(air.view, market, engine, everything) == len(CHANNELS) * len(everything)
     assert compared > COUNT
+    assert (stood > 30) == (features == WITH_BLOCKS), stood
     assert sorted(each.trade_id for each in air.view.trades) == sorted(trades)
     for place, replica in air.view.replicas.items():
         if place[0] != DEFINED:
@@ -188,8 +224,16 @@ class Loss:
 def trade_some(world: World, dice: Random, turns: int) -> None:
     buyer, seller = world.client("east-1"), world.client("coast-1")
     supplier = world.account("coast-1", "supplier")
+    blocks: list[int] = []
     for _ in range(turns):
         number, price = world.instrument(dice.randrange(2)).id, world.price()
+        first = world.instrument(1).id
+        dear = price - 2 + dice.randrange(2)
+        block = buyer.orders.new_block(world.account(), first, 2, Side.BUY, 1, dear)
+        blocks.append(block.cl_ord_id)
+        if len(blocks) > 5:
+            with suppress(OrderRejected):  # it has traded
+                buyer.orders.cancel(blocks.pop(dice.randrange(5)))
         bid = price - dice.randrange(4)
         buyer.orders.new(world.account(), number, Side.BUY, dice.randrange(2, 9), bid, display=2)
         seller.orders.new(supplier, number, Side.SELL, 1, bid + 1)
@@ -233,6 +277,8 @@ def right(world: World, client: Broker, before: dict[Place, int]) -> None:
             assert replica.values == expected.values
         elif channel == Channel.LEVELS:
             assert list(client.market.book(number)) == list(fresh.book(number))
+        elif isinstance(replica, BlocksBook):
+            assert client.market.blocks(number).bids() == fresh.blocks(number).bids()
         trades += fresh.trades
         sent = int(market.sequences[CHANNELS[channel], number]) - first
         assert replica.received + replica.missed == sent, (channel, number)

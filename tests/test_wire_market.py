@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 from event_reader import EventReader
-from streams import ALL, stream
+from streams import ALL, WITH_BLOCKS, Features, stream
 from wire_world import World
 
 from feeds.book import Book
@@ -37,8 +37,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def market_of(seed: int, folder: Path) -> tuple[Engine, Market, np.ndarray]:  # type: ignore[type-arg]
-    made = stream(seed, COUNT, ALL)
+def market_of(
+    seed: int, folder: Path, features: Features = ALL
+) -> tuple[Engine, Market, np.ndarray]:  # type: ignore[type-arg]
+    made = stream(seed, COUNT, features)
     market = Market(made.limits, folder)
     market.wanted[:] = 1
     return Engine(made.limits), market, made.commands
@@ -87,7 +89,7 @@ def test_levels_after_every_command_are_those_of_a_plain_reader(seed: int, folde
 def test_frames_do_not_depend_on_how_commands_are_batched(seed: int, folder: Path) -> None:
     found = []
     for batch in (1, 7, COUNT):
-        engine, market, commands = market_of(seed, folder)
+        engine, market, commands = market_of(seed, folder, WITH_BLOCKS)
         frames: Frames = []
         for start in range(0, len(commands), batch):
             frames += market.add(engine.process(commands[start : start + batch]))
@@ -132,9 +134,10 @@ def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, fold
     market.close()
 
 
+@pytest.mark.parametrize("features", [ALL, WITH_BLOCKS])
 @pytest.mark.parametrize("seed", range(4))
-def test_orders_and_trades_tell_the_whole_day(seed: int, folder: Path) -> None:
-    engine, market, commands = market_of(seed, folder)
+def test_orders_and_trades_tell_the_whole_day(seed: int, features: Features, folder: Path) -> None:
+    engine, market, commands = market_of(seed, folder, features)
     events = engine.process(commands).copy()
     frames = market.add(events)
     for instrument in range(1, engine.limits.instruments + 1):
@@ -161,7 +164,8 @@ def test_orders_and_trades_tell_the_whole_day(seed: int, folder: Path) -> None:
         ]
         taken = np.isin(events["kind"], (EventKind.FILLED, EventKind.BUSTED))
         taken &= (events["flags"] & 1 != 0) & (events["instrument"] == instrument)
-        assert [int(t["trade_id"]) for t in told] == events["trade_id"][taken].tolist()
+        for name in ("trade_id", "trade_group"):
+            assert [int(t[name]) for t in told] == events[name][taken].tolist()
         takers = events[taken & (events["kind"] == EventKind.FILLED)]
         again = market.image(Channel.TRADES, instrument, 1)[:-1]
         assert again == [

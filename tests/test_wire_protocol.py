@@ -67,7 +67,7 @@ def test_each_refusal_is_listed(reason: RefusalReason) -> None:
 
 
 def test_messages_may_gain_fields_and_not_lose_any() -> None:
-    body = msgpack.encode({"type": "logon", "version": 3, "later": 5})
+    body = msgpack.encode({"type": "logon", "version": 4, "later": 5})
     assert to_venue.decode(body) == Logon()
     with pytest.raises(msgspec.ValidationError):
         to_venue.decode(msgpack.encode({"type": "resend"}))
