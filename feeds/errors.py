@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from feeds.messages import Logout, Refusal, RefusalReason
+from matching.records import Reason
 
 if TYPE_CHECKING:
     from feeds.reports import Report
@@ -41,10 +42,38 @@ class FrameRefused(WireError):
         self.refusal = refusal
 
 
+REJECTED_BECAUSE = {
+    Reason.MALFORMED: "a field is out of its range, or fields do not fit together",
+    Reason.UNKNOWN_SESSION: "the session is not open in the machine",
+    Reason.UNKNOWN_ACCOUNT: "there is no such account",
+    Reason.NOT_ENTITLED: "the account is not the firm's, or only an operator may do this",
+    Reason.ACCOUNT_HALTED: "the account is halted",
+    Reason.UNKNOWN_INSTRUMENT: "it is not listed, or a block's hours are not",
+    Reason.PHASE: "the instrument's phase does not allow it now",
+    Reason.UNKNOWN_ORDER: "the session has no live order of this number",
+    Reason.DUPLICATE_REF: "the session has a live order of this number",
+    Reason.ORDER_TYPE: "not this type of order, or not in this phase",
+    Reason.TIME_PAST: "its time has passed",
+    Reason.BAND: "a price is outside the instrument's band",
+    Reason.SIZE_LIMIT: "more lots than the account may order at once",
+    Reason.NOTIONAL_LIMIT: "more money than the account may order at once",
+    Reason.POSITION_LIMIT: "the position would be larger than the account may have",
+    Reason.CAPACITY: "more than the account has registered and not sold",
+    Reason.DEPOSIT: "the deposit for it is not free",
+    Reason.FUNDS: "the account has not that much free money",
+    Reason.POST_ONLY: "it would trade at once",
+    Reason.FOK: "it cannot trade whole at once",
+    Reason.POOL_FULL: "the venue has no room for more of these",
+}
+"""In words, what a refusal of the machine says; when exactly is in its rules, by these numbers."""
+
+
 class OrderRejected(WireError):
     """The machine refused a command; `report` says why."""
 
     def __init__(self, report: "Report") -> None:
-        super().__init__(f"order {report.cl_ord_id}: {report.text}")
+        why = REJECTED_BECAUSE.get(report.reason, "")
+        number = f" (refusal {report.reason} of the machine's rules)" if why else ""
+        super().__init__(f"order {report.cl_ord_id}: {report.text}: {why}{number}")
         self.reason = report.reason
         self.report = report

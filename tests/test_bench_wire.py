@@ -20,9 +20,7 @@ def row(**changes: float) -> dict[str, Any]:
             "1 a frame": {"per_s": at["rate_1"], "cpu_us": at["cpu"]},
             "16 a frame": {"per_s": at["rate_16"]},
         },
-        "plain": {
-            "latency": {"10000": {"plain": {"p50_us": at["p50"]}, "echo": {"p50_us": 1.0}}}
-        },
+        "plain": {"latency": {"10000": {"plain": {"p50_us": at["p50"]}, "echo": {"p50_us": 1.0}}}},
         "subscribers": {n: {"cpu_us": costs[n], "frames": frames[n]} for n in costs},
     }
 

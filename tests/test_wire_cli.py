@@ -48,10 +48,15 @@ def test_a_person_trades_from_a_terminal(world: World, capsys: pytest.CaptureFix
     code, out, _ = call(world, capsys, "trade", "cancel", ref)
     assert (code, "cancelled" in out) == (0, True)
     code, _, err = call(world, capsys, "trade", "cancel", ref)
-    assert (code, err.strip()) == (4, f"suanshi: order {ref + 3}: UNKNOWN_ORDER")
+    assert (code, err.count("\n")) == (4, 1)
+    assert err.startswith(f"suanshi: order {ref + 3}: UNKNOWN_ORDER: the session has no live order")
+    assert "(refusal 8 of the machine's rules)" in err
     code, out, _ = call(world, capsys, "trade", "watch", "--from", 1, "--seconds", 0.3, "--json")
     kinds = [json.loads(line)["kind"] for line in out.splitlines()]
     assert kinds == ["ACCEPTED", "REPLACED", "CANCELLED", "REJECTED"]
+    until = ("--tif", "gtd", "--until", 1, "--stp", "oldest")
+    code, _, err = call(world, capsys, "trade", "place", "buy", 4, symbol, *where, *until)
+    assert (code, "TIME_PAST" in err) == (4, True)
 
 
 def test_an_operator_works_from_a_terminal(

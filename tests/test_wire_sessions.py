@@ -10,7 +10,14 @@ from wire_world import World
 from exchange.cli import run
 from feeds import ordering
 from feeds.client import Client
-from feeds.errors import FrameRefused, LogonRefused, NotAllowed, NotConnected, OrderRejected
+from feeds.errors import (
+    REJECTED_BECAUSE,
+    FrameRefused,
+    LogonRefused,
+    NotAllowed,
+    NotConnected,
+    OrderRejected,
+)
 from feeds.keys import new_secret
 from feeds.messages import (
     KillSwitch,
@@ -95,6 +102,10 @@ def test_a_rejection_has_its_reason(world: World) -> None:
     with pytest.raises(OrderRejected) as caught:
         client.orders.cancel(1_000_000)
     assert caught.value.reason == Reason.UNKNOWN_ORDER
+
+
+def test_every_refusal_of_the_machine_is_told_in_words() -> None:
+    assert list(REJECTED_BECAUSE) == [reason for reason in Reason if 0 < reason < 32]
 
 
 def test_reports_come_again_from_any_number_with_the_same_bytes(world: World) -> None:

@@ -26,8 +26,14 @@ def trade() -> None:
 @click.option("--stop", type=click.IntRange(min=0), default=0, help="Trigger, in ticks.")
 @click.option("--display", type=click.IntRange(min=0), default=0, help="Of an iceberg.")
 @click.option(
-    "--tif", type=click.Choice(["day", "gtc", "ioc", "fok"]), default="day", show_default=True,
-    help="How long it stands.",
+    "--tif", type=click.Choice(["day", "gtc", "ioc", "fok", "gtd"]), default="day",
+    show_default=True, help="How long it stands.",
+)  # fmt: skip
+@click.option("--until", type=click.IntRange(min=0), default=0,
+              help="Of a gtd order: seconds since the epoch.")  # fmt: skip
+@click.option(
+    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
+    show_default=True, help="What goes where it would trade with its owner's order.",
 )  # fmt: skip
 @click.option("--post-only", is_flag=True, help="Refuse it rather than trade at once.")
 @wire_options.connection
@@ -42,6 +48,8 @@ def place(
     stop: int,
     display: int,
     tif: str,
+    until: int,
+    stp: str,
     post_only: bool,
     connection: Path,
     key: Path,
@@ -51,7 +59,7 @@ def place(
 
     下单，输出交易所的回报。
     """
-    from matching.records import Side, TimeInForce
+    from matching.records import SelfTradePrevention, Side, TimeInForce
 
     with open_client(connection, key) as client:
         report = client.orders.new(
@@ -63,6 +71,8 @@ def place(
             stop=stop,
             display=display,
             tif=TimeInForce[tif.upper()],
+            expiry_s=until,
+            stp=SelfTradePrevention[stp.upper()],
             post_only=post_only,
         )
         show_report(report, as_json)
