@@ -104,6 +104,7 @@ WHERE CASE
     ELSE false END
 ORDER BY b.batch, n.name;
 
+-- Where one version has no cap, the others' is none for what all of them granted.
 -- query: pools
 SELECT 'pool: ' || substr(n.name, 11) || ' granted ' || sum(grant_fen - freed_fen)
     || ' fen in ' || year || ', it has ' || max(pool_cap_fen)
@@ -113,7 +114,9 @@ FROM (
     LEFT JOIN (SELECT voucher, sum(amount_fen) AS fen FROM freed GROUP BY voucher) AS f
         ON f.voucher = v.id
 ) AS v JOIN names AS n ON n.id = v.programme
-GROUP BY n.name, year HAVING sum(grant_fen - freed_fen) > max(pool_cap_fen) ORDER BY ALL;
+GROUP BY n.name, year
+HAVING sum(grant_fen - freed_fen) > max(pool_cap_fen) AND count(*) = count(pool_cap_fen)
+ORDER BY ALL;
 
 -- query: funders
 SELECT 'pool: ' || n.name || ' paid ' || sum(s.amount_fen) || ' fen for ' || v.year
@@ -124,7 +127,9 @@ JOIN vouchers AS v ON v.id = s.voucher
 JOIN (SELECT DISTINCT version, pool, cap_fen FROM funders) AS f
     ON f.pool = s.pool AND f.version = v.version
 JOIN names AS n ON n.id = s.pool
-GROUP BY n.name, v.year HAVING sum(s.amount_fen) > max(f.cap_fen) ORDER BY ALL;
+GROUP BY n.name, v.year
+HAVING sum(s.amount_fen) > max(f.cap_fen) AND count(*) = count(f.cap_fen)
+ORDER BY ALL;
 
 -- What the funders paid for an agreement is what its voucher says was consumed or paid, once.
 -- query: payments
