@@ -6,13 +6,14 @@ year, less what was freed of them. A programme that asks for an application gran
 issued to the firm: that voucher's worth then stands in the place of the firm's cap.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.allocation import GRANT, UNLIMITED_FEN, WANT, Caps, Funders, allocate
+from ledger.allocation import UNLIMITED_FEN, WANT, Caps, Funders, allocate
 from ledger.books import Books
 from ledger.directory import Directory, funders_of
 from ledger.eligibility import NO_PROGRAMME, choose_programmes
@@ -77,7 +78,7 @@ def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past
     columns = _inputs(past, wanted, directory, rows, chosen)
     wants, caps, uses, funders = _wants(past, columns, directory, chosen)
     grants = allocate(wants, caps, *uses, funders)
-    columns |= {name: np.ascontiguousarray(grants[name]) for name in GRANT.names or ()}
+    columns |= {name: np.ascontiguousarray(fen) for name, fen in grants._asdict().items()}
     columns["want_fen"] = np.ascontiguousarray(wants["want_fen"])
     columns |= {
         name: cap_fen[wants["rule"]] for name, cap_fen in zip(_CAPS, caps, strict=True)
@@ -186,7 +187,7 @@ def _wants(
     wants = np.zeros(len(chosen), dtype=WANT)
     base, rate = columns["base_fen"], columns["rate_bp"]
     wants["want_fen"] = base // 10_000 * rate + base % 10_000 * rate // 10_000
-    rules, wants["rule"] = distinct([chosen, columns["worth_fen"]])
+    rules, wants["rule"] = distinct([chosen, columns["worth_fen"], columns["year"]])
     settings = ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen")
     fen = [_setting(directory, rules[0], setting) for setting in settings]
     caps = Caps(*(np.where(each > 0, each, UNLIMITED_FEN) for each in fen))
@@ -201,25 +202,30 @@ def _wants(
         sum(fen for (programme, _, year, _), fen in used.items() if (programme, year) == key)
         for key in zip(*pool_keys.tolist(), strict=True)
     ] or [0])  # fmt: skip
-    turns = np.zeros(pool_keys.shape[1], dtype=np.int64)
-    turns[wants["pool_slot"]] = chosen
-    return wants, caps, (firm_used, pool_used), _funders(past, directory, pool_keys, turns)
+    funders = _funders(past, directory, zip(rules[0].tolist(), rules[2].tolist(), strict=True))
+    return wants, caps, (firm_used, pool_used), funders
 
 
-def _funders(past: Past, directory: Directory, pool_keys: Integers, turns: Integers) -> Funders:
-    """The ceilings of the funders of each pool, where it has any."""
+def _funders(past: Past, directory: Directory, rules: Iterable[tuple[int, int]]) -> Funders:
+    """The funders of each rule, a version and a year, of programmes in which one has a ceiling.
+
+    What a version without ceilings pays counts against those of the other versions.
+    """
+    programmes = directory.registry.programmes
+    bounded = {each.id for each in programmes if each.funder_caps_fen}
+    slots: dict[tuple[int, int], int] = {}
     first, rows = [0], []
-    for slot, turn in enumerate(turns.tolist()):
-        programme = directory.registry.programmes[turn]
-        if programme.funder_caps_fen:
+    for turn, year in rules:
+        programme = programmes[turn]
+        if programme.id in bounded:
             for name, weight in funders_of(programme):
                 pool = directory.names[f"pool:{programme.id}:{name}"]
                 cap = programme.funder_caps_fen.get(name, UNLIMITED_FEN)
-                used = past.funders_used.get((pool, int(pool_keys[1, slot])), 0)
-                rows.append((weight, cap, used))
+                rows.append((weight, cap, slots.setdefault((pool, year), len(slots))))
         first.append(len(rows))
     table = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
-    return Funders(np.array(first, dtype=np.int64), table[0], table[1], table[2])
+    used = np.array([past.funders_used.get(key, 0) for key in slots], dtype=np.int64)
+    return Funders(np.array(first, dtype=np.int64), table[0], table[1], table[2], used)
 
 
 def distinct(columns: list[Integers]) -> tuple[Integers, Integers]:

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from ledger_world import balances, firm, grants, postings, programme, settled, world
 
 from ledger.allocation import (
-    GRANT,
+    UNLIMITED_FEN,
     WANT,
     Caps,
+    Funders,
+    Grants,
     allocate,
     allocate_plain,
     no_funders,
@@ -133,6 +135,31 @@ def test_the_version_in_force_on_the_day_of_delivery_decides():
 
 
 @pytest.mark.parametrize(
+    ("second", "granted"),
+    [
+        # The city's half of 2,500 is 1,250. The second version lets it pay 3,000: 1,250 more are
+        # there, after which the 2,000 of the first are gone.
+        ({"city": 3000}, [(2500, 4000), (2500, 3500), (0, 0)]),
+        # It binds nothing of the second version, whose 1,250 count for the first all the same.
+        ({}, [(2500, 4000), (2500, None), (0, 0)]),
+        # The second version lets it pay 1,500 in all, of which 250 are left: 500 of both halves.
+        # Then the first has 2,000 - 1,500 left: 1,000.
+        ({"city": 1500}, [(2500, 4000), (500, 500), (1000, 1000)]),
+    ],
+)
+def test_each_version_of_a_programme_has_its_own_ceilings_in_one_batch(second, granted):
+    halves = {"rate_bp": 5000, "funders": {"city": 1, "district": 1}}
+    versions = (
+        programme("p", effective_until="2026-11-22", funder_caps_fen={"city": 2000}, **halves),
+        programme("p", version=2, effective_from="2026-11-23", funder_caps_fen=second, **halves),
+    )
+    books = settled(world(programmes=versions), TWO_DAYS)
+    query = "SELECT grant_fen, funder_cap_fen FROM vouchers ORDER BY id"
+    assert books.rows(query) == granted
+    assert audit(books) == []
+
+
+@pytest.mark.parametrize(
     ("condition", "paid"),
     [
         ({"firm_kinds": ("sme", "university")}, True),
@@ -245,21 +272,39 @@ rows = st.tuples(
 @given(st.lists(rows, max_size=40), st.integers(0, 500))
 def test_the_compiled_pass_decides_as_the_plain_one_and_never_above_a_cap(wants, used):
     table = np.array(wants, dtype=np.int64).reshape(-1, 6).T.copy()
-    asked, plain = np.zeros(len(wants), dtype=WANT), np.zeros(len(wants), dtype=GRANT)
+    asked = np.zeros(len(wants), dtype=WANT)
+    plain = Grants(*np.full((4, len(wants)), UNLIMITED_FEN))
     asked["want_fen"], asked["firm_slot"], asked["pool_slot"] = table[0], table[4], table[5]
     asked["rule"] = np.arange(len(wants))
     caps = Caps(*table[1:4])
     plain_used = np.full(4, used), np.full(2, used)
     compiled_used = np.full(4, used), np.full(2, used)
-    allocate_plain(asked, plain, *caps, *plain_used, *no_funders(2))
-    compiled = allocate(asked, caps, *compiled_used, no_funders(2))
-    assert plain.tolist() == compiled.tolist()
+    allocate_plain(asked, *plain, *caps, *plain_used, *no_funders(len(wants)))
+    compiled = allocate(asked, caps, *compiled_used, no_funders(len(wants)))
+    assert [each.tolist() for each in plain] == [each.tolist() for each in compiled]
     assert [each.tolist() for each in plain_used] == [each.tolist() for each in compiled_used]
-    assert (plain["grant_fen"] >= 0).all()
-    assert (plain["grant_fen"] <= asked["want_fen"]).all()
-    granted = plain["grant_fen"] > 0
-    for before, cap in (("before_firm_fen", caps.firm_fen), ("before_pool_fen", caps.pool_fen)):
-        assert (plain[before] + plain["grant_fen"] <= cap)[granted].all()
+    assert (plain.grant_fen >= 0).all()
+    assert (plain.grant_fen <= asked["want_fen"]).all()
+    granted = plain.grant_fen > 0
+    for before, cap in (
+        (plain.before_firm_fen, caps.firm_fen), (plain.before_pool_fen, caps.pool_fen)
+    ):  # fmt: skip
+        assert (before + plain.grant_fen <= cap)[granted].all()
+
+
+def test_a_funder_of_several_rules_spends_its_ceiling_once():
+    asked = np.zeros(3, dtype=WANT)
+    asked["want_fen"], asked["rule"] = 70, [0, 1, 0]
+    caps = Caps(*np.full((3, 2), UNLIMITED_FEN))
+    # Rule 0: one funder with 100; rule 1: it and another, 1 to 1, with 100 and no ceiling.
+    funders = Funders(
+        np.array([0, 1, 3]), np.array([1, 1, 1]), np.array([100, 100, UNLIMITED_FEN]),
+        np.array([0, 0, 1]), np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
+    found = allocate(asked, caps, np.zeros(1, np.int64), np.zeros(1, np.int64), funders)
+    assert found.grant_fen.tolist() == [70, 60, 0]  # it paid 70, then 30 of 60
+    assert found.funder_cap_fen.tolist() == [100, 60, 0]
+    assert funders.used_fen.tolist() == [100, 30]
 
 
 @given(

@@ -114,13 +114,13 @@ ORDER BY id;
 
 -- What the funders' own ceilings leave, from the programme: a funder with weight w of W and f left
 -- bounds the grants of all at f x W / w, rounded down. Its part of each earlier grant is its share,
--- the odd fen by largest remainder. A reservation takes its part until it is over.
+-- the odd fen by largest remainder, whichever version it was granted by. A reservation takes its
+-- part until it is over.
 -- query: voucher_funders
 WITH capped AS (
     SELECT DISTINCT programme, version, turn, pool, weight, cap_fen,
         sum(weight) OVER (PARTITION BY batch, programme, version) AS whole
-    FROM funders WHERE (programme, version) IN (
-        SELECT (programme, version) FROM funders WHERE cap_fen IS NOT NULL)
+    FROM funders WHERE programme IN (SELECT programme FROM funders WHERE cap_fen IS NOT NULL)
 ),
 split AS (
     SELECT v.batch, v.id, v.year, v.agreement, f.pool, f.cap_fen, f.weight, f.whole, f.turn,
