@@ -1,10 +1,11 @@
-"""One broker of a whole day: NAME FOLDER SHARE; sends its part of the demonstration's commands.
+"""One broker of a whole day: NAME[,NAME..] FOLDER SPEED.
 
-SHARE of a thousand orders are sent, with the commands about them, in order; refs are this
-session's own. Ends when everything is answered.
+Sends what these sessions send in the demonstration's day, when the venue's clock, which runs at
+this speed, has come to it; refs are the sessions' own. Ends when everything is answered.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,56 +13,67 @@ import numpy as np
 from exchange.trace_day import build_philly_day
 from feeds.client import Client, connect
 from matching.records import COMMAND, CommandKind
-from tests.wire_world import BROKERS, MEMBERS
+from tests.wire_world import MEMBERS
 
 WINDOW = 2_000
 
 
-def part_of(name: str, folder: Path, share: int, client: Client) -> np.ndarray:  # type: ignore[type-arg]
-    """The commands of all sessions of this broker's firm, renumbered, for instruments by symbol."""
+def part_of(name: str, client: Client) -> "np.ndarray":  # type: ignore[type-arg]
+    """The session's commands, numbered from 1, for the venue's instruments of the same symbols."""
     registry, commands = build_philly_day()
-    firm = next(s.firm for s in MEMBERS.sessions if s.name == name)
-    sessions = [s.id for s in MEMBERS.sessions if s.firm == firm and not s.operator]
-    own = commands[np.isin(commands["session"], sessions)]
-    own = own[np.isin(own["kind"], (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE))]
-    names = {i.id: i.symbol for i in registry.instruments}
+    number = next(s.id for s in MEMBERS.sessions if s.name == name)
+    own = commands[commands["session"] == number].astype(COMMAND)
+    assert np.isin(own["kind"], (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE)).all()
     client.instrument(1)
     listed = {d.symbol: n for n, d in client.market.definitions.items()}
-    numbers = np.zeros(max(names) + 1, np.uint32)
-    for number, symbol in names.items():
-        numbers[number] = listed.get(symbol, 0)
-    refs: dict[tuple[int, int], int] = {}
-    rows = []
-    for one in own[: len(own) * share // 1_000]:
-        row = one.copy()
-        key, target = (int(row["session"]), int(row["user_ref"])), int(row["target_ref"])
-        if target and (key[0], target) not in refs:
-            continue
-        refs[key] = len(rows) + 1
-        row["target_ref"] = refs.get((key[0], target), 0)
-        row["instrument"] = numbers[row["instrument"]] if row["instrument"] < len(numbers) else 0
-        row["sequence"] = row["time_ns"] = 0
-        rows.append(row.tobytes())
-    return np.frombuffer(b"".join(rows), COMMAND).copy()
+    numbers = np.arange(2**16, dtype=np.uint32)
+    for instrument in registry.instruments:
+        numbers[instrument.id] = listed[instrument.symbol]
+    refs = np.arange(2**20, dtype=np.uint32)  # some of the day's commands aim at nothing
+    refs[own["user_ref"][::-1]] = np.arange(len(own), 0, -1)
+    own["target_ref"] = np.where(own["target_ref"], refs[own["target_ref"]], 0)
+    own["instrument"] = numbers[own["instrument"]]
+    own["sequence"] = 0
+    return own
+
+
+class Sender:
+    """A session and what it has still to send."""
+
+    def __init__(self, name: str, folder: Path, speed: float) -> None:
+        key = folder / "venue" / "keys" / f"{name}.secret"
+        self.client = connect(folder / "venue" / "connection.toml", key, timeout_s=60)
+        self.commands = part_of(name, self.client)
+        self.speed = speed
+        self.at = 0
+
+    def step(self) -> bool:
+        """Send what is due and take in what came; whether that was all."""
+        dialogue = self.client.dialogue
+        assert dialogue.ack is not None
+        passed_ns = int((time.monotonic_ns() - dialogue.acked_ns) * self.speed)
+        due = np.searchsorted(self.commands["time_ns"], dialogue.ack.time_ns + passed_ns, "right")
+        end = min(int(due), self.at + WINDOW - dialogue.unanswered)
+        if end > self.at:
+            part = self.commands[self.at : end].copy()
+            part["time_ns"] = 0
+            self.client.send(part)
+            self.at = end
+        self.client.pump(0.002)
+        for _ in self.client.arrays():
+            pass
+        assert not dialogue.refusals, dialogue.refusals[0]
+        return self.at == len(self.commands) and dialogue.unanswered == 0
 
 
 def main() -> None:
-    name, folder, share = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    assert name in BROKERS
-    key = folder / "venue" / "keys" / f"{name}.secret"
-    with connect(folder / "venue" / "connection.toml", key, timeout_s=60) as client:
-        commands = part_of(name, folder, share, client)
-        at = 0
-        while at < len(commands) or client.dialogue.unanswered:
-            room = WINDOW - client.dialogue.unanswered
-            if at < len(commands) and room > 0:
-                part = commands[at : at + min(room, 256)]
-                client.send(part)
-                at += len(part)
-            client.pump(0.01)
-            for _ in client.arrays():
-                pass
-            assert not client.dialogue.refusals, client.dialogue.refusals[0]
+    names, folder, speed = sys.argv[1:]
+    senders = [Sender(name, Path(folder), float(speed)) for name in names.split(",")]
+    while True:
+        is_done = [sender.step() for sender in senders]
+        if all(is_done):
+            break
+    print(sum(len(sender.commands) for sender in senders), flush=True)
 
 
 if __name__ == "__main__":

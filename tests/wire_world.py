@@ -22,7 +22,7 @@ BROKERS = ("east-1", "west-1", "south-1", "coast-1")
 CONFIG = """
 folder = "venue"
 trading_day = "2026-11-22"
-days = 1
+days = {days}
 buyer_fen = 100000000000
 supplier_fen = 100000000000
 register_inventory = true
@@ -32,12 +32,14 @@ register_inventory = true
 class World:
     """A folder with a venue's configuration and keys, and the process that serves it."""
 
-    def __init__(self, folder: Path, *, config: str = "", clock: str = f"{START}*1") -> None:
+    def __init__(
+        self, folder: Path, *, config: str = "", days: int = 1, clock: str = f"{START}*1"
+    ) -> None:
         self.folder = folder
         self.clock = clock
         self.process: subprocess.Popen[str] | None = None
         self.clients: list[Client] = []
-        (folder / "venue.toml").write_text(CONFIG + config, encoding="utf-8")
+        (folder / "venue.toml").write_text(CONFIG.format(days=days) + config, encoding="utf-8")
         for session in MEMBERS.sessions:
             role = "operator" if session.operator else "trading"
             self.key(session.name, role=role, firm=session.firm)
