@@ -46,6 +46,7 @@ FIELDS = {
     "trade_id": ("TrdMatchID", 880, "trade_id"),
     "fee_fen": ("MiscFeeAmt", 137, "fee_fen"),
     "hours": ("NoLegs", 555, "of a block: hours; 0: it is none"),
+    "multi_leg": ("MultiLegReportingType", 442, "flag BLOCK: 2 one hour of a block; 1 none"),
     "trade_group": ("TradeLinkID", 820, "trade_group: what a block traded as one"),
     "last_liquidity_ind": ("LastLiquidityInd", 851, "flags: 1 maker, 2 taker, 4 auction"),
     "text": ("Text", 58, "name of the reason"),
@@ -79,6 +80,7 @@ class Report(Struct, frozen=True, kw_only=True):
     trade_id: int = 0
     fee_fen: int = 0
     hours: int = 0
+    multi_leg: int = 1
     trade_group: int = 0
     last_liquidity_ind: int = 0
     text: str = ""
@@ -122,6 +124,7 @@ def _report(event: np.void, number: int, flags: int) -> Report:
         trade_id=int(event["trade_id"]) if filled else 0,
         fee_fen=int(event["fee_fen"]) if filled else 0,
         hours=0 if filled else _hours(event),
+        multi_leg=2 if filled and event["flags"] & EventFlag.BLOCK else 1,
         trade_group=int(event["trade_group"]) if filled else 0,
         last_liquidity_ind=_liquidity(int(event["flags"])) if filled else 0,
         text=reason.name if reason else "",

@@ -110,6 +110,36 @@ def test_an_operator_takes_a_trade_back_from_a_terminal(
     assert (code, "taken back already" in err) == (4, True)
 
 
+def test_a_block_is_placed_and_watched_from_a_terminal(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, price = world.instrument(4), world.price()
+    where = ("--account", world.account("south-1"), "--price", price, "--json")
+    place = ("trade", "block", "buy", 2, first.symbol, 2, *where)
+    code, out, _ = call(world, capsys, *place, "--watch", 0.2, key="south-1")
+    stood = json.loads(out)
+    assert (code, stood["kind"], stood["hours"]) == (0, "ACCEPTED", 2)
+    for where_ in (first.contract, first.symbol, first.id):
+        _, out, _ = call(world, capsys, "trade", "blocks", where_, "--json")
+        assert json.loads(out) == [
+            {"side": "buy", "first": first.symbol, "hours": 2, "quantity": 2, "price": price}
+        ]
+    seller, supplier = world.client("coast-1"), world.account("coast-1", "supplier")
+    for number in (first.id, world.instrument(3).id):
+        seller.orders.new(supplier, number, Side.SELL, 4, price)
+    assert call(world, capsys, "trade", "blocks", first.contract)[1].count("buy") == 0
+    code, out, _ = call(world, capsys, *place, "--tif", "ioc", "--watch", 5, key="south-1")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [each["kind"] for each in told] == ["ACCEPTED", "FILLED", "FILLED"]
+    assert {each["trade_group"] for each in told[1:]} == {2}
+    assert [each["instrument"] for each in told[1:]] == [first.id, world.instrument(3).id]
+    code, out, _ = call(world, capsys, "trade", "watch", "--from", 1, "--seconds", 0.3,
+                        key="south-1")  # fmt: skip
+    assert ("2 hours" in out, "group 1" in out) == (True, True)
+    code, _, err = call(world, capsys, "trade", "blocks", "NOTHING")
+    assert (code, "NOTHING" in err) == (2, True)
+
+
 def test_errors_are_one_line(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(world, capsys, "trade", "book", "NOTHING.THERE")
     assert (code, err.startswith("suanshi: "), "NOTHING.THERE" in err) == (2, True, True)

@@ -4,18 +4,23 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from msgspec.structs import astuple
 from wire_world import BROKERS, MEMBERS, World
 
+from feeds.blocks_book import BlocksBook
 from feeds.market import Market
+from feeds.market_view import MarketView
+from feeds.records import Channel
 from feeds.streams import Streams
 from matching import Engine
-from matching.records import COMMAND, EVENT, CommandKind, EventKind, Side
+from matching.records import COMMAND, EVENT, CommandKind, EventFlag, EventKind, Side
 
 FIXED = """
 orders = "tcp://127.0.0.1:{0}"
@@ -97,8 +102,11 @@ def run_day(folder: Path, kills: int, seed: int) -> None:
         for broker in brokers:
             assert broker.wait(timeout=20) == 0
         streams, market = walked(world, folder)
-        for name, end in zip(BROKERS, ends, strict=True):
+        blocks_traded = sum(
             agrees(world, folder, name, streams, market, end)
+            for name, end in zip(BROKERS, ends, strict=True)
+        )
+        assert blocks_traded > kills
         streams.close()
         market.close()
         ended = world.close_day()
@@ -148,8 +156,8 @@ def walked(world: World, folder: Path) -> tuple[Streams, Market]:
 
 def agrees(
     world: World, folder: Path, name: str, streams: Streams, market: Market, end: dict[str, object]
-) -> None:
-    """A broker's view is the log's: reports, orders and books."""
+) -> int:
+    """Check that a broker's view is the log's: reports, orders, books; how many blocks traded."""
     number = next(s.id for s in world.registry.sessions if s.name == name)
     stream = streams.streams[number]
     told = (folder / f"{name}.reports").read_bytes()
@@ -169,6 +177,37 @@ def agrees(
         both = [("bid", 0), ("ask", 1)]
         expected = [[s, *row] for s, side in both for row in market.levels(int(instrument), side)]
         assert levels == expected
+    assert end["blocks"] == standing(market, min(map(int, books)))
+    return whole(stream.read(1, stream.count))
+
+
+def standing(market: Market, instrument: int) -> list[object]:
+    """The blocks that stand by the log, as a client that missed nothing lists them."""
+    view = MarketView()
+    replica = view.replica(Channel.BLOCKS, instrument)
+    for frame in market.image(Channel.BLOCKS, instrument, 0):
+        replica.take(frame)
+    assert isinstance(replica, BlocksBook)
+    found = sorted(replica, key=lambda each: (each.side, each.priority))
+    return [list(astuple(each)) for each in found]
+
+
+def whole(told: bytes) -> int:
+    """Check that every block of a session traded all of its hours, or none; how many traded."""
+    reports = np.frombuffer(told, EVENT)
+    of_blocks = reports[reports["flags"] & EventFlag.BLOCK != 0]
+    quantity: dict[int, tuple[int, int]] = {}
+    traded: dict[int, Counter[int]] = {}
+    for event in of_blocks:
+        ref = int(event["user_ref"])
+        if event["kind"] == EventKind.ACCEPTED:
+            quantity[ref] = int(event["quantity"]), int(event["hours"])
+        elif event["kind"] == EventKind.FILLED:
+            traded.setdefault(ref, Counter())[int(event["instrument"])] += int(event["quantity"])
+    for ref, hours in traded.items():
+        lots, count = quantity[ref]
+        assert list(hours.values()) == [lots] * count, (ref, hours)
+    return len(traded)
 
 
 def test_a_venue_that_is_killed_under_load_loses_nothing(tmp_path: Path) -> None:

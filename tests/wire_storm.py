@@ -13,10 +13,11 @@ from random import Random
 from select import select
 
 import numpy as np
+from msgspec.structs import astuple
 
 from feeds.client import Client
 from feeds.errors import NotConnected, TimedOut, WireError
-from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side
+from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
 
 
 class Storm:
@@ -64,6 +65,10 @@ class Storm:
             away = self.dice.randrange(-3, 12)
             order["price"] = self.target["price"] + (-away if order["side"] == Side.BUY else away)
             order["quantity"] = self.dice.randrange(1, 4)
+            if self.dice.random() < 0.2:
+                order["instrument"] = self.target["instruments"][-1]
+                order["hours"] = self.dice.randrange(2, len(self.target["instruments"]) + 1)
+                order["tif"] = self.dice.choice((TimeInForce.DAY, TimeInForce.IOC))
         first = self.client.send(orders)
         orders["user_ref"] = np.arange(first, first + count)
         self.sent.write(orders.tobytes())
@@ -105,7 +110,10 @@ def finish(storm: Storm) -> None:
     for number in storm.target["instruments"]:
         book = client.book(number)
         books[number] = [[s, x.price, x.quantity, x.orders] for s, x in book]
-    print(json.dumps({"books": books, "gaps": client.dialogue.gaps}), flush=True)
+    blocks = client.blocks(storm.target["instruments"][-1])
+    standing = [list(astuple(each)) for each in blocks.bids() + blocks.asks()]
+    ending = {"books": books, "blocks": standing, "gaps": client.dialogue.gaps}
+    print(json.dumps(ending), flush=True)
     with contextlib.suppress(WireError, TimedOut):
         client.close()
 

@@ -6,6 +6,7 @@ import click
 
 from exchange.commands import options, wire_options
 from exchange.commands.group import BilingualGroup
+from exchange.commands.trade_blocks import block, blocks
 from exchange.commands.wire_options import number_of, open_client, show_report
 
 
@@ -15,6 +16,10 @@ def trade() -> None:
 
     在运行中的交易所下单、改单、撤单与查看。
     """
+
+
+trade.add_command(block)
+trade.add_command(blocks)
 
 
 @trade.command("place")

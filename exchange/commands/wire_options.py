@@ -68,6 +68,8 @@ def line(report: "Report") -> str:
     """A report in one line."""
     side = "sell" if report.side == "2" else "buy"
     why = f"  {report.text}" if report.text else ""
+    why += f"  {report.hours} hours" if report.hours else ""
+    why += f"  group {report.trade_group}" if report.trade_group else ""
     return (
         f"{report.exec_id:>8}  {report.kind.name.lower():<14} ref {report.cl_ord_id:<8} "
         f"account {report.account:<4} instrument {report.instrument:<5} {side:<4} "
