@@ -53,7 +53,9 @@ def test_a_client_in_another_language_trades_and_builds_a_book(
     assert told["rejected"]["kind"] == "REJECTED"
     assert told["images"] == 2
     assert told["checked"] >= 4
-    assert told["resent"] == told["nextReport"] - 1 == 5
+    assert told["blocks"] == [{"price": world.price(), "quantity": 5, "side": 0, "hours": 2}]
+    assert told["noBlocks"] == []
+    assert told["resent"] == told["nextReport"] - 1 == 7
     assert told["allResent"]
 
 

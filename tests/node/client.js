@@ -3,16 +3,18 @@
 //   node client.js CONNECTION.TOML NAME.SECRET SYMBOL ACCOUNT PRICE
 //
 // Buys 5 lots, sends the same frame again, replaces, follows the book through a deliberate gap,
-// cancels, comes back and asks for all its reports; prints what it saw as one JSON object.
+// cancels, sees its block of two hours stand and go, comes back and asks for all its reports;
+// prints what it saw as one JSON object.
 "use strict"
 const fs = require("fs")
 const zmq = require("zeromq")
 const { encode, decode } = require("@msgpack/msgpack")
 
-const KIND = { COMMANDS: 1, REPORTS: 2, MESSAGE: 3, HEARTBEAT: 4 }
+const KIND = { COMMANDS: 1, REPORTS: 2, MESSAGE: 3 }
 const EVENT = { 1: "ACCEPTED", 2: "FILLED", 3: "CANCELLED", 4: "REPLACED", 8: "REJECTED" }
 const NEW = 1, CANCEL = 2, REPLACE = 3, LIMIT = 2, BUY = 0
 const IMAGE = 2, MORE = 1, POSS_DUP = 1, RESENT = 2
+const IMAGE_REQUEST = { type: "image_request", from_sequence: 0 }
 
 function toml(path) {
   const found = {}
@@ -56,6 +58,7 @@ function command(kind, fields) {
   bytes.writeUInt8(kind, 56)
   bytes.writeUInt8(BUY, 57)
   bytes.writeUInt8(kind === NEW ? LIMIT : 0, 58)
+  bytes.writeUInt8(fields.hours ?? 0, 62)
   return Buffer.concat([head(KIND.COMMANDS, 1), bytes])
 }
 
@@ -168,8 +171,8 @@ class Book {
     if (this.repairing) return
     this.repairing = true
     this.next = 0
-    const request = { type: "image_request", channel: "L", instrument: this.instrument }
-    await this.recovery.send(Buffer.from(encode({ ...request, from_sequence: 0 })))
+    const request = { ...IMAGE_REQUEST, channel: "L", instrument: this.instrument }
+    await this.recovery.send(Buffer.from(encode(request)))
     this.sides = [new Map(), new Map()]
     for (let more = true; more;) {
       const [frame] = await this.recovery.receive()
@@ -223,22 +226,37 @@ class Book {
 }
 
 async function definitions(recovery) {
-  const request = { type: "image_request", channel: "D", instrument: 0, from_sequence: 0 }
-  await recovery.send(Buffer.from(encode(request)))
+  await recovery.send(Buffer.from(encode({ ...IMAGE_REQUEST, channel: "D", instrument: 0 })))
   const found = {}
   for (;;) {
     const [frame] = await recovery.receive()
     if (frame.length === 40) return found
-    const one = decode(frame.subarray(40))
-    found[one.symbol] = one
+    found[decode(frame.subarray(40)).symbol] = decode(frame.subarray(40))
   }
+}
+
+async function standingBlocks(recovery, instrument) {
+  await recovery.send(Buffer.from(encode({ ...IMAGE_REQUEST, channel: "K", instrument })))
+  const found = []
+  for (let more = true; more;) {
+    const [frame] = await recovery.receive()
+    more = frame.readUInt8(33) & MORE
+    for (let at = 40; at < frame.length; at += 32) {
+      const [price, quantity] = [8, 12].map((field) => frame.readInt32LE(at + field))
+      const [side, hours] = [16, 18].map((field) => frame.readUInt8(at + field))
+      found.push({ price, quantity, side, hours })
+    }
+  }
+  return found
 }
 
 async function main([connectionPath, secretPath, symbol, account, price]) {
   const connection = toml(connectionPath), secret = toml(secretPath)
   const recovery = secure(new zmq.Dealer(), connection, secret)
   recovery.connect(connection.recovery)
-  const instrument = (await definitions(recovery))[symbol].instrument
+  const defined = await definitions(recovery), one = defined[symbol], { instrument } = one
+  const earlier = Object.values(defined).find((each) =>
+    each.contract === one.contract && each.delivery_end_s === one.delivery_start_s)
   const market = secure(new zmq.Subscriber(), connection, secret)
   market.connect(connection.market)
   const session = new Session(connection, secret)
@@ -257,13 +275,17 @@ async function main([connectionPath, secretPath, symbol, account, price]) {
   const cancelled = await session.ask(CANCEL, { target: accepted.ref })
   await book.until(() => own() === before)
   const rejected = await session.ask(CANCEL, { target: accepted.ref })
+  const block = await session.ask(NEW, { ...order, instrument: earlier.instrument, hours: 2 })
+  const blocks = await standingBlocks(recovery, earlier.instrument)
+  await session.ask(CANCEL, { target: block.ref })
+  const noBlocks = await standingBlocks(recovery, earlier.instrument)
   session.socket.close()
   const later = new Session(connection, secret)
   const ackLater = await later.logon(1)
   await later.until(() => later.next >= ackLater.next_report)
   console.log(JSON.stringify({
     session: ack.session, accepted, again, replaced, cancelled, rejected,
-    images: book.images, checked: book.checked,
+    blocks, noBlocks, images: book.images, checked: book.checked,
     resent: later.reports.length, allResent: later.reports.every((each) => each.flags & RESENT),
     nextReport: ackLater.next_report, bids: book.levels(0).slice(0, 3),
   }))
