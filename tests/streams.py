@@ -117,6 +117,8 @@ def garbage(seed: int, count: int) -> Stream:
         ("sequence", sequences, np.ones(count, bool)),
     ):
         tail[name][where] = values[where]
+    for fee in ("stop", "display"):  # of a BUST: what nobody took may not come back
+        tail[fee] = np.where(tail["kind"] == CommandKind.BUST, np.minimum(tail[fee], 0), tail[fee])
     return Stream(limits, commands)
 
 
@@ -633,3 +635,6 @@ class _Writer:
         if name in ("price", "stop"):
             row.pop("amount_fen", None)
         row[name] = self.one_of(*edges[name])
+        if row["kind"] == CommandKind.BUST:  # fees that nobody took may not come back
+            for fee in ("stop", "display"):
+                row[fee] = min(row.get(fee, 0), 0)
