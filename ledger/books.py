@@ -29,7 +29,7 @@ from ledger.errors import (
 )
 from ledger.queries import parameters, script, statements
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of `sql/schema.sql`; books of another version are refused, never guessed at."""
 
 _CREATED = re.compile(r"^CREATE (TYPE|TABLE) (\w+) (?:AS ENUM )?\((.*?)^\);", re.M | re.S)

@@ -174,6 +174,7 @@ def _write_listing(books: Books, batch: int, directory: Directory) -> None:
         (
             int(directory.contract[row]), each.code, each.product, each.hub, hubs[each.hub].city,
             hubs[each.hub].province, each.tick_fen, each.deposit_fen, each.penalty_bp,
+            each.reference_ticks,
         )
         for row, each in enumerate(registry.contracts)
     ])  # fmt: skip

@@ -17,7 +17,10 @@ from ledger.kernels import compiled
 from ledger.registry import Registry
 from matching.records import EVENT, EventFlag, EventKind, Side
 
-assert (Side.BUY, EventFlag.AUCTION) == (0, 2), "as `pair_plain` has them"
+OFF_BOOK = 4
+"""Of a trade's flags: two blocks with each other, at no price of the hour."""
+
+assert (Side.BUY, EventFlag.AUCTION, EventFlag.OFF_BOOK) == (0, 2, 64), "as `pair_plain` has them"
 
 _MOVES_MONEY = np.zeros(256, dtype=np.bool_)
 _MOVES_MONEY[[EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN, EventKind.BUSTED]] = True
@@ -196,7 +199,8 @@ def pair_plain(  # type: ignore[no-untyped-def]
         buyer_fee[k], seller_fee[k] = buy["fee_fen"], sell["fee_fen"]
         buyer_session[k], seller_session[k] = buy["session"], sell["session"]
         buyer_ref[k], seller_ref[k] = buy["user_ref"], sell["user_ref"]
-        flags[k] = (1 if buys else 0) + (2 if maker["flags"] & 2 else 0)
+        seen = maker["flags"]
+        flags[k] = (1 if buys else 0) + (2 if seen & 2 else 0) + (4 if seen & 64 else 0)
         if (
             maker["trade_id"] != taker["trade_id"] or maker["sequence"] != taker["sequence"]
             or maker["time_ns"] != taker["time_ns"] or maker["instrument"] != taker["instrument"]

@@ -4,7 +4,8 @@ With Q0, S0 the carried position and its price, V the day's buys minus sells in 
 new position and settlement price, an account owes clearing  D = Q0*S0 + V - Q1*S1.  Trades and
 positions add up to zero over all accounts, and so does D: clearing is flat. Escrow holds
 max(Q, 0) * S.  A buyer's fees are charged at once; a seller's wait for the proceeds as long as the
-account is short. A busted trade counts with the opposite sign, and not in the settlement price.
+account is short. A busted trade counts with the opposite sign, and not in the settlement price; a
+trade of two blocks with each other counts in everything but the prices: it has none of the hour.
 `sql/certificate.sql` proves the result from the trades.
 """
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ledger.batches import NULL
 from ledger.directory import Directory, day_number
 from ledger.errors import InputError
+from ledger.fills import OFF_BOOK
 from ledger.kernels import compiled
 
 Integers = NDArray[np.int64]
@@ -36,13 +38,16 @@ class Netting:
     positions: Columns
 
 
-def net(trades: Columns, busts: Columns, carried: Columns, directory: Directory) -> Netting:
+def net(
+    trades: Columns, busts: Columns, carried: Columns, prices: Columns, directory: Directory
+) -> Netting:
     """Net trades and busts on top of the carried positions of the instruments that they are in.
 
     `carried` are the open positions of the books. Instruments without trades or busts keep their
-    price, and their positions are left alone. Raises InputError where amounts do not fit 64 bits
-    or where the registry does not name an account that holds a position. Cost: about 0.1 us a
-    trade.
+    price, and their positions are left alone; those that had no trade in the book have the last one
+    of `prices`, columns instrument and price_ticks, or their contract's reference. Raises
+    InputError where amounts do not fit 64 bits or where the registry does not name an account that
+    holds a position. Cost: about 0.1 us a trade.
     """
     _check_bounds(trades, directory)
     accounts = len(directory.account)
@@ -57,7 +62,7 @@ def net(trades: Columns, busts: Columns, carried: Columns, directory: Directory)
     ]  # fmt: skip
     cells, places = _slots(sides, len(moved) * accounts)
     columns, by_instrument = _summed(trades, busts, places, len(cells), len(moved))
-    days = _instrument_days(by_instrument, held, moved, directory)
+    days = _instrument_days(by_instrument, prices, moved, directory)
     for name in ("q0", "s0", "due0", "guaranteed0", "first_day0", "first_sequence0"):
         columns[name] = np.zeros(len(cells), dtype=np.int64)
         columns[name][places[4]] = held[name]
@@ -113,20 +118,23 @@ def _within(numbers: Integers, directory: Directory) -> Integers:
 
 
 def _instrument_days(
-    sums: Columns, held: Columns, moved: NDArray[np.bool_], directory: Directory
+    sums: Columns, prices: Columns, moved: NDArray[np.bool_], directory: Directory
 ) -> Columns:
-    """One row per instrument that the day moves; settlement price = VWAP, rounded half up."""
-    volume, worth = sums["volume"], sums["worth"]
-    accounts = len(directory.account)
+    """One row per instrument that the day moves; settlement price = VWAP of what traded in the
+    book, rounded half up.
+    """
+    volume, worth = sums["priced"], sums["priced_worth"]
     last = directory.contract_reference_ticks[directory.instrument_contract]
-    last[held["cell"] // accounts] = held["s0"]
+    known = directory.instrument_number[_within(prices["instrument"], directory)]
+    last[known[known > 0]] = prices["price_ticks"][known > 0]
     twice = np.maximum(2 * volume, 1)
     settlement = np.where(volume > 0, (2 * worth + volume) // twice, last)
     number = np.flatnonzero(moved)
     tick_fen = directory.contract_tick_fen[directory.instrument_contract]
     columns = {
         "instrument": directory.instrument, "tick_fen": tick_fen, "trades": sums["trades"],
-        "volume": volume, "turnover_fen": worth * tick_fen, "open_ticks": sums["open"],
+        "volume": sums["volume"], "turnover_fen": sums["worth"] * tick_fen,
+        "in_book": volume > 0, "open_ticks": sums["open"],
         "high_ticks": sums["high"], "low_ticks": sums["low"], "close_ticks": sums["close"],
         "settlement_ticks": settlement,
     }  # fmt: skip
@@ -149,17 +157,22 @@ def _slots(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
 
 
 _OF_CELLS = ("bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "long_sequence")
-_OF_INSTRUMENTS = ("trades", "volume", "worth", "high", "low", "open", "close")
+_OF_INSTRUMENTS = (
+    "trades", "volume", "worth", "high", "low", "open", "close", "priced", "priced_worth"
+)  # fmt: skip
 
 
 def _summed(
     trades: Columns, busts: Columns, places: list[Integers], cells: int, instruments: int
 ) -> tuple[Columns, Columns]:
-    """Sums over each cell's trades, less its busts; and over each instrument's whole trades."""
+    """Sums over each cell's trades, less its busts; and over each instrument's whole trades, those
+    in the book once more by themselves, for the prices.
+    """
     by_cell = np.zeros((cells, len(_OF_CELLS)), dtype=np.int64)
     by_instrument = np.zeros((instruments, len(_OF_INSTRUMENTS)), dtype=np.int64)
-    whole = ~np.isin(trades["trade_id"], busts["trade_id"])
-    none = np.zeros(len(busts["trade_id"]), dtype=np.bool_)
+    whole = np.isin(trades["trade_id"], busts["trade_id"], invert=True).astype(np.int8)
+    whole[(whole > 0) & (trades["flags"] & OFF_BOOK > 0)] = 2
+    none = np.zeros(len(busts["trade_id"]), dtype=np.int8)
     names = ("instrument", "price_ticks", "quantity", "buyer_fee_fen", "seller_fee_fen", "sequence")
     for events, own, sign, chosen in (
         (trades, places[:2], 1, whole),
@@ -181,7 +194,8 @@ def sum_plain(  # type: ignore[no-untyped-def]
     """Add trades (or, with `sign` -1, busts) to the rows of their cells and instruments.
 
     A cell's `long_sequence` is that of the first command that made it longer: a buy, or the bust
-    of a sale. The rule as Python; this very function runs compiled: numpy needs a pass a sum.
+    of a sale. `whole` is 0 of what was busted, 2 off the book. The rule as Python; this very
+    function runs compiled: numpy needs a pass a sum.
     """
     for k in range(len(instrument)):
         buy, sell, on = bought[k], sold[k], instrument[k]
@@ -196,12 +210,15 @@ def sum_plain(  # type: ignore[no-untyped-def]
         longer = buy if sign > 0 else sell
         if by_cell[longer, 6] == 0 or sequence[k] < by_cell[longer, 6]:
             by_cell[longer, 6] = sequence[k]
-        if whole[k]:
-            if by_instrument[on, 0] == 0:
-                by_instrument[on, 4] = by_instrument[on, 5] = ticks
+        if whole[k] > 0:
             by_instrument[on, 0] += 1
             by_instrument[on, 1] += lots
             by_instrument[on, 2] += ticks * lots
+        if whole[k] == 1:
+            if by_instrument[on, 7] == 0:
+                by_instrument[on, 4] = by_instrument[on, 5] = ticks
+            by_instrument[on, 7] += lots
+            by_instrument[on, 8] += ticks * lots
             by_instrument[on, 3] = max(by_instrument[on, 3], ticks)
             by_instrument[on, 4] = min(by_instrument[on, 4], ticks)
             by_instrument[on, 6] = ticks

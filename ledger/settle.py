@@ -26,6 +26,7 @@ from ledger.journal import Journal
 from ledger.lives import Lives
 from ledger.names import BANK, CLEARING, FEES, Names
 from ledger.netting import Columns, net
+from ledger.queries import statements
 from ledger.registry import Registry
 from ledger.reserving import reserve, reserved
 from ledger.statement import closing_cash_fen
@@ -170,6 +171,7 @@ def _net(
         names[name]  # they have the first numbers
     directory = write_directory(books, batch, registry, names)
     carried, journal = open_positions(books), Journal(books, names)
+    prices = books.arrays(statements("netting")["prices"])
     opening = fills.transfers["sequence"] <= registry.opening_commands
     if registry.opening_commands:
         _check_opening(books, directory, fills.transfers, opening)
@@ -186,7 +188,7 @@ def _net(
             )
     tell("netting", 1, len(_STAGES))
     check_busts(books, batch, fills, directory)
-    netting = net(fills.trades, fills.busts, carried, directory)
+    netting = net(fills.trades, fills.busts, carried, prices, directory)
     work.known["positions"] = begin_digest("positions", netting.positions)
     books.run_with(netting.instrument_days, "netting", "instrument_days", batch=batch)
     books.run_with(netting.positions, "netting", "positions", batch=batch)

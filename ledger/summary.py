@@ -42,17 +42,19 @@ class Settlement:
 
 @dataclass(frozen=True)
 class InstrumentDay:
-    """A traded instrument's day; prices in ticks, `settlement_ticks` the VWAP rounded half up."""
+    """A traded instrument's day; prices in ticks, of what traded in the book; `settlement_ticks` is
+    the VWAP rounded half up, or the last price where nothing did.
+    """
 
     instrument: str
     tick_fen: int
     trades: int
     volume: int
     turnover_fen: int
-    open_ticks: int
-    high_ticks: int
-    low_ticks: int
-    close_ticks: int
+    open_ticks: int | None
+    high_ticks: int | None
+    low_ticks: int | None
+    close_ticks: int | None
     settlement_ticks: int
 
 

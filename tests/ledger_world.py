@@ -3,6 +3,7 @@
     fund alice 100.00          a deposit, in CNY
     withdraw alice 1.00        a withdrawal
     alice buys 5 A at 1000 from bob fees 3 2     a trade: lots, ticks; buyer's, seller's fee in fen
+    block: alice buys 5 A at 900 from bob        two blocks with each other, off the book
     bust 1: alice buys 5 A at 1000 from bob fees 3 2     trade 1 is taken back, with these fees
 
 Everybody is an account of a firm of the same name, unless the world says otherwise. Instruments
@@ -128,20 +129,23 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
                 rows.append({**base, "kind": kind, "account": number[name], "amount_fen": fen})
             case _ if "buys" in words:
                 bust = int(words[1].rstrip(":")) if words[0] == "bust" else 0
-                buyer, _, quantity, symbol, _, price, _, seller, *fees = words[2 * (bust > 0) :]
+                block = words[0] == "block:"
+                told = words[2 if bust else block :]
+                buyer, _, quantity, symbol, _, price, _, seller, *fees = told
                 trades += not bust
                 buyer_fee, seller_fee = (int(fees[1]), int(fees[2])) if fees else (0, 0)
                 fill = {
                     **base, "kind": EventKind.BUSTED if bust else EventKind.FILLED,
                     "trade_id": bust or trades, "price": int(price),
                     "quantity": int(quantity), "instrument": instrument[symbol],
+                    "flags": EventFlag.BLOCK | EventFlag.OFF_BOOK if block else 0,
                 }  # fmt: skip
                 rows.append({
                     **fill, "account": number[seller], "side": Side.SELL, "fee_fen": seller_fee,
                 })  # fmt: skip
                 rows.append({
                     **fill, "account": number[buyer], "side": Side.BUY, "fee_fen": buyer_fee,
-                    "flags": 0 if bust else EventFlag.TAKER,
+                    "flags": 0 if bust else fill["flags"] | EventFlag.TAKER,
                 })  # fmt: skip
             case _:
                 raise ValueError(f"not in the language: {' '.join(words)}")

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
+from ledger.audit import audit, certificate
 from ledger.books import memory_books
 from ledger.errors import DayOrderError, InputDiffersError, InputError, LedgerError
 from ledger.fills import read_fills
 from ledger.settle import settle
 from ledger.statement import trial_balance
-from ledger.summary import account_days, instrument_days, summarise
+from ledger.summary import InstrumentDay, account_days, instrument_days, summarise
 
 
 def test_one_trade_moves_the_price_to_the_seller_and_both_fees_to_the_venue():
@@ -100,6 +101,61 @@ def test_settlement_price_rounds_down_below_the_half():
         """,
     )
     assert instrument_days(books, registry.trading_day)[0].settlement_ticks == 1000
+
+
+def test_blocks_that_trade_with_each_other_do_not_move_the_settlement_price():
+    registry = world()
+    text = """
+        fund alice 100.00
+        fund carol 100.00
+        block: carol buys 7 A at 700 from dave
+        alice buys 1 A at 1010 from bob
+        alice buys 1 A at 1020 from bob
+        """
+    books = settled(registry, text)
+    assert instrument_days(books, registry.trading_day) == [
+        InstrumentDay("A", 1, 3, 9, 7 * 700 + 2030, 1010, 1020, 1010, 1020, 1015)
+    ]
+    assert balances(books, "cash") == {  # each pays and gets its own price
+        "cash:alice": 10_000 - 2030, "cash:bob": 2030, "cash:carol": 10_000 - 4900,
+        "cash:dave": 4900,
+    }  # fmt: skip
+    assert audit(books) == []
+    assert certificate(books) == []
+
+
+def test_an_instrument_in_which_only_blocks_traded_keeps_its_price():
+    books = memory_books()
+    days = [
+        ("2026-11-18", "fund alice 100.00\nblock: alice buys 2 A at 700 from bob", 1000),
+        ("2026-11-19", "alice buys 1 A at 1100 from bob\nbob buys 3 A at 1100 from alice", 1100),
+        ("2026-11-20", "block: alice buys 2 A at 700 from bob", 1100),
+    ]  # the contract's reference, the day's price, and that once more though nobody held any
+    for day, text, ticks in days:
+        registry = world(day=day)
+        settle(books, registry, events(registry, text), INPUT, deliver=False)
+        assert [each.settlement_ticks for each in instrument_days(books, day)] == [ticks]
+    (last,) = instrument_days(books, "2026-11-20")
+    assert (last.trades, last.volume, last.turnover_fen) == (1, 2, 1400)
+    assert (last.open_ticks, last.high_ticks, last.low_ticks, last.close_ticks) == (None,) * 4
+    assert balances(books, "clearing") == {}
+    assert balances(books, "escrow") == {"escrow:A": 2200}
+    assert audit(books) == []
+    assert certificate(books) == []
+
+
+def test_a_block_that_is_busted_leaves_the_price_alone():
+    registry = world()
+    text = """
+        fund alice 100.00
+        block: alice buys 2 A at 700 from bob
+        alice buys 1 A at 1010 from bob
+        bust 1: alice buys 2 A at 700 from bob
+        """
+    books = settled(registry, text)
+    (day,) = instrument_days(books, registry.trading_day)
+    assert (day.trades, day.volume, day.settlement_ticks) == (1, 1, 1010)
+    assert certificate(books) == []
 
 
 def test_a_tick_of_ten_fen_multiplies_every_amount():

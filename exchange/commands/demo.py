@@ -106,7 +106,7 @@ def _busiest(shown: "Demonstration") -> str:
             one.instrument,
             f"{one.volume:,}",
             *(
-                cny(ticks * one.tick_fen)
+                "-" if ticks is None else cny(ticks * one.tick_fen)
                 for ticks in (
                     one.settlement_ticks,
                     one.open_ticks,

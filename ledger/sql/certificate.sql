@@ -247,6 +247,8 @@ WHERE p.bought - p.sold <> coalesce(t.quantity, 0)
         - greatest(p.opening_quantity, 0)::HUGEINT * p.opening_ticks) * p.tick_fen)
 ORDER BY ALL;
 
+-- Settlement prices: what traded in the book, blocks with each other left out; the price before where
+-- nothing did, and the contract's reference where there was none.
 -- query: prices
 WITH priced AS (
     SELECT t.batch, i.instrument,
@@ -254,12 +256,22 @@ WITH priced AS (
     FROM trades AS t
     ANTI JOIN busts AS m ON m.batch = t.batch AND m.trade_id = t.trade_id
     JOIN instruments AS i ON i.batch = t.batch AND i.number = t.instrument
+    WHERE t.flags & 4 = 0
     GROUP BY t.batch, i.instrument
+),
+due AS (
+    SELECT d.batch, d.instrument, d.settlement_ticks, coalesce(p.ticks, (
+        SELECT arg_max(e.settlement_ticks, e.batch)
+        FROM instrument_days AS e SEMI JOIN standing AS b ON b.id = e.batch
+        WHERE e.instrument = d.instrument AND e.batch < d.batch
+    ), c.reference_ticks) AS ticks
+    FROM instrument_days AS d SEMI JOIN standing AS b ON b.id = d.batch
+    JOIN instruments AS i ON i.batch = d.batch AND i.instrument = d.instrument
+    JOIN contracts AS c ON c.batch = d.batch AND c.contract = i.contract
+    LEFT JOIN priced AS p ON p.batch = d.batch AND p.instrument = d.instrument
 )
-SELECT d.batch, 'settlement price of ' || substr(n.name, 8) || ' is ' || d.settlement_ticks
-    || ', its trades give ' || coalesce(p.ticks::VARCHAR, 'none')
-FROM instrument_days AS d
-JOIN names AS n ON n.id = d.instrument
-LEFT JOIN priced AS p ON p.batch = d.batch AND p.instrument = d.instrument
-WHERE p.ticks IS DISTINCT FROM d.settlement_ticks
+SELECT due.batch, 'settlement price of ' || substr(n.name, 8) || ' is ' || settlement_ticks
+    || ', its trades give ' || ticks
+FROM due JOIN names AS n ON n.id = due.instrument
+WHERE ticks <> settlement_ticks
 ORDER BY ALL;

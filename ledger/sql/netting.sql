@@ -3,9 +3,16 @@
 -- query: instrument_days
 INSERT INTO instrument_days
 SELECT
-    $batch, instrument, tick_fen, trades, volume, turnover_fen, open_ticks, high_ticks, low_ticks,
-    close_ticks, settlement_ticks
+    $batch, instrument, tick_fen, trades, volume, turnover_fen,
+    CASE WHEN in_book THEN open_ticks END, CASE WHEN in_book THEN high_ticks END,
+    CASE WHEN in_book THEN low_ticks END, CASE WHEN in_book THEN close_ticks END, settlement_ticks
 FROM columns;
+
+-- The last settlement price of each instrument.
+-- query: prices
+SELECT d.instrument, arg_max(d.settlement_ticks, d.batch) AS price_ticks
+FROM instrument_days AS d SEMI JOIN standing AS b ON b.id = d.batch
+GROUP BY d.instrument ORDER BY d.instrument;
 
 -- query: positions
 INSERT INTO positions

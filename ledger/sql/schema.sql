@@ -90,7 +90,8 @@ CREATE TABLE contracts (
     province VARCHAR NOT NULL,
     tick_fen BIGINT NOT NULL,
     deposit_fen BIGINT NOT NULL, -- held of a supplier per lot sold short
-    penalty_bp BIGINT NOT NULL -- of the value that was not delivered
+    penalty_bp BIGINT NOT NULL, -- of the value that was not delivered
+    reference_ticks BIGINT NOT NULL -- the price before anything traded
 );
 
 -- Chips that may deliver a contract, with their rating on the day.
@@ -172,7 +173,7 @@ CREATE TABLE trades (
     buyer_ref BIGINT,
     seller_session INTEGER,
     seller_ref BIGINT,
-    flags TINYINT -- 1: the buyer is the taker; 2: traded in an uncross
+    flags TINYINT -- sum of 1: the buyer is the taker, 2: in an uncross, 4: off the book
 );
 
 -- One row a busted trade, of this day or of an earlier one; fees are what is given back.
@@ -198,7 +199,7 @@ CREATE TABLE instrument_days (
     trades BIGINT,
     volume BIGINT,
     turnover_fen BIGINT,
-    open_ticks INTEGER,
+    open_ticks INTEGER, -- these four of trades in the book; NULL: none
     high_ticks INTEGER,
     low_ticks INTEGER,
     close_ticks INTEGER,
