@@ -3,18 +3,24 @@
 from ledger.batches import GENESIS, Head, chain_sha256, filled_tables, lines_sha256
 from ledger.books import Books, missing_guards
 from ledger.queries import statements
+from ledger.settle import Progress
 
 
-def audit(books: Books) -> list[str]:
+def audit(books: Books, progress: Progress | None = None) -> list[str]:
     """All faults that the books show by themselves, in words; an empty list is good.
 
     The triggers against changes, the chain of hashes, the trial balance, flat clearing, escrow
     equal to what positions are worth, no negative cash, pools within their caps, funders paying
     what was granted, states of vouchers, and the certificate of every voucher, position and price.
     """
+    tell = progress or (lambda stage, done, total: None)
+    questions = statements("audit")
+    tell("hashes", 0, 1)
     faults = missing_guards(books) + _chain(books)
-    for sql in statements("audit").values():
+    for number, sql in enumerate(questions.values()):
+        tell("audit", number, len(questions))
         faults += [text for (text,) in books.rows(sql)]
+    tell("certificate", 0, 1)
     return faults + certificate(books)
 
 

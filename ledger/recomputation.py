@@ -8,13 +8,16 @@ from ledger.batches import KEYS, LINES
 from ledger.books import Books, columns_of
 from ledger.errors import LedgerError
 from ledger.registry import Registry
-from ledger.settle import Events, settle
+from ledger.settle import Events, Progress, settle
 
 SHOWN_MAX = 20
 """Differences told of one table; of the others the number is told."""
 
 
-def compare(books: Books, registry: Registry, events: Events, input_sha256: str) -> list[str]:
+def compare(
+    books: Books, registry: Registry, events: Events, input_sha256: str,
+    progress: Progress | None = None,
+) -> list[str]:  # fmt: skip
     """Differences between the books and the same day settled again, in words.
 
     The earlier batches are taken as they stand (verify their days with their own logs). The day
@@ -38,7 +41,7 @@ def compare(books: Books, registry: Registry, events: Events, input_sha256: str)
     deliver = any(kind == "delivery" for _, kind, _ in batches)
     with _beside(books, first) as (again, catalog):
         try:
-            settle(again, registry, events, input_sha256, deliver=deliver)
+            settle(again, registry, events, input_sha256, deliver=deliver, progress=progress)
         except LedgerError as error:
             return [*faults, f"{day} cannot be settled again: {error}"]
         for table in LINES:

@@ -15,12 +15,13 @@ from ledger.books import Books
 from ledger.errors import LedgerError
 from ledger.journal import Journal
 from ledger.names import Names
-from ledger.settle import journal_lines
+from ledger.settle import Progress, journal_lines
 
 
 def reverse_day(
-    books: Books, day: str, *, dry_run: bool = False, lines: list[tuple[Any, ...]] | None = None
-) -> tuple[int, ...]:
+    books: Books, day: str, *, dry_run: bool = False, lines: list[tuple[Any, ...]] | None = None,
+    progress: Progress | None = None,
+) -> tuple[int, ...]:  # fmt: skip
     """Take back all that stands of a day; the numbers of the batches taken back.
 
     `lines` gets the mirrored postings, as in `settle`. Raises LedgerError where nothing of the day
@@ -40,8 +41,10 @@ def reverse_day(
             f"{books.path}: batch {batch} ({kind} of {other}) stands on top of {day}; "
             "reverse that day first"
         )
+    tell = progress or (lambda stage, done, total: None)
     with books.transaction(keep=not dry_run):
-        for batch, _, _, revision, venue, sha256 in own:
+        for number, (batch, _, _, revision, venue, sha256) in enumerate(own):
+            tell("batches", number, len(own))
             _reverse(books, batch, Head("reversal", day, venue, sha256, revision, batch))
         if lines is not None:
             last = next_batch(books)

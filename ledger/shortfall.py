@@ -21,7 +21,7 @@ from ledger.metering import Metering, Meterings
 from ledger.names import PENALTIES
 from ledger.queries import statements
 from ledger.registry import Registry
-from ledger.settle import journal_lines
+from ledger.settle import Progress, journal_lines
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Found:
 
 def take_back(
     books: Books, registry: Registry, findings: Meterings, *, penalty: bool = True,
-    dry_run: bool = False,
+    dry_run: bool = False, progress: Progress | None = None,
 ) -> Found:  # fmt: skip
     """Post findings, dated the last settled day; `registry` is that day's.
 
@@ -47,12 +47,16 @@ def take_back(
     """
     if not findings.lines:
         raise InputError("findings: no line of the file counts")
+    tell = progress or (lambda stage, done, total: None)
     agreements = sorted({each.agreement for each in findings.lines})
     with books.transaction(keep=not dry_run):
         work = begin(books, registry)
+        tell("findings", 0, len(findings.lines))
         refund, fined = _give_back(work, findings, agreements, penalty)
-        _shrink(work, agreements)
+        _shrink(work, agreements, tell)
+        tell("suppliers' subsidies", 0, 1)
         _shrink_share_outs(work, agreements)
+        tell("hashes", 0, 1)
         end(work, registry, "shortfall", findings.sha256)
         postings = tuple(journal_lines(books, (work.batch,)))
     sums = {kind: sum(line[-1] for line in postings if line[2] == kind) for kind in (
@@ -111,12 +115,14 @@ def _worth(each: Metering, line: tuple[Any, ...], lost: int, penalty: bool) -> t
     )  # fmt: skip
 
 
-def _shrink(work: Work, agreements: list[int]) -> None:
+def _shrink(work: Work, agreements: list[int], tell: Progress) -> None:
     """Shrink what programmes owe or paid for agreements to what is left of their value."""
     books = work.books
-    for row in books.records(
+    rows = books.records(
         statements("shortfall")["subsidies"], {"agreements": agreements, "batch": work.batch}
-    ):
+    )
+    for number, row in enumerate(rows):
+        tell("vouchers", number, len(rows))
         held = row["base_fen"] - row["gone_fen"]
         due = row["base_fen"] * row["now_fen"] // row["then_fen"]
         if due >= held:

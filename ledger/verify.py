@@ -18,6 +18,7 @@ from ledger.audit import audit
 from ledger.books import open_books
 from ledger.daylog import DayLog, read_day_log
 from ledger.recomputation import compare
+from ledger.settle import Progress
 from matching.invariants import violations
 from matching.limits import Limits
 from matching.state import Tables
@@ -36,8 +37,9 @@ class Machine(Protocol):
 
 
 def verify(
-    books_path: str | Path, log_path: str | Path, machine: Callable[[Limits], Machine] | None = None
-) -> list[str]:
+    books_path: str | Path, log_path: str | Path,
+    machine: Callable[[Limits], Machine] | None = None, progress: Progress | None = None,
+) -> list[str]:  # fmt: skip
     """All differences between the books and the day log, in words; an empty list is good.
 
     `machine` makes the machine that runs the commands (None: the compiled engine). Raises
@@ -52,19 +54,24 @@ def verify(
     with open_books(books_path, read_only=True) as books:
         digest = hashlib.sha256()
         unsound: list[str] = []
-        events = _events(log, machine(log.limits), digest.update, unsound)
-        faults = compare(books, log.registry, events, log.sha256)
+        tell = progress or (lambda stage, done, total: None)
+        events = _events(log, machine(log.limits), digest.update, unsound, tell)
+        faults = compare(books, log.registry, events, log.sha256, tell)
         for _ in events:  # what `compare` did not need; the hash does
             pass
         if log.events_sha256 is not None and digest.digest() != log.events_sha256:
             faults.append(f"{log.path}: its commands do not give the events that were sealed")
-        return unsound + faults + audit(books)
+        return unsound + faults + audit(books, tell)
 
 
 def _events(
-    log: DayLog, machine: Machine, hashed: Callable[[memoryview], None], unsound: list[str]
-) -> Iterator[NDArray[np.void]]:
+    log: DayLog, machine: Machine, hashed: Callable[[memoryview], None], unsound: list[str],
+    tell: Progress,
+) -> Iterator[NDArray[np.void]]:  # fmt: skip
+    done = 0
     for block in log.blocks():
+        tell("commands", done, log.command_count)
+        done += len(block)
         events = machine.process(block)
         hashed(np.ascontiguousarray(events).view(np.uint8).data)
         sequence = int(block["sequence"][-1])

@@ -8,6 +8,7 @@ from test_ledger_day import day_commands, write_log
 from test_ledger_delivery import HEAD
 
 from exchange.cli import run
+from exchange.commands import console
 from ledger.audit import audit
 from ledger.books import open_books
 
@@ -64,6 +65,25 @@ def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
     assert lots >= 1
     with open_books(books, read_only=True) as found:
         assert audit(found) == []
+
+
+def test_every_long_run_says_how_far_it_is(log, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_REPEAT_S", 0.0)
+    books = tmp_path / "ledger.duckdb"
+    lines = said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+    hours = [(line[0], line[3], line[4]) for line in lines if line[3] in "AB"]
+    full = meter_file(tmp_path / "all.csv", [(f"m{k}", *hour) for k, hour in enumerate(hours)])
+    lost = meter_file(tmp_path / "lost.csv", [("f1", *hours[0][:2], 1)])
+    for stage, *words in (
+        ("deliveries: 1 of 3", "deliver", "settle", log, full, "--day", DAY),
+        ("findings ...", "deliver", "shortfall", log, lost),
+        ("claims: 0 of 2", "claim", log),
+        ("audit: 3 of ", "verify", log),
+        ("batches: 2 of ", "ledger", "reverse", books, "2026-11-21"),
+    ):
+        capsys.readouterr()
+        assert run(list(map(str, words))) == 0
+        assert stage in capsys.readouterr().err
 
 
 def test_people_see_the_postings_of_a_dry_run(log, tmp_path, capsys):

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from exchange.commands import options
-from exchange.commands.console import day_text, echo_postings, print_json
+from exchange.commands.console import Stages, day_text, echo_postings, print_json
 
 
 @click.command()
@@ -47,8 +47,8 @@ def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
     name = day_text(day)
     assert name is not None
     lines: list[tuple[Any, ...]] = []
-    with open_books(ledger) as books:
-        batches = reverse_day(books, name, dry_run=dry_run, lines=lines)
+    with Stages() as stages, open_books(ledger) as books:
+        batches = reverse_day(books, name, dry_run=dry_run, lines=lines, progress=stages)
     if as_json:
         print_json({
             "ledger": str(ledger), "day": name, "reversed": list(batches), "dry_run": dry_run,

@@ -156,9 +156,11 @@ def shortfall(
     from ledger.shortfall import take_back
 
     registry = _registry(day_log)
-    with open_books(_books(ledger, day_log)) as books:
+    with Stages() as stages, open_books(_books(ledger, day_log)) as books:
         found = _read(books, meter, leave_out, findings=True)
-        done = take_back(books, registry, found, penalty=not no_penalty, dry_run=dry_run)
+        done = take_back(
+            books, registry, found, penalty=not no_penalty, dry_run=dry_run, progress=stages
+        )
     document = {"dry_run": dry_run, "refused": found.refused, "repeated": found.repeated,
                 **asdict(done)}  # fmt: skip
     names = {"findings": "findings that count"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exchange.commands import options
-from exchange.commands.console import note, note_compiling, print_json
+from exchange.commands.console import Stages, note, note_compiling, print_json
 from exchange.commands.outcome import ExitCode
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bo
 
     path = ledger or day_log.parent / options.LEDGER_NAME
     note(f"verifying {path} against {day_log} ...")
-    differences = run(
-        path, day_log, lambda limits: open_engine(engine, limits, compiling=note_compiling)
-    )
+    with Stages() as stages:
+        differences = run(
+            path, day_log, lambda limits: open_engine(engine, limits, compiling=note_compiling),
+            stages,
+        )  # fmt: skip
     if as_json:
         document = {
             "day_log": str(day_log),
