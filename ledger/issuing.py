@@ -233,18 +233,21 @@ def _require_step(books: Books, what: str, life: str, before: str, after: str) -
 
 
 def _programme(registry: Registry, programme_id: str) -> Programme:
+    """The version of a programme that is in force on the registry's day."""
     day = registry.trading_day
-    found = [each for each in registry.programmes if each.id == programme_id]
-    if not found:
+    versions = [each for each in registry.programmes if each.id == programme_id]
+    if not versions:
         raise LedgerError(f"day {day}: no programme `{programme_id}`")
-    programme = found[-1]
-    if not programme.application:
+    found = [
+        each for each in versions if each.effective_from <= day <= (each.effective_until or day)
+    ]
+    if not (found or versions)[0].application:
         raise LedgerError(
             f"programme {programme_id} takes no applications: each agreement is decided on"
         )
-    if not programme.effective_from <= day <= (programme.effective_until or day):
+    if not found:
         raise LedgerError(f"programme {programme_id} is not in force on {day}")
-    return programme
+    return found[0]
 
 
 def _firm(registry: Registry, name: str) -> Firm:

@@ -44,6 +44,7 @@ CLAIMS = """
             AND arg_max(state, turn) IN ('claimed', 'reduced'))
 """
 DELIVERY_DAYS = ("2026-11-22", "2026-11-23")
+VERSIONS = ({"effective_until": "2026-11-22"}, {"effective_from": "2026-11-23"})
 
 
 def run(days, seed):
@@ -89,22 +90,28 @@ def simulate(days, dice):
     return books.scalar("SELECT count(*) FROM postings")
 
 
-def registry_of(dice):
+def programmes_of(dice):
+    """Two versions of three programmes, one for each day of delivery."""
     caps = [None, int(dice.integers(1, 20_000)), int(dice.integers(1, 20_000))]
     programmes = tuple(
         programme(
-            name, model=model, rate_bp=int(dice.integers(1, 10_001)),
+            name, model=model, version=version, rate_bp=int(dice.integers(1, 10_001)),
             per_agreement_cap_fen=caps[dice.integers(0, 3)],
             per_firm_year_cap_fen=caps[dice.integers(0, 3)],
             pool_year_fen=caps[dice.integers(0, 3)],
             funders={"x": int(dice.integers(1, 4)), "y": int(dice.integers(1, 4))},
             funder_caps_fen={"x": int(dice.integers(1, 9_000))} if dice.integers(0, 2) else {},
             compute_hubs=[(), ("QD",), ("CD",)][dice.integers(0, 3)], application=name == "r",
-            kinds_first=[(), ("sme",)][dice.integers(0, 2)],
+            kinds_first=[(), ("sme",)][dice.integers(0, 2)], **dates,
         )
         for name, model in (("p", "deduct"), ("q", "reimburse"), ("r", "deduct"))
+        for version, dates in enumerate(VERSIONS, 1)
     )  # fmt: skip
-    programmes = tuple(programmes[k] for k in dice.permutation(3))
+    return tuple(programmes[k] for k in dice.permutation(len(programmes)))
+
+
+def registry_of(dice):
+    programmes = programmes_of(dice)
     firms = {"dave": {"kind": "company"}, "alice": {"kind": "company"}}
     made = world(" ".join(NAMES), programmes=programmes, firms=firms)
     chip = Chip(code="H800", vendor="x", dense_fp16_tflops=500, confidence="low", source="made up")
@@ -157,7 +164,7 @@ def day_text(dice, traded, *, first):
             f"{dice.integers(0, 10)}"
         )
         traded.append(line)
-        lines.append(line)
+        lines.append(line if dice.integers(0, 4) else f"block: {line}")
     open_ = [k for k, line in enumerate(traded) if line is not None]
     if open_ and dice.integers(0, 4) == 0:
         number = int(dice.choice(open_))

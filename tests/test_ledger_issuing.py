@@ -54,6 +54,22 @@ def test_a_firm_is_paid_out_of_its_voucher_and_nobody_without_one():
     assert states == [("applied", 400), ("approved", 400), ("issued", 400)]
 
 
+def test_the_version_in_force_on_the_day_decides_an_application():
+    books = memory_books()
+    versions = (
+        programme("p", effective_until="2026-11-20", **RULES),
+        programme("p", version=2, effective_from="2026-11-21", application=False),
+    )
+    registry = world(day="2026-11-20", programmes=versions)
+    number = apply(books, registry, "p", "alice", 2026, 5000).id
+    assert approve(books, registry, number) == 900
+    assert issue(books, registry, number) == "2026-11-20"
+    with pytest.raises(LedgerError, match="takes no applications"):
+        apply(books, world(programmes=versions), "p", "carol", 2026, 5000)
+    with pytest.raises(LedgerError, match="not in force on 2025-12-31"):
+        apply(books, world(day="2025-12-31", programmes=versions[:1]), "p", "carol", 2026, 5000)
+
+
 def test_what_is_approved_fits_into_the_firms_cap_and_the_pool():
     books, registry = memory_books(), registry_of()
     first = apply(books, registry, "p", "alice", 2026, 5000).id
