@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger.block_nomination import Parts, place_blocks, state_split
+from ledger.blocks import Bought, held, served_by
 from ledger.books import Books
 from ledger.directory import Directory
 from ledger.netting import unknown_holder
@@ -28,6 +30,7 @@ class Nominated:
     positions: Columns
     lines: Columns  # of `nominations`, and the rows of `positions` they join
     agreements: Columns
+    blocks: Columns  # of `block_nominations`
 
 
 def open_positions(books: Books) -> Columns:
@@ -70,10 +73,18 @@ def _known(numbers: Integers, table: Integers) -> Integers:
     return np.where(numbers < len(table), numbers, 0)
 
 
-def bundle(positions: Columns, directory: Directory, first_number: int) -> Nominated:
-    """Nominate the open positions and make agreements of the lines."""
+def bundle(
+    positions: Columns, directory: Directory, first_number: int, bought: Bought
+) -> Nominated:
+    """Nominate the open positions and make agreements of the lines.
+
+    What was bought as blocks gets one supplier where one can serve all of it.
+    """
     book, follows = _books(positions, directory)
-    pieces = nominate(book, positions["party"], positions["quantity"], follows)
+    party, quantity = positions["party"], positions["quantity"]
+    blocks, names = held(bought, positions, directory)
+    parts = place_blocks(book, party, quantity, blocks, served_by(bought, names, directory))
+    pieces = nominate(book, party, quantity, follows, parts)
     lines = _lines(positions, pieces)
     long, short = lines["long"], lines["short"]
     keys = (positions["contract"][long], positions["day"][long], positions["party"][long],
@@ -100,10 +111,25 @@ def bundle(positions: Columns, directory: Directory, first_number: int) -> Nomin
     agreements = {name: column[order] for name, column in agreements.items()}
     agreements["id"] = np.arange(first_number, first_number + count)
     lines["agreement"] = first_number + place[row_of_line]
+    split = _split(lines, state_split(blocks, parts, pieces), names)
     by_agreement = np.lexsort((lines["instrument"], lines["agreement"]))
     return Nominated(
-        positions, {name: column[by_agreement] for name, column in lines.items()}, agreements
+        positions, {name: column[by_agreement] for name, column in lines.items()}, agreements, split
     )
+
+
+def _split(lines: Columns, parts: Parts, names: Columns) -> Columns:
+    """The rows of `block_nominations`, of lines in the order of their positions."""
+    rows = int(lines["short"].max(initial=0)) + 1
+    line = np.searchsorted(lines["long"] * rows + lines["short"], parts.long * rows + parts.short)
+    keys, place = np.unique(np.stack([line, parts.block]), axis=1, return_inverse=True)
+    quantity = np.zeros(keys.shape[1], dtype=np.int64)
+    np.add.at(quantity, place.reshape(-1), parts.quantity)
+    return {
+        "agreement": lines["agreement"][keys[0]], "instrument": lines["instrument"][keys[0]],
+        "trade_batch": names["trade_batch"][keys[1]], "trade_group": names["trade_group"][keys[1]],
+        "quantity": quantity,
+    }  # fmt: skip
 
 
 def _books(positions: Columns, directory: Directory) -> tuple[Integers, Integers]:

@@ -87,6 +87,8 @@ def nominate_days(work: Work, found: Nominated, before: Before) -> Vouchers:
         work.known[name] = begin_digest(name, columns)
         books.run_with(columns, "delivery", name, batch=work.batch)
     books.run_with(found.positions, "delivery", "closed_positions", batch=work.batch)
+    if len(found.blocks["quantity"]):
+        books.run_with(found.blocks, "blocks", "nominations", batch=work.batch)
     if len(before.reserved["id"]):
         end_reservations(work.lives, before.reserved, found.positions, before.left)
         past = read_past(books, work.batch)

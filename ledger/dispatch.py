@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ledger.agreements import bundle, next_agreement, open_positions, to_deliver
 from ledger.batches import Head, next_batch, seal_batch
+from ledger.blocks import read_bought
 from ledger.books import Books
 from ledger.claiming import redeem_and_pay, waiting_claims
 from ledger.delivering import Before, Vouchers, Work, deliver_lines, nominate_days
@@ -66,7 +67,8 @@ def nominate(
         delivered = np.array([day_number(day)], dtype=np.int64)
         tell("nominations", 0, 2)
         positions = to_deliver(open_positions(books), work.directory, delivered)
-        found = bundle(positions, work.directory, next_agreement(books))
+        bought = read_bought(books)
+        found = bundle(positions, work.directory, next_agreement(books), bought)
         left = books.arrays(statements("vouchers")["long_positions"], {"batch": 0})
         before = Before(read_past(books, work.batch), reserved(books), left)
         nominate_days(work, found, before)
@@ -92,7 +94,9 @@ def _require_gates_closed(registry: Registry, day: str) -> None:
 def notices(books: Books, day: str) -> list[dict[str, Any]]:
     """Dispatch notices of a delivery day, one a supplier: what to deliver to whom, and when.
 
-    Of a PFLOPS-day each listed chip has the GPUs that make up the quantity at its rating.
+    A line names the blocks that it is of: how many of its lots, of how many that the block has in
+    that hour (fewer: the block is split). Of a PFLOPS-day each listed chip has the GPUs that make
+    up the quantity at its rating.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in books.records(statements("metering")["notices"], {"day": day}):

@@ -20,7 +20,10 @@ from matching.records import EVENT, EventFlag, EventKind, Side
 OFF_BOOK = 4
 """Of a trade's flags: two blocks with each other, at no price of the hour."""
 
-assert (Side.BUY, EventFlag.AUCTION, EventFlag.OFF_BOOK) == (0, 2, 64), "as `pair_plain` has them"
+BUYER_BLOCK, SELLER_BLOCK = 8, 16
+"""Of a trade's flags: whose order was a block."""
+
+assert (Side.BUY, EventFlag.AUCTION, EventFlag.BLOCK, EventFlag.OFF_BOOK) == (0, 2, 32, 64)
 
 _MOVES_MONEY = np.zeros(256, dtype=np.bool_)
 _MOVES_MONEY[[EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN, EventKind.BUSTED]] = True
@@ -35,11 +38,13 @@ _TRADE_COLUMNS = {
     "price_ticks": np.int32, "quantity": np.int32, "buyer": np.int32, "buyer_fee_fen": np.int32,
     "buyer_session": np.int32, "buyer_ref": np.int64, "seller": np.int32,
     "seller_fee_fen": np.int32, "seller_session": np.int32, "seller_ref": np.int64,
-    "flags": np.int8,
+    "flags": np.int8, "trade_group": np.int32,
 }  # fmt: skip
 """Columns of a trade, in the order in which `pair_plain` takes them, as wide as the books' are."""
 
-_OF_FILLS_ONLY = ("buyer_session", "buyer_ref", "seller_session", "seller_ref", "flags")
+_OF_FILLS_ONLY = (
+    "buyer_session", "buyer_ref", "seller_session", "seller_ref", "flags", "trade_group",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Fills:
     trades: dict[str, NDArray[Any]]
     busts: dict[str, NDArray[Any]]  # trades taken back, with the fees given back
     transfers: dict[str, NDArray[Any]]  # deposits and withdrawals
+    blocks: dict[str, NDArray[Any]]  # trades of blocks: trade_id, trade_group, row of `trades`
 
 
 def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: Registry) -> Fills:
@@ -70,11 +76,21 @@ def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: 
         trades.add(_chosen(money, fills))
         busts.add(_chosen(money, taken_back))
         transfers.append(_transfers(_chosen(money, ~(fills | taken_back))))
-    found = Fills(trades.columns(), busts.columns(), _joined(transfers))
+    paired = trades.columns()
+    found = Fills(paired, busts.columns(), _joined(transfers), _blocks(paired))
     for name in _OF_FILLS_ONLY:
         del found.busts[name]
     _check_names(found, registry)
     return found
+
+
+def _blocks(trades: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The trades of blocks; their groups are no column of `trades` any more."""
+    group = trades.pop("trade_group")
+    row = np.flatnonzero(group)
+    return {
+        "trade_id": trades["trade_id"][row], "trade_group": group[row].astype(np.int64), "row": row,
+    }  # fmt: skip
 
 
 def _gathered(parts: Iterable[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
@@ -181,7 +197,7 @@ def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
 def pair_plain(  # type: ignore[no-untyped-def]
     fills, trade_id, sequence, time_ns, instrument, price, quantity,
     buyer, buyer_fee, buyer_session, buyer_ref, seller, seller_fee, seller_session, seller_ref,
-    flags,
+    flags, trade_group,
 ) -> int:  # fmt: skip
     """Write one row a trade from pairs of halves; the first pair that does not agree, or -1.
 
@@ -200,12 +216,16 @@ def pair_plain(  # type: ignore[no-untyped-def]
         buyer_session[k], seller_session[k] = buy["session"], sell["session"]
         buyer_ref[k], seller_ref[k] = buy["user_ref"], sell["user_ref"]
         seen = maker["flags"]
-        flags[k] = (1 if buys else 0) + (2 if seen & 2 else 0) + (4 if seen & 64 else 0)
+        flags[k] = (
+            (1 if buys else 0) + (2 if seen & 2 else 0) + (4 if seen & 64 else 0)
+            + (8 if buy["flags"] & 32 else 0) + (16 if sell["flags"] & 32 else 0)
+        )  # fmt: skip
+        trade_group[k] = maker["trade_group"]
         if (
             maker["trade_id"] != taker["trade_id"] or maker["sequence"] != taker["sequence"]
             or maker["time_ns"] != taker["time_ns"] or maker["instrument"] != taker["instrument"]
             or maker["price"] != taker["price"] or maker["quantity"] != taker["quantity"]
-            or maker["side"] == taker["side"]
+            or maker["side"] == taker["side"] or maker["trade_group"] != taker["trade_group"]
         ):  # fmt: skip
             return k
     return -1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ledger.agreements import bundle, next_agreement, open_positions, to_deliver
 from ledger.batches import Head, begin_digest, next_batch, next_revision, seal_batch
+from ledger.blocks import Bought, read_bought, with_today
 from ledger.books import Books
 from ledger.busts import check_busts
 from ledger.claiming import made_claims, redeem_and_pay, waiting_claims
@@ -73,12 +74,14 @@ def settle(
     with books.transaction(keep=not dry_run):
         batch, revision = next_batch(books), next_revision(books, day)
         standing = _read_standing(books, batch) if deliver else None
-        work, positions = _net(books, registry, read_fills(events, registry), batch, tell)
+        fills = read_fills(events, registry)
+        work, positions = _net(books, registry, fills, batch, tell)
         batches = {"settlement": work}
         if standing is None:
             work.known.update(reserve(books, batch, work.directory))
         else:
-            batches["delivery"] = _deliver(work, positions, standing, tell)
+            bought = with_today(standing.bought, fills, work.directory, batch)
+            batches["delivery"] = _deliver(work, positions, standing._replace(bought=bought), tell)
         tell("hashes", 4, len(_STAGES))
         for kind, each in batches.items():
             head = Head(kind, day, registry.venue, input_sha256, revision)
@@ -151,12 +154,14 @@ class _Standing(NamedTuple):
     past: Past
     reserved: Columns
     claims: Columns
+    bought: Bought
 
 
 def _read_standing(books: Books, batch: int) -> _Standing:
     return _Standing(
-        next_agreement(books), read_past(books, batch), reserved(books), waiting_claims(books)
-    )
+        next_agreement(books), read_past(books, batch), reserved(books), waiting_claims(books),
+        read_bought(books),
+    )  # fmt: skip
 
 
 def _net(
@@ -187,6 +192,8 @@ def _net(
                 columns,
             )
     tell("netting", 1, len(_STAGES))
+    if len(fills.blocks["row"]):
+        books.run_with(fills.blocks, "blocks", "trades", batch=batch)
     check_busts(books, batch, fills, directory)
     netting = net(fills.trades, fills.busts, carried, prices, directory)
     work.known["positions"] = begin_digest("positions", netting.positions)
@@ -278,7 +285,9 @@ def _deliver(settled: Work, positions: Columns, standing: _Standing, tell: Progr
     """Write the delivery batch, up to its seal: everything is taken as delivered in full."""
     tell("delivery", 2, len(_STAGES))
     books, directory, journal = settled.books, settled.directory, settled.journal
-    found = bundle(to_deliver(positions, directory, None), directory, standing.agreement)
+    found = bundle(
+        to_deliver(positions, directory, None), directory, standing.agreement, standing.bought
+    )
     tell("vouchers", 3, len(_STAGES))
     journal.turn_over()
     batch, day = settled.batch + 1, settled.day

@@ -3,7 +3,8 @@
     fund alice 100.00          a deposit, in CNY
     withdraw alice 1.00        a withdrawal
     alice buys 5 A at 1000 from bob fees 3 2     a trade: lots, ticks; buyer's, seller's fee in fen
-    block: alice buys 5 A at 900 from bob        two blocks with each other, off the book
+    block: alice buys 5 A at 900 from bob        off the book, as two blocks trade with each other
+    alice buys 5 A at 1000 from bob group 7 buyer     a trade of a block: its group, whose (or both)
     bust 1: alice buys 5 A at 1000 from bob fees 3 2     trade 1 is taken back, with these fees
 
 Everybody is an account of a firm of the same name, unless the world says otherwise. Instruments
@@ -131,21 +132,26 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
                 bust = int(words[1].rstrip(":")) if words[0] == "bust" else 0
                 block = words[0] == "block:"
                 told = words[2 if bust else block :]
-                buyer, _, quantity, symbol, _, price, _, seller, *fees = told
+                buyer, _, quantity, symbol, _, price, _, seller, *more = told
                 trades += not bust
-                buyer_fee, seller_fee = (int(fees[1]), int(fees[2])) if fees else (0, 0)
+                buyer_fee, seller_fee = (int(more[1]), int(more[2])) if "fees" in more else (0, 0)
+                group, whose = (int(more[-2]), more[-1]) if "group" in more else (0, "")
                 fill = {
                     **base, "kind": EventKind.BUSTED if bust else EventKind.FILLED,
                     "trade_id": bust or trades, "price": int(price),
                     "quantity": int(quantity), "instrument": instrument[symbol],
-                    "flags": EventFlag.BLOCK | EventFlag.OFF_BOOK if block else 0,
+                    "flags": EventFlag.OFF_BOOK if block or whose == "both" else 0,
+                    "trade_group": group,
                 }  # fmt: skip
                 rows.append({
                     **fill, "account": number[seller], "side": Side.SELL, "fee_fen": seller_fee,
+                    "flags": fill["flags"]
+                    | (EventFlag.BLOCK if whose in ("seller", "both") else 0),
                 })  # fmt: skip
                 rows.append({
                     **fill, "account": number[buyer], "side": Side.BUY, "fee_fen": buyer_fee,
-                    "flags": 0 if bust else fill["flags"] | EventFlag.TAKER,
+                    "flags": 0 if bust else fill["flags"] | EventFlag.TAKER
+                    | (EventFlag.BLOCK if whose in ("buyer", "both") else 0),
                 })  # fmt: skip
             case _:
                 raise ValueError(f"not in the language: {' '.join(words)}")

@@ -44,7 +44,7 @@ def path(tmp_path):
 
 EMPTY = (
     "busts", "meterings", "supplier_grants", "supplier_agreements", "shortfalls", "applications",
-    "application_events",
+    "application_events", "block_trades", "block_nominations",
 )  # fmt: skip
 """Tables that the settled day has nothing for; the refusal holds for them, too."""
 

@@ -90,11 +90,13 @@ def notices(ledger: Path, which: str, as_json: bool) -> None:
         print_json({"day": day, "notices": found})
         return
     rows = [
-        (notice["supplier"], line["agreement"], line["buyer"], line["symbol"], line["quantity"])
+        (notice["supplier"], line["agreement"], line["buyer"], line["symbol"], line["quantity"],
+         ", ".join(f"{each['block']}: {each['lots']} of {each['of']}" for each in line["blocks"]))
         for notice in found
         for line in notice["lines"]
-    ]
-    click.echo(table(("supplier", "agreement", "buyer", "instrument", "lots"), rows, left=4))
+    ]  # fmt: skip
+    head = ("supplier", "agreement", "buyer", "instrument", "lots", "of blocks")
+    click.echo(table(head, rows, left=4))
 
 
 @deliver.command("settle")

@@ -85,6 +85,40 @@ def statement(
     click.echo("\n" + table(("by kind", "CNY"), totals))
 
 
+@ledger.command()
+@options.books
+@click.option("--account", default="", help="Only this account's.  [default: all]")
+@click.option("--since", metavar="YYYY-MM-DD", help="From this day.  [default: the first]")
+@click.option("--until", metavar="YYYY-MM-DD", help="To the end of this day.  [default: now]")
+@options.as_json
+def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_json: bool) -> None:
+    """Show blocks as blocks: hours, average price, and who delivers what of them.
+
+    整体成交：时段数、均价与各供应方的交付部分。
+    """
+    from ledger.blocks import traded_blocks
+    from ledger.books import open_books
+
+    with open_books(ledger, read_only=True) as books:
+        found = traded_blocks(
+            books, account=account, since=day_text(since), until=day_text(until)
+        )  # fmt: skip
+    if as_json:
+        from dataclasses import asdict
+
+        print_json([asdict(each) for each in found])
+        return
+    head = ("block", "side", "account", "first hour", "hours", "lots", "average", "CNY", "fee",
+            "delivered by")  # fmt: skip
+    rows = [
+        (f"{each.day}/{each.trade_group}", each.side, each.account, each.first, each.hours,
+         each.lots, each.average_ticks, cny(each.value_fen), cny(each.fee_fen),
+         ", ".join(f"{by['supplier']}: {by['lots']} x {by['hours']} h" for by in each.suppliers))
+        for each in found
+    ]  # fmt: skip
+    click.echo(table(head, rows, left=4))
+
+
 def _row(line: "Line") -> tuple[str, ...]:
     what = line.instrument or ("" if line.agreement is None else f"agreement {line.agreement}")
     return line.day, line.kind, line.other, what, cny(line.amount_fen), cny(line.balance_fen)

@@ -52,6 +52,36 @@ SELECT 'positions: those in ' || substr(n.name, 8) || ' sum to ' || sum(quantity
 FROM open_positions AS p JOIN names AS n ON n.id = p.instrument
 GROUP BY n.name HAVING sum(quantity) <> 0 ORDER BY n.name;
 
+-- Every trade of a block has its group, and no other trade has one.
+-- query: block_trades
+SELECT 'block_trades: trade ' || coalesce(t.trade_id, k.trade_id) || ' of batch '
+    || coalesce(t.batch, k.batch) || CASE WHEN t.batch IS NULL THEN ' is no trade of a block'
+    ELSE ' has no group' END
+FROM (SELECT batch, trade_id FROM trades WHERE flags & 24 <> 0) AS t
+FULL JOIN block_trades AS k ON k.batch = t.batch AND k.trade_id = t.trade_id
+WHERE t.batch IS NULL OR k.batch IS NULL ORDER BY ALL;
+
+-- A block trades the same lots in each of several hours, or it did not trade as one.
+-- query: block_hours
+SELECT 'block_trades: group ' || trade_group || ' of batch ' || batch || ' traded ' || min(lots)
+    || ' to ' || max(lots) || ' lots in ' || count(*) || ' hours'
+FROM (
+    SELECT k.batch, k.trade_group, side, t.instrument, sum(t.quantity) AS lots
+    FROM block_trades AS k
+    JOIN trades AS t ON t.batch = k.batch AND t.trade_id = k.trade_id
+    JOIN (VALUES (8), (16)) AS sides(side) ON t.flags & side <> 0
+    GROUP BY ALL
+)
+GROUP BY batch, trade_group, side HAVING min(lots) <> max(lots) OR count(*) < 2 ORDER BY ALL;
+
+-- query: block_nominations
+SELECT 'block_nominations: agreement ' || k.agreement || ' has more lots of blocks than lots'
+FROM (SELECT batch, agreement, instrument, sum(quantity) AS quantity FROM block_nominations
+    GROUP BY ALL) AS k
+LEFT JOIN nominations AS n
+    ON n.batch = k.batch AND n.agreement = k.agreement AND n.instrument = k.instrument
+WHERE coalesce(n.quantity, 0) < k.quantity ORDER BY ALL;
+
 -- Escrow and deposits hold what open positions and undelivered nominations stand for.
 -- query: escrow
 WITH waiting AS (

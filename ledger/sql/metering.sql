@@ -67,7 +67,8 @@ ORDER BY v.id;
 -- query: notices
 SELECT
     substr(s.name, 6) AS supplier, n.agreement, substr(u.name, 6) AS buyer, i.symbol,
-    c.code, c.product, i.start_s, i.end_s, n.quantity, k.chips
+    c.code, c.product, i.start_s, i.end_s, n.quantity, k.chips,
+    coalesce(p.blocks, []) AS blocks
 FROM nominations AS n
 SEMI JOIN standing AS b ON b.id = n.batch
 JOIN agreements AS a ON a.id = n.agreement
@@ -80,6 +81,19 @@ JOIN (SELECT contract, arg_max(code, batch) AS code, arg_max(product, batch) AS 
 JOIN (SELECT contract, list({'chip': chip, 'dense_fp16_tflops': rating} ORDER BY chip) AS chips
     FROM (SELECT contract, chip, arg_max(dense_fp16_tflops, batch) AS rating FROM contract_chips
         GROUP BY ALL) GROUP BY contract) AS k ON k.contract = a.contract
+LEFT JOIN (
+    SELECT agreement, instrument,
+        list({'block': day || '/' || trade_group, 'lots': quantity, 'of': whole}
+            ORDER BY day, trade_group) AS blocks
+    FROM (
+        SELECT p.agreement, p.instrument, p.trade_group, d.day::VARCHAR AS day, p.quantity,
+            sum(p.quantity) OVER (PARTITION BY p.trade_batch, p.trade_group, p.instrument)::BIGINT
+                AS whole
+        FROM block_nominations AS p
+        SEMI JOIN standing AS b ON b.id = p.batch
+        JOIN batches AS d ON d.id = p.trade_batch
+    ) GROUP BY ALL
+) AS p ON p.agreement = n.agreement AND p.instrument = n.instrument
 WHERE a.delivery_day = $day::DATE
 ORDER BY supplier, i.start_s, i.symbol, n.agreement;
 

@@ -173,7 +173,16 @@ CREATE TABLE trades (
     buyer_ref BIGINT,
     seller_session INTEGER,
     seller_ref BIGINT,
-    flags TINYINT -- sum of 1: the buyer is the taker, 2: in an uncross, 4: off the book
+    -- sum of 1: the buyer is the taker, 2: in an uncross, 4: off the book, 8: the buyer's order was
+    -- a block, 16: the seller's
+    flags TINYINT
+);
+
+-- Trades of blocks: all of one trading day and group were one, all hours or none.
+CREATE TABLE block_trades (
+    batch BIGINT,
+    trade_id BIGINT,
+    trade_group BIGINT
 );
 
 -- One row a busted trade, of this day or of an earlier one; fees are what is given back.
@@ -279,6 +288,17 @@ CREATE TABLE nominations (
     value_fen BIGINT,
     fee_fen BIGINT,
     guaranteed_fen BIGINT -- the part of the supplier's performance deposit that stands for it
+);
+
+-- Which lots of a nomination a buyer bought as a block, named by the batch of its trades and their
+-- group: a block with one supplier has one agreement a day of delivery; else this is its split.
+CREATE TABLE block_nominations (
+    batch BIGINT,
+    agreement BIGINT,
+    instrument INTEGER,
+    trade_batch BIGINT,
+    trade_group BIGINT,
+    quantity BIGINT
 );
 
 -- What came of a nomination. Quantities are in millionths of a lot, because a node may be up for a
