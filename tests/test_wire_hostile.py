@@ -103,7 +103,7 @@ def wait_counted(operator: Client, what: str, at_least: int = 1) -> None:
         assert isinstance(status, VenueStatus)
         return status.counters.get(what, 0) if status.counters.get(what, 0) >= at_least else None
 
-    for _ in range(200):
+    for _ in range(1_200):  # a minute
         if found() is not None:
             return
         operator.pump(0.05)

@@ -1,7 +1,8 @@
 """One broker of a whole day: NAME[,NAME..] FOLDER SPEED.
 
 Sends what these sessions send in the demonstration's day, when the venue's clock, which runs at
-this speed, has come to it; refs are the sessions' own. Ends when everything is answered.
+this speed, has come to it; refs are the sessions' own. The day is made before a line on stdin says
+that the venue is there. Ends when everything is answered.
 """
 
 import sys
@@ -9,18 +10,23 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exchange.trace_day import build_philly_day
 from feeds.client import Client, connect
+from ledger.registry import Registry
 from matching.records import COMMAND, CommandKind
 from tests.wire_world import MEMBERS
 
 WINDOW = 2_000
 
+Commands = NDArray[np.void]
+Day = tuple[Registry, Commands]
 
-def part_of(name: str, client: Client) -> "np.ndarray":  # type: ignore[type-arg]
+
+def part_of(name: str, day: Day, client: Client) -> Commands:
     """The session's commands, numbered from 1, for the venue's instruments of the same symbols."""
-    registry, commands = build_philly_day()
+    registry, commands = day
     number = next(s.id for s in MEMBERS.sessions if s.name == name)
     own = commands[commands["session"] == number].astype(COMMAND)
     assert np.isin(own["kind"], (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE)).all()
@@ -40,10 +46,10 @@ def part_of(name: str, client: Client) -> "np.ndarray":  # type: ignore[type-arg
 class Sender:
     """A session and what it has still to send."""
 
-    def __init__(self, name: str, folder: Path, speed: float) -> None:
+    def __init__(self, name: str, day: Day, folder: Path, speed: float) -> None:
         key = folder / "venue" / "keys" / f"{name}.secret"
         self.client = connect(folder / "venue" / "connection.toml", key, timeout_s=60)
-        self.commands = part_of(name, self.client)
+        self.commands = part_of(name, day, self.client)
         self.speed = speed
         self.at = 0
 
@@ -68,7 +74,10 @@ class Sender:
 
 def main() -> None:
     names, folder, speed = sys.argv[1:]
-    senders = [Sender(name, Path(folder), float(speed)) for name in names.split(",")]
+    day = build_philly_day()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    senders = [Sender(name, day, Path(folder), float(speed)) for name in names.split(",")]
     while True:
         is_done = [sender.step() for sender in senders]
         if all(is_done):
