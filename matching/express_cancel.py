@@ -45,7 +45,7 @@ def cancel_resting(m, at):
     ):
         return LEFT
     if i64(m.instruments[i64(m.orders[slot]["instrument"])]["watched"]) != 0:
-        return LEFT
+        return LEFT  # what leaves may let blocks trade, and the order itself may be one
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0

@@ -178,9 +178,9 @@ BLOCK_KERNEL = (
         "what falls due lets no block trade before the next thing does",
     ),
     Fault(
-        "words.py",
-        "(WAITING | TIMED | BLOCK_BIT)",
-        "(WAITING | TIMED)",
+        "express_cancel.py",
+        '["watched"]) != 0:',
+        '["watched"]) < 0:',
         "the express lane cancels a block as if it were an order",
     ),
     Fault(

@@ -609,6 +609,19 @@ def test_an_opposite_block_moves_no_last_price_and_triggers_no_stop():
     assert len(trades(found[-1])) == 2
 
 
+def test_a_block_trades_before_the_next_thing_falls_due():
+    found = asked(
+        order(1, SELL, 100, 5, tif=TimeInForce.GTD, expiry_s=START_S + 6),
+        order(2, SELL, 100, 5, instrument=2),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
+        block(3, BUY, 100, 5),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CONTINUOUS, expiry_s=START_S + 5),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 7) * 10**9),
+    )
+    assert trades(found[-1]) == [(1, 1, 100, 5), (2, 2, 100, 5)]
+    assert "EXPIRED" not in found[-1].kinds
+
+
 def test_a_machine_between_commands_goes_on_from_a_snapshot_with_standing_blocks():
     engine = Engine(MANY)
     rows = [*world(), block(1, BUY, 100, 5), block(2, BUY, 100, 5, instrument=2, hours=3)]
