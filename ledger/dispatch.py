@@ -1,8 +1,8 @@
 """Dispatch: a day of delivery from nominations to metered deliveries and paid claims.
 
-`nominate` closes the open positions of a delivery day and makes agreements; `notices` tells every
-supplier what to deliver to whom; `deliver` takes what was metered and pays out of escrow; `claim`
-redeems and pays what programmes owe. Each is one batch, dated the last settled trading day.
+`nominate` closes the open positions of a delivery day and makes agreements; `deliver` takes what
+was metered and pays out of escrow; `claim` redeems and pays what programmes owe. Each is one batch,
+dated the last settled trading day.
 """
 
 from dataclasses import dataclass
@@ -89,27 +89,6 @@ def _require_gates_closed(registry: Registry, day: str) -> None:
                 f"nomination of {day}: {each.symbol} still trades after {registry.trading_day}: "
                 "a day is nominated when all of its gates have closed"
             )
-
-
-def notices(books: Books, day: str) -> list[dict[str, Any]]:
-    """Dispatch notices of a delivery day, one a supplier: what to deliver to whom, and when.
-
-    A line names the blocks that it is of: how many of its lots, of how many that the block has in
-    that hour (fewer: the block is split). Of a PFLOPS-day each listed chip has the GPUs that make
-    up the quantity at its rating.
-    """
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in books.records(statements("metering")["notices"], {"day": day}):
-        supplier = row.pop("supplier")
-        for chip in row["chips"]:
-            rating = chip["dense_fp16_tflops"]
-            whole = row["quantity"] * 1000
-            chip["gpus"] = row["quantity"] if row["product"] == "gpu-hour" else -(-whole // rating)
-        found.setdefault(supplier, []).append(row)
-    return [
-        {"supplier": supplier, "day": day, "lines": lines}
-        for supplier, lines in sorted(found.items())
-    ]
 
 
 def deliver(

@@ -6,7 +6,8 @@ from ledger_world import INPUT, events, settled, world
 from ledger.audit import audit
 from ledger.blocks import traded_blocks
 from ledger.books import Books, memory_books
-from ledger.dispatch import nominate, notices
+from ledger.dispatch import nominate
+from ledger.notices import notices
 from ledger.recomputation import compare
 from ledger.settle import settle
 

@@ -6,9 +6,10 @@ from ledger_world import INPUT, balances, events, postings, programme, world
 
 from ledger.audit import audit
 from ledger.books import memory_books
-from ledger.dispatch import claim, deliver, nominate, notices
+from ledger.dispatch import claim, deliver, nominate
 from ledger.errors import InputError, LedgerError
 from ledger.metering import read_meterings
+from ledger.notices import notices
 from ledger.registry import Chip
 from ledger.settle import settle
 

@@ -68,7 +68,9 @@ ORDER BY v.id;
 SELECT
     substr(s.name, 6) AS supplier, n.agreement, substr(u.name, 6) AS buyer, i.symbol,
     c.code, c.product, i.start_s, i.end_s, n.quantity, k.chips,
-    coalesce(p.blocks, []) AS blocks
+    coalesce(p.blocks, []) AS blocks,
+    NOT EXISTS (FROM deliveries AS d SEMI JOIN standing AS x ON x.id = d.batch
+        WHERE d.agreement = n.agreement) AS waits
 FROM nominations AS n
 SEMI JOIN standing AS b ON b.id = n.batch
 JOIN agreements AS a ON a.id = n.agreement
