@@ -31,6 +31,7 @@ from exchange.venue_clock import VenueClock
 from exchange.venue_config import VenueConfig
 from exchange.venue_day import numbers_of, start_day
 from exchange.venue_listing import definitions
+from exchange.venue_metering import Meters
 from exchange.venue_operators import Operators
 from feeds import compile as wire_compiler
 from feeds.attendance import Told
@@ -112,6 +113,7 @@ class Venue:
         self.settle()
         self.gateway.warm()
         self.market.market.image(Channel.LEVELS, 1, 0)
+        self.metering = Meters(Path(config.folder), self.registry.venue)
         self._operators = Operators(self)
         self._waiter = self._watched()
         self.connection = write_connection(Path(config.folder), self)
@@ -254,6 +256,7 @@ class Venue:
 
     def close(self) -> None:
         """Close sockets and files; without `seal`, the day can be taken up again."""
+        self.metering.close()
         self.gateway.close()
         self.market.close()
         self.door.close()

@@ -1,11 +1,13 @@
 """What operators ask of the venue that is more than one command, carried out one by one."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from exchange.venue_busting import BustRefused, bust_command, busted_of
 from exchange.venue_day import keys_folder, numbers_of
 from exchange.venue_keys import opened, with_keys
 from exchange.venue_listing import definitions, list_instrument
+from feeds.deliveries import MeterReadings, NoticesRequest
 from feeds.desk import Request
 from feeds.keys import read_entitlements
 from feeds.messages import (
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
     from exchange.venue import Venue
 
 
+LOG = logging.getLogger("suanshi.venue")
+
+
 class Operators:
-    """Answers operators; nothing is said before what it tells of is durable."""
+    """Answers operators, and suppliers about deliveries.
+
+    Nothing is said before what it tells of is durable.
+    """
 
     def __init__(self, venue: "Venue") -> None:
         self._venue = venue
@@ -41,6 +49,9 @@ class Operators:
                 desk.refuse(peer, RefusalReason.UNKNOWN, str(error))
             except BustRefused as error:
                 desk.refuse(peer, error.reason, str(error))
+            except OSError as error:
+                LOG.error("readings cannot be written: %s", error)
+                desk.refuse(peer, RefusalReason.REJECTED, "cannot be written; send it once more")
             else:
                 desk.say(peer, reply)
 
@@ -52,6 +63,8 @@ class Operators:
             return self._bust(message, session)
         if isinstance(message, KeysRequest):
             return self._keys()
+        if isinstance(message, NoticesRequest | MeterReadings):
+            return self._deliveries(message, session)
         registry = self._venue.registry
         if all(firm.id != message.firm for firm in registry.firms):
             raise ValueError(f"there is no firm {message.firm}")
@@ -78,6 +91,24 @@ class Operators:
         now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
         command = bust_command(venue.gateway.streams, message, session, now_ns, sequence)
         return busted_of(venue.record(venue.registry, command), message.trade_id)
+
+    def _deliveries(self, message: NoticesRequest | MeterReadings, session: int) -> Reply:
+        """What a firm's session is to deliver, or what becomes of what it says it has.
+
+        Raises ValueError where it has gone, OSError where readings cannot be written.
+        """
+        venue = self._venue
+        found = [each for each in venue.gateway.sessions.values() if each.number == session]
+        if not found:
+            raise ValueError("log on first")
+        rights = found[0].entitlement
+        accounts = {
+            each.name for each in venue.registry.accounts
+            if each.member == rights.firm and (not rights.accounts or each.id in rights.accounts)
+        }  # fmt: skip
+        if isinstance(message, NoticesRequest):
+            return venue.metering.tell(message, accounts)
+        return venue.metering.take(message, accounts, session, venue.clock.now_ns())
 
     def _keys(self) -> KeysKnown:
         """Look at the folder of keys again. Raises ValueError where a file there is wrong."""

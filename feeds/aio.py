@@ -11,7 +11,7 @@ more often than every `silence_ms_max`, or the venue takes the program for gone.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -23,6 +23,16 @@ from feeds.book import Book
 from feeds.broker import Broker, Records
 from feeds.client import TIMEOUT_S
 from feeds.client_setting import Connection
+from feeds.deliveries import (
+    READINGS_MAX,
+    MeterAnswer,
+    MeterAnswers,
+    MeterReading,
+    MeterReadings,
+    NoticeLine,
+    Notices,
+    NoticesRequest,
+)
 from feeds.errors import TimedOut
 from feeds.keys import Secret
 from feeds.messages import Message, OrderStatusRequest, Reply
@@ -115,9 +125,29 @@ class AsyncClient(Broker):
         return await self.wait_for(lambda: self._answer_of(ref))
 
     async def request(self, message: Message) -> Reply:
-        """Send an operator's request and await its reply."""
+        """Send a request to the venue and await its reply."""
         self.say(message)
         return cast(Reply, await self.wait_for(self._reply))
+
+    async def notices(self, day: str) -> list[NoticeLine]:
+        """What the session's accounts are to deliver on a day, YYYY-MM-DD."""
+        found: list[NoticeLine] = []
+        while True:
+            part = await self.request(NoticesRequest(day=day, after=len(found)))
+            assert isinstance(part, Notices)
+            found += part.lines
+            if len(found) >= part.count:
+                return found
+
+    async def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
+        """Say what was delivered; an answer for each reading. Repeating it is harmless."""
+        answers: list[MeterAnswer] = []
+        for start in range(0, len(readings), READINGS_MAX):
+            part = list(readings[start : start + READINGS_MAX])
+            found = await self.request(MeterReadings(readings=part))
+            assert isinstance(found, MeterAnswers)
+            answers += found.answers
+        return answers
 
     async def reports(self, timeout_s: float | None = None) -> AsyncIterator[Report]:
         """Reports as they come; ends when none came for so long (None: never ends)."""

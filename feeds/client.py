@@ -10,7 +10,7 @@ enough) more often than every `silence_ms_max`, or the venue takes it for gone.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar, cast
 
@@ -21,6 +21,16 @@ from feeds.blocks_book import Blocks
 from feeds.book import Book
 from feeds.broker import Broker, Records
 from feeds.client_setting import Connection
+from feeds.deliveries import (
+    READINGS_MAX,
+    MeterAnswer,
+    MeterAnswers,
+    MeterReading,
+    MeterReadings,
+    NoticeLine,
+    Notices,
+    NoticesRequest,
+)
 from feeds.errors import TimedOut
 from feeds.keys import Secret
 from feeds.messages import Message, OrderStatusRequest, Reply
@@ -119,9 +129,29 @@ class Client(Broker):
         return self.wait_for(lambda: self._answer_of(ref))
 
     def request(self, message: Message) -> Reply:
-        """Send an operator's request and wait for its reply."""
+        """Send a request to the venue and wait for its reply."""
         self.say(message)
         return cast(Reply, self.wait_for(self._reply))
+
+    def notices(self, day: str) -> list[NoticeLine]:
+        """What the session's accounts are to deliver on a day, YYYY-MM-DD."""
+        found: list[NoticeLine] = []
+        while True:
+            part = self.request(NoticesRequest(day=day, after=len(found)))
+            assert isinstance(part, Notices)
+            found += part.lines
+            if len(found) >= part.count:
+                return found
+
+    def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
+        """Say what was delivered; an answer for each reading. Repeating it is harmless."""
+        answers: list[MeterAnswer] = []
+        for start in range(0, len(readings), READINGS_MAX):
+            part = list(readings[start : start + READINGS_MAX])
+            found = self.request(MeterReadings(readings=part))
+            assert isinstance(found, MeterAnswers)
+            answers += found.answers
+        return answers
 
     def reports(self, timeout_s: float | None = None) -> Iterator[Report]:
         """Reports as they come; ends when none came for so long (None: never ends)."""

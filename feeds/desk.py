@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from feeds.admission import HEAD_WORDS, WORDS
 from feeds.attendance import BLOCKED, HEARTBEAT_MS, SILENCE_MS_MAX, Told
+from feeds.deliveries import MeterReadings, NoticesRequest
 from feeds.messages import (
     BustTrade,
     Done,
@@ -48,8 +49,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("suanshi.gateway")
 
 Records = NDArray[np.void]
-Request: TypeAlias = ListInstrument | BustTrade | FirmAccountsRequest | KeysRequest
-"""What an operator asks of the venue itself."""
+Request: TypeAlias = (
+    ListInstrument | BustTrade | FirmAccountsRequest | KeysRequest | NoticesRequest | MeterReadings
+)
+"""What operators, and suppliers, ask of the venue itself."""
 
 _QUERY_COST = 100  # a query costs as many commands
 _REPEAT_COST = 10
@@ -165,6 +168,8 @@ class Desk:
             self._resend(peer, peer.session, message.from_report)
         elif isinstance(message, OrderStatusRequest):
             self._status(peer, peer.session, message.user_ref)
+        elif isinstance(message, NoticesRequest | MeterReadings):
+            self._deliveries(peer, peer.session, message)
         elif peer.session.entitlement.role != "operator":
             self.refuse(peer, RefusalReason.NOT_ENTITLED, "only an operator may ask for this")
         elif isinstance(message, KillSwitch):
@@ -245,6 +250,19 @@ class Desk:
             return
         head = FRAME_HEAD.pack(FrameKind.REPORTS, FrameFlag.STATUS, 1, 0, number)
         peer.port.send(peer, head + report.tobytes())
+
+    def _deliveries(
+        self, peer: Peer, session: Session, message: NoticesRequest | MeterReadings
+    ) -> None:
+        """Have the venue answer what a firm's session asks about deliveries."""
+        readings = len(message.readings) if isinstance(message, MeterReadings) else 0
+        role = session.entitlement.role
+        if role == "operator" or (readings and role != "trading"):
+            self.refuse(peer, RefusalReason.NOT_ENTITLED, "not for a key of this role")
+        elif not self._charge(session, _QUERY_COST + _REPEAT_COST * readings):
+            self.refuse(peer, RefusalReason.RATE, "too many requests")
+        else:
+            self.requests.append((peer, message))
 
     def _kill(self, peer: Peer, message: KillSwitch) -> None:
         session = self._gateway.sessions.get(message.session)

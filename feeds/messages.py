@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from feeds.deliveries import MeterAnswers, MeterReadings, Notices, NoticesRequest
 from feeds.records import FRAME_HEAD, PROTOCOL_VERSION, FrameKind
 
 NonNegative = Annotated[int, Meta(ge=0, le=2**53)]
@@ -213,8 +214,12 @@ ToVenue: TypeAlias = (
     | KillSwitch
     | KeysRequest
     | VenueStatusRequest
+    | NoticesRequest
+    | MeterReadings
 )
-Reply: TypeAlias = Done | TradeBusted | FirmAccounts | KeysKnown | VenueStatus
+Reply: TypeAlias = (
+    Done | TradeBusted | FirmAccounts | KeysKnown | VenueStatus | Notices | MeterAnswers
+)
 FromVenue: TypeAlias = LogonAck | Logout | Refusal | Reply
 Message: TypeAlias = (
     Logon
@@ -236,6 +241,10 @@ Message: TypeAlias = (
     | Done
     | Definition
     | ImageRequest
+    | NoticesRequest
+    | Notices
+    | MeterReadings
+    | MeterAnswers
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from feeds import records
+from feeds.deliveries import MeterReason
 from feeds.messages import RefusalReason, json_schema
 from feeds.records import (
     Channel,
@@ -58,6 +59,7 @@ _ENUMS: dict[str, type[IntEnum]] = {
     "Phase": Phase,
     "Reason": Reason,
     "RefusalReason": RefusalReason,
+    "MeterReason": MeterReason,
     "Channel": Channel,
     "MarketKind": MarketKind,
     "MarketFlag": MarketFlag,  # type: ignore[dict-item]

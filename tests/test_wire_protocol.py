@@ -74,7 +74,7 @@ def test_messages_may_gain_fields_and_not_lose_any() -> None:
 
 
 def test_statements_are_numbered_through() -> None:
-    for part in ("## Session rules", "## Busts", "## Market data"):
+    for part in ("## Session rules", "## Busts", "## Deliveries", "## Market data"):
         body = TEXT[TEXT.index(part) :].split("\n## ")[0]
         numbers = [int(line.split(".")[0]) for line in body.splitlines() if line[:1].isdigit()]
         assert numbers == list(range(1, len(numbers) + 1))

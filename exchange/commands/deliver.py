@@ -74,21 +74,36 @@ def nominate(day_log: Path, ledger: Path | None, which: str, dry_run: bool, as_j
 @deliver.command()
 @options.books
 @_DELIVERY_DAY
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="VENUE-FOLDER",
+    help="Also have the venue of this folder tell its suppliers, and take their readings.",
+)
 @options.as_json
-def notices(ledger: Path, which: str, as_json: bool) -> None:
+def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> None:
     """Print what every supplier is to deliver to whom.
 
     打印调度通知：每个供应方交付什么、交给谁。
     """
+    from exchange.venue_metering import FOLDER
     from ledger.books import open_books
-    from ledger.dispatch import notices as run
+    from ledger.notices import notices as run
+    from ledger.notices import write_notices
 
     day = _day(which)
+    if folder is not None and not folder.is_dir():
+        raise click.UsageError(f"--to: there is no venue's folder {folder}")
     with open_books(ledger, read_only=True) as books:
         found = run(books, day)
+        written = None if folder is None else write_notices(books, day, folder / FOLDER)
     if as_json:
-        print_json({"day": day, "notices": found})
+        document = {"day": day, "notices": found}
+        print_json(document if written is None else {**document, "written": str(written)})
         return
+    if written is not None:
+        note(f"wrote {written}")
     rows = [
         (notice["supplier"], line["agreement"], line["buyer"], line["symbol"], line["quantity"],
          ", ".join(f"{each['block']}: {each['lots']} of {each['of']}" for each in line["blocks"]))

@@ -7,6 +7,7 @@ import click
 from exchange.commands import options, wire_options
 from exchange.commands.group import BilingualGroup
 from exchange.commands.trade_blocks import block, blocks
+from exchange.commands.trade_deliveries import meter, notices
 from exchange.commands.wire_options import number_of, open_client, show_report
 
 
@@ -18,6 +19,8 @@ def trade() -> None:
     """
 
 
+trade.add_command(notices)
+trade.add_command(meter)
 trade.add_command(block)
 trade.add_command(blocks)
 
