@@ -165,6 +165,10 @@ def day_text(dice, traded, *, first):
         )
         traded.append(line)
         lines.append(line if dice.integers(0, 4) else f"block: {line}")
+    for group in range(1, int(dice.integers(0, 3))):
+        for line in block_text(dice, group):
+            traded.append(line)
+            lines.append(line)
     open_ = [k for k, line in enumerate(traded) if line is not None]
     if open_ and dice.integers(0, 4) == 0:
         number = int(dice.choice(open_))
@@ -174,6 +178,19 @@ def day_text(dice, traded, *, first):
         lines.append(f"fund {dice.choice(NAMES)} {dice.integers(1, 10_000)}.00")
         lines.append(f"withdraw {NAMES[0]} {dice.integers(1, 100)}.00")
     return "\n".join(lines)
+
+
+def block_text(dice, group):
+    """Somebody's block of both hours, from one seller or two in each."""
+    buyer, lots = dice.choice(NAMES), int(dice.integers(2, 9))
+    for symbol in "AB":
+        first = int(dice.integers(1, lots + 1))
+        for part in (first, lots - first):
+            if part:
+                yield (
+                    f"{buyer} buys {part} {symbol} at {dice.integers(1, 3001)} from "
+                    f"{dice.choice(NAMES)} fees 1 2 group {group} buyer"
+                )
 
 
 def dispatch(books, registry, dice):
