@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matching.baskets import basket_malformed, list_basket
 from matching.block_legs import touch_all
 from matching.busting import bust
 from matching.carrying import carry
@@ -19,6 +20,7 @@ from matching.codes import (
     HALT_ACCOUNT,
     LIMITS,
     LIST,
+    LIST_BASKET,
     MALFORMED,
     NONE,
     NOT_ENTITLED,
@@ -111,6 +113,8 @@ def administer(m, c):
             reason = set_collar(m, c)
         elif kind == SEQUENCE:
             reason = follow(m, c)
+        elif kind == LIST_BASKET:
+            reason = list_basket(m, c)
         elif kind == SESSION:
             reason = open_session(m, c)
         elif kind == ACCOUNT:
@@ -142,6 +146,8 @@ def malformed_reason(c):
         bad = bad or price < 0 or (price > 0 and quantity < 1)
     elif kind == SEQUENCE:
         bad = bad or sequence_malformed(c)
+    elif kind == LIST_BASKET:
+        bad = bad or basket_malformed(c)
     elif kind == SESSION:
         bad = bad or (i64(c["account"]) == 0 and flags != OPERATOR)
     elif kind == ACCOUNT:

@@ -229,30 +229,39 @@ def begin_hour(m, known, instrument_id):
 
 
 @inline
-def first_seen(m, order, instrument_id):
-    """The first order of the other side that a block sees: that there is one is known."""
+def first_seen(m, order, instrument_id, bound):
+    """The first order of the other side that a block sees, down to a level, and its level; 0, 0 if
+    there is none."""
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
     index = top(m, instrument_id, book)
-    while True:
+    while index >= bound and index != 0:
         slot = first(m, level_at(instrument, book, index))
         while is_order(m, slot):
             if not passes_over(m, order, m.orders[slot]):
                 return slot, index
             slot = following(m, slot)
         index = next_below(m, instrument, book, index)
+    return i64(0), i64(0)
 
 
 @inline
 def take_one(m, c, slot, instrument_id):
     """Trade with one hourly order, at its price, as much as it shows."""
     state = m.state[0]
-    order = m.orders[slot]
-    instrument = m.instruments[instrument_id]
-    maker_slot, index = first_seen(m, order, instrument_id)
-    maker = m.orders[maker_slot]
+    maker_slot, index = first_seen(m, m.orders[slot], instrument_id, i64(1))
+    quantity = min(state["leg_left"], i64(m.orders[maker_slot]["shown"]))
+    take_from(m, c, slot, maker_slot, index, quantity, FLAG_BLOCK)
+    state["leg_left"] -= quantity
+
+
+@kernel
+def take_from(m, c, slot, maker_slot, index, quantity, flags):
+    """Trade this much of what an hourly order shows, at its price, in the taker's instrument."""
+    state = m.state[0]
+    order, maker = m.orders[slot], m.orders[maker_slot]
+    instrument = m.instruments[i64(order["instrument"])]
     price = i64(maker["price"])
-    quantity = min(state["leg_left"], i64(maker["shown"]))
     maker_fee, taker_fee = trade(
         m, instrument, maker, order, price, quantity,
         i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
@@ -260,9 +269,8 @@ def take_one(m, c, slot, instrument_id):
     shown = i64(maker["shown"]) - quantity
     maker["shown"] = shown
     trade_events(m, c, maker, order, price, quantity, maker_fee, taker_fee, 0)
-    mark_group(m, 0)
+    mark_group(m, 0, flags)
     note_price(state, instrument, price)
-    state["leg_left"] -= quantity
     if i64(maker["leaves"]) == 0:
         pull(m, maker_slot)
         finish(m, maker_slot)
@@ -287,19 +295,19 @@ def trade_with_rival(m, c, instrument_id, quantity):
         i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
     )  # fmt: skip
     trade_events(m, c, maker, taker, price, quantity, maker_fee, taker_fee, OFF_BOOK)
-    mark_group(m, FLAG_BLOCK)
+    mark_group(m, FLAG_BLOCK, FLAG_BLOCK)
 
 
 @inline
-def mark_group(m, maker_flags):
-    """Mark the last trade's two events as of the block under way."""
+def mark_group(m, maker_flags, taker_flags):
+    """Mark the last trade's two events as of what trades as one."""
     state = m.state[0]
     made = m.events[state["events"] - 2]
     took = m.events[state["events"] - 1]
     made["trade_group"] = state["trade_groups"]
     took["trade_group"] = state["trade_groups"]
     made["flags"] = i64(made["flags"]) | maker_flags
-    took["flags"] = i64(took["flags"]) | FLAG_BLOCK
+    took["flags"] = i64(took["flags"]) | taker_flags
 
 
 @kernel

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.layout import BLOCK_BIT, PAGE, POST_ONLY, STP_MASK, WAITING
+from matching.layout import BLOCK_BIT, MEMBERS, PAGE, POST_ONLY, STP_MASK, WAITING
 from matching.limits import Limits
 from matching.records import POSITION_MAX, Phase
 from matching.state import SCHEDULED_BY, Tables, table
@@ -108,6 +108,7 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
         "positions": _positions(arrays["positions"], limits.accounts + 1),
         "orders": _orders(arrays),
         "blocks": _blocks(arrays),
+        "baskets": _baskets(arrays["members"]),
     }
 
 
@@ -191,6 +192,11 @@ def _blocks(arrays: Arrays) -> NDArray[np.int64]:
         rows["display"], rows["side"], rows["tif"], rows["mode"] & STP_MASK, rows["price"],
         rows["leaves"], _expiry_s(arrays, rows),
     )  # fmt: skip
+
+
+def _baskets(members: NDArray[Any]) -> NDArray[np.int64]:
+    listed = np.flatnonzero(members)
+    return _columns(listed // MEMBERS, listed % MEMBERS + 1, members[listed])
 
 
 def _by_acceptance(orders: NDArray[Any], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:

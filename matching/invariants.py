@@ -25,7 +25,7 @@ def violations(tables: Tables) -> list[str]:
     state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
     checks = (
         _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
-        block_violations,
+        block_violations, _baskets,
     )  # fmt: skip
     return [line for check in checks for line in check(state)]
 
@@ -175,6 +175,28 @@ def _reserve_fen(order: Row, instrument: Row) -> int:
     notional_fen: int = (order.price or instrument.band_high) * order.leaves * instrument.tick_fen
     fee_fen: int = -(-(notional_fen * rate + order.fraction) // RATE_UNIT)
     return notional_fen + fee_fen
+
+
+def _baskets(state: State) -> Iterator[str]:
+    """Members have places from 1 on, are alike, and of one sequence each."""
+    instruments = _instrument_of(state)
+    after = {row.follows: row.instrument for row in state["instruments"] if row.follows}
+    baskets: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in state["baskets"]:
+        baskets[row.basket].append(row)
+    for number, members in baskets.items():
+        lasts, ticks_fen = set(), {instruments[row.instrument].tick_fen for row in members}
+        for row in members:
+            last = row.instrument
+            while last in after:
+                last = after[last]
+            lasts.add(last)
+        if [row.place for row in members] != list(range(1, len(members) + 1)):
+            yield f"basket {number}: places {[row.place for row in members]}"
+        if len(ticks_fen) > 1:
+            yield f"basket {number}: {sorted(ticks_fen)} fen per tick"
+        if len(lasts) < len(members):
+            yield f"basket {number}: {len(members)} members of {len(lasts)} sequences"
 
 
 def _instruments(state: State) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from matching.limits import Limits
-from matching.records import BLOCK_HOURS_MAX, COMMAND, EVENT
+from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, COMMAND, EVENT
 
 RING = 64
 """Commands whose names look-ahead remembers: a power of two, and more than its steps together."""
@@ -136,6 +136,24 @@ LEG = np.dtype(
 )
 """Leg k of block b stands at HOURS x b + k."""
 
+MEMBERS = BASKET_MEMBERS_MAX
+
+PLACE = np.dtype(
+    [
+        ("bound", "<i8"),  # lowest level that the order may trade at
+        ("limit_room", "<i8"),  # lots that the account's position limit leaves it
+        ("room", "<i8"),  # of these, what it has the capacity for; what it trades comes off
+        ("left", "<i8"),  # of the room, while a way to trade is looked for
+        ("instrument", "<u4"),  # 0: not to be used
+        ("index", "<u4"),  # the level that has been come to, meanwhile
+        ("low", "<i4"),  # lowest and highest price of its trades
+        ("high", "<i4"),
+        ("base", "<i4"),  # last trade price before them
+        ("spare", "<i4"),
+    ]
+)
+"""What an order for a basket sees of hour k of member j, at MEMBERS x k + j."""
+
 TIMER = np.dtype(
     [
         ("due", "<i8"),  # seconds x 4 + class
@@ -177,7 +195,7 @@ STATE = np.dtype(
         ("bands", "<i8"),  # instruments that have a ladder
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
-        ("trade_groups", "<i8"),  # blocks that traded
+        ("trade_groups", "<i8"),  # blocks and orders for baskets that traded
         ("free_block", "<i8"),
         ("blocks_used", "<i8"),
         ("ripe", "<i8"),  # blocks to try; none between two commands
@@ -206,7 +224,7 @@ STATE = np.dtype(
         ("asked", "<i8"),  # 1: the phase change is the command itself
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
-        ("block", "<i8"),  # order slot of the block that trades
+        ("block", "<i8"),  # order slot of the block, or order for a basket, that trades
         ("rival", "<i8"),  # of the opposite one; 0: it takes from the hourly books
         ("leg", "<i8"),  # hour under way
         ("leg_left", "<i8"),  # lots to trade in it; 0: it has not begun
@@ -232,6 +250,8 @@ TABLES: dict[str, np.dtype[Any]] = {
     "blocks": BLOCK,
     "legs": LEG,  # block x HOURS + hour
     "ripe": U4,  # blocks to try, from 1, in no order
+    "members": U4,  # of baskets: MEMBERS x basket + place -> instrument
+    "places": PLACE,  # of the order for a basket under way
     "timers": TIMER,  # binary heap from 1
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
@@ -283,6 +303,8 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "blocks": limits.blocks + 1,
         "legs": (limits.blocks + 1) * HOURS,
         "ripe": limits.blocks + 1,
+        "members": (limits.baskets + 1) * MEMBERS,
+        "places": HOURS * MEMBERS,
         "timers": limits.orders + 8 * limits.instruments + 1,
         "queue": limits.orders + 1,
         "keys": limits.orders + 1,

@@ -8,6 +8,7 @@ BOUNDS = {
     "instruments": (1, 1 << 20),
     "orders": (1, 1 << 26),
     "blocks": (1, 1 << 20),
+    "baskets": (1, 1 << 16),
     "refs": (2, 1 << 32),
     "ref_pages": (1, 1 << 22),
     "ticks": (1, 1 << 30),
@@ -29,6 +30,7 @@ class Limits:
     instruments: int = 1_024
     orders: int = 1 << 17  # resting orders and waiting stops, all instruments together
     blocks: int = 1_024  # live blocks, all sequences together
+    baskets: int = 64  # of like instruments
     refs: int = 1 << 24  # user_refs a session may use: 1 to refs - 1
     ref_pages: int = 4_096  # pages of 1,024 refs that hold a live order
     ticks: int = 1 << 20  # prices of all bands together

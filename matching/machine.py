@@ -8,6 +8,7 @@ caller takes the events away and calls again, and the loop goes on where it was.
 import numpy as np
 
 from matching.admin import INT32_MAX, administer
+from matching.basket_orders import new_basket_order, run_basket_stops, trade_basket
 from matching.block_legs import loosen, touch_all
 from matching.block_orders import new_block
 from matching.block_trading import run_block_stops, trade_block, try_blocks
@@ -17,13 +18,15 @@ from matching.codes import (
     CLOCK,
     CONTINUOUS,
     LIST,
+    LIST_BASKET,
     MALFORMED,
     NEW,
     REPLACE,
     SEND_MASS_CANCEL,
-    SEQUENCE,
     SESSION,
     SET_PHASE,
+    SPLIT,
+    WHOLE,
 )
 from matching.compile import inline, kernel
 from matching.express import express
@@ -36,6 +39,7 @@ from matching.phases import begin_phase_command, do_next_due, gate
 from matching.replacing import replace
 from matching.report import reject, room
 from matching.stages import (
+    BLOCK_STOPS,
     DUE,
     EXECUTE,
     FETCH,
@@ -46,6 +50,7 @@ from matching.stages import (
     PHASE_SET,
     QUEUE,
     SWEEP,
+    TRADE_BASKET,
     TRADE_BLOCK,
     TRY_BLOCKS,
     UNCROSS,
@@ -105,7 +110,8 @@ def run(m, count):
             state["after"] = FETCH
             kind = i64(c["kind"])
             if kind == NEW:
-                left = new_order(m, c) if i64(c["hours"]) == 0 else new_block(m, c)
+                several = i64(c["hours"]) | i64(c["flags"]) & (SPLIT | WHOLE)
+                left = new_order(m, c) if several == 0 else new_of_several(m, c)
             elif kind == CANCEL:
                 cancel(m, c)
                 left = ENDED
@@ -161,6 +167,14 @@ def run_order(m, c):
 
 
 @kernel
+def new_of_several(m, c):
+    """NEW of several hours, or for one of several instruments."""
+    if i64(c["flags"]) & (SPLIT | WHOLE) != 0:
+        return new_basket_order(m, c)
+    return new_block(m, c)
+
+
+@kernel
 def execute_other(m, c, kind):
     """Commands that are not about one order. Returns ENDED; a longer task sets the stage."""
     if kind == SEND_MASS_CANCEL:
@@ -170,7 +184,7 @@ def execute_other(m, c, kind):
     elif kind == CLOCK:
         if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
             reject(m, c, MALFORMED)
-    elif LIST <= kind <= SEQUENCE or SESSION <= kind <= BUST:
+    elif LIST <= kind <= LIST_BASKET or SESSION <= kind <= BUST:
         administer(m, c)
     else:
         reject(m, c, MALFORMED)
@@ -212,8 +226,13 @@ def work(m, c, stage):
             go_on(state)
     elif stage == TRADE_BLOCK:
         trade_block(m, c)
-    else:
+    elif stage == BLOCK_STOPS:
         run_block_stops(m)
+    elif stage == TRADE_BASKET:
+        trade_basket(m, c)
+    elif run_basket_stops(m):
+        state["after"] = FETCH
+        go_on(state)
 
 
 @inline

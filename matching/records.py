@@ -106,6 +106,8 @@ class CommandFlag(IntFlag):
     OPERATOR = 4  # of SESSION: the session may send administrative commands
     HALT = 8  # of HALT_ACCOUNT: halt; without it: resume
     CARRIED = 16  # of REGISTER: a position that the day begins with, not capacity
+    SPLIT = 32  # of NEW: for a basket, from all of its members
+    WHOLE = 64  # of NEW: for a basket, from one of its members
 
 
 class MassCancelScope(IntEnum):
@@ -144,6 +146,7 @@ class CommandKind(IntEnum):
     COLLAR = 36
     PHASE = 37
     SEQUENCE = 38
+    BASKET = 39
     SESSION = 40
     ACCOUNT = 41
     LIMITS = 42
@@ -173,6 +176,7 @@ class EventKind(IntEnum):
     COLLAR_SET = CommandKind.COLLAR
     PHASE_CHANGED = CommandKind.PHASE
     SEQUENCED = CommandKind.SEQUENCE
+    BASKET_LISTED = CommandKind.BASKET
     SESSION_OPENED = CommandKind.SESSION
     ACCOUNT_OPENED = CommandKind.ACCOUNT
     LIMITS_SET = CommandKind.LIMITS
@@ -193,6 +197,7 @@ class EventFlag(IntFlag):
     CARRIED = 16  # of REGISTERED: a position that the day begins with
     BLOCK = 32  # of a block's events
     OFF_BOOK = 64  # of FILLED: two blocks with each other, at no price of the hour
+    BASKET = 128  # of the events of an order for a basket
 
 
 class Reason(IntEnum):
@@ -246,6 +251,9 @@ RATE_MAX = 100_000
 
 BLOCK_HOURS_MIN, BLOCK_HOURS_MAX = 2, 168
 """Delivery periods of a block: two, to a week of hours."""
+
+BASKET_MEMBERS_MAX = 16
+"""Like instruments that a basket may have."""
 
 FEE_MAX_FEN = 2**31 - 1
 """No order's whole fee may exceed this, because `fee_fen` is an int32: it bounds the order size."""

@@ -4,8 +4,8 @@ It is the specification. The compiled engine must say the same events for the sa
 the byte; where the two differ, RULES.md decides. Nothing here is clever or fast. Read in this
 order: this file (what orders may ask for), reference_market.py (how they run),
 reference_book.py, reference_accounts.py and reference_agenda.py (what it is kept in),
-reference_blocks.py (hours as one), reference_admin.py and reference_fields.py (the venue's
-commands, and which make no sense).
+reference_blocks.py (hours as one), reference_baskets.py (any of several), reference_admin.py and
+reference_fields.py (the venue's commands, and which make no sense).
 """
 
 from dataclasses import replace
@@ -31,9 +31,10 @@ from matching.records import (
 )
 from matching.reference_accounts import Account, Session, deposit_fen
 from matching.reference_admin import ADMIN
+from matching.reference_baskets import new_basket_order
 from matching.reference_blocks import Block, new_block, replace_block, try_blocks
 from matching.reference_book import BUY, QUANTITY_MAX, SELL, Instrument, Order
-from matching.reference_fields import WITH_STOP, Command, malformed
+from matching.reference_fields import IN_BASKET, WITH_STOP, Command, malformed
 from matching.reference_market import Market
 from matching.reference_state import state_tables
 
@@ -137,6 +138,8 @@ class ReferenceEngine:
             return Reason.ACCOUNT_HALTED
         if instrument is None:
             return Reason.UNKNOWN_INSTRUMENT
+        if command.flags & IN_BASKET:
+            return new_basket_order(market, command, account, instrument)
         if command.hours:
             return new_block(market, command, account, instrument)
         order = _order_of(command, account, instrument)

@@ -7,6 +7,7 @@ Reason.NONE when it is done and said.
 from collections.abc import Callable
 
 from matching.records import (
+    BASKET_MEMBERS_MAX,
     FREE_MAX_FEN,
     NANOSECONDS,
     POSITION_MAX,
@@ -63,6 +64,13 @@ def _done_with_money(
 
 def _has_orders(market: Market, instrument: Instrument) -> bool:
     return any(order.covers(instrument) for order in market.orders.values())
+
+
+def last_of_sequence(instrument: Instrument) -> Instrument:
+    """The last delivery period of those that follow each other."""
+    while instrument.after is not None:
+        instrument = instrument.after
+    return instrument
 
 
 def _past(market: Market, time_s: int) -> bool:
@@ -176,15 +184,32 @@ def sequence(market: Market, command: Command) -> Reason:
     if instrument is None or before is None:
         return Reason.UNKNOWN_INSTRUMENT
     taken = instrument.follows is not None or before.after is not None
-    last = instrument
-    while last.after is not None:
-        last = last.after
     alike = instrument.tick_fen == before.tick_fen
-    if instrument.gated or before.gated or taken or not alike or last is before:
+    circle = last_of_sequence(instrument) is before
+    if instrument.gated or before.gated or taken or not alike or circle:
         return Reason.PHASE
+    both = {before, last_of_sequence(instrument)}
+    if any(both <= {last_of_sequence(one) for one in basket} for basket in market.baskets.values()):
+        return Reason.PHASE  # two members of a basket would be one
     instrument.follows, before.after = before, instrument
     instrument.longest = before.longest = command.quantity
     return _done(market, command, number=before.id, quantity=command.quantity)
+
+
+def list_basket(market: Market, command: Command) -> Reason:
+    """One more member of a basket, behind those that it has, for good."""
+    instrument = market.instruments.get(command.instrument)
+    if instrument is None or command.target_ref > market.limits.baskets:
+        return Reason.UNKNOWN_INSTRUMENT
+    basket = market.baskets.get(command.target_ref, [])
+    alike = all(instrument.tick_fen == member.tick_fen for member in basket)
+    last = last_of_sequence(instrument)
+    if instrument.gated or not alike or any(last_of_sequence(one) is last for one in basket):
+        return Reason.PHASE
+    if len(basket) == BASKET_MEMBERS_MAX:
+        return Reason.POOL_FULL
+    market.baskets[command.target_ref] = [*basket, instrument]
+    return _done(market, command, number=command.target_ref, quantity=len(basket) + 1)
 
 
 # Members
@@ -389,6 +414,7 @@ ADMIN: dict[int, Callable[[Market, Command], Reason]] = {
     CommandKind.COLLAR: set_collar,
     CommandKind.PHASE: set_phase,
     CommandKind.SEQUENCE: sequence,
+    CommandKind.BASKET: list_basket,
     CommandKind.SESSION: open_session,
     CommandKind.ACCOUNT: open_account,
     CommandKind.LIMITS: set_limits,

@@ -28,6 +28,7 @@ TICK_FEN_MAX = 1_000_000
 LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 WITH_STOP = (OrderType.STOP, OrderType.STOP_LIMIT)
+IN_BASKET = CommandFlag.SPLIT | CommandFlag.WHOLE
 
 
 class Command(NamedTuple):
@@ -87,6 +88,7 @@ def _new(command: Command) -> bool:
         and 0 <= command.display <= command.quantity
         and _prices_fit_type(command)
         and _time_fits_type(command)
+        and (not command.flags & IN_BASKET or _at_once(command))
     )
 
 
@@ -109,6 +111,11 @@ def _time_fits_type(command: Command) -> bool:
     )
 
 
+def _at_once(command: Command) -> bool:
+    """What may name a basket: a limit order that trades now or never."""
+    return command.type == OrderType.LIMIT and command.tif in (TimeInForce.IOC, TimeInForce.FOK)
+
+
 def _block(command: Command) -> bool:
     """Limit orders that show nothing, and last for a stated time or not at all."""
     return (
@@ -116,7 +123,7 @@ def _block(command: Command) -> bool:
         and command.type == OrderType.LIMIT
         and command.tif != TimeInForce.GTC
         and command.display == 0
-        and command.flags == 0
+        and not command.flags & ~IN_BASKET
     )
 
 
@@ -164,6 +171,10 @@ def _sequence(command: Command) -> bool:
     return two and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
 
 
+def _basket(command: Command) -> bool:
+    return 0 not in (command.target_ref, command.instrument)
+
+
 def _session(command: Command) -> bool:
     return command.account >= 1 or bool(command.flags & CommandFlag.OPERATOR)
 
@@ -204,6 +215,7 @@ _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
     CommandKind.COLLAR: _collar,
     CommandKind.PHASE: _phase,
     CommandKind.SEQUENCE: _sequence,
+    CommandKind.BASKET: _basket,
     CommandKind.SESSION: _session,
     CommandKind.ACCOUNT: _account,
     CommandKind.LIMITS: _limits,
@@ -214,8 +226,8 @@ _WELL_FORMED: dict[int, Callable[[Command], bool]] = {
     CommandKind.BUST: _bust,
 }
 
-_FLAGS: dict[int, tuple[int, int]] = {
-    CommandKind.NEW: (0, CommandFlag.POST_ONLY),
+_FLAGS: dict[int, tuple[int, ...]] = {
+    CommandKind.NEW: (0, CommandFlag.POST_ONLY, CommandFlag.SPLIT, CommandFlag.WHOLE),
     CommandKind.REPLACE: (0, CommandFlag.REQUEUE),
     CommandKind.SESSION: (0, CommandFlag.OPERATOR),
     CommandKind.HALT_ACCOUNT: (0, CommandFlag.HALT),

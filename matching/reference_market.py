@@ -32,12 +32,13 @@ class Market:
         self.limits = limits
         self.now_ns = 0
         self.trades = 0
-        self.trade_groups = 0  # blocks that traded
+        self.trade_groups = 0  # blocks and orders for baskets that traded
         self.accepted = 0
         self.ticks = 0
         self.sessions: dict[int, Session] = {}
         self.accounts: dict[int, Account] = {}
         self.instruments: dict[int, Instrument] = {}
+        self.baskets: dict[int, list[Instrument]] = {}  # of like instruments, as listed
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
         self.agenda = Agenda()

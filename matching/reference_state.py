@@ -29,6 +29,11 @@ def state_tables(market: Market) -> Tables:
         "positions": _positions(market),
         "orders": _orders(market),
         "blocks": _blocks(market),
+        "baskets": [
+            (number, place, member.id)
+            for number, basket in sorted(market.baskets.items())
+            for place, member in enumerate(basket, start=1)
+        ],
     }
     return {name: table(name, rows[name]) for name in rows}
 

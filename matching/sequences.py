@@ -4,6 +4,7 @@ import numpy as np
 
 from matching.codes import NONE, SEQUENCE, UNKNOWN_INSTRUMENT, WRONG_PHASE
 from matching.compile import inline, kernel
+from matching.layout import MEMBERS
 from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN
 from matching.report import answer
 
@@ -30,6 +31,25 @@ def last_of_sequence(m, instrument_id):
     return instrument_id
 
 
+@kernel
+def has_member_of(m, number, last_id):
+    """Whether a basket has a member of the sequence that ends with an instrument."""
+    for at in range(number * MEMBERS, (number + 1) * MEMBERS):
+        member_id = i64(m.members[at])
+        if member_id != 0 and last_of_sequence(m, member_id) == last_id:
+            return True
+    return False
+
+
+@kernel
+def makes_one_of_two(m, left_id, right_id):
+    """Whether a basket has members of both of the sequences that end with two instruments."""
+    for number in range(1, len(m.members) // MEMBERS):
+        if has_member_of(m, number, left_id) and has_member_of(m, number, right_id):
+            return True
+    return False
+
+
 @inline
 def follow(m, c):
     """SEQUENCE: one instrument's delivery period follows another's, for good."""
@@ -44,6 +64,7 @@ def follow(m, c):
         or (i64(instrument["follows"]) | i64(before["after"])) != 0
         or i64(instrument["tick_fen"]) != i64(before["tick_fen"])
         or last_of_sequence(m, instrument_id) == before_id
+        or makes_one_of_two(m, before_id, last_of_sequence(m, instrument_id))
     ):
         return WRONG_PHASE
     instrument["follows"] = before_id

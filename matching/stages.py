@@ -14,3 +14,5 @@ QUEUE = 10  # triggered stops
 TRY_BLOCKS = 11  # standing blocks that may be able to trade
 TRADE_BLOCK = 12  # a block's trades, hour by hour
 BLOCK_STOPS = 13  # what they trigger, hour by hour
+TRADE_BASKET = 14  # the trades of an order for a basket
+BASKET_STOPS = 15  # what they trigger, hour by hour

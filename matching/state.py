@@ -53,6 +53,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "accepted", "session", "user_ref", "account", "instrument", "hours", "side", "tif", "stp",
         "price", "quantity", "expiry_s",
     ),
+    # Members of baskets by basket and place, from 1.
+    "baskets": ("basket", "place", "instrument"),
 }  # fmt: skip
 
 SCHEDULED_BY = {"close": 1, "command": 2, "collar": 3}

@@ -11,6 +11,8 @@ import sys
 
 TESTS = (
     "test_allocation",
+    "test_baskets",
+    "test_baskets_exhaustive",
     "test_blocks",
     "test_blocks_exhaustive",
     "test_busting",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 SETUP = {
     "band", "phase", "reference", "fees", "deposit", "day-end", "gate", "instrument", "stp",
-    "account", "collar", "sequence",
+    "account", "collar", "sequence", "basket",
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from tests.case_language import Case, Step
 BASE_S = 1_700_000_000
 FIRM = 1
 OPERATOR = 0
+BASKET = 1
 LIMITS = Limits(
     sessions=32, accounts=32, instruments=4, orders=256, refs=4096, ref_pages=64, ticks=1 << 14
 )
@@ -135,13 +136,21 @@ class World:
         self.mode = MODES[values.get("stp", ["none"])[0]]
         for number in self.instruments.values():
             self.list_instrument(number, values)
-        sequence = [self.instruments[name] for name in values.get("sequence", [])]
+        for words in self.case.setup:
+            if words[0] == "sequence":
+                self.follow([self.instruments[name] for name in words[1:]])
+        for name in values.get("basket", []):
+            number = self.instruments[name]
+            self.administer(CommandKind.BASKET, instrument=number, target_ref=BASKET)
+        for name in self.account_names():
+            self.account(name)
+
+    def follow(self, sequence: list[int]) -> None:
+        """Say that these instruments' periods follow each other."""
         for before, number in pairwise(sequence):
             self.administer(
                 CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=168
             )
-        for name in self.account_names():
-            self.account(name)
 
     def account_names(self) -> list[str]:
         """The accounts of the case: opened before it starts, since time passes with a command."""
@@ -209,6 +218,8 @@ class World:
                 fields["display"] = int(next(words))
             elif word == "hours":
                 fields["hours"] = int(next(words))
+            elif word in ("split", "whole"):
+                fields |= {"target_ref": BASKET, "flags": CommandFlag[word.upper()]}
             elif word == "stop":
                 fields["stop"] = int(next(words))
             else:

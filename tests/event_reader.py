@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matching.records import EventFlag, EventKind, Phase, Reason, Side
+from tests.basket_reader import BasketReader
 from tests.block_reader import BlockReader
 
 
@@ -31,6 +32,7 @@ class EventReader:
     def __init__(self) -> None:
         self.orders: dict[tuple[int, int], KnownOrder] = {}
         self.blocks = BlockReader()
+        self.baskets = BasketReader()
         self.funded: Counter[int] = Counter()
         self.paid: Counter[int] = Counter()
         self.earned: Counter[int] = Counter()
@@ -52,17 +54,25 @@ class EventReader:
                 assert kind == EventKind.REFRESHED, "an iceberg's slice is used up"
             if kind in (EventKind.REJECTED, EventKind.MASS_CANCELLED):
                 continue
-            if event["flags"] & EventFlag.BLOCK:
-                self.read_block(event)
+            if event["flags"] & (EventFlag.BLOCK | EventFlag.BASKET):
+                self.read_as_one(event)
                 continue
             name = "read_" + kind.name.lower()
             getattr(self, name, self.read_setting)(event)
 
         self.blocks.assert_none_is_half_done()
+        self.baskets.assert_none_is_under_way()
 
-    def read_block(self, event: Any) -> None:
-        """A block's event; its fills move money and positions as others do."""
-        self.blocks.read(event)
+    def read_as_one(self, event: Any) -> None:
+        """A block's event, or of an order for a basket; fills move money and positions as others
+        do."""
+        if event["flags"] & EventFlag.BASKET:
+            self.baskets.read(event)
+            if event["kind"] == EventKind.FILLED:
+                assert event["trade_group"] - self.blocks.trade_group in (0, 1)
+                self.blocks.trade_group = int(event["trade_group"])
+        else:
+            self.blocks.read(event)
         if event["kind"] == EventKind.FILLED:
             self.match_pair(event, bool(event["flags"] & EventFlag.TAKER))
             self.book(event, int(event["instrument"]), int(event["quantity"]))

@@ -3,6 +3,7 @@
 Each is one change of text: the old text stands exactly once in its file.
 """
 
+from tests.basket_faults import BASKET_KERNEL, BASKET_REFERENCE
 from tests.block_faults import BLOCK_KERNEL, BLOCK_REFERENCE
 from tests.fault import Fault
 
@@ -513,4 +514,4 @@ REFERENCE = (
     ),
 )
 
-FAULTS = KERNEL + BLOCK_KERNEL + REFERENCE + BLOCK_REFERENCE
+FAULTS = KERNEL + BLOCK_KERNEL + BASKET_KERNEL + REFERENCE + BLOCK_REFERENCE + BASKET_REFERENCE

@@ -25,7 +25,7 @@ from matching.records import CommandKind, EventKind, Reason
 from matching.reference import ReferenceEngine
 from matching.state import differences
 from tests.soundness import Soundness
-from tests.streams import ALL, BASIC, WITH_BLOCKS, Stream, garbage, stream
+from tests.streams import ALL, BASIC, WITH_BASKETS, WITH_BLOCKS, Stream, garbage, stream
 
 LENGTH = 1_500
 CHUNK = 500
@@ -33,13 +33,15 @@ BATCHES = (1, 7, 64, 65, 4096)
 
 
 def stream_of(seed: int, length: int = LENGTH) -> Stream:
-    """The stream of a seed: one in eight is garbage, one in eight plain, three are heavy with
-    blocks, the others have all but them."""
+    """The stream of a seed: one in eight is garbage, one in eight plain, two are heavy with blocks,
+    two with baskets too, the others have all but them."""
     if seed % 8 == 7:
         return garbage(seed, length)
     if seed % 8 == 6:
         return stream(seed, length, BASIC)
-    return stream(seed, length, WITH_BLOCKS if seed % 8 in (1, 3, 5) else ALL)
+    if seed % 8 in (2, 5):
+        return stream(seed, length, WITH_BASKETS)
+    return stream(seed, length, WITH_BLOCKS if seed % 8 in (1, 3) else ALL)
 
 
 def first_failure(

@@ -27,6 +27,7 @@ TESTS = (
     "tests/test_kernel.py::test_kernel_and_reference_agree_event_by_event_and_stay_sound",
     "tests/test_busting.py",
     "tests/test_edges.py",
+    "tests/test_baskets.py",
     "tests/test_blocks.py",
     "tests/test_cases.py",
 )

@@ -45,10 +45,12 @@ class Features(IntFlag):
     COLLARS = auto()
     MALFORMED = auto()
     BLOCKS = auto()  # and instruments in sequence
+    BASKETS = auto()  # with blocks: several sequences, and baskets of them
 
 
 BASIC = Features(0)
-WITH_BLOCKS = ~Features(0)
+WITH_BASKETS = ~Features(0)
+WITH_BLOCKS = WITH_BASKETS & ~Features.BASKETS
 ALL = WITH_BLOCKS & ~Features.BLOCKS
 
 
@@ -134,6 +136,7 @@ class _Writer:
         self.now_ns = START_S * NANOSECONDS
         self.rows: list[dict[str, int]] = []
         self.listed = 0
+        self.head = 0  # listed before the first order
         self.names: list[tuple[int, int]] = []  # session, ref: used lately
         self.halted: list[int] = []
         self.lately = self.one_of(5, 20, 60)
@@ -142,6 +145,7 @@ class _Writer:
         self.mid = self.world.low + self.world.width // 2
         self.lately_block: dict[str, int] = {}
         self.rising = seed % 4 != 1
+        self.lanes = 2 + seed // 8 % 2 if self.of(Features.BASKETS) else 1
 
     # Dice
 
@@ -167,7 +171,7 @@ class _Writer:
         instruments = self.between(1, 4) + self.count // 4000
         blocks = 1_024
         if self.of(Features.BLOCKS):
-            instruments += 3
+            instruments += 5 if self.of(Features.BASKETS) else 3
             blocks = self.one_of(1, 3, 20, 20)
         width = self.one_of(1, 3, 8, 20, 60, 130)
         if self.wide:
@@ -181,6 +185,7 @@ class _Writer:
             instruments=instruments,
             orders=self.one_of(6, 40, 200, 200, 2000),
             blocks=blocks,
+            baskets=self.one_of(1, 2, 2) if self.of(Features.BASKETS) else 64,
             refs=self.one_of(64, 5000, 1 << 16, 1 << 20),
             ref_pages=self.one_of(2, 6, 64, 256, 256, 256),
             ticks=max(instruments, 2) * width - (1 if instruments > 3 and self.chance(0.3) else 0),
@@ -244,8 +249,13 @@ class _Writer:
             firm = 1 + account % 2
             self.send(CommandKind.ACCOUNT, account=account, target_ref=firm, quantity=group)
             self.send(CommandKind.FUND, account=account, amount_fen=world.money_fen)
-        for _ in range(min(world.instruments, 5 if self.of(Features.BLOCKS) else 3)):
+        most = 6 if self.of(Features.BASKETS) else 5 if self.of(Features.BLOCKS) else 3
+        for _ in range(min(world.instruments, most)):
             self._list()
+        self.head = self.listed
+        if self.of(Features.BASKETS):
+            for lane in self.random.permutation(self.lanes).tolist():
+                self._list_basket(1 + lane if self.rising else self.listed - lane)
 
     def _list(self) -> None:
         """List the next instrument and open it."""
@@ -272,7 +282,7 @@ class _Writer:
 
     def _follow(self, number: int) -> None:
         longest = self.one_of(168, 168, 168, 168, 3)
-        before = number - 1 if self.chance(0.98) else self.between(0, number + 1)
+        before = max(0, number - self.lanes) if self.chance(0.98) else self.between(0, number + 1)
         if not self.rising:  # the youngest comes first
             number, before = before, number
         self.send(CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest)
@@ -300,7 +310,9 @@ class _Writer:
         elif self.halted and self.chance(0.1 if self.of(Features.BLOCKS) else 0.03):
             self.send(CommandKind.HALT_ACCOUNT, account=self.halted.pop())
         elif roll < 0.62:
-            if self.of(Features.BLOCKS) and self.chance(0.35):
+            if self.of(Features.BASKETS) and self.chance(0.35):
+                self._new_for_basket()
+            elif self.of(Features.BLOCKS) and self.chance(0.35):
                 self._new_block()
             else:
                 self._new()
@@ -422,6 +434,34 @@ class _Writer:
             self.names = [*self.names[-self.lately :], (session, fields["user_ref"])]
         self.send(CommandKind.NEW, type=OrderType.LIMIT, **fields)
 
+    def _new_for_basket(self) -> None:
+        """An order for a basket, of one hour or of several."""
+        session, account = self._owner()
+        side = self.below(2)
+        hours = self.one_of(0, 0, 0, 0, 2, 2, 3)
+        early = self.between(1, min(self.head, self.lanes * (3 if hours == 0 else 2)))
+        first = early if self.rising else max(1, self.head + 1 - early)
+        self.send(
+            CommandKind.NEW,
+            type=OrderType.LIMIT,
+            tif=self.one_of(TimeInForce.IOC, TimeInForce.IOC, TimeInForce.FOK),
+            flags=self.one_of(CommandFlag.SPLIT, CommandFlag.WHOLE),
+            target_ref=self.one_of(0, 2, 2, 3) if self.chance(0.08) else 1,
+            instrument=self._instrument() if self.chance(0.1) else first,
+            hours=hours,
+            side=side,
+            price=self._price(1 - side if self.chance(0.8) else side),
+            quantity=min(INT32_MAX, self._quantity() * self.one_of(1, 1, 3, 8)),
+            stp=self.below(len(SelfTradePrevention)) if self.chance(0.4) else 0,
+            session=session,
+            account=account,
+            user_ref=self._name(session),
+        )
+
+    def _list_basket(self, instrument: int) -> None:
+        number = self.one_of(1, 2, 2, 3) if self.chance(0.2) else 1
+        self.send(CommandKind.BASKET, target_ref=number, instrument=instrument)
+
     def _make_special(self, fields: dict[str, int]) -> None:
         """Turn some limit orders into something rarer."""
         roll = self.random.random()
@@ -516,6 +556,8 @@ class _Writer:
         actions = [self._fund, self._withdraw, self._register, self._limit, self._halt]
         actions += [self._times, self._reset, self._open, self._fund, self._register]
         actions += [self._bust, self._bust]
+        if self.of(Features.BASKETS):
+            actions.append(lambda: self._list_basket(self._instrument()))
         if self.of(Features.COLLARS):
             actions.append(lambda: self._set_collar(self._instrument()))
         actions[self.below(len(actions))]()
@@ -621,12 +663,12 @@ class _Writer:
             "account": (0, 2**32 - 1),
             "instrument": (0, 2**32 - 1),
             "expiry_s": (0, 1, 2**32 - 1),
-            "kind": (0, 5, 15, 31, 38, 47, 48, 255),
+            "kind": (0, 5, 15, 31, 38, 39, 47, 48, 255),
             "side": (2, 255),
             "type": (0, 5, 6, 255),
             "tif": (2, 5, 7, 255),
             "stp": (5, 255),
-            "flags": (1, 2, 4, 8, 16, 255),
+            "flags": (1, 2, 4, 8, 16, 32, 64, 96, 255),
             "hours": (1, 2, 168, 169, 255),
             "spare": (1, 255),
             "time_ns": (-1, 0, row["time_ns"] - 1),

@@ -141,6 +141,32 @@ def test_a_block_that_a_collar_holds_may_stand(collar, trades):
     assert ("block 1/3: stands and could trade" in violations(tables)) == trades
 
 
+def state_with_a_basket() -> Tables:
+    """Two instruments in a row, a third that follows none, and a basket of the first and it."""
+    engine = ReferenceEngine(replace(LIMITS, events=64))
+    rows = [venue(CommandKind.LIST, instrument=n, price=100, quantity=1) for n in (1, 2, 3)]
+    rows.append(venue(CommandKind.SEQUENCE, instrument=2, target_ref=1, quantity=168))
+    rows += [venue(CommandKind.BASKET, instrument=n, target_ref=2) for n in (3, 1)]
+    engine.process(as_commands(rows))
+    return engine.state_tables()
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column", "value", "says"),
+    [
+        ("baskets", 1, "place", 3, ["basket 2: places [1, 3]"]),
+        ("baskets", 1, "basket", 2, []),
+        ("baskets", 0, "instrument", 2, ["basket 2: 2 members of 1 sequences"]),
+        ("instruments", 2, "tick_fen", 7, ["basket 2: [1, 7] fen per tick"]),
+    ],
+)
+def test_each_broken_rule_of_baskets_is_named(table, row, column, value, says):
+    tables = {name: rows.copy() for name, rows in state_with_a_basket().items()}
+    assert violations(tables) == []
+    tables[table][row, COLUMNS[table].index(column)] = value
+    assert violations(tables) == says
+
+
 def test_differences_name_rows_and_cells():
     left = some_state()
     right = {name: rows.copy() for name, rows in left.items()}

@@ -9,7 +9,7 @@ from matching.records import COMMAND, EVENT, CommandKind, EventKind, Reason
 from matching.reference import ReferenceEngine
 from matching.state import COLUMNS, differences, state_hash
 from tests.event_reader import EventReader
-from tests.streams import ALL, BASIC, WITH_BLOCKS, garbage, stream
+from tests.streams import ALL, BASIC, WITH_BASKETS, WITH_BLOCKS, garbage, stream
 
 
 def assert_reader_knows_the_state(reader: EventReader, engine: ReferenceEngine) -> None:
@@ -44,7 +44,10 @@ def assert_reader_knows_the_state(reader: EventReader, engine: ReferenceEngine) 
         assert engine.depth(instrument, 1 << 30) == reader.depth(instrument)
 
 
-@pytest.mark.parametrize("features", [BASIC, ALL, WITH_BLOCKS], ids=["basic", "all", "blocks"])
+FEATURES = {"basic": BASIC, "all": ALL, "blocks": WITH_BLOCKS, "baskets": WITH_BASKETS}
+
+
+@pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
 @pytest.mark.parametrize("seed", range(10))
 def test_invariants_hold_after_every_command(seed, features):
     limits, commands = stream(seed, 400, features)
