@@ -2,6 +2,7 @@
 
 import click
 
+from bench.blocks import blocks
 from bench.conformance import conformance
 from bench.harness.adapter import adapter
 from bench.harness.command import harness
@@ -18,6 +19,7 @@ def main() -> None:
 
 
 main.add_command(adapter)
+main.add_command(blocks)
 main.add_command(conformance)
 main.add_command(harness)
 main.add_command(ledger)

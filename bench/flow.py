@@ -30,8 +30,10 @@ STEPS_A_TURNOVER = 40  # of the mid, while as many commands come as orders rest 
 COMMAND_NS = 1_000
 START_NS = 1_795_305_600 * 10**9
 
-NEW, CANCEL, IOC, REPLACE = range(4)
-KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.NEW, CommandKind.REPLACE])
+NEW, CANCEL, IOC, REPLACE, BLOCK = range(5)
+KINDS = np.array(
+    [CommandKind.NEW, CommandKind.CANCEL, CommandKind.NEW, CommandKind.REPLACE, CommandKind.NEW]
+)
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Recording:
 def record(workload: Workload, count: int, seed: int) -> Recording:
     """Make the commands of a workload, `count` of them after warming up."""
     turns = min(4 * workload.resting, WARM_COMMANDS_MAX)
-    flow = Flow(workload, workload.resting + turns + count, seed)
+    flow = Flow(workload, workload.resting + workload.blocks + turns + count, seed)
     flow.fill(workload.resting)
     flow.run(turns)
     start, resting = flow.at, len(flow.live)
@@ -110,6 +112,7 @@ class Flow:
         limits = limits_of(workload, total)
         self.commands = np.zeros(total, COMMAND)
         self.engine = Engine(limits)
+        self.blocks: set[tuple[int, int]] = set()  # sessions and refs of those that stand
         self.live = LiveOrders(workload.sessions, limits.refs, limits.orders + CHUNK_MAX)
         self.at = 0  # commands made so far
         self.tally = Tally()
@@ -136,6 +139,8 @@ class Flow:
         for size in _sizes(count, CHUNK_MAX):
             act = np.full(size, NEW)
             self._play(act, np.zeros(size, bool))
+        for size in _sizes(self._workload.blocks, CHUNK_MAX):
+            self._play(np.full(size, BLOCK), np.zeros(size, bool))
 
     def run(self, count: int) -> None:
         """So many commands of the mix."""
@@ -147,6 +152,7 @@ class Flow:
             act = np.minimum(np.searchsorted(borders, self._dice.random(size), side="right"), 3)
             if not mix.replace:
                 act[act == REPLACE] = CANCEL
+            act[: self._workload.blocks - len(self.blocks)] = BLOCK
             crosses = (act == NEW) & (self._dice.random(size) < self._crossing())
             self._play(act, crosses | (act == IOC))
 
@@ -171,14 +177,27 @@ class Flow:
         chunk["kind"] = KINDS[act]
         new = np.flatnonzero((act == NEW) | (act == IOC))
         chunk[new] = self._writer.write_new(chunk[new], crosses[new], act[new] == IOC)
+        blocks = np.flatnonzero(act == BLOCK)
+        if len(blocks):
+            chunk[blocks] = self._writer.write_blocks(chunk[blocks])
         self._aim(chunk, act)
         chunk["user_ref"] = self._refs.give(chunk["session"])
         keys = self.live.key(chunk["session"], chunk["user_ref"])
         self._made_by[keys] = np.arange(self.at, self.at + len(chunk))
         events = self.engine.process(chunk)
-        self.live.update(events)
+        self.live.update(events[(events["flags"] & EventFlag.BLOCK) == 0])
+        self._count_blocks(events[(events["flags"] & EventFlag.BLOCK) != 0])
         self.tally.add(events, len(self.live))
         self.at += len(chunk)
+
+    def _count_blocks(self, events: Commands) -> None:
+        """Which blocks stand: all or none of their hours trade."""
+        kinds, keys = events["kind"], zip(events["session"], events["user_ref"], strict=True)
+        for kind, (session, ref) in zip(kinds.tolist(), keys, strict=True):
+            if kind == EventKind.ACCEPTED:
+                self.blocks.add((int(session), int(ref)))
+            else:
+                self.blocks.discard((int(session), int(ref)))
 
     def _aim(self, chunk: Commands, act: Ints) -> None:
         """Cancels and replaces: of different live orders, each as likely."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench.workloads import Workload
 from matching import COMMAND, Limits
 from matching.layout import PAGE
-from matching.records import CommandKind, Phase
+from matching.records import BLOCK_HOURS_MAX, CommandKind, Phase
 
 Commands = NDArray[np.void]
 
@@ -30,7 +30,8 @@ def limits_of(workload: Workload, commands: int) -> Limits:
         sessions=workload.sessions,
         accounts=workload.accounts,
         instruments=workload.size.instruments,
-        orders=workload.resting + workload.resting // 4 + 4_096,
+        orders=workload.resting + workload.resting // 4 + 4_096 + workload.blocks,
+        blocks=2 * workload.blocks + 1_024,
         refs=refs,
         ref_pages=workload.sessions * (refs // PAGE + 1),
         ticks=workload.size.instruments * workload.band_ticks,
@@ -60,18 +61,30 @@ def opening(workload: Workload) -> Iterator[Commands]:
     instruments = np.arange(1, workload.size.instruments + 1)
     sessions = np.arange(1, workload.sessions + 1)
     low, high = band_of(workload)
-    yield _rows(CommandKind.LIST, instrument=instruments, price=workload.worth_ticks, quantity=1)
-    yield _rows(CommandKind.BAND, instrument=instruments, price=low, stop=high)
-    yield _rows(
+    yield rows_of(CommandKind.LIST, instrument=instruments, price=workload.worth_ticks, quantity=1)
+    yield rows_of(CommandKind.BAND, instrument=instruments, price=low, stop=high)
+    yield rows_of(
         CommandKind.FEES,
         instrument=instruments,
         price=MAKER_RATE,
         stop=TAKER_RATE,
         quantity=DEPOSIT_FEN,
     )
-    yield _rows(CommandKind.PHASE, instrument=instruments, type=Phase.CONTINUOUS)
-    yield _rows(CommandKind.SESSION, target_ref=sessions, account=sessions)
+    yield rows_of(CommandKind.PHASE, instrument=instruments, type=Phase.CONTINUOUS)
+    if workload.linked:
+        yield links(instruments)
+    yield rows_of(CommandKind.SESSION, target_ref=sessions, account=sessions)
     yield from _accounts(workload)
+
+
+def links(instruments: NDArray[np.int64]) -> Commands:
+    """Make the instruments hours that follow one another."""
+    return rows_of(
+        CommandKind.SEQUENCE,
+        instrument=instruments[1:],
+        target_ref=instruments[:-1],
+        quantity=BLOCK_HOURS_MAX,
+    )
 
 
 def _accounts(workload: Workload) -> Iterator[Commands]:
@@ -84,13 +97,13 @@ def _accounts(workload: Workload) -> Iterator[Commands]:
     tight = tight_of(workload, accounts)
     lots_open = workload.resting * workload.lots_max // (4 * workload.accounts)
     lots_a_book = lots_open // workload.size.instruments + workload.lots_max
-    yield _rows(
+    yield rows_of(
         CommandKind.ACCOUNT,
         account=accounts,
         target_ref=session_of(workload, accounts),
         quantity=(accounts - 1) // workload.related + 1,
     )
-    yield _rows(
+    yield rows_of(
         CommandKind.LIMITS,
         account=accounts,
         amount_fen=NOTIONAL_FEN_MAX,
@@ -98,15 +111,15 @@ def _accounts(workload: Workload) -> Iterator[Commands]:
         display=np.where(tight == 3, lots_a_book, POSITION_LOTS_MAX),
     )
     funds = np.where(tight == 1, workload.worth_ticks * (lots_open + 100), FUNDS_FEN)
-    yield _rows(CommandKind.FUND, account=accounts, amount_fen=funds)
+    yield rows_of(CommandKind.FUND, account=accounts, amount_fen=funds)
     capacity = np.where(tight == 2, lots_a_book, CAPACITY_LOTS)
     for instrument in range(1, workload.size.instruments + 1):
-        yield _rows(
+        yield rows_of(
             CommandKind.REGISTER, account=accounts, instrument=instrument, quantity=capacity
         )
 
 
-def _rows(kind: CommandKind, **columns: int | NDArray[np.int64]) -> Commands:
+def rows_of(kind: CommandKind, **columns: int | NDArray[np.int64]) -> Commands:
     """Commands of one kind; a column is an array or the same for all."""
     rows = np.zeros(max(np.size(column) for column in columns.values()), COMMAND)
     rows["kind"] = kind

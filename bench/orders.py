@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.live import Ints
-from bench.opening import session_of
+from bench.opening import ORDER_LOTS_MAX, session_of
 from bench.workloads import Workload
-from matching.records import CommandFlag, OrderType, TimeInForce
+from matching.records import BLOCK_HOURS_MAX, CommandFlag, OrderType, TimeInForce
 
 Commands = NDArray[np.void]
 Bools = NDArray[np.bool_]
@@ -44,6 +44,32 @@ class OrderWriter:
             self._add_fok(rows, crosses & ~ioc, mid, sign)
             modes = dice.integers(1, 5, count)
             rows["stp"] = np.where(dice.random(count) < workload.mix.prevention, modes, 0)
+        return rows
+
+    def write_blocks(self, rows: Commands) -> Commands:
+        """Standing blocks for zeroed rows but for their kind; returns the rows.
+
+        They begin anywhere and are as long as may be, and their limits are as far from the mean of
+        their hours' mids as orders that wait are from theirs.
+        """
+        workload, dice, count = self._workload, self._dice, len(rows)
+        hours = workload.size.instruments
+        first = dice.integers(1, hours, count)
+        span = dice.integers(2, np.minimum(hours - first + 1, BLOCK_HOURS_MAX) + 1)
+        sums = np.concatenate([[0], np.cumsum(self._mids[1:])])
+        mean = (sums[first + span - 1] - sums[first - 1]) // span
+        account = dice.integers(1, workload.accounts + 1, count)
+        side = dice.integers(0, 2, count)
+        rows["session"] = session_of(workload, account)
+        rows["account"] = account
+        rows["instrument"] = first
+        rows["hours"] = span
+        rows["side"] = side
+        rows["type"] = OrderType.LIMIT
+        rows["tif"] = TimeInForce.DAY
+        rows["price"] = mean - (1 - 2 * side) * self._away(count)
+        most = np.minimum(workload.lots_max, ORDER_LOTS_MAX // span)
+        rows["quantity"] = dice.integers(1, most + 1)
         return rows
 
     def write_replaces(self, rows: Commands, made: Commands) -> Commands:

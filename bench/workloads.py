@@ -76,11 +76,13 @@ class Workload:
     away_max_ticks: int = 600
     reach_ticks: int = 100  # beyond the mid, of an order that crosses
     lots_max: int = 20
+    linked: bool = False  # the instruments are hours of one contract, one after the other
+    blocks: int = 0  # stand at any time, over hours of the first instrument on
 
     @property
     def name(self) -> str:
         """As on the command line."""
-        return f"{self.mix.name}-{self.size.name}"
+        return f"{self.mix.name}-{self.size.name}" + (f"-b{self.blocks}" if self.linked else "")
 
     @property
     def resting(self) -> int:

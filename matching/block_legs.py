@@ -1,16 +1,27 @@
 """Blocks by hour: their pool, their legs, and which of them a change of an hour may help.
 
-A standing block has a leg in each of its hours. A leg knows what its hour's best orders would cost
-(or bring) its block: never less than is there, because it is asked again whenever the hour gets
-better than the worst order that it counted on, and what gets worse need not be known. So a block
-whose legs together miss its limit cannot trade, and only others are tried: they are ripe.
+A standing block has a leg in each of its hours. A leg has a bound on what its hour's best orders
+would cost (or bring) its block: the truth is never better. What gets worse need not be known, and
+from what is there a bound is worked out which only an order above a certain level can break; then
+the hour is asked again. A block whose bounds together miss its limit cannot trade, and only others
+are tried: they are ripe. What a block lacks is shared out among its bounds, so that an hour may get
+better by its share before anybody asks.
 """
 
 import numpy as np
 
 from matching.codes import BUY
 from matching.compile import inline, kernel
-from matching.ladder import first, following, is_order, level_at, next_below, price_at, top
+from matching.ladder import (
+    first,
+    following,
+    index_at,
+    is_order,
+    level_at,
+    next_below,
+    price_at,
+    top,
+)
 from matching.layout import BLOCK_BIT, HOURS, STP_MASK, TOPS, WATCH_AT, WATCH_HEAD, WATCH_REACH
 
 i64 = np.int64
@@ -132,8 +143,38 @@ def is_within(order, total):
 
 
 @kernel
-def ask_again(m, leg):
-    """Ask an hour what it has for a leg's block; if it is less than before, more may help."""
+def level_that_helps(m, order, instrument_id, bound):
+    """The level that new orders must beat for an hour to be better than a bound that is not better
+    than what it has. Costs are counted: what a sell gets is a negative cost.
+
+    With orders at cost v and worse, no lot that is there now can become cheaper than v: the hour
+    costs at least the sum of min(cost, v) over the lots. Sought is the least v for which that is
+    the bound or more.
+    """
+    instrument = m.instruments[instrument_id]
+    book = 1 - i64(order["side"])
+    sign = 2 * book - 1
+    wanted = i64(order["leaves"])
+    cheaper = i64(0)
+    index = top(m, instrument_id, book)
+    while cheaper + wanted * sign * price_at(instrument, book, index) < bound:
+        price = price_at(instrument, book, index)
+        slot = first(m, level_at(instrument, book, index))
+        while is_order(m, slot):
+            maker = m.orders[slot]
+            if not passes_over(m, order, maker):
+                cheaper += i64(maker["leaves"]) * sign * price
+                wanted -= i64(maker["leaves"])
+            slot = following(m, slot)
+        index = next_below(m, instrument, book, index)
+    least = -((cheaper - bound) // wanted)
+    return min(index_at(instrument, book, sign * least), i64(NOTHING_HELPS))
+
+
+@kernel
+def weigh(m, leg):
+    """Make a leg's bound what its hour has now, which only better orders than the worst of them
+    can break."""
     block = m.blocks[leg // HOURS]
     known = m.legs[leg]
     if i64(known["last_index"]) == 0:
@@ -145,8 +186,36 @@ def ask_again(m, leg):
     known["last_index"] = last_index
     if last_index == 0:
         block["lacking"] += 1
+
+
+@kernel
+def ask_again(m, leg):
+    """Ask an hour what it has for a leg's block, and give its bound a share of what the block
+    lacks."""
+    block = m.blocks[leg // HOURS]
+    known = m.legs[leg]
+    order = m.orders[i64(block["slot"])]
+    weigh(m, leg)
+    sign = 1 - 2 * i64(order["side"])
+    limit = i64(order["price"]) * i64(order["leaves"]) * span_of(order)
+    share = sign * (block["total"] - limit) // span_of(order)
+    if share > 0 and i64(block["lacking"]) == 0:
+        bound = sign * known["total"] - share
+        known["last_index"] = level_that_helps(m, order, i64(known["instrument"]), bound)
+        known["total"] = sign * bound
+        block["total"] -= sign * share
     watch = i64(known["instrument"]) * TOPS + WATCH_AT + i64(order["side"]) + WATCH_REACH
-    m.watch[watch] = min(i64(m.watch[watch]), last_index)
+    m.watch[watch] = min(i64(m.watch[watch]), i64(known["last_index"]))
+
+
+@kernel
+def ask_all(m, number):
+    """Ask all hours of a block; what it lacks is known before it is shared out."""
+    span = span_of(m.orders[i64(m.blocks[number]["slot"])])
+    for k in range(span):
+        weigh(m, number * HOURS + k)
+    for k in range(span):
+        ask_again(m, number * HOURS + k)
 
 
 @inline
@@ -236,8 +305,8 @@ def stand(m, slot):
             m.legs[behind]["prev"] = leg
         else:
             m.watch[watch + WATCH_REACH] = NOTHING_HELPS
-        ask_again(m, leg)
         m.instruments[i64(known["instrument"])]["watched"] = 1
+    ask_all(m, number)
 
 
 @kernel

@@ -7,7 +7,7 @@ tried. Each is a stage, so that a full event buffer can be emptied in the middle
 import numpy as np
 
 from matching.block_legs import (
-    ask_again,
+    ask_all,
     block_of,
     hour_of,
     hour_total,
@@ -142,8 +142,7 @@ def try_blocks(m):
             begin_trade(m, slot, way)
             return False
         unripen(m, best)
-        for k in range(span_of(m.orders[slot])):
-            ask_again(m, best * HOURS + k)
+        ask_all(m, best)
     return True
 
 

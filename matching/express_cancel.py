@@ -44,8 +44,9 @@ def cancel_resting(m, at):
         or not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
     ):
         return LEFT
-    if i64(m.instruments[i64(m.orders[slot]["instrument"])]["watched"]) != 0:
-        return LEFT  # what leaves may let blocks trade, and the order itself may be one
+    instrument = m.instruments[i64(m.orders[slot]["instrument"])]
+    if i64(instrument["watched"]) != 0 and i64(instrument["collar"]) != 0:
+        return LEFT  # what leaves may let blocks trade
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0

@@ -8,6 +8,7 @@ from matching.compile import inline, kernel
 from matching.express_trade import take
 from matching.identity import allot_page, entry_at, has_page, name, place_at
 from matching.ladder import appear, append, level_at, top
+from matching.layout import TOPS, WATCH_AT, WATCH_REACH
 from matching.orders import has_slot, take_slot
 from matching.risk import deposit_for, held_for, position_at
 from matching.words import (
@@ -70,13 +71,15 @@ def enter_limit(m, at, codes):
         or i64(m.sessions[session_id]["firm"]) != trader
         or (page == 0 and not has_page(m))  # the page of none has only zeros
         or i64(m.pages[place]) != 0
-        or i64(instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
         return LEFT
     # Where its own book has it, and the other book its limit.
     index = either(side, above_low, below_high) + 1
     limit = above_low + below_high + 2 - index
+    watched = i64(instrument["plain_phase"]) != CONTINUOUS
+    if watched and i64(instrument["phase"]) != CONTINUOUS:
+        return LEFT
     leaves = size & LOW
     needs = afford(m, account_id, instrument_id, side, price, leaves)
     if needs < 0:
@@ -84,6 +87,8 @@ def enter_limit(m, at, codes):
     meets = top(m, instrument_id, 1 - side) >= limit
     if meets or (codes >> TIF_AT) & 7 == IOC:
         return LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)
+    if watched and not is_calm(m, instrument_id, side, index):
+        return LEFT
     write_accepted(m, at, side, price, size)
     slot = take_slot(m)
     if page == 0:
@@ -98,10 +103,19 @@ def enter_limit(m, at, codes):
 
 
 @kernel
+def is_calm(m, instrument_id, side, index):
+    """Whether an order that rests at this level helps none of the blocks that stand there."""
+    watch = instrument_id * TOPS + WATCH_AT + 1 - side
+    collar = i64(m.instruments[instrument_id]["collar"])
+    return collar == 0 and index <= i64(m.watch[watch + WATCH_REACH])
+
+
+@kernel
 def meet(m, at, limit):
     """The order is accepted and trades; what it leaves rests or ends. Returns DONE or RUNS.
 
-    Only then does it get a name and a slot: what its trades end gives back some of both.
+    Only then does it get a name and a slot: what its trades end gives back some of both. Where its
+    rest may help a standing block, the others see to that.
     """
     state = m.state[0]
     given = at * WORDS
@@ -120,12 +134,13 @@ def meet(m, at, limit):
     slot, c = take_slot(m), m.commands[at]
     name(m, i64(c["session"]), i64(c["user_ref"]), slot)
     establish(m, at, slot, codes, leaves, filled, fraction, needs)
-    if special:
+    instrument = m.instruments[instrument_id]
+    index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
+    watched = i64(instrument["watched"]) != 0
+    if special or (watched and not is_calm(m, instrument_id, side, index)):
         state["slot"] = slot
         state["limit"] = limit
         return RUNS
-    instrument = m.instruments[instrument_id]
-    index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
     # It is alone there: who stood at its price would have traded with what it met.
     append(m, slot, level_at(instrument, side, index))
     appear(m, instrument_id, side, index)

@@ -123,11 +123,11 @@ BLOCK = np.dtype(
 
 LEG = np.dtype(
     [
-        ("total", "<i8"),  # price x quantity of the best that its hour has for it; may be better
+        ("total", "<i8"),  # price x quantity: what its hour has for it is no better
         ("next", "<u4"),  # legs of standing blocks of one side in one hour
         ("prev", "<u4"),
         ("instrument", "<u4"),
-        ("last_index", "<u4"),  # level of the worst order in `total`; 0: the hour lacks quantity
+        ("last_index", "<u4"),  # only a better level makes it better; 0: the hour lacks quantity
         ("low", "<i4"),  # lowest and highest price of its trades, while its block trades
         ("high", "<i4"),
         ("base", "<i4"),  # last trade price before them

@@ -8,7 +8,7 @@ import numpy as np
 
 from matching.codes import CANCEL, DAY, GTC, IOC, LIMIT, NEW
 from matching.compile import inline
-from matching.layout import TIMED, WAITING
+from matching.layout import BLOCK_BIT, TIMED, WAITING
 
 i64 = np.int64
 u64 = np.uint64
@@ -40,7 +40,7 @@ TAKEN = 1 << DAY | 1 << GTC | 1 << IOC | 1 << DAY + (1 << POST_BIT) | 1 << GTC +
 
 STP_MAX = 4
 
-SPECIAL = (WAITING | TIMED) << MODE_AT
+SPECIAL = (WAITING | TIMED | BLOCK_BIT) << MODE_AT
 """Of an order's last word: it is not in the book, or a timer knows it."""
 
 

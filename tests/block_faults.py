@@ -17,7 +17,7 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "block_legs.py",
-        "    m.watch[watch] = min(i64(m.watch[watch]), last_index)\n",
+        '    m.watch[watch] = min(i64(m.watch[watch]), i64(known["last_index"]))\n',
         "",
         "an hour forgets that a block lacks more than before",
     ),
@@ -178,10 +178,34 @@ BLOCK_KERNEL = (
         "what falls due lets no block trade before the next thing does",
     ),
     Fault(
-        "express_cancel.py",
-        '["watched"]) != 0:',
-        '["watched"]) < 0:',
+        "words.py",
+        "(WAITING | TIMED | BLOCK_BIT)",
+        "(WAITING | TIMED)",
         "the express lane cancels a block as if it were an order",
+    ),
+    Fault(
+        "express_cancel.py",
+        'i64(instrument["collar"]) != 0',
+        'i64(instrument["collar"]) < 0',
+        "what hid an hour behind its collar goes, and no block is told",
+    ),
+    Fault(
+        "express_new.py",
+        "m.watch[watch + WATCH_REACH])",
+        "m.watch[watch])",
+        "an express order asks how far another side's blocks can be helped",
+    ),
+    Fault(
+        "block_legs.py",
+        "least = -((cheaper - bound) // wanted)",
+        "least = (bound - cheaper) // wanted - 1",
+        "a leg lets an order pass that makes its hour better than its bound",
+    ),
+    Fault(
+        "block_legs.py",
+        "    weigh(m, leg)\n    sign",
+        "    sign",
+        "a leg that is asked again forgets what came",
     ),
     Fault(
         "express_new.py",

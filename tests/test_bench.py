@@ -13,17 +13,19 @@ from click.testing import CliRunner
 
 from bench import memory, one_order, peers
 from bench.__main__ import main
+from bench.blocks import HOURS, compare, listing, standing_blocks
 from bench.by_kind import KINDS, by_kind
 from bench.floor import Floor
 from bench.flow import Flow, Recording, record
 from bench.live import LiveOrders
-from bench.measure import check_events, warmed
+from bench.measure import check_events, split, warmed
+from bench.opening import rows_of
 from bench.refs import Refs
 from bench.startup import start
 from bench.workloads import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
-from matching import EVENT
+from matching import COMMAND, EVENT
 from matching.compile import JIT_DISABLED
-from matching.records import CommandKind, EventKind, OrderType, TimeInForce
+from matching.records import CommandFlag, CommandKind, EventKind, OrderType, TimeInForce
 from matching.state import COLUMNS
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="the benchmark is about compiled code")
@@ -50,6 +52,39 @@ def recording(
     request: pytest.FixtureRequest, recordings: dict[tuple[str, str], Recording]
 ) -> Recording:
     return recordings[request.param]
+
+
+def test_a_workload_with_blocks_keeps_them_standing() -> None:
+    workload = replace(tiny(PLAIN, BOOKS), linked=True, blocks=30, away_mean_ticks=3)
+    recording = record(workload, COUNT, seed=1)
+    check_events(recording)
+    engine = warmed(recording)
+    assert len(engine.state_tables()["blocks"]) == 30
+    spans = engine.state_tables()["blocks"][:, COLUMNS["blocks"].index("hours")]
+    assert (spans.min(), spans.max()) == (2, 6)
+    for batch in split(recording.stream):
+        engine.process(batch)
+    assert 0 <= 30 - len(engine.state_tables()["blocks"]) < 5
+    assert (recording.stream["hours"] > 0).sum() > 0
+
+
+def test_blocks_elsewhere_and_links_change_no_event_of_a_stream() -> None:
+    recording = record(tiny(PLAIN, BOOKS), COUNT, seed=1)
+    limits = replace(recording.limits, instruments=6 + HOURS, ticks=(6 + HOURS) * 4_096, blocks=64)
+    more = listing(recording.workload, 7, HOURS)
+    before = {
+        "none": more[:0],
+        "blocks": np.concatenate(
+            [more, standing_blocks(recording.workload, limits, 7, 50)], dtype=COMMAND
+        ),
+    }
+    rows = compare(recording, limits, before, 1, lambda text: None)
+    assert [(row["before"], row["ratio"] > 0) for row in rows] == [("none", True), ("blocks", True)]
+    first = {
+        "blocks": rows_of(CommandKind.HALT_ACCOUNT, account=np.array([1]), flags=CommandFlag.HALT)
+    }
+    with pytest.raises(RuntimeError, match="blocks: changes the events"):
+        compare(recording, limits, first, 1, lambda text: None)
 
 
 def share(rows: np.ndarray[Any, Any]) -> float:
