@@ -184,6 +184,8 @@ class Judge:
         rating = line.ratings.get(row["chip"])
         if rating is None:
             return Refused("CHIP", f"{symbol} is not delivered by chip {row['chip']!r}")
+        if rating == 0 and line.product != "gpu-hour":
+            return Refused("CHIP", f"chip {row['chip']} has no rating, so it makes no {symbol}")
         if available_s > line.length_s:
             text = f"{symbol} lasts {line.length_s} s, got {available_s} of availability"
             return Refused("TOO_LONG", text)

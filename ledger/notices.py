@@ -72,15 +72,15 @@ def notices(books: Books, day: str) -> list[dict[str, Any]]:
 
     A line names the blocks that it is of: how many of its lots, of how many that the block has in
     that hour (fewer: the block is split). Of a PFLOPS-day each listed chip has the GPUs that make
-    up the quantity at its rating.
+    up the quantity at its rating; one that is not rated cannot deliver it.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in books.records(statements("metering")["notices"], {"day": day}):
-        supplier = row.pop("supplier")
+        supplier, by_hour = row.pop("supplier"), row["product"] == "gpu-hour"
+        row["chips"] = [c for c in row["chips"] if by_hour or c["dense_fp16_tflops"]]
         for chip in row["chips"]:
-            rating = chip["dense_fp16_tflops"]
             whole = row["quantity"] * 1000
-            chip["gpus"] = row["quantity"] if row["product"] == "gpu-hour" else -(-whole // rating)
+            chip["gpus"] = row["quantity"] if by_hour else -(-whole // chip["dense_fp16_tflops"])
         found.setdefault(supplier, []).append(row)
     return [
         {"supplier": supplier, "day": day, "lines": lines}

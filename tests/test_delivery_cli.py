@@ -31,6 +31,11 @@ def said(capsys, *words):
     return json.loads(capsys.readouterr().out)
 
 
+def nominated_lines(capsys, log):
+    """What is nominated for the day: agreement, buyer, supplier, instrument, lots, fen."""
+    return said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+
+
 def meter_file(path, rows):
     path.write_text(
         HEAD
@@ -65,6 +70,62 @@ def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
     assert lots >= 1
     with open_books(books, read_only=True) as found:
         assert audit(found) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts", "said_so"),
+    [
+        ({}, 2, None),  # in full
+        ({"available_s": 1800}, 1, None),  # half of it
+        ({"gpus": 0}, 0, None),  # none
+        ({"gpus": 99}, 2, None),  # more than was sold
+        ({"instrument": "Z"}, None, "instrument 'Z' is not known"),
+        ({"unit": "pflops-day"}, None, "is in units of gpu-hour, got 'pflops-day'"),
+        ({"unit": "GPU-hours"}, None, "is in units of gpu-hour, got 'GPU-hours'"),
+        ({"agreement": 99}, None, "agreement 99 is not known"),
+        ({"gpus": "-5"}, None, "`gpus` must be a whole number, not negative, got '-5'"),
+        ({"available_s": 3_600_000}, None, "`available_s` must be at most 1000000, got 3600000"),
+    ],
+)
+def test_every_kind_of_delivery_has_its_answer(log, tmp_path, capsys, changes, parts, said_so):
+    books, lines = tmp_path / "ledger.duckdb", nominated_lines(capsys, log)
+    (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
+    told = {"meter": "m", "agreement": agreement, "instrument": symbol, "unit": "gpu-hour",
+            "chip": "H800", "gpus": lots, "available_s": 3600, **changes}  # fmt: skip
+    file = tmp_path / "meter.csv"
+    file.write_text(HEAD + ",".join(map(str, told.values())) + "\n")
+    settle = ["deliver", "settle", str(log), str(file), "--day", DAY]
+    if said_so:
+        before = said(capsys, "ledger", "trial-balance", books)
+        assert run(settle) == 4
+        assert said_so in capsys.readouterr().err
+        assert said(capsys, "ledger", "trial-balance", books) == before
+        return
+    done = said(capsys, *settle)
+    all_fen = sum(each[-1] for each in lines)
+    assert done["value_fen"] == value * parts // 2
+    assert done["refund_fen"] == all_fen - done["value_fen"]  # the others: none of it came
+    assert run([*settle, "--json"]) == 4  # and late: everything is settled
+    assert "nothing is nominated for" in capsys.readouterr().err
+    file.write_text(file.read_text().replace("m,", "late,"))
+    assert run(settle) == 4
+    assert "is delivered already: this comes too late" in capsys.readouterr().err
+    with open_books(books, read_only=True) as found:
+        assert audit(found) == []
+        assert found.scalar("SELECT count(*) FROM deliveries") == len(lines)
+
+
+def test_a_line_metered_twice_counts_once_and_otherwise_is_refused(log, tmp_path, capsys):
+    lines = nominated_lines(capsys, log)
+    (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
+    row = ("m", agreement, symbol, lots)
+    twice = meter_file(tmp_path / "twice.csv", [row, row])
+    other = meter_file(tmp_path / "other.csv", [row, (*row[:3], lots + 1)])
+    assert run(["deliver", "settle", str(log), str(other), "--day", DAY]) == 4
+    assert "line 3: `m` was metered before, differently" in capsys.readouterr().err
+    done = said(capsys, "deliver", "settle", log, twice, "--day", DAY)
+    assert (done["value_fen"], done["metered"]) == (value, 1)
+    assert done["repeated"] == ["twice.csv: line 3: `m` again, counted once"]
 
 
 def test_every_long_run_says_how_far_it_is(log, tmp_path, capsys, monkeypatch):

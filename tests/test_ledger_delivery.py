@@ -126,6 +126,23 @@ def test_a_pflops_day_is_delivered_by_a_listed_chip_at_its_rating(tmp_path):
         claim(books, registry)
 
 
+def test_a_chip_without_a_rating_makes_no_pflops_day(tmp_path):
+    registry = msgspec.structs.replace(registry_of(), chips=())
+    books = memory_books()
+    text = "fund alice 1000.00\nalice buys 3 D at 1000 from bob\nalice buys 1 A at 900 from bob"
+    settle(books, registry, events(registry, text), INPUT, deliver=False)
+    nominate(books, registry, DAY)
+    (notice,) = notices(books, DAY)
+    assert {each["symbol"]: each["chips"] for each in notice["lines"]} == {
+        "A": [{"chip": "H800", "dense_fp16_tflops": 0, "gpus": 1}], "D": [],
+    }  # fmt: skip
+    (agreement,) = {each["agreement"] for each in notice["lines"] if each["symbol"] == "D"}
+    path = tmp_path / "meter.csv"
+    path.write_text(f"{HEAD}m1,{agreement},D,pflops-day,H800,6,86400\n")
+    (refused,) = read_meterings(books, path).refused
+    assert refused.endswith("chip H800 has no rating, so it makes no D")
+
+
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
@@ -139,6 +156,12 @@ def test_a_pflops_day_is_delivered_by_a_listed_chip_at_its_rating(tmp_path):
         ("m1,1,A,gpu-hour,H800,-5,3600", "`gpus` must be a whole number, not negative, got '-5'"),
         ("m1,1,A,gpu-hour,H800,1.5,3600", "`gpus` must be a whole number"),
         (",1,A,gpu-hour,H800,5,3600", "`meter` is empty"),
+        (
+            f"m1,{'9' * 5_000},A,gpu-hour,H800,5,3600",
+            "`agreement` must be at most 9007199254740992",
+        ),
+        ("m1,\u0661,A,gpu-hour,H800,5,3600", "`agreement` must be a whole number"),
+        ("m1,1,A,gpu-hour,H800,\u22125,3600", "`gpus` must be a whole number, not negative"),
         (
             "m1,1,A,gpu-hour,H800,5,3600\nm1,1,A,gpu-hour,H800,4,3600",
             "line 3: `m1` was metered before, differently",
@@ -179,6 +202,14 @@ def test_a_file_that_is_no_meter_file_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"x.csv: the column `meter` is missing"):
         read_meterings(books, tmp_path / "x.csv")
+    for text, rule in (
+        (HEAD.replace("chip", "meter"), "the column `meter` is there more than once"),
+        (HEAD + f"m1,1,{'x' * 200_000},gpu-hour,H800,5,3600", "is no CSV: field larger than"),
+        (HEAD.strip() + ",chain\nm1,1,A,gpu-hour,H800,5,3600,0", "line 1 must be `meter,"),
+    ):
+        (tmp_path / "x.csv").write_text(text)
+        with pytest.raises(InputError, match=rule):
+            read_meterings(books, tmp_path / "x.csv")
     with pytest.raises(InputError, match="No such file"):
         read_meterings(books, tmp_path / "none.csv")
 
