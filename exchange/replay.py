@@ -50,6 +50,7 @@ class EventTally:
         self.blocks = 0
         self.block_trades = 0
         self.block_lots = 0
+        self._last_group = 0
         self._digest = hashlib.sha256()
         self._uncounted = bytearray()
 
@@ -71,7 +72,7 @@ class EventTally:
         self.trades += int(taken.sum())
         self.volume_lots += int(events["quantity"][taken].sum(dtype=np.int64))
         self._uncounted = bytearray()
-        in_blocks = (kinds < EventKind.LISTED) & (events["trade_group"] != 0)
+        in_blocks = (kinds < EventKind.LISTED) & (events["flags"] & EventFlag.BLOCK != 0)
         if in_blocks.any():
             self._count_blocks(events[in_blocks])
 
@@ -79,7 +80,9 @@ class EventTally:
         """Blocks that were accepted, trades of whole blocks, and the lots in these."""
         self.blocks += int((events["kind"] == EventKind.ACCEPTED).sum())
         fills = events[events["kind"] == EventKind.FILLED]
-        self.block_trades = max(self.block_trades, int(fills["trade_group"].max(initial=0)))
+        groups = np.unique(fills["trade_group"])  # in order; one may go on from piece to piece
+        self.block_trades += int((groups > self._last_group).sum())
+        self._last_group = max(self._last_group, int(groups.max(initial=0)))
         taken = fills["flags"] & EventFlag.TAKER != 0
         self.block_lots += int(fills["quantity"][taken].sum(dtype=np.int64))
 

@@ -77,6 +77,7 @@ _REFRESHED, _LISTED, _BAND = EventKind.REFRESHED, EventKind.LISTED, EventKind.BA
 _PHASE, _BUSTED = EventKind.PHASE_CHANGED, EventKind.BUSTED
 _TAKER, _AUCTION = EventFlag.TAKER, EventFlag.AUCTION
 _REQUEUED, _BLOCK, _OFF_BOOK = EventFlag.REQUEUED, EventFlag.BLOCK, EventFlag.OFF_BOOK
+_BASKET = EventFlag.BASKET
 _TOLD_BUSTED, _TOLD_BLOCK = int(TradeFlag.BUSTED), int(TradeFlag.BLOCK)
 _TOLD_OFF_BOOK = int(TradeFlag.OFF_BOOK)
 

@@ -9,6 +9,7 @@ from feeds.derivation import (
     _ACCEPTED,
     _AUCTION,
     _BAND,
+    _BASKET,
     _BLOCK,
     _BUSTED,
     _CANCELLED,
@@ -124,6 +125,9 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
     kind = event["kind"]
     instrument = np.int64(event["instrument"])
     command = np.int64(event["sequence"])
+    if kind < _LISTED and event["flags"] & _BASKET:
+        take_basket(event, state, trades, stored, books, sequences, counters)
+        return
     if kind < _LISTED and event["flags"] & _BLOCK:
         take_block(event, state, live, keys, slots, orders, trades, stored, books, sequences,
                    counters)  # fmt: skip
@@ -181,6 +185,17 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
             order["instrument"] = 0
             order["next"] = counters[LIVE_FREE]
             counters[LIVE_FREE] = slot
+
+
+@inline
+def take_basket(event, state, trades, stored, books, sequences, counters):
+    """An event of an order for a basket: it is in no book, and what it trades is a trade like
+    others, in a group."""
+    if event["kind"] == _FILLED:  # it is always the taker
+        touch_book(state, books, counters, np.int64(event["instrument"]),
+                   np.int64(event["sequence"]))  # fmt: skip
+        told = _TOLD_BLOCK if event["flags"] & _BLOCK else 0
+        trade(state, trades, counters, stored, sequences, event, told)
 
 
 @inline

@@ -85,9 +85,13 @@ def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: 
 
 
 def _blocks(trades: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The trades of blocks; their groups are no column of `trades` any more."""
+    """The trades of blocks; their groups are no column of `trades` any more.
+
+    A group that no side traded as a block is that of an order for a basket: trades of several
+    instruments, each as good as any other of its own.
+    """
     group = trades.pop("trade_group")
-    row = np.flatnonzero(group)
+    row = np.flatnonzero(trades["flags"] & (BUYER_BLOCK | SELLER_BLOCK))
     return {
         "trade_id": trades["trade_id"][row], "trade_group": group[row].astype(np.int64), "row": row,
     }  # fmt: skip

@@ -279,7 +279,8 @@ def take(m, c, slot, maker_slot, index, at):
     open_in(m, order, i64(place["instrument"]), quantity)
     state["traded_low"] = i64(place["low"])
     state["traded_high"] = i64(place["high"])
-    flags = FLAG_BASKET | (FLAG_BLOCK if span_of(order) != 0 else 0)
+    as_block = span_of(order) != 0 and i64(c["flags"]) == WHOLE
+    flags = FLAG_BASKET | (FLAG_BLOCK if as_block else 0)
     take_from(m, c, slot, maker_slot, index, quantity, flags)
     place["low"] = state["traded_low"]
     place["high"] = state["traded_high"]

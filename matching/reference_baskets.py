@@ -341,7 +341,9 @@ def _trade(market: Market, maker: Order, order: BasketOrder, place: Place) -> No
     market.trades += 1
     maker.shown -= quantity
     instrument.last = price
-    for one, flags in ((maker, 0), (order, EventFlag.TAKER | _flags(order))):
+    as_block = order.hours > 0 and order.whole  # all hours of one member
+    own = EventFlag.TAKER | EventFlag.BASKET | (EventFlag.BLOCK if as_block else 0)
+    for one, flags in ((maker, 0), (order, own)):
         if one is order:
             fee_fen = order.fill_in(place, price, quantity, instrument.taker_rate)
         else:
@@ -371,10 +373,6 @@ def _trade(market: Market, maker: Order, order: BasketOrder, place: Place) -> No
         market.say(EventKind.REFRESHED, maker, maker.shown)
 
 
-def _flags(order: BasketOrder) -> int:
-    return EventFlag.BASKET | (EventFlag.BLOCK if order.hours else 0)
-
-
 def _say(
     market: Market,
     order: BasketOrder,
@@ -398,6 +396,6 @@ def _say(
         instrument=order.instrument.id,
         side=order.side,
         reason=reason,
-        flags=_flags(order),
+        flags=EventFlag.BASKET | (EventFlag.BLOCK if order.hours else 0),
         group=order.hours,
     )

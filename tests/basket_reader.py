@@ -42,10 +42,12 @@ class BasketReader:
         order = self.order
         assert order is not None
         assert (key, order.account, order.side) == (self.key, event["account"], event["side"])
-        assert bool(event["flags"] & EventFlag.BLOCK) == (order.hours > 0)
+        is_block = bool(event["flags"] & EventFlag.BLOCK)
         if kind == EventKind.FILLED:
+            assert order.hours or not is_block
             self.read_filled(order, event)
             return
+        assert is_block == (order.hours > 0)
         assert (kind, event["reason"]) == (EventKind.CANCELLED, Reason.REMAINDER)
         assert (order.instrument, order.hours) == (event["instrument"], event["hours"])
         assert event["quantity"] == order.quantity - event["cumulative"]

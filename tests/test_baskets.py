@@ -315,6 +315,68 @@ def test_a_sell_needs_the_dearest_deposit_that_it_may_come_to_ask_for():
     assert trades(found[-3]) == [(X, 1, 90, 3), (Y, 2, 90, 3)]
 
 
+def test_a_split_block_is_within_its_limit_on_the_average_of_all_hours():
+    found = asked(
+        order(1, SELL, 110, 2),
+        order(2, SELL, 100, 2, instrument=A),
+        order(3, SELL, 95, 2, instrument=Y),
+        order(4, SELL, 90, 2, instrument=B),
+        wish(5, BUY, 94, 2, hours=2),
+        wish(6, BUY, 95, 2, hours=2),
+        wish(7, BUY, 99, 2, hours=2),
+    )
+    assert found[4].kinds == ["ACCEPTED", "CANCELLED"]
+    assert trades(found[5]) == [(A, 2, 100, 2), (B, 4, 90, 2)]
+    assert found[6].kinds == ["ACCEPTED", "CANCELLED"]
+
+
+def test_what_members_have_beyond_the_room_in_them_does_not_count():
+    fok = {"tif": TimeInForce.FOK}
+    found = asked(
+        venue(CommandKind.LIMITS, account=1, display=3),
+        order(1, SELL, 100, 9),
+        order(2, SELL, 101, 1, instrument=A),
+        wish(3, BUY, 101, 5, **fok),
+        order(4, SELL, 102, 1, instrument=A),
+        wish(5, BUY, 102, 5, **fok),
+    )
+    assert found[3].reason == "FOK"
+    assert trades(found[5]) == [(X, 1, 100, 3), (A, 2, 101, 1), (A, 4, 102, 1)]
+    limit = venue(CommandKind.LIMITS, account=1, display=1)
+    found = asked(
+        order(1, BUY, 50, 3),
+        limit,
+        wish(2, BUY, 100, 2),
+        wish(3, BUY, 100, 1),
+    )
+    assert [answer.reason for answer in found[-2:]] == ["POSITION_LIMIT", "NONE"]
+
+
+def test_a_split_sell_needs_the_deposit_of_one_member_in_each_hour():
+    deposits = [
+        venue(CommandKind.FEES, instrument=number, price=0, stop=0, quantity=10)
+        for number in (X, A)
+    ]
+    poor = venue(CommandKind.WITHDRAW, account=2, amount_fen=10**12 - 30)
+    assert asked(*deposits, poor, wish(1, SELL, 80, 3))[-1].reason == "NONE"
+
+
+@pytest.mark.parametrize("flags", [SPLIT, WHOLE])
+def test_members_without_room_ask_for_nothing(flags):
+    found = asked(
+        venue(CommandKind.FEES, instrument=X, price=0, stop=0, quantity=1),
+        venue(CommandKind.FEES, instrument=A, price=0, stop=0, quantity=100),
+        venue(CommandKind.REGISTER, instrument=A, account=2, quantity=-(10**6)),
+        venue(CommandKind.WITHDRAW, account=2, amount_fen=10**12 - 5),
+        order(1, BUY, 90, 9),
+        order(2, BUY, 95, 9, instrument=A),
+        wish(3, SELL, 80, 3, flags=flags),
+        wish(4, SELL, 80, 3, flags=flags),
+    )
+    assert trades(found[-2]) == [(X, 1, 90, 3)]
+    assert found[-1].reason == "DEPOSIT"
+
+
 def test_a_resale_needs_no_deposit_in_the_member_where_it_was_bought():
     deposits = [
         venue(CommandKind.FEES, instrument=number, price=0, stop=0, quantity=10)
@@ -344,6 +406,9 @@ def test_a_buy_needs_the_dearest_fee_and_pays_the_exact_one():
         order(1, SELL, 90, 5),
         order(2, SELL, 90, 4, instrument=A),
         wish(3, BUY, 101, 10),
+        venue(CommandKind.WITHDRAW, account=1, amount_fen=1),
+        wish(5, BUY, 100, 10),
+        venue(CommandKind.FUND, account=1, amount_fen=1),
         wish(4, BUY, 100, 10),
         venue(CommandKind.WITHDRAW, account=1, amount_fen=199),
         venue(CommandKind.WITHDRAW, account=1, amount_fen=198),
@@ -351,7 +416,9 @@ def test_a_buy_needs_the_dearest_fee_and_pays_the_exact_one():
     # 450 x 0.001 = 0.45, then 360 x 0.002 = 0.72: 0 and 1, of 1.17 in sum.
     fills = found[-3].events[found[-3].events["kind"] == 2]
     assert fills["fee_fen"].tolist() == [0, 0, 3, 1]
-    assert [answer.reason for answer in found[-4:]] == ["FUNDS", "NONE", "FUNDS", "NONE"]
+    assert [answer.reason for answer in found[-7:]] == [
+        "FUNDS", "NONE", "FUNDS", "NONE", "NONE", "FUNDS", "NONE",
+    ]  # fmt: skip
 
 
 def test_icebergs_give_slice_by_slice_and_equal_prices_keep_to_the_listing():
@@ -472,6 +539,10 @@ def test_its_events_name_the_basket_the_order_and_each_instrument():
         order(3, SELL, 100, 1, instrument=B),
         wish(4, BUY, 100, 3, instrument=A),
         wish(5, BUY, 100, 1, hours=2, flags=WHOLE),
+        order(6, SELL, 100, 3, instrument=A),
+        wish(7, BUY, 100, 1, hours=2, flags=WHOLE),
+        order(8, SELL, 100, 1, instrument=B),
+        wish(9, BUY, 100, 1, hours=2),
     )
     accepted, *fills, cancelled = found[3].events
     assert (accepted["request_ref"], accepted["instrument"], accepted["shown"]) == (1, A, 0)
@@ -484,6 +555,9 @@ def test_its_events_name_the_basket_the_order_and_each_instrument():
     both = EventFlag.BASKET | EventFlag.BLOCK
     assert found[4].events["flags"].tolist() == [both, both]
     assert found[4].events["hours"].tolist() == [2, 2]
+    whole, split = found[6].events, found[8].events
+    assert whole["flags"].tolist() == [both, 0, both | 1, 0, both | 1]
+    assert split["flags"].tolist() == [both, *[0, EventFlag.BASKET | 1] * 2]
 
 
 def test_a_full_pool_refuses_after_everything_else():
