@@ -1,17 +1,17 @@
 """The venue's definition: chips, hubs, contracts and voucher programmes, read from TOML.
 
 A definition is a folder, or one file. Each TOML file of a folder (and of folders in it) holds any
-of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`, `[[programmes_on]]`;
-they are read in order of
-their names and put together. The entries are the registry's own structs, so what is read here is
-what a day log stores.
+of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`, `[[programmes_on]]`,
+`[[baskets]]`; they are read in order of their names and put together. The entries are the
+registry's own structs, so what is read here is what a day log stores.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from exchange.baskets import BasketChoice, resolve
 from exchange.contract_rules import (
     Problem,
     check_chip,
@@ -21,7 +21,7 @@ from exchange.contract_rules import (
 )
 from exchange.programmes import ProgrammeOn, check_pools, switch_on
 from exchange.toml_file import BadFile, read_toml
-from ledger.registry import Chip, Contract, Hub, Programme, Record
+from ledger.registry import Basket, Chip, Contract, Hub, Programme, Record
 
 DEFAULT_PATH = Path(__file__).parent / "data" / "venue"
 """The definition that comes with the package."""
@@ -36,6 +36,7 @@ class VenueFile(Record, frozen=True, kw_only=True):
     contracts: tuple[Contract, ...] = ()
     programmes: tuple[Programme, ...] = ()
     programmes_on: tuple[ProgrammeOn, ...] = ()  # published ones, with settings
+    baskets: tuple[BasketChoice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Venue:
     hubs: tuple[Hub, ...]
     contracts: tuple[Contract, ...]
     programmes: tuple[Programme, ...]
+    baskets: tuple[Basket, ...] = ()
 
 
 def read_venue(path: str | Path | None = None) -> Venue:
@@ -70,7 +72,22 @@ def read_venue(path: str | Path | None = None) -> Venue:
     )
     if not venue.contracts:
         raise BadFile(f"{root}: has no [[contracts]]")
-    return venue
+    return replace(venue, baskets=_baskets(files, venue))
+
+
+def _baskets(files: list[tuple[str, VenueFile]], venue: Venue) -> tuple[Basket, ...]:
+    """The baskets of all files, numbered from 1, with the contracts that their circles hold."""
+    contracts = {contract.code: contract for contract in venue.contracts}
+    found: list[Basket] = []
+    for name, content in files:
+        for index, choice in enumerate(content.baskets):
+            basket = resolve(choice, len(found) + 1, contracts, venue.hubs, venue.chips)
+            if any(choice.code == other.code for other in found):
+                basket = Problem("code", f"`{choice.code}` is defined twice")
+            if isinstance(basket, Problem):
+                raise BadFile(f"{name}: {basket.text} - at `$.baskets[{index}].{basket.key}`")
+            found.append(basket)
+    return tuple(found)
 
 
 def _programmes(files: list[tuple[str, VenueFile]], hubs: dict[str, Hub]) -> tuple[Programme, ...]:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from exchange.baskets import draft_baskets
 from exchange.calendar import DAY_S, day_start_s
 from exchange.draft import Draft, draft_admin, join
 from ledger.books import Books
@@ -48,8 +49,12 @@ class DayHead:
     funded_fen: int
 
 
-def head_of_next_day(log: DayLog, tables: Tables, books: Books, day: date) -> DayHead:
+def head_of_next_day(
+    log: DayLog, tables: Tables, books: Books, day: date, *, baskets: bool = True
+) -> DayHead:
     """The head of `day`'s log. `tables` is the machine's state after the last command of `log`.
+
+    Without `baskets` the baskets of the registry are left to be listed by the caller.
 
     Raises LedgerError where the day of `log` is not settled, or where `day` is not after it.
     """
@@ -70,6 +75,7 @@ def head_of_next_day(log: DayLog, tables: Tables, books: Books, day: date) -> Da
         _people(state), _listing(state, before, trading, prices, start_s),
         _money(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
         _positions(state, trading), _lasting(state, trading, start_s), _phases(trading),
+        draft_baskets(kept, before.baskets if baskets else (), start_s * NANOSECONDS),
     ]  # fmt: skip
     commands = _stamped(join(drafts), start_s)
     registry = msgspec.structs.replace(

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from exchange.baskets import draft_baskets
 from exchange.calendar import DAY_S, day_start_s
 from exchange.commands.options import LEDGER_NAME
 from exchange.commands.outcome import Refused
@@ -38,7 +39,7 @@ from feeds.keys import Entitlement
 from ledger.books import open_books
 from ledger.daylog import DayLog
 from ledger.errors import LedgerError
-from ledger.registry import Instrument, Registry
+from ledger.registry import Basket, Instrument, Registry
 from matching.records import CommandKind, Phase
 
 Commands = NDArray[np.void]
@@ -76,6 +77,7 @@ def carry_on(
         sessions=sessions,
         inventory=members.inventory,
         programmes=venue.programmes,
+        baskets=_baskets(venue, old),
     )
     registry = replace(registry, limits=_limits(config, old, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
@@ -85,7 +87,17 @@ def carry_on(
             registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
         )
     )
+    # Not in the head: what it keeps need not be of the same delivery as what is new.
+    drafts.append(draft_baskets(registry.instruments, registry.baskets, now_ns))
     return registry, _joined(_opened_as(head.commands, config), finish(join(drafts)))
+
+
+def _baskets(venue: Venue, old: Registry) -> tuple[Basket, ...]:
+    """Those of the day before, and those that the definition has since, numbered after them."""
+    codes = {basket.code for basket in old.baskets}
+    new = [basket for basket in venue.baskets if basket.code not in codes]
+    last = max((basket.id for basket in old.baskets), default=0)
+    return (*old.baskets, *(replace(each, id=last + at) for at, each in enumerate(new, 1)))
 
 
 def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
@@ -99,7 +111,8 @@ def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
         pass
     with open_books(path, read_only=True) as books:
         try:
-            return head_of_next_day(before, engine.state_tables(), books, trading_day)
+            tables = engine.state_tables()
+            return head_of_next_day(before, tables, books, trading_day, baskets=False)
         except LedgerError as error:
             raise Refused(f"{error}; `{first}`") from None
 

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from exchange.baskets import draft_baskets
 from exchange.calendar import DAY_S, day_start_s
 from exchange.contracts import Venue
 from exchange.draft import Draft, draft_admin, finish, in_order_of_time, join
@@ -113,12 +114,14 @@ def open_day(
         sessions=sessions,
         inventory=members.inventory,
         programmes=venue.programmes,
+        baskets=venue.baskets,
     )
     close_s = day_start_s(trading_day) + DAY_S
     drafts = [
         draft_members(members, sessions, now_ns),
         with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
         draft_sequences(listing.instruments, listing.contracts, now_ns),
+        draft_baskets(listing.instruments, venue.baskets, now_ns),
         *_balances(config, members, now_ns),
         *register_inventory(config, venue, members, listing, now_ns),
     ]

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 Code = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,16}$")]
+BasketCode = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,31}$")]
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -70,6 +71,14 @@ class Instrument(Record, frozen=True, kw_only=True):
     delivery_start_s: NonNegative
     delivery_end_s: NonNegative
     gate_s: NonNegative
+
+
+class Basket(Record, frozen=True, kw_only=True):
+    """Like contracts of which any will do, in the order in which they are listed."""
+
+    id: Positive
+    code: BasketCode  # "H800.WUHAN"
+    contracts: tuple[str, ...]
 
 
 class Firm(Record, frozen=True, kw_only=True):
@@ -171,13 +180,14 @@ class Registry(Record, frozen=True, kw_only=True):
     sessions: tuple[Session, ...] = ()
     inventory: tuple[Inventory, ...] = ()
     programmes: tuple[Programme, ...] = ()
+    baskets: tuple[Basket, ...] = ()
 
 
 def encode(registry: Registry) -> bytes:
     """The registry as canonical JSON.
 
     >>> encode(Registry(venue="V", trading_day="2026-11-22", note="", limits={}))[:28]
-    b'{"accounts":[],"chips":[],"c'
+    b'{"accounts":[],"baskets":[],'
     """
     return msgspec.json.encode(registry, order="sorted")
 

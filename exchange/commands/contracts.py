@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 @options.venue
 @click.option("--day", metavar="YYYY-MM-DD", help="List a day's instruments instead.")
 @click.option(
+    "--metro", help="Only contracts near a metro, the nearest first; and baskets of them."
+)
+@click.option(
+    "--within-ms",
+    type=click.FloatRange(0, 1_000),
+    default=1_000,
+    show_default=True,
+    help="With --metro: the farthest hub, one way.",
+)
+@click.option("--need", help="With --metro: chips that serve this one's need, or a class as PF16.")
+@click.option(
     "--days",
     type=click.IntRange(1, 366),
     default=1,
@@ -25,16 +36,32 @@ if TYPE_CHECKING:
     help="With --day: how many days of delivery.",
 )
 @options.as_json
-def contracts(venue: Path | None, day: str | None, days: int, as_json: bool) -> None:
-    """List contracts, hubs and chips, or a day's instruments.
+def contracts(
+    venue: Path | None,
+    day: str | None,
+    metro: str | None,
+    within_ms: float,
+    need: str | None,
+    days: int,
+    as_json: bool,
+) -> None:
+    """List contracts, hubs and chips, what is near a metro, or a day's instruments.
 
-    列出合约、枢纽与芯片，或某日的交易品种。
+    列出合约、枢纽与芯片，某城市时延圈内的合约与篮子，或某日的交易品种。
     """
     from exchange.calendar import parse_day
     from exchange.contracts import read_venue
     from exchange.instruments import instruments
 
     definition = read_venue(venue)
+    if metro is not None:
+        if day is not None:
+            raise click.UsageError("--metro and --day are two different lists")
+        near = _near(definition, metro, within_ms, need)
+        print_json(near) if as_json else _show_near(near)
+        return
+    if need is not None:
+        raise click.UsageError("--need asks for --metro")
     if day is None:
         print_json(_document(definition)) if as_json else _show(definition)
         return
@@ -54,7 +81,70 @@ def _document(venue: "Venue") -> dict[str, Any]:
         "hubs": msgspec.to_builtins(venue.hubs),
         "chips": msgspec.to_builtins(venue.chips),
         "programmes": msgspec.to_builtins(venue.programmes),
+        "baskets": msgspec.to_builtins(venue.baskets),
     }
+
+
+def _near(venue: "Venue", metro: str, within_ms: float, need: str | None) -> dict[str, Any]:
+    """The contracts of a circle, and the baskets that hold any of them."""
+    from exchange.baskets import circle
+
+    metros = sorted({name for hub in venue.hubs for name in hub.latency_us})
+    if metro.lower() not in metros:
+        raise click.UsageError(f"no hub knows {metro}; the metros are {', '.join(metros)}")
+    classes = {contract.code.partition(".")[0] for contract in venue.contracts}
+    needs = sorted({chip.code for chip in venue.chips} | classes)
+    if need is not None and need.upper() not in needs:
+        raise click.UsageError(f"there is no {need}; needs are {', '.join(needs)}")
+    found = circle(
+        venue.contracts, venue.hubs, venue.chips, metro=metro,
+        within_us=round(within_ms * 1_000), need=need and need.upper(),
+    )  # fmt: skip
+    latency_us = {contract.code: us for contract, us in found}
+    hubs = {hub.code: hub for hub in venue.hubs}
+    return {
+        "metro": metro.lower(),
+        "within_ms": within_ms,
+        "need": need and need.upper(),
+        "contracts": [
+            {
+                "contract": contract.code,
+                "product": contract.product,
+                "hub": contract.hub,
+                "city": hubs[contract.hub].city,
+                "chips": list(contract.chips),
+                "latency_us": us,
+                "tick_fen": contract.tick_fen,
+                "reference_fen": contract.reference_ticks * contract.tick_fen,
+            }
+            for contract, us in found
+        ],
+        "baskets": [
+            {"basket": basket.code, "number": basket.id, "contracts": list(basket.contracts)}
+            for basket in venue.baskets
+            if any(code in latency_us for code in basket.contracts)
+        ],
+    }
+
+
+def _show_near(near: dict[str, Any]) -> None:
+    rows = [
+        (one["contract"], one["product"], one["city"], ", ".join(one["chips"]),
+         f"{one['latency_us'] / 1_000:g}", cny(one["tick_fen"]), cny(one["reference_fen"]))
+        for one in near["contracts"]
+    ]  # fmt: skip
+    need = f" that serve {near['need']}" if near["need"] else ""
+    within = f"within {near['within_ms']:g} ms of {near['metro']}"
+    click.echo(f"{len(rows)} contracts{need} {within}, the nearest first\n")
+    head = ("contract", "product", "city", "chips", "ms", "tick", "reference")
+    click.echo(table(head, rows, left=4))
+    named = {one["contract"] for one in near["contracts"]}
+    baskets = [
+        (one["basket"], one["number"],
+         ", ".join(c if c in named else f"({c})" for c in one["contracts"]))
+        for one in near["baskets"]
+    ]  # fmt: skip
+    click.echo("\n" + table(("basket", "number", "holds, as listed; (outside)"), baskets, left=1))
 
 
 def _show(venue: "Venue") -> None:
@@ -92,6 +182,8 @@ def _show(venue: "Venue") -> None:
         for rule in venue.programmes
     ]
     click.echo("\n" + table(("voucher programme", "model", "rate", "place"), programmes, left=4))
+    baskets = [(basket.code, basket.id, ", ".join(basket.contracts)) for basket in venue.baskets]
+    click.echo("\n" + table(("basket", "number", "holds, as listed"), baskets, left=1))
 
 
 def _nearest(latency_us: dict[str, int], count: int = 3) -> str:
