@@ -1,12 +1,15 @@
-"""Listing an instrument while the day runs: its symbol becomes a REFERENCE block and commands."""
+"""Listing while the day runs: what is new becomes a REFERENCE block and commands."""
 
 from datetime import date
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from exchange.baskets import BasketChoice, draft_baskets, resolve
 from exchange.calendar import DAY_S, HOUR_S, day_start_s, parse_day
+from exchange.contract_rules import Problem
 from exchange.draft import finish, join
 from exchange.listing import listing_of
 from exchange.opening import draft_listing
@@ -74,9 +77,40 @@ def _meant(registry: Registry, symbol: str) -> tuple[Contract, int]:
     return contract, start_s + hour * HOUR_S
 
 
+def list_basket(
+    registry: Registry, code: str, contracts: list[str], now_ns: int, sequence: int
+) -> tuple[Registry, NDArray[np.void], Done]:
+    """The registry with the basket, the commands that list it, and the answer.
+
+    Raises ValueError where it is listed, its contracts are not alike, or none has an open
+    instrument.
+    """
+    if any(code == basket.code for basket in registry.baskets):
+        raise ValueError(f"{code} is listed already")
+    number = max((basket.id for basket in registry.baskets), default=0) + 1
+    room = Limits(**registry.limits).baskets
+    if number > room:
+        raise ValueError(f"{code}: the machine has room for {room} baskets")
+    choice = msgspec.convert({"code": code, "contracts": contracts}, BasketChoice)
+    known = {contract.code: contract for contract in registry.contracts}
+    basket = resolve(choice, number, known, registry.hubs, registry.chips)
+    if isinstance(basket, Problem):
+        raise ValueError(f"{code}: {basket.text}")
+    commands = finish(draft_baskets(registry.instruments, [basket], now_ns))
+    if len(commands) == 0:
+        raise ValueError(f"{code}: none of its contracts has an instrument that trades")
+    commands["sequence"] += sequence - 1
+    listed = replace(registry, baskets=(*registry.baskets, basket))
+    return listed, commands, Done(basket=number, sequence=int(commands["sequence"][-1]))
+
+
 def definitions(registry: Registry) -> list[Definition]:
     """What market data tells of each instrument."""
     contracts = {contract.code: contract for contract in registry.contracts}
+    baskets: dict[str, dict[str, int]] = {code: {} for code in contracts}
+    for basket in registry.baskets:
+        for code in basket.contracts:
+            baskets[code][basket.code] = basket.id
     return [
         Definition(
             instrument=each.id,
@@ -88,6 +122,7 @@ def definitions(registry: Registry) -> list[Definition]:
             delivery_start_s=each.delivery_start_s,
             delivery_end_s=each.delivery_end_s,
             gate_s=each.gate_s,
+            baskets=baskets[each.contract],
         )
         for each in registry.instruments
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from exchange.venue_busting import BustRefused, bust_command, busted_of
 from exchange.venue_day import keys_folder, numbers_of
 from exchange.venue_keys import opened, with_keys
-from exchange.venue_listing import definitions, list_instrument
+from exchange.venue_listing import definitions, list_basket, list_instrument
 from feeds.deliveries import MeterReadings, NoticesRequest
 from feeds.desk import Request
 from feeds.keys import read_entitlements
@@ -16,6 +16,7 @@ from feeds.messages import (
     FirmAccounts,
     KeysKnown,
     KeysRequest,
+    ListBasket,
     ListInstrument,
     RefusalReason,
     Reply,
@@ -59,6 +60,8 @@ class Operators:
         """The reply to an operator's request. Raises ValueError and BustRefused, which say no."""
         if isinstance(message, ListInstrument):
             return self._list(message)
+        if isinstance(message, ListBasket):
+            return self._list_basket(message)
         if isinstance(message, BustTrade):
             return self._bust(message, session)
         if isinstance(message, KeysRequest):
@@ -79,6 +82,19 @@ class Operators:
         )
         venue.record(registry, commands)
         venue.market.define(definitions(registry)[-1:], done.sequence)
+        venue.market.release(done.sequence)
+        return done
+
+    def _list_basket(self, message: ListBasket) -> Done:
+        """List a basket, and define its instruments again. Raises ValueError where it cannot be."""
+        venue = self._venue
+        now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
+        registry, commands, done = list_basket(
+            venue.registry, message.code, message.contracts, now_ns, sequence
+        )
+        venue.record(registry, commands)
+        members = [each for each in definitions(registry) if message.code in each.baskets]
+        venue.market.define(members, done.sequence)
         venue.market.release(done.sequence)
         return done
 

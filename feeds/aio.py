@@ -72,9 +72,18 @@ class AsyncOrders:
         self._client = client
 
     async def new(
-        self, account: int, instrument: int, side: Side, quantity: int, price: int = 0, **more: Any
+        self,
+        account: int,
+        instrument: int,
+        side: Side,
+        quantity: int,
+        price: int = 0,
+        *,
+        basket: int | str = 0,
+        **more: Any,
     ) -> Report:
         """Place an order; returns its acceptance. Raises as `feeds.client.Orders.new`."""
+        more["basket"] = await self._client.basket(basket)
         order = ordering.new_order(account, instrument, side, quantity, price, **more)
         return await self._client.ask(order)
 
@@ -86,9 +95,12 @@ class AsyncOrders:
         side: Side,
         quantity: int,
         price: int,
+        *,
+        basket: int | str = 0,
         **more: Any,
     ) -> Report:
         """Place a block from its first hour on; the options are those of `ordering.new_block`."""
+        more["basket"] = await self._client.basket(basket)
         block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
         return await self._client.ask(block)
 
@@ -168,6 +180,16 @@ class AsyncClient(Broker):
             if symbol in (number, each.symbol):
                 return number
         raise KeyError(f"there is no instrument {symbol}")
+
+    async def basket(self, code: int | str) -> int:
+        """The number of a basket; numbers pass. Raises KeyError where there is no such basket."""
+        if isinstance(code, int):
+            return code
+        market = self.market
+        await self.wait_for(lambda: market.defined or None)
+        if code not in market.baskets:
+            raise KeyError(f"there is no basket {code}")
+        return market.baskets[code]
 
     async def book(self, instrument: int | str) -> Book:
         """The book of an instrument, whole; kept up to date by whatever is awaited."""

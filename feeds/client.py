@@ -73,12 +73,21 @@ class Orders:
         self._client = client
 
     def new(
-        self, account: int, instrument: int, side: Side, quantity: int, price: int = 0, **more: Any
+        self,
+        account: int,
+        instrument: int,
+        side: Side,
+        quantity: int,
+        price: int = 0,
+        *,
+        basket: int | str = 0,
+        **more: Any,
     ) -> Report:
-        """Place an order; the options are those of `ordering.new_order`.
+        """Place an order; the options are those of `ordering.new_order`, a basket by code too.
 
         Returns its acceptance. Raises OrderRejected, FrameRefused, NotConnected or TimedOut.
         """
+        more["basket"] = self._client.basket(basket)
         order = ordering.new_order(account, instrument, side, quantity, price, **more)
         return self._client.ask(order)
 
@@ -90,9 +99,12 @@ class Orders:
         side: Side,
         quantity: int,
         price: int,
+        *,
+        basket: int | str = 0,
         **more: Any,
     ) -> Report:
         """Place a block from its first hour on; the options are those of `ordering.new_block`."""
+        more["basket"] = self._client.basket(basket)
         block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
         return self._client.ask(block)
 
@@ -173,6 +185,16 @@ class Client(Broker):
         return next((n for n, d in market.definitions.items() if d.symbol == symbol), 0) or _no(
             symbol
         )
+
+    def basket(self, code: int | str) -> int:
+        """The number of a basket; numbers pass. Raises KeyError where there is no such basket."""
+        if isinstance(code, int):
+            return code
+        market = self.market
+        self.wait_for(lambda: market.defined or None)
+        if code not in market.baskets:
+            raise KeyError(f"there is no basket {code}")
+        return market.baskets[code]
 
     def book(self, instrument: int | str) -> Book:
         """The book of an instrument, whole; kept up to date by whatever pumps."""

@@ -17,6 +17,7 @@ from feeds.messages import (
     FirmAccountsRequest,
     KeysRequest,
     KillSwitch,
+    ListBasket,
     ListInstrument,
     Logon,
     LogonAck,
@@ -50,7 +51,13 @@ LOG = logging.getLogger("suanshi.gateway")
 
 Records = NDArray[np.void]
 Request: TypeAlias = (
-    ListInstrument | BustTrade | FirmAccountsRequest | KeysRequest | NoticesRequest | MeterReadings
+    ListInstrument
+    | ListBasket
+    | BustTrade
+    | FirmAccountsRequest
+    | KeysRequest
+    | NoticesRequest
+    | MeterReadings
 )
 """What operators, and suppliers, ask of the venue itself."""
 

@@ -48,7 +48,7 @@ REJECTED_BECAUSE = {
     Reason.UNKNOWN_ACCOUNT: "there is no such account",
     Reason.NOT_ENTITLED: "the account is not the firm's, or only an operator may do this",
     Reason.ACCOUNT_HALTED: "the account is halted",
-    Reason.UNKNOWN_INSTRUMENT: "it is not listed, or a block's hours are not",
+    Reason.UNKNOWN_INSTRUMENT: "it is not listed, or a block's hours or a basket are not",
     Reason.PHASE: "the instrument's phase does not allow it now",
     Reason.UNKNOWN_ORDER: "the session has no live order of this number",
     Reason.DUPLICATE_REF: "the session has a live order of this number",

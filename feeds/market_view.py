@@ -40,6 +40,11 @@ class MarketView:
         self._all: set[Channel] = {Channel.DEFINITIONS}
         self._broken: set[Place] = set()
 
+    @property
+    def baskets(self) -> dict[str, int]:
+        """The numbers of all baskets by their codes, as the definitions of their members tell."""
+        return {code: n for each in self.definitions.values() for code, n in each.baskets.items()}
+
     def book(self, instrument: int) -> Book:
         """The levels of an instrument, followed from now on. KeyError for one not defined."""
         found = self.replica(Channel.LEVELS, instrument)

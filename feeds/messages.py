@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from feeds.deliveries import MeterAnswers, MeterReadings, Notices, NoticesRequest
 from feeds.records import FRAME_HEAD, PROTOCOL_VERSION, FrameKind
+from matching.records import BASKET_MEMBERS_MAX
 
 NonNegative = Annotated[int, Meta(ge=0, le=2**53)]
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
@@ -108,6 +109,13 @@ class ListInstrument(Struct, tag="list_instrument", frozen=True, kw_only=True):
     symbol: Text
 
 
+class ListBasket(Struct, tag="list_basket", frozen=True, kw_only=True):
+    """An operator lists a basket of like contracts; of equal prices the first one's is taken."""
+
+    code: Text
+    contracts: Annotated[list[Text], Meta(min_length=1, max_length=BASKET_MEMBERS_MAX)]
+
+
 class BustTrade(Struct, tag="bust_trade", frozen=True, kw_only=True):
     """An operator takes a trade of the day back, for both of its sides."""
 
@@ -177,7 +185,8 @@ class VenueStatus(Struct, tag="venue_status_ack", frozen=True, kw_only=True):
 class Done(Struct, tag="done", frozen=True, kw_only=True):
     """An operator's request was carried out."""
 
-    instrument: int = 0
+    instrument: int = 0  # listed
+    basket: int = 0  # listed
     sequence: int = 0  # in the day log, of the last command that it became; 0: it became none yet
 
 
@@ -193,6 +202,7 @@ class Definition(Struct, tag="definition", frozen=True, kw_only=True):
     delivery_start_s: int
     delivery_end_s: int
     gate_s: int
+    baskets: dict[str, int] = {}  # numbers of the baskets that its contract is in, by their codes
 
 
 class ImageRequest(Struct, tag="image_request", frozen=True, kw_only=True):
@@ -209,6 +219,7 @@ ToVenue: TypeAlias = (
     | ResendRequest
     | OrderStatusRequest
     | ListInstrument
+    | ListBasket
     | BustTrade
     | FirmAccountsRequest
     | KillSwitch
@@ -229,6 +240,7 @@ Message: TypeAlias = (
     | OrderStatusRequest
     | Refusal
     | ListInstrument
+    | ListBasket
     | BustTrade
     | TradeBusted
     | FirmAccountsRequest

@@ -1,6 +1,6 @@
 """Orders as commands: what `orders.new`, `replace` and `cancel` put into a COMMAND."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from matching.records import (
 )
 
 Records = NDArray[np.void]
+
+HOW = {"split": CommandFlag.SPLIT, "whole": CommandFlag.WHOLE}
+"""How an order may be filled from a basket."""
 
 
 def command(kind: CommandKind, **fields: Any) -> Records:
@@ -41,14 +44,23 @@ def new_order(
     expiry_s: int = 0,
     stp: SelfTradePrevention = SelfTradePrevention.NONE,
     post_only: bool = False,
+    basket: int = 0,
+    how: str = "split",
 ) -> Records:
-    """A new order; its type follows from which of price and stop are given."""
+    """A new order; its type follows from which of price and stop are given.
+
+    With a basket (a number), `instrument` says for which hour, and the order takes the best prices
+    of all members (`split`) or all of it from one of them (`whole`). ValueError for another `how`.
+    """
     kinds = {
         (False, False): OrderType.MARKET,
         (True, False): OrderType.LIMIT,
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
+    flags = CommandFlag.POST_ONLY if post_only else 0
+    if basket:
+        flags |= HOW[how] if how in HOW else _no_such(how)
     return command(
         CommandKind.NEW,
         account=account,
@@ -62,8 +74,13 @@ def new_order(
         quantity=quantity,
         display=display,
         expiry_s=expiry_s,
-        flags=CommandFlag.POST_ONLY if post_only else 0,
+        flags=flags,
+        target_ref=basket,
     )
+
+
+def _no_such(how: str) -> NoReturn:
+    raise ValueError(f"`how` must be split or whole, got {how!r}")
 
 
 def new_block(
@@ -77,14 +94,17 @@ def new_block(
     tif: TimeInForce = TimeInForce.DAY,
     expiry_s: int = 0,
     stp: SelfTradePrevention = SelfTradePrevention.NONE,
+    basket: int = 0,
+    how: str = "split",
 ) -> Records:
     """A block: `quantity` in each of so many hours from `instrument` on, all or none.
 
-    `price` is its limit on the average of all hours.
+    `price` is its limit on the average of all hours; `basket` and `how` are as in `new_order`.
     """
     block = new_order(
-        account, instrument, side, quantity, price, tif=tif, expiry_s=expiry_s, stp=stp
-    )
+        account, instrument, side, quantity, price,
+        tif=tif, expiry_s=expiry_s, stp=stp, basket=basket, how=how,
+    )  # fmt: skip
     block["hours"] = hours
     return block
 

@@ -45,9 +45,14 @@ FIELDS = {
     "display_qty": ("DisplayQty", 1138, "shown"),
     "trade_id": ("TrdMatchID", 880, "trade_id"),
     "fee_fen": ("MiscFeeAmt", 137, "fee_fen"),
+    "basket": ("ListID", 66, "request_ref of an ACCEPTED with flag BASKET; 0: none"),
     "hours": ("NoLegs", 555, "of a block: hours; 0: it is none"),
     "multi_leg": ("MultiLegReportingType", 442, "flag BLOCK: 2 one hour of a block; 1 none"),
-    "trade_group": ("TradeLinkID", 820, "trade_group: what a block traded as one"),
+    "trade_group": (
+        "TradeLinkID",
+        820,
+        "trade_group: what a block or from a basket traded as one",
+    ),
     "last_liquidity_ind": ("LastLiquidityInd", 851, "flags: 1 maker, 2 taker, 4 auction"),
     "text": ("Text", 58, "name of the reason"),
     "reason": ("OrdRejReason", 103, "reason, in this protocol's own numbers"),
@@ -79,6 +84,7 @@ class Report(Struct, frozen=True, kw_only=True):
     display_qty: int = 0
     trade_id: int = 0
     fee_fen: int = 0
+    basket: int = 0
     hours: int = 0
     multi_leg: int = 1
     trade_group: int = 0
@@ -123,6 +129,7 @@ def _report(event: np.void, number: int, flags: int) -> Report:
         display_qty=0 if filled else int(event["shown"]),
         trade_id=int(event["trade_id"]) if filled else 0,
         fee_fen=int(event["fee_fen"]) if filled else 0,
+        basket=_basket(kind, event),
         hours=0 if filled else _hours(event),
         multi_leg=2 if filled and event["flags"] & EventFlag.BLOCK else 1,
         trade_group=int(event["trade_group"]) if filled else 0,
@@ -134,6 +141,11 @@ def _report(event: np.void, number: int, flags: int) -> Report:
         poss_dup=bool(flags & FrameFlag.POSS_DUP),
         poss_resend=bool(flags & FrameFlag.RESENT),
     )
+
+
+def _basket(kind: EventKind, event: np.void) -> int:
+    is_for_one = kind == EventKind.ACCEPTED and event["flags"] & EventFlag.BASKET
+    return int(event["request_ref"]) if is_for_one else 0
 
 
 def _hours(event: np.void) -> int:

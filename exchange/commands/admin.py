@@ -46,6 +46,28 @@ def list_(symbol: str, connection: Path, key: Path, as_json: bool) -> None:
         click.echo(f"{symbol} is listed as instrument {number}")
 
 
+@admin.command("basket")
+@click.argument("code")
+@click.argument("contracts", nargs=-1, required=True)
+@_operator
+def basket(
+    code: str, contracts: tuple[str, ...], connection: Path, key: Path, as_json: bool
+) -> None:
+    """List a basket CODE of like CONTRACTS; of equal prices the first one's is taken.
+
+    挂牌一个篮子：其中任一合约均可成交，同价时以排列在前者优先。
+    """
+    from feeds.messages import ListBasket
+
+    with open_client(connection, key, admin=True) as client:
+        done = client.request(ListBasket(code=code, contracts=list(contracts)))
+    number = getattr(done, "basket", 0)
+    if as_json:
+        print_json({"code": code, "basket": number, "contracts": list(contracts)})
+    else:
+        click.echo(f"{code} is listed as basket {number} of {', '.join(contracts)}")
+
+
 @admin.command("fund")
 @click.argument("account", type=click.IntRange(min=1))
 @click.argument("fen", type=click.IntRange(min=1))

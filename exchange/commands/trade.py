@@ -8,7 +8,7 @@ from exchange.commands import options, wire_options
 from exchange.commands.group import BilingualGroup
 from exchange.commands.trade_blocks import block, blocks
 from exchange.commands.trade_deliveries import meter, notices
-from exchange.commands.wire_options import number_of, open_client, show_report
+from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
 
 
 @click.group(cls=BilingualGroup)
@@ -44,6 +44,8 @@ trade.add_command(blocks)
     show_default=True, help="What goes where it would trade with its owner's order.",
 )  # fmt: skip
 @click.option("--post-only", is_flag=True, help="Refuse it rather than trade at once.")
+@wire_options.basket
+@wire_options.how
 @wire_options.connection
 @wire_options.key("east-1")
 @options.as_json
@@ -59,6 +61,8 @@ def place(
     until: int,
     stp: str,
     post_only: bool,
+    basket: str | None,
+    how: str,
     connection: Path,
     key: Path,
     as_json: bool,
@@ -82,6 +86,8 @@ def place(
             expiry_s=until,
             stp=SelfTradePrevention[stp.upper()],
             post_only=post_only,
+            basket=basket_of(client, basket, tif),
+            how=how,
         )
         show_report(report, as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exchange.commands import options, wire_options
-from exchange.commands.wire_options import number_of, open_client, show_report
+from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
 
 if TYPE_CHECKING:
     from feeds.client import Client
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--watch", "watch_s", type=click.FloatRange(min=0),
               help="Show what becomes of it, until nothing came for so many seconds.")  # fmt: skip
+@wire_options.basket
+@wire_options.how
 @wire_options.connection
 @wire_options.key("east-1")
 @options.as_json
@@ -40,6 +42,8 @@ def block(
     price: int,
     tif: str,
     watch_s: float | None,
+    basket: str | None,
+    how: str,
     connection: Path,
     key: Path,
     as_json: bool,
@@ -61,6 +65,8 @@ def block(
             quantity,
             price,
             tif=TimeInForce[tif.upper()],
+            basket=basket_of(client, basket, tif),
+            how=how,
         )
         if watch_s is None:
             show_report(accepted, as_json)

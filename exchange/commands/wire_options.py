@@ -32,6 +32,27 @@ def key(name: str) -> Callable[[Any], Any]:
     )
 
 
+basket = click.option(
+    "--basket", metavar="CODE", help="Any member of a basket will do; INSTRUMENT says which hour."
+)
+how = click.option(
+    "--how", type=click.Choice(["split", "whole"]), default="split", show_default=True,
+    help="From a basket: the best prices of all members, or all of it from the cheapest one.",
+)  # fmt: skip
+
+
+def basket_of(client: "Client", code: str | None, tif: str) -> int:
+    """The number of the basket that an order names; 0: none. A usage error where it cannot."""
+    if code is None:
+        return 0
+    if tif not in ("ioc", "fok"):
+        raise click.UsageError("--basket asks for --tif ioc or fok")
+    try:
+        return client.basket(int(code) if code.isdigit() else code)
+    except KeyError:
+        raise click.BadParameter(f"there is no basket {code}") from None
+
+
 def open_client(connection: Path, key: Path, *, admin: bool = False, **options: Any) -> "Client":
     """A client that is logged on."""
     from feeds.client import connect
@@ -68,6 +89,7 @@ def line(report: "Report") -> str:
     """A report in one line."""
     side = "sell" if report.side == "2" else "buy"
     why = f"  {report.text}" if report.text else ""
+    why += f"  basket {report.basket}" if report.basket else ""
     why += f"  {report.hours} hours" if report.hours else ""
     why += f"  group {report.trade_group}" if report.trade_group else ""
     return (
