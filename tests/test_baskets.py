@@ -501,6 +501,41 @@ def test_stops_run_after_it_hour_by_hour_and_member_by_member():
     assert found[-1].kinds.index("TRIGGERED") == 1 + 8
 
 
+def test_distances_of_stops_count_from_the_last_price_of_their_own_instrument():
+    def stop(ref: int, price: int) -> Row:
+        return order(ref, BUY, 0, 1, type=OrderType.STOP, stop=price)
+
+    found = asked(
+        order(1, SELL, 150, 2, instrument=A),
+        order(2, BUY, 150, 1, instrument=A),
+        order(3, BUY, 150, 1, instrument=A),
+        order(4, SELL, 110, 2),
+        stop(5, 108),
+        stop(6, 104),
+        wish(7, BUY, 110, 2),
+    )
+    events = found[-1].events
+    assert events["user_ref"][events["kind"] == 6].tolist() == [6, 5]
+
+
+@pytest.mark.parametrize("hours", [0, 2])
+def test_whole_takes_the_best_total_and_of_equals_the_member_listed_first(hours):
+    asks = [order(ref, SELL, 100, 2, instrument=ref) for ref in (X, Y, B)]
+    more = {"flags": WHOLE, "hours": hours}
+    found = asked(
+        *asks,
+        order(8, SELL, 99, 1, instrument=A),
+        order(9, SELL, 100, 2, instrument=A),
+        wish(5, BUY, 101, 2, **more),
+        wish(6, BUY, 101, 1, **more),
+    )
+    assert {number for number, *_ in trades(found[-2])} == ({A, B} if hours else {A})
+    assert {number for number, *_ in trades(found[-1])} == ({X, Y} if hours else {X})
+    bids = [order(ref, BUY, 100 + ref, 2, instrument=ref) for ref in (X, Y, A, B)]
+    found = asked(*bids, wish(5, SELL, 99, 2, **more))
+    assert {number for number, *_ in trades(found[-1])} == ({A, B} if hours else {A})
+
+
 def test_what_is_left_is_cancelled_before_the_stops_run():
     found = asked(
         order(1, SELL, 100, 2),
