@@ -40,7 +40,7 @@ def export_text(books: Books, style: Style, *, day: str | None = None) -> str:
         return _as_csv(rows)
     closing = books.rows(statements("export")["closing"], {"day": max(str(row[0]) for row in rows)})
     opening = books.rows(statements("export")["opening"], {"day": day}) if day else []
-    return _journal(rows, opening, closing, style)
+    return _journal(rows, opening, closing, style, _accounts(books))
 
 
 def _as_csv(rows: list[tuple[Any, ...]]) -> str:
@@ -54,37 +54,38 @@ def _as_csv(rows: list[tuple[Any, ...]]) -> str:
 
 def _journal(
     rows: list[tuple[Any, ...]], opening: list[tuple[Any, ...]],
-    closing: list[tuple[Any, ...]], style: Style,
+    closing: list[tuple[Any, ...]], style: Style, accounts: dict[str, str],
 ) -> str:  # fmt: skip
     first, last = str(rows[0][0]), str(rows[-1][0])
     names = {name for row in rows for name in (row[3], row[4])}
     names |= {name for name, _ in (*opening, *closing)}
-    text = [_head(sorted(names), first, style)]
+    text = [_head(sorted(accounts[name] for name in names), first, style)]
     for day, amounts in ((first, opening),) if opening else ():
         balanced = sum(fen for _, fen in amounts)
         assert balanced == 0, "balances sum to zero"
-        legs = "".join(f"  {_account(name)}  {_amount(fen)}\n" for name, fen in amounts)
+        legs = "".join(f"  {accounts[name]}  {_amount(fen)}\n" for name, fen in amounts)
         text.append(f"{day} {_title('opening balances', style)}\n{legs}")
     for day, batch, kind, payer, payee, instrument, fen in rows:
         title = f"{kind} {instrument}".rstrip() + f" (batch {batch})"
         text.append(
-            f"{day} {_title(title, style)}\n  {_account(payee)}  {_amount(fen)}\n"
-            f"  {_account(payer)}  {_amount(-fen)}\n"
+            f"{day} {_title(title, style)}\n  {accounts[payee]}  {_amount(fen)}\n"
+            f"  {accounts[payer]}  {_amount(-fen)}\n"
         )
-    text.append(_assertions(closing, last, style))
+    named = [(accounts[name], fen) for name, fen in closing]
+    text.append(_assertions(named, last, style))
     return "\n".join(text)
 
 
 def _title(text: str, style: Style) -> str:
+    text = re.sub(r'[\s";]+', " ", text)
     return f'* "{text}"' if style == "beancount" else f"* {text}"
 
 
-def _head(names: list[str], first: str, style: Style) -> str:
-    accounts = [_account(name) for name in names]
+def _head(accounts: list[str], first: str, style: Style) -> str:
     if style == "beancount":
-        opens = "\n".join(f"{first} open {account} CNY" for account in sorted(set(accounts)))
+        opens = "\n".join(f"{first} open {account} CNY" for account in accounts)
         return f'option "title" "Suanshi"\noption "operating_currency" "CNY"\n{opens}\n'
-    declared = "\n".join(f"account {account}" for account in sorted(set(accounts)))
+    declared = "\n".join(f"account {account}" for account in accounts)
     return f"commodity CNY\n  format 1000.00 CNY\n\n{declared}\n"
 
 
@@ -94,11 +95,26 @@ def _assertions(closing: list[tuple[Any, ...]], last: str, style: Style) -> str:
 
         after = (date.fromisoformat(last) + timedelta(days=1)).isoformat()
         return "".join(
-            f"{after} balance {_account(name)}  {_amount(fen)[:-4]} ~ 0 CNY\n"
-            for name, fen in closing
+            f"{after} balance {account}  {_amount(fen)[:-4]} ~ 0 CNY\n" for account, fen in closing
         )
-    legs = "".join(f"  {_account(name)}  0.00 CNY = {_amount(fen)}\n" for name, fen in closing)
+    legs = "".join(f"  {account}  0.00 CNY = {_amount(fen)}\n" for account, fen in closing)
     return f"{last} * closing balances\n{legs}"
+
+
+def _accounts(books: Books) -> dict[str, str]:
+    """What each account of the books is called outside; no two alike.
+
+    Where other programs allow fewer letters than the books, a later name that would come out as an
+    earlier one has its number in the books behind it, for ever.
+    """
+    found: dict[str, str] = {}
+    for number, name in books.rows("SELECT id, name FROM names ORDER BY id"):
+        if name.split(":")[0] in _KINDS:
+            account = _account(name)
+            while account in found:
+                account += f"-{number}"
+            found[account] = name
+    return {name: account for account, name in found.items()}
 
 
 def _account(name: str) -> str:
@@ -107,11 +123,13 @@ def _account(name: str) -> str:
     >>> _account("escrow:H800.QD.2026112214"), _account("pool:p:city")
     ('Liabilities:Escrow:H800-QD-2026112214', 'Equity:Pool:P-p:City-city')
     """
-    kind, *parts = name.split(":")
+    kind, _, rest = name.partition(":")
+    parts = [rest] if rest else []
     if kind == "pool":
-        parts = [f"P-{parts[0]}", f"City-{parts[1]}"]
-    elif parts and not re.match(r"[A-Z0-9]", parts[0]):
-        parts = [f"A-{parts[0]}"]
+        programme, _, funder = rest.partition(":")
+        parts = [f"P-{programme}", f"City-{funder}"]
+    elif rest and not re.match(r"[A-Z0-9]", rest):
+        parts = [f"A-{rest}"]
     clean = [re.sub(r"[^A-Za-z0-9-]", "-", part) for part in parts]
     return ":".join([_KINDS[kind], *clean])
 

@@ -22,6 +22,10 @@ def _check_unique(registry: Registry) -> None:
     _unique("instrument", (instrument.symbol for instrument in registry.instruments))
     _unique("instrument id", (instrument.id for instrument in registry.instruments))
     _unique("contract", (contract.code for contract in registry.contracts))
+    for each in registry.programmes:
+        for what, name in (("id", each.id), *(("funder", name) for name in each.funders)):
+            if ":" in name:
+                raise InputError(f"registry: {what} {name!r} of a programme must not have a colon")
     _unique("programme version", ((each.id, each.version) for each in registry.programmes))
 
 

@@ -12,13 +12,14 @@ import sys
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 from ledger_world import INPUT, events, programme, world
 
 from exchange.cli import run
 from ledger.audit import audit
-from ledger.books import create_books, open_books
-from ledger.errors import AppendOnlyError, LedgerError, NotBooksError
+from ledger.books import create_books, memory_books, open_books
+from ledger.errors import AppendOnlyError, InputError, LedgerError, NotBooksError
 from ledger.export import export_parquet, export_text, snapshot
 from ledger.settle import settle
 
@@ -85,6 +86,56 @@ def test_another_program_accepts_the_books_and_refuses_one_fen_more(name, day, p
         text = export_text(books, CHECKS[name][0], day=day)
     assert accepted(name, text, tmp_path)
     assert not accepted(name, one_fen_more(text), tmp_path)
+
+
+ODD_NAMES = (
+    ("z", "Z", "z-", "z "), ("A-z", "z", "a:b", "a-b"),
+    ("张三 (北京)", "李四 (上海)", "9;x", 'q"\\n'),
+    ("Acme, Ltd: east", "Acme  Ltd  east", "\t", "-"),
+)  # fmt: skip
+
+
+def odd_books(names):
+    """Books in which four accounts and a programme's funders have odd names."""
+    made = world(programmes=(programme("p", funders={"市财政": 1, "区 财政": 1}),))
+    accounts = tuple(
+        msgspec.structs.replace(each, name=name)
+        for each, name in zip(made.accounts, names, strict=True)
+    )
+    books = memory_books()
+    text = """
+        fund alice 100.00
+        fund carol 100.00
+        alice buys 5 A at 1000 from bob fees 3 2
+        carol buys 1 D at 900 from dave
+        """
+    settle(books, msgspec.structs.replace(made, accounts=accounts), events(made, text), INPUT)
+    return books
+
+
+@pytest.mark.accounting
+@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("names", ODD_NAMES)
+def test_another_program_accepts_accounts_of_any_name(name, names, tmp_path):
+    text = export_text(odd_books(names), CHECKS[name][0])
+    assert accepted(name, text, tmp_path)
+    assert not accepted(name, one_fen_more(text), tmp_path)
+
+
+@pytest.mark.parametrize("names", ODD_NAMES)
+def test_no_two_accounts_are_exported_as_one(names):
+    books = odd_books(names)
+    text = export_text(books, "beancount")
+    opened = re.findall(r"^\S+ open (\S+) CNY$", text, re.M)
+    assert len(opened) == len(set(opened))
+    assert sum(each.startswith("Liabilities:Cash:") for each in opened) == 4
+    assert sum(each.startswith("Equity:Pool:") for each in opened) == 2
+
+
+def test_a_programmes_name_with_a_colon_is_refused():
+    for wrong in (programme("a:b"), programme("p", funders={"x:y": 1})):
+        with pytest.raises(InputError, match="of a programme must not have a colon"):
+            settle(memory_books(), world(programmes=(wrong,)), events(world(), ""), INPUT)
 
 
 @pytest.mark.accounting
