@@ -4,11 +4,14 @@ These are nine in ten commands, so they have a way of their own through the mach
 speed: each check is one comparison, both sides run the same instructions, and records are written
 by words. What the lane does not take (a refusal, a stop, a time, a page to be allotted) it leaves
 untouched to orders.py, which says the same rules at length; tests compare both with the reference.
+
+There are two copies of the lane: one leaves whatever concerns an hour where a block stands, the
+other (`watched`) takes what helps no block. So the first pays nothing for blocks.
 """
 
 import numpy as np
 
-from matching.compile import kernel
+from matching.compile import inline, kernel
 from matching.express_cancel import cancel_resting
 from matching.express_new import DONE, LEFT, enter_limit
 from matching.incoming import ROOM
@@ -20,6 +23,18 @@ i64 = np.int64
 
 @kernel
 def express(m, count):
+    """The lane where no block stands."""
+    return work(m, count, False)
+
+
+@kernel
+def express_watched(m, count):
+    """The lane where blocks may stand."""
+    return work(m, count, True)
+
+
+@inline
+def work(m, count, watched):
     """Work through the batch from the cursor on, as far as the lane goes.
 
     Returns RUNS where the order under way is about to trade, else LEFT: the next command, if there
@@ -37,9 +52,9 @@ def express(m, count):
             break
         codes = m.command_words[at * WORDS + 7]
         if codes & ENTRY_MASK == ENTRY:
-            became = enter_limit(m, at, codes)
+            became = enter_limit(m, at, codes, watched)
         elif codes & ENDING_MASK == ENDING:
-            became = cancel_resting(m, at)
+            became = cancel_resting(m, at, watched)
         else:
             break
         if became != DONE:

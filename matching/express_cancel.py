@@ -26,8 +26,8 @@ i64 = np.int64
 
 
 @inline
-def cancel_resting(m, at):
-    """CANCEL of an order that rests. Returns LEFT or DONE.
+def cancel_resting(m, at, watched):
+    """CANCEL of an order that rests. Returns LEFT or DONE. `watched`: see express.py.
 
     The name that the order itself bears is what counts: it proves that the place is right, and
     that its session is open.
@@ -45,8 +45,8 @@ def cancel_resting(m, at):
     ):
         return LEFT
     instrument = m.instruments[i64(m.orders[slot]["instrument"])]
-    if i64(instrument["watched"]) != 0 and i64(instrument["collar"]) != 0:
-        return LEFT  # what leaves may let blocks trade
+    if i64(instrument["watched"]) != 0 and (not watched or i64(instrument["collar"]) != 0):
+        return LEFT  # where a collar is, what leaves may let blocks trade
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0

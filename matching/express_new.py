@@ -37,8 +37,8 @@ LEFT, DONE, RUNS = 0, 1, 2
 
 
 @inline
-def enter_limit(m, at, codes):
-    """NEW, a limit order. Returns LEFT, DONE or RUNS."""
+def enter_limit(m, at, codes, watched):
+    """NEW, a limit order. Returns LEFT, DONE or RUNS. `watched`: see express.py."""
     given = at * WORDS
     state = m.state[0]
     price, size = m.command_words[given + 2], m.command_words[given + 3]
@@ -71,22 +71,22 @@ def enter_limit(m, at, codes):
         or i64(m.sessions[session_id]["firm"]) != trader
         or (page == 0 and not has_page(m))  # the page of none has only zeros
         or i64(m.pages[place]) != 0
+        or i64(instrument["phase"] if watched else instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
         return LEFT
     # Where its own book has it, and the other book its limit.
     index = either(side, above_low, below_high) + 1
     limit = above_low + below_high + 2 - index
-    watched = i64(instrument["plain_phase"]) != CONTINUOUS
-    if watched and i64(instrument["phase"]) != CONTINUOUS:
-        return LEFT
     leaves = size & LOW
     needs = afford(m, account_id, instrument_id, side, price, leaves)
     if needs < 0:
         return LEFT
     meets = top(m, instrument_id, 1 - side) >= limit
     if meets or (codes >> TIF_AT) & 7 == IOC:
-        return LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)
+        if (codes >> FLAGS_AT) & 1 != 0:
+            return LEFT
+        return meet_watched(m, at, limit) if watched else meet(m, at, limit)
     if watched and not is_calm(m, instrument_id, side, index):
         return LEFT
     write_accepted(m, at, side, price, size)
@@ -106,12 +106,26 @@ def enter_limit(m, at, codes):
 def is_calm(m, instrument_id, side, index):
     """Whether an order that rests at this level helps none of the blocks that stand there."""
     watch = instrument_id * TOPS + WATCH_AT + 1 - side
-    collar = i64(m.instruments[instrument_id]["collar"])
-    return collar == 0 and index <= i64(m.watch[watch + WATCH_REACH])
+    instrument = m.instruments[instrument_id]
+    return i64(instrument["watched"]) == 0 or (
+        i64(instrument["collar"]) == 0 and index <= i64(m.watch[watch + WATCH_REACH])
+    )
 
 
 @kernel
 def meet(m, at, limit):
+    """`trade_and_rest` where no block stands."""
+    return trade_and_rest(m, at, limit, False)
+
+
+@kernel
+def meet_watched(m, at, limit):
+    """`trade_and_rest` where blocks stand."""
+    return trade_and_rest(m, at, limit, True)
+
+
+@inline
+def trade_and_rest(m, at, limit, watched):
     """The order is accepted and trades; what it leaves rests or ends. Returns DONE or RUNS.
 
     Only then does it get a name and a slot: what its trades end gives back some of both. Where its
@@ -136,7 +150,6 @@ def meet(m, at, limit):
     establish(m, at, slot, codes, leaves, filled, fraction, needs)
     instrument = m.instruments[instrument_id]
     index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
-    watched = i64(instrument["watched"]) != 0
     if special or (watched and not is_calm(m, instrument_id, side, index)):
         state["slot"] = slot
         state["limit"] = limit

@@ -29,7 +29,8 @@ from matching.codes import (
     WHOLE,
 )
 from matching.compile import inline, kernel
-from matching.express import express
+from matching.express import express, express_watched
+from matching.express_new import LEFT as EXPRESS_LEFT
 from matching.express_new import RUNS as EXPRESS_RUNS
 from matching.incoming import ROOM, begin_run, come_to_rest, phase_event, sweep
 from matching.listing import work_off
@@ -77,6 +78,15 @@ def advance(m, count, fresh):
     return -1 - state["events"]
 
 
+@inline
+def take_express(m, count):
+    """The express lane, as far as it goes; its other copy only once there has been a block."""
+    became = express(m, count)
+    if became == EXPRESS_LEFT and m.state[0]["blocks_used"] != 0:
+        became = express_watched(m, count)
+    return became
+
+
 @kernel
 def run(m, count):
     """Work through the commands from the cursor on. Returns True when all are done, False when the
@@ -84,7 +94,7 @@ def run(m, count):
     state = m.state[0]
     while state["cursor"] < count:
         stage = state["stage"]
-        if stage == FETCH and express(m, count) == EXPRESS_RUNS:
+        if stage == FETCH and take_express(m, count) == EXPRESS_RUNS:
             stage = SWEEP
             begin_run(m)
             state["stage"] = SWEEP

@@ -185,8 +185,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "express_cancel.py",
-        'i64(instrument["collar"]) != 0',
-        'i64(instrument["collar"]) < 0',
+        'or i64(instrument["collar"]) != 0',
+        'or i64(instrument["collar"]) < 0',
         "what hid an hour behind its collar goes, and no block is told",
     ),
     Fault(
@@ -209,8 +209,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "express_new.py",
-        'i64(instrument["plain_phase"])',
-        'i64(instrument["phase"])',
+        'instrument["phase"] if watched else instrument["plain_phase"]',
+        'instrument["phase"]',
         "an express order comes to rest without asking the blocks of its hour",
     ),
 )

@@ -76,8 +76,8 @@ KERNEL = (
     ),
     Fault(
         "express_new.py",
-        "LEFT if (codes >> FLAGS_AT) & 1 != 0 else meet(m, at, limit)",
-        "meet(m, at, limit)",
+        "        if (codes >> FLAGS_AT) & 1 != 0:\n            return LEFT\n",
+        "",
         "the express lane lets a post-only order trade",
     ),
     Fault(
