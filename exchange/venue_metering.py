@@ -39,11 +39,15 @@ LOG = logging.getLogger("suanshi.venue")
 FOLDER = "delivery"
 """In the venue's folder."""
 
+READINGS_MAX = 1_000
+"""Of one line of an agreement."""
+
 
 class _Taken(NamedTuple):
     """A reading that counts, and its answer."""
 
     told: tuple[str, ...]
+    session: str
     answer: MeterAnswer
 
 
@@ -54,6 +58,7 @@ class _Day:
         self.notices = file.notices
         self.readings = ReadingsFile(path)
         self.taken: dict[str, _Taken] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()  # readings of each line
         self._metered: Counter[tuple[str, str]] = Counter()
         self._note(self.readings.rows)
 
@@ -65,13 +70,15 @@ class _Day:
     def _note(self, rows: list[Row]) -> None:
         for row in rows:
             place = row["agreement"], row["instrument"]
+            self.counts[place] += 1
             self._metered[place] += int(row["delivered_millionths"])
             answer = MeterAnswer(
                 meter=row["meter"], reason=MeterReason.COUNTED, number=len(self.taken) + 1,
                 delivered_millionths=int(row["delivered_millionths"]),
                 metered_millionths=self._metered[place],
             )  # fmt: skip
-            self.taken[row["meter"]] = _Taken(tuple(row[name] for name in COLUMNS), answer)
+            told = tuple(row[name] for name in COLUMNS)
+            self.taken[row["meter"]] = _Taken(told, row["session"], answer)
 
 
 class Meters:
@@ -111,8 +118,11 @@ class Meters:
         answers: list[MeterAnswer | bool] = []  # True: the first answer comes once more
         for reading in asked.readings:
             told = tuple(str(getattr(reading, name)) for name in COLUMNS)
-            before = fresh.get(reading.meter) or self._told_before(reading.meter)
-            found = own.judge(reading, told, now_ns) if before is None else _again(before, told)
+            before = fresh.get(reading.meter) or self._told_before(reading, own, str(session))
+            found = self._judged(own, reading, told, now_ns) if before is None else (
+                None if before == told
+                else Refused("DIFFERENT", f"`{reading.meter}` was metered before, differently")
+            )  # fmt: skip
             if isinstance(found, Refused):
                 reason = MeterReason[found.reason]
                 answers.append(MeterAnswer(meter=reading.meter, reason=reason, text=found.text))
@@ -163,11 +173,27 @@ class Meters:
             self._owns[accounts] = _Own(self._days, accounts)
         return self._owns[accounts]
 
-    def _told_before(self, meter: str) -> tuple[str, ...] | None:
-        """What a meter's number stands for already."""
-        found = (day.taken[meter] for day in self._days.values() if meter in day.taken)
-        first = next(found, None)
-        return None if first is None else first.told
+    def _judged(
+        self, own: "_Own", reading: MeterReading, told: tuple[str, ...], now_ns: int
+    ) -> Counted | Refused:
+        """What a reading that is new comes to, or why it does not count."""
+        found = own.judge(reading, told, now_ns)
+        if isinstance(found, Refused):
+            return found
+        counts = self._days[own.day_of(reading)].counts
+        if counts[str(reading.agreement), reading.instrument] >= READINGS_MAX:
+            text = f"agreement {reading.agreement} has {READINGS_MAX} readings of this line already"
+            return Refused("FULL", text)
+        return found
+
+    def _told_before(
+        self, reading: MeterReading, own: "_Own", session: str
+    ) -> tuple[str, ...] | None:
+        """What a meter's number stands for already; nothing of it where that is another's."""
+        for day in self._days.values():
+            if (taken := day.taken.get(reading.meter)) is not None:
+                return taken.told if taken.session == session or own.has(taken.told) else ("",)
+        return None
 
     def _first_answer(self, meter: str, repeated: bool) -> MeterAnswer:
         answer = next(d.taken[meter].answer for d in self._days.values() if meter in d.taken)
@@ -203,16 +229,13 @@ class _Own:
             return Refused("EARLY", text)
         return found
 
+    def has(self, told: tuple[str, ...]) -> bool:
+        """Whether a reading is of these accounts."""
+        return (int(told[1]), told[2]) in self._places
+
     def day_of(self, reading: MeterReading) -> str:
         """The day of delivery of a reading that counts."""
         return self._places[reading.agreement, reading.instrument][0]
-
-
-def _again(before: tuple[str, ...], told: tuple[str, ...]) -> Refused | None:
-    """Why a meter's number that was used before is refused; None where it is the same reading."""
-    if before == told:
-        return None
-    return Refused("DIFFERENT", f"`{told[0]}` was metered before, differently")
 
 
 def _told(supplier: str, line: FileLine) -> NoticeLine:

@@ -35,6 +35,7 @@ class MeterReason(IntEnum):
     DIFFERENT = 8  # the meter's number was used before, for something else
     EARLY = 9  # available for longer than has passed since the delivery began
     LATE = 10  # the agreement is settled already
+    FULL = 11  # the line has as many readings as it may have
 
 
 class NoticesRequest(Struct, tag="notices", frozen=True, kw_only=True):

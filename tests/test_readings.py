@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange import venue_metering
 from exchange.venue_metering import Meters
 from feeds.deliveries import (
     NOTICES_MAX,
@@ -122,7 +123,7 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(
 def test_every_rule_of_the_books_has_its_reason_on_the_wire() -> None:
     source = Path(metering.__file__).read_text(encoding="utf-8")
     named = set(re.findall(r'Refused\(\s*"([A-Z_]+)"', source))
-    assert named == {each.name for each in MeterReason} - {"COUNTED", "DIFFERENT"}
+    assert named == {each.name for each in MeterReason} - {"COUNTED", "DIFFERENT", "FULL"}
 
 
 @pytest.fixture
@@ -155,6 +156,30 @@ def test_another_suppliers_agreement_is_as_unknown_as_one_that_is_not_there(mete
     theirs, nobodys = say(meters, "m", agreement=2, instrument="A2"), say(meters, "m", agreement=9)
     assert (theirs.reason, nobodys.reason) == (MeterReason.UNKNOWN_AGREEMENT,) * 2
     assert say(meters, "m", instrument="A2").reason == MeterReason.NOT_NOMINATED
+
+
+def test_another_suppliers_reading_is_not_told_to_whoever_knows_its_number(meters: Meters) -> None:
+    def as_dave(session: int) -> MeterAnswer:
+        told = MeterReadings(readings=[
+            MeterReading(meter="m", agreement=1, instrument="A1", unit="gpu-hour", chip="H800",
+                         gpus=1, available_s=3600)
+        ])  # fmt: skip
+        return meters.take(told, {"dave"}, session, NOW_NS).answers[0]
+
+    assert as_dave(8).reason == MeterReason.UNKNOWN_AGREEMENT
+    assert say(meters, "m").reason == MeterReason.COUNTED
+    assert (as_dave(8).reason, as_dave(8).metered_millionths) == (MeterReason.DIFFERENT, 0)
+    assert say(meters, "m").repeated
+
+
+def test_a_line_has_so_many_readings_and_no_more(
+    meters: Meters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue_metering, "READINGS_MAX", 2)
+    assert [say(meters, name).reason for name in ("a", "b", "c", "a")] == [
+        MeterReason.COUNTED, MeterReason.COUNTED, MeterReason.FULL, MeterReason.COUNTED,
+    ]  # fmt: skip
+    assert say(meters, "a").repeated
 
 
 def test_more_than_was_sold_is_counted_and_told(meters: Meters) -> None:
