@@ -10,6 +10,7 @@ from pathlib import Path
 from exchange.engines import open_engine
 from exchange.flow import TRADING_DAY, build_philly_day, write_day
 from exchange.replay import Replay, ReplayResult, certified
+from ledger.blocks import TradedBlock, traded_blocks
 from ledger.books import create_books
 from ledger.daylog import read_day_log
 from ledger.registry import Registry
@@ -43,6 +44,7 @@ class Demonstration:
     instruments: list[InstrumentDay]  # those that traded, the greatest turnover first
     accounts: list[AccountDay]
     trial_balance: TrialBalance
+    blocks: list[TradedBlock]  # both sides of each
     elapsed_s: dict[str, float]  # by stage
 
 
@@ -100,6 +102,7 @@ def demonstrate(
                 instruments=instrument_days(books, log.trading_day),
                 accounts=account_days(books, log.trading_day),
                 trial_balance=trial_balance(books),
+                blocks=traded_blocks(books),
                 elapsed_s=watch.laps_s,
             )
     except BaseException:

@@ -130,7 +130,8 @@ def test_the_demonstration_shows_a_person_the_whole_day(tmp_path: Path, command:
     code, out, _ = command("demo", "--folder", tmp_path)
     assert code == DONE
     for part in (
-        "the day", "busiest instruments", "VWAP", "who paid", "who earned", "what vouchers paid",
+        "the day", "busiest instruments", "VWAP", "largest blocks", "have one supplier", "who paid",
+        "who earned", "what vouchers paid",
         "trial balance", "files", "what to try next", "generated from seed",
     ):  # fmt: skip
         assert part in out

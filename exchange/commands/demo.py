@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ledger.summary import AccountDay
 
 _BUSIEST = 10
+_LARGEST = 5
 
 
 @click.command()
@@ -64,6 +65,7 @@ def _document(shown: "Demonstration", seed: int) -> dict[str, Any]:
         "blocks": shown.replay.blocks,
         "block_trades": shown.replay.block_trades,
         "block_lots": shown.replay.block_lots,
+        "traded_blocks": [asdict(one) for one in shown.blocks],
         **settlement,
         "instruments_traded": settlement["instruments"],
         "instruments": [asdict(one) for one in shown.instruments],
@@ -73,7 +75,7 @@ def _document(shown: "Demonstration", seed: int) -> dict[str, Any]:
 
 
 def _show(shown: "Demonstration") -> None:
-    for part in (_numbers, _busiest, _members, _vouchers, _balance, _next):
+    for part in (_numbers, _busiest, _blocks, _members, _vouchers, _balance, _next):
         click.echo(part(shown) + "\n")
 
 
@@ -98,6 +100,23 @@ def _numbers(shown: "Demonstration") -> str:
         f"{registry.venue}, trading day {registry.trading_day}\n{_folded(registry.note)}\n\n"
         + table(("the day", ""), rows)
     )
+
+
+def _blocks(shown: "Demonstration") -> str:
+    """The largest blocks that were bought, and how many have one supplier."""
+    bought = [one for one in shown.blocks if one.side == "buy"]
+    whole = sum(len({by["supplier"] for by in one.suppliers}) == 1 for one in bought)
+    largest = sorted(bought, key=lambda one: (-one.hours * one.lots, one.trade_group))
+    rows = [
+        (
+            one.account, one.first, one.hours, one.lots, one.average_ticks, cny(one.value_fen),
+            len({by["supplier"] for by in one.suppliers}),
+        )
+        for one in largest[:_LARGEST]
+    ]  # fmt: skip
+    head = ("largest blocks", "first hour", "hours", "lots", "average", "CNY", "suppliers")
+    said = f"{whole:,} of {len(bought):,} blocks bought have one supplier for all of their hours."
+    return table(head, rows, left=2) + "\n\n" + said
 
 
 def _busiest(shown: "Demonstration") -> str:
