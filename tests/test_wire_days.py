@@ -12,6 +12,7 @@ from feeds.records import Channel
 from ledger.books import open_books
 from ledger.daylog import read_day_log
 from ledger.statement import closing_cash_fen
+from matching import Engine, Limits
 from matching.records import CommandKind, EventKind, Side, TimeInForce
 
 SYMBOL = "H800.QD.2026112418"  # of the third day of delivery: it trades on all three days
@@ -110,6 +111,10 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
             world.account(), today, Side.BUY, 1, price, tif=TimeInForce.GTC
         ).cl_ord_id
         assert fresh > lasting.cl_ord_id
+        anywhere = buyer.orders.new(
+            world.account(), today, Side.BUY, 1, price, tif=TimeInForce.IOC, basket="H800.WUHAN"
+        )
+        assert anywhere.basket == 2
 
         world.kill()  # the second day is taken up again from its own log
         while world.clients:
@@ -122,6 +127,30 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
         assert run(["verify", sealed]) == 0
         with open_books(world.folder / "venue" / "ledger.duckdb", read_only=True) as books:
             assert books.rows("SELECT count(*) FROM trades") == [(2,)]
+    finally:
+        world.end()
+
+
+def test_the_head_that_day_open_writes_lists_the_baskets_of_what_still_trades(
+    world: World,
+) -> None:
+    try:
+        world.start()
+        sealed = close_and_settle(world)
+        path = world.folder / "next.log"
+        ledger = str(world.folder / "venue" / "ledger.duckdb")
+        assert run(["day", "open", sealed, str(path), "--ledger", ledger]) == 0
+        log = read_day_log(path, unsealed=True)
+        commands = log.commands()
+        listed = commands[commands["kind"] == CommandKind.BASKET]
+        members = {
+            (basket.id, code) for basket in log.registry.baskets for code in basket.contracts
+        }
+        of = {each.id: each.contract for each in log.registry.instruments}
+        told = zip(listed["target_ref"].tolist(), listed["instrument"].tolist(), strict=True)
+        assert {(number, of[instrument]) for number, instrument in told} == members
+        events = Engine(Limits(**log.registry.limits)).process(commands)
+        assert not (events["kind"] == EventKind.REJECTED).any()
     finally:
         world.end()
 
