@@ -5,6 +5,9 @@ import numpy as np
 from matching.admin import INT32_MAX, NOTIONAL_MAX_FEN
 from matching.admission import new_order_owner_reason, ref_in_range
 from matching.basket_places import (
+    HAS_PRICE,
+    TAKES_ORDERS,
+    TRADES,
     best_front,
     dearest_deposit,
     dearest_rate,
@@ -19,6 +22,8 @@ from matching.basket_places import (
     measure,
     member_is,
     suffices,
+    tick_of,
+    worth_at_limit,
 )
 from matching.block_legs import loosen, span_of
 from matching.block_life import hold_money
@@ -156,11 +161,11 @@ def members_reason(m, c, order):
     for j in range(MEMBERS):
         if instrument_at(m, i64(0), j) == 0:
             continue
-        if member_is(m, hours, j, 0, price):
+        if member_is(m, hours, j, TAKES_ORDERS, price):
             reason = NONE
-        if member_is(m, hours, j, 1, price):
+        if member_is(m, hours, j, TRADES, price):
             trading = True
-            in_band = in_band or member_is(m, hours, j, 2, price)
+            in_band = in_band or member_is(m, hours, j, HAS_PRICE, price)
         else:
             leave_out(m, hours, j)
     if reason != NONE:
@@ -177,16 +182,12 @@ def basket_size_reason(m, order):
     """The size and notional limits: of all hours together, wherever it may come to trade."""
     account = m.accounts[i64(order["account"])]
     lots = i64(order["leaves"]) * hours_of(order)
-    tick_fen = i64(0)
-    for j in range(MEMBERS):
-        tick_fen = max(tick_fen, i64(m.instruments[instrument_at(m, i64(0), j)]["tick_fen"]))
     rate = max(dearest_rate(m, order), i64(1))
     worth_max = min(i64(NOTIONAL_MAX_FEN), FEE_MAX_FEN * RATE_UNIT // rate)
-    lots_max = min(i64(INT32_MAX), worth_max // (highest_price(m, order) * tick_fen))
+    lots_max = min(i64(INT32_MAX), worth_max // (highest_price(m, order) * tick_of(m)))
     if lots > min(lots_max, i64(account["order_cap"])):
         return SIZE_LIMIT
-    worth = i64(order["price"]) * lots * tick_fen
-    return NOTIONAL_LIMIT if worth > account["notional_cap"] else NONE
+    return NOTIONAL_LIMIT if worth_at_limit(m, order) > account["notional_cap"] else NONE
 
 
 @kernel
@@ -201,10 +202,7 @@ def basket_means_reason(m, order, whole):
     free = m.accounts[i64(order["account"])]["free"]
     if i64(order["side"]) != BUY:
         return DEPOSIT if dearest_deposit(m, order, whole) > free else NONE
-    tick_fen = i64(0)
-    for j in range(MEMBERS):
-        tick_fen = max(tick_fen, i64(m.instruments[instrument_at(m, i64(0), j)]["tick_fen"]))
-    worth = i64(order["price"]) * i64(order["leaves"]) * hours_of(order) * tick_fen
+    worth = worth_at_limit(m, order)
     needed = worth + whole_fen(worth * dearest_rate(m, order) + (RATE_UNIT - 1))
     return FUNDS if needed > free else NONE
 

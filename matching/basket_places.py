@@ -78,16 +78,22 @@ def lay_out_members(m, c):
     return found
 
 
+TAKES_ORDERS, TRADES, HAS_PRICE = 0, 1, 2
+"""What may be asked of a member."""
+
+
 @kernel
 def member_is(m, hours, j, what, price):
-    """Whether all hours of a member take orders (0), trade (1), have a price in their bands (2)."""
+    """Whether all hours of a member take orders, trade, or have a price in their bands."""
     for k in range(hours):
         instrument = m.instruments[instrument_at(m, k, j)]
         phase = i64(instrument["phase"])
         if (
-            (what == 0 and phase_reason(phase) != NONE)
-            or (what == 1 and phase != CONTINUOUS)
-            or (what == 2 and not i64(instrument["low"]) <= price <= i64(instrument["high"]))
+            (what == TAKES_ORDERS and phase_reason(phase) != NONE)
+            or (what == TRADES and phase != CONTINUOUS)
+            or (
+                what == HAS_PRICE and not i64(instrument["low"]) <= price <= i64(instrument["high"])
+            )
         ):
             return False
     return True
@@ -222,6 +228,21 @@ def highest_price(m, order):
     for at in range(hours_of(order) * MEMBERS):
         high = max(high, i64(m.instruments[i64(m.places[at]["instrument"])]["high"]))
     return high
+
+
+@kernel
+def tick_of(m):
+    """The fen per tick of all places of the order under way."""
+    j = i64(0)
+    while instrument_at(m, i64(0), j) == 0:
+        j += 1
+    return i64(m.instruments[instrument_at(m, i64(0), j)]["tick_fen"])
+
+
+@kernel
+def worth_at_limit(m, order):
+    """What all of the order is worth at its limit, in fen."""
+    return i64(order["price"]) * i64(order["leaves"]) * hours_of(order) * tick_of(m)
 
 
 # Finding a way to trade

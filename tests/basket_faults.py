@@ -17,8 +17,8 @@ BASKET_KERNEL = (
     ),
     Fault(
         "basket_places.py",
-        "(what == 1 and phase != CONTINUOUS)",
-        "(what == 1 and phase_reason(phase) != NONE)",
+        "(what == TRADES and phase != CONTINUOUS)",
+        "(what == TRADES and phase_reason(phase) != NONE)",
         "an order for a basket trades in an auction",
     ),
     Fault(
@@ -119,8 +119,8 @@ BASKET_KERNEL = (
     ),
     Fault(
         "basket_orders.py",
-        "(highest_price(m, order) * tick_fen)",
-        '(i64(order["price"]) * tick_fen)',
+        "(highest_price(m, order) * tick_of(m))",
+        '(i64(order["price"]) * tick_of(m))',
         "the largest order for a basket is that at its limit",
     ),
     Fault(
