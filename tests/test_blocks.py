@@ -609,6 +609,20 @@ def test_an_opposite_block_moves_no_last_price_and_triggers_no_stop():
     assert len(trades(found[-1])) == 2
 
 
+def test_an_hour_whose_best_order_is_the_owner_s_gets_better_by_others():
+    found = asked(
+        order(1, SELL, 40, 1, account=1),
+        order(2, SELL, 60, 1),
+        order(3, SELL, 60, 1, instrument=2),
+        block(4, BUY, 50, 1, stp=1),
+        order(5, SELL, 45, 1),
+        order(6, SELL, 55, 1, instrument=2),
+        limits=replace(MANY, blocks=8),
+    )
+    assert not any(map(trades, found[:-1]))
+    assert [trade[2:] for trade in trades(found[-1])] == [(45, 1), (55, 1)]
+
+
 def test_a_block_trades_before_the_next_thing_falls_due():
     found = asked(
         order(1, SELL, 100, 5, tif=TimeInForce.GTD, expiry_s=START_S + 6),
