@@ -116,6 +116,8 @@ def test_a_block_is_placed_and_watched_from_a_terminal(
     first, price = world.instrument(4), world.price()
     where = ("--account", world.account("south-1"), "--price", price, "--json")
     place = ("trade", "block", "buy", 2, first.symbol, 2, *where)
+    code, _, err = call(world, capsys, *place, "--tif", "gtd", "--until", 1, key="south-1")
+    assert (code, "TIME_PAST" in err) == (4, True)
     code, out, _ = call(world, capsys, *place, "--watch", 0.2, key="south-1")
     stood = json.loads(out)
     assert (code, stood["kind"], stood["hours"]) == (0, "ACCEPTED", 2)

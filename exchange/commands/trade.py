@@ -37,12 +37,8 @@ trade.add_command(blocks)
     "--tif", type=click.Choice(["day", "gtc", "ioc", "fok", "gtd"]), default="day",
     show_default=True, help="How long it stands.",
 )  # fmt: skip
-@click.option("--until", type=click.IntRange(min=0), default=0,
-              help="Of a gtd order: seconds since the epoch.")  # fmt: skip
-@click.option(
-    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
-    show_default=True, help="What goes where it would trade with its owner's order.",
-)  # fmt: skip
+@wire_options.until
+@wire_options.stp
 @click.option("--post-only", is_flag=True, help="Refuse it rather than trade at once.")
 @wire_options.basket
 @wire_options.how

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 @click.option("--price", type=click.IntRange(min=1), required=True,
               help="Limit on the average of all hours, in ticks.")  # fmt: skip
 @click.option(
-    "--tif", type=click.Choice(["day", "ioc", "fok"]), default="day", show_default=True,
+    "--tif", type=click.Choice(["day", "ioc", "fok", "gtd"]), default="day", show_default=True,
     help="How long it stands.",
 )  # fmt: skip
+@wire_options.until
+@wire_options.stp
 @click.option("--watch", "watch_s", type=click.FloatRange(min=0),
               help="Show what becomes of it, until nothing came for so many seconds.")  # fmt: skip
 @wire_options.basket
@@ -41,6 +43,8 @@ def block(
     account: int,
     price: int,
     tif: str,
+    until: int,
+    stp: str,
     watch_s: float | None,
     basket: str | None,
     how: str,
@@ -54,7 +58,7 @@ def block(
     """
     import json
 
-    from matching.records import Side, TimeInForce
+    from matching.records import SelfTradePrevention, Side, TimeInForce
 
     with open_client(connection, key) as client:
         accepted = client.orders.new_block(
@@ -65,6 +69,8 @@ def block(
             quantity,
             price,
             tif=TimeInForce[tif.upper()],
+            expiry_s=until,
+            stp=SelfTradePrevention[stp.upper()],
             basket=basket_of(client, basket, tif),
             how=how,
         )

@@ -21,6 +21,17 @@ connection = click.option(
 )
 
 
+until = click.option(
+    "--until", type=click.IntRange(min=0), default=0,
+    help="Of a gtd order: seconds since the epoch.",
+)  # fmt: skip
+
+stp = click.option(
+    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
+    show_default=True, help="What goes where it would trade with its owner's order.",
+)  # fmt: skip
+
+
 def key(name: str) -> Callable[[Any], Any]:
     """The option that names a key file."""
     return click.option(
