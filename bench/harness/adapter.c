@@ -303,7 +303,7 @@ static void tell(suanshi_command command)
 void engine_init(uint64_t seed, const me_transport_t *transport, void *report_sink)
 {
     suanshi_limits limits = {
-        .sessions = 1, .accounts = 2, .instruments = 1, .orders = ORDERS, .blocks = 1,
+        .sessions = 1, .accounts = 2, .instruments = 1, .orders = ORDERS, .blocks = 1, .baskets = 1,
         .refs = REFS, .ref_pages = REFS / 1024, .ticks = TICKS,
     };
     (void)seed;
