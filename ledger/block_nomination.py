@@ -119,13 +119,16 @@ def state_split(blocks: Blocks, parts: Parts, pieces: tuple[Integers, Integers, 
     `pieces` is the whole nomination (long, short, quantity). What a block lacks in an hour is found
     among its buyer's other pieces of that hour, in their order.
     """
+    if not len(blocks.block):
+        return parts
     free: dict[int, list[list[int]]] = {}
     taken: dict[tuple[int, int], int] = {}
     got: dict[tuple[int, int], int] = {}
     for block, long, short, lots in zip(*(each.tolist() for each in parts[:4]), strict=True):
         taken[long, short] = taken.get((long, short), 0) + lots
         got[block, long] = got.get((block, long), 0) + lots
-    for long, short, lots in zip(*(each.tolist() for each in pieces), strict=True):
+    of_blocks = np.isin(pieces[0], blocks.long)
+    for long, short, lots in zip(*(each[of_blocks].tolist() for each in pieces), strict=True):
         free.setdefault(long, []).append([short, lots - taken.get((long, short), 0)])
     more = []
     for block, long, lots in zip(*(each.tolist() for each in blocks), strict=True):

@@ -88,6 +88,9 @@ def held(bought: Bought, positions: Columns, directory: Directory) -> tuple[Bloc
     Hours that are not among the positions are left out: delivered, resold or of another day.
     """
     hours = bought.hours
+    if not len(hours["account"]):
+        none = np.zeros(0, dtype=np.int64)
+        return Blocks(none, none, none), {"trade_batch": none, "trade_group": none}
     place = np.lexsort((positions["instrument"], positions["account"]))
     keys = _key(positions["account"], positions["instrument"])[place]
     wanted = _key(hours["account"], hours["instrument"])
