@@ -153,8 +153,7 @@ def _refuse_new(market: Market, block: Block, quantity: int) -> Reason:
     block.leaves = block.accepted = 0
     if block.tif == TimeInForce.FOK and not can_trade:
         return Reason.FOK
-    standing = sum(isinstance(order, Block) for order in market.orders.values())
-    full = standing >= market.limits.blocks
+    full = len(market.blocks) >= market.limits.blocks
     if full or not market.has_room(block.session, block.user_ref):
         return Reason.POOL_FULL
     return Reason.NONE
@@ -247,7 +246,7 @@ def _by_priority(market: Market) -> list[Block]:
     def key(block: Block) -> tuple[int, int, int]:
         return block.side, -block.price if block.side == BUY else block.price, block.accepted
 
-    return sorted((o for o in market.orders.values() if isinstance(o, Block)), key=key)
+    return sorted((o for o in market.blocks.values() if isinstance(o, Block)), key=key)
 
 
 def _try(market: Market, block: Block) -> bool:
@@ -285,8 +284,13 @@ def _way(market: Market, block: Block) -> str | Block | None:
 
 def _swept_total(block: Block) -> int | None:
     """Sum of price x quantity of what it would take from the hourly books; None: too little."""
-    totals = [_hour_total(block, hour) for hour in block.hours]
-    return None if None in totals else sum(total for total in totals if total is not None)
+    total = 0
+    for hour in block.hours:
+        part = _hour_total(block, hour)
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def _hour_total(block: Block, hour: Instrument) -> int | None:

@@ -40,6 +40,7 @@ class Market:
         self.instruments: dict[int, Instrument] = {}
         self.baskets: dict[int, list[Instrument]] = {}  # of like instruments, as listed
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
+        self.blocks: dict[tuple[int, int], Order] = {}  # those of them that are blocks
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
         self.agenda = Agenda()
         self.events: list[tuple[int, ...]] = []
@@ -109,12 +110,15 @@ class Market:
         self.accepted += 1
         order.accepted = self.accepted
         self.orders[order.session, order.user_ref] = order
+        if order.span:
+            self.blocks[order.session, order.user_ref] = order
         self.ref_pages[order.session, order.user_ref // REFS_PER_PAGE] += 1
 
     def forget(self, order: Order) -> None:
         """Take the order out of the book and free its name."""
         order.instrument.leave(order)
         del self.orders[order.session, order.user_ref]
+        self.blocks.pop((order.session, order.user_ref), None)
         page = order.session, order.user_ref // REFS_PER_PAGE
         self.ref_pages[page] -= 1
         if self.ref_pages[page] == 0:
