@@ -51,6 +51,23 @@ def ref_in_range(m, user_ref):
 
 
 @inline
+def is_plain_limit(m, c):
+    """Whether a NEW, apart from its times and flags, is a limit order with nothing to it: what a
+    block and an order for a basket have to be."""
+    return (
+        ref_in_range(m, i64(c["user_ref"]))
+        and i64(c["type"]) == LIMIT
+        and i64(c["side"]) <= 1
+        and i64(c["stp"]) <= 4
+        and i64(c["price"]) >= 1
+        and i64(c["quantity"]) >= 1
+        and i64(c["stop"]) == 0
+        and i64(c["display"]) == 0
+        and i64(c["spare"]) == 0
+    )
+
+
+@inline
 def well_formed(m, c):
     """Whether a NEW makes sense by itself."""
     kind = i64(c["type"])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from matching.admin import INT32_MAX, NOTIONAL_MAX_FEN
-from matching.admission import new_order_owner_reason, ref_in_range
+from matching.admission import is_plain_limit, new_order_owner_reason
 from matching.basket_places import (
     HAS_PRICE,
     TAKES_ORDERS,
@@ -41,7 +41,6 @@ from matching.codes import (
     FOK,
     FUNDS,
     IOC,
-    LIMIT,
     MALFORMED,
     NONE,
     NOTIONAL_LIMIT,
@@ -80,19 +79,11 @@ def basket_order_malformed(m, c):
     """Whether a NEW for a basket makes no sense by itself."""
     hours, tif, flags = i64(c["hours"]), i64(c["tif"]), i64(c["flags"])
     return (
-        not ref_in_range(m, i64(c["user_ref"]))
+        not is_plain_limit(m, c)
         or not (flags == SPLIT or flags == WHOLE)
         or not (hours == 0 or BLOCK_HOURS_MIN <= hours <= BLOCK_HOURS_MAX)
         or not (tif == IOC or tif == FOK)
-        or i64(c["type"]) != LIMIT
-        or i64(c["side"]) > 1
-        or i64(c["stp"]) > 4
-        or i64(c["price"]) < 1
-        or i64(c["quantity"]) < 1
-        or i64(c["stop"]) != 0
-        or i64(c["display"]) != 0
         or i64(c["expiry_s"]) != 0
-        or i64(c["spare"]) != 0
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from matching.admission import new_order_owner_reason, phase_reason, ref_in_range
+from matching.admission import is_plain_limit, new_order_owner_reason, phase_reason
 from matching.block_legs import give_back_block, hour_of, lay_out, leave, span_of, stand, take_block
 from matching.block_life import block_means_reason, end_block, say_block, set_quantity
 from matching.block_trading import NO_WAY, begin_trade, way_to_trade
@@ -18,7 +18,6 @@ from matching.codes import (
     FOK,
     GTD,
     IOC,
-    LIMIT,
     MALFORMED,
     NONE,
     NOTIONAL_LIMIT,
@@ -50,19 +49,11 @@ def block_malformed(m, c):
     """Whether a NEW of several hours makes no sense by itself."""
     tif = i64(c["tif"])
     return (
-        not ref_in_range(m, i64(c["user_ref"]))
+        not is_plain_limit(m, c)
         or not BLOCK_HOURS_MIN <= i64(c["hours"]) <= BLOCK_HOURS_MAX
-        or i64(c["side"]) > 1
-        or i64(c["stp"]) > 4
-        or i64(c["type"]) != LIMIT
         or not (tif == DAY or tif == GTD or tif == IOC or tif == FOK)
         or (tif == GTD) != (i64(c["expiry_s"]) != 0)
-        or i64(c["price"]) < 1
-        or i64(c["quantity"]) < 1
-        or i64(c["stop"]) != 0
-        or i64(c["display"]) != 0
         or i64(c["flags"]) != 0
-        or i64(c["spare"]) != 0
     )
 
 
