@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.flow import Recording, record
-from bench.measure import EVICTING_BYTES, measure, seconds, split
+from bench.measure import cold_seconds, measure, split
 from bench.opening import band_of, links, rows_of, session_of
 from bench.workloads import PLAIN, WORKLOADS, Size, Workload
 from matching import COMMAND, Engine, Limits
@@ -104,7 +104,6 @@ def compare(
     Raises RuntimeError where they change the stream's events: then it is not the same work.
     """
     batches = split(recording.stream)
-    other = np.zeros(EVICTING_BYTES // 8, np.int64)
     times: dict[str, list[float]] = {name: [] for name in before}
     for name, commands in before.items():
         engine, digest = _set_up(recording, limits, commands), hashlib.sha256()
@@ -115,8 +114,7 @@ def compare(
     for repeat in range(repeats):
         for name, commands in before.items():
             engine = _set_up(recording, limits, commands)
-            other += 1
-            times[name].append(seconds(engine.process, batches, 1) / len(recording.stream))
+            times[name].append(cold_seconds(engine.process, batches) / len(recording.stream))
         progress(f"{repeat + 1}/{repeats}: " + ", ".join(
             f"{name} {1e-6 / each[-1]:.2f} M/s" for name, each in times.items()
         ))  # fmt: skip
