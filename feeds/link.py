@@ -21,7 +21,7 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 
-FAREWELL_MS = 200
+LOGOUT_MS = 200
 """For the answer to a logout."""
 
 LAST_WORDS_MS = 20
@@ -91,9 +91,9 @@ class Link:
         """
         if self.dialogue.ack is not None:
             try:
-                self.socket.setsockopt(zmq.LINGER, FAREWELL_MS)
+                self.socket.setsockopt(zmq.LINGER, LOGOUT_MS)
                 self.socket.send(pack(Logout()), zmq.NOBLOCK)
-                while self.dialogue.ended is None and self.socket.poll(FAREWELL_MS):
+                while self.dialogue.ended is None and self.socket.poll(LOGOUT_MS):
                     self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
             except zmq.ZMQError:
                 self.socket.setsockopt(zmq.LINGER, 0)

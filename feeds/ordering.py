@@ -1,6 +1,6 @@
 """Orders as commands: what `orders.new`, `replace` and `cancel` put into a COMMAND."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +58,9 @@ def new_order(
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
-    flags = CommandFlag.POST_ONLY if post_only else 0
-    if basket:
-        flags |= HOW[how] if how in HOW else _no_such(how)
+    if basket and how not in HOW:
+        raise ValueError(f"`how` must be split or whole, got {how!r}")
+    flags = (CommandFlag.POST_ONLY if post_only else 0) | (HOW[how] if basket else 0)
     return command(
         CommandKind.NEW,
         account=account,
@@ -77,10 +77,6 @@ def new_order(
         flags=flags,
         target_ref=basket,
     )
-
-
-def _no_such(how: str) -> NoReturn:
-    raise ValueError(f"`how` must be split or whole, got {how!r}")
 
 
 def new_block(
