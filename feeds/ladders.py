@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.compile import entry, inline
-from matching.allocation import allocate_sparse
 from matching.compile import highest_bit
 
 LADDER = np.dtype(
@@ -24,7 +23,6 @@ LADDER = np.dtype(
         ("best_ask", "<i8"),
     ]
 )
-_WORD = np.dtype(np.int64)
 _BITS = 32
 EMPTY_CODE = 0x811C_9DC5
 """The checksum of a book without levels."""
@@ -44,9 +42,9 @@ def new_ladders(instruments: int, ticks: int) -> Ladders:
     """Room for so many ladders (and ladder 0) whose bands have so many ticks together."""
     return Ladders(
         np.zeros(instruments + 1, LADDER),
-        allocate_sparse(2 * ticks, _WORD),
-        allocate_sparse(2 * ticks, _WORD),
-        allocate_sparse(2 * (ticks // _BITS + instruments + 1), _WORD),
+        np.zeros(2 * ticks, np.int64),
+        np.zeros(2 * ticks, np.int64),
+        np.zeros(2 * (ticks // _BITS + instruments + 1), np.int64),
     )
 
 

@@ -34,7 +34,6 @@ from feeds.records import (
     MarketKind,
     OrderAction,
 )
-from matching.allocation import allocate_sparse
 from matching.limits import Limits
 
 Records = NDArray[np.void]
@@ -64,7 +63,7 @@ class Market:
         self.sequences = np.ones((len(CHANNELS), count), np.int64)
         self.wanted = np.zeros((len(CHANNELS), count), np.uint8)
         self._ladders = new_ladders(limits.instruments, limits.ticks)
-        self._stamps = allocate_sparse(len(self._ladders.quantity), np.dtype(np.int64))
+        self._stamps = np.zeros(len(self._ladders.quantity), np.int64)
         self._live = np.zeros(limits.orders + 64, LIVE)
         size = 1 << (2 * len(self._live) - 1).bit_length()
         # Written at once: pages brought in all over them would hold up the day's first orders.

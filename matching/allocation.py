@@ -32,13 +32,9 @@ def allocate(shapes: Shapes) -> dict[str, NDArray[Any]]:
         arrays[name] = np.frombuffer(memory, dtype, length, at)
         at += size
     for name in shapes.keys() - together.keys():
-        arrays[name] = allocate_sparse(*shapes[name])
+        length, dtype = shapes[name]
+        arrays[name] = np.frombuffer(_map(length * dtype.itemsize, "MADV_NOHUGEPAGE"), dtype)
     return {name: arrays[name] for name in shapes}
-
-
-def allocate_sparse(length: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array of zeros of which little will be used, here and there: it brings in small pages."""
-    return np.frombuffer(_map(max(1, length) * dtype.itemsize, "MADV_NOHUGEPAGE"), dtype)[:length]
 
 
 def _is_sparse(name: str, shape: tuple[int, np.dtype[Any]]) -> bool:
