@@ -93,6 +93,7 @@ def nominate_days(work: Work, found: Nominated, before: Before) -> Vouchers:
         end_reservations(work.lives, before.reserved, found.positions, before.left)
         past = read_past(books, work.batch)
     decided = _decide(work, found, past)
+    work.known["vouchers"] = decided.sha256
     turn = _write_decisions(work, decided)
     buyer = found.agreements["buyer"][decided.row]
     return Vouchers(

@@ -30,16 +30,18 @@ def reserve(books: Books, batch: int, directory: Directory) -> Known:
     Runs in a settlement whose positions are written; what it writes is hashed to what it returns.
     Cost: nothing where no programme deducts.
     """
+    known = {}
     lives = Lives(books, batch, directory.registry.trading_day)
     _end(lives, reserved(books), "released")
     if any(each.model == "deduct" for each in directory.registry.programmes):
         wanted = _long_positions(books, batch, directory)
         decided = decide(books, batch, wanted, directory, read_past(books, batch))
+        known["vouchers"] = decided.sha256
         for state, chosen in (
             ("reserved", decided.grant_fen > 0), ("rejected", decided.grant_fen == 0)
         ):  # fmt: skip
             lives.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
-    return lives.known()
+    return {**known, **lives.known()}
 
 
 def reserved(books: Books) -> Columns:

@@ -7,6 +7,7 @@ issued to the firm: that voucher's worth then stands in the place of the firm's 
 """
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.allocation import UNLIMITED_FEN, WANT, Caps, Funders, allocate
-from ledger.books import Books
+from ledger.batches import NULL, NULL_INTEGER, begin_digest
+from ledger.books import Books, enum_values
 from ledger.directory import Directory, funders_of
 from ledger.eligibility import NO_PROGRAMME, choose_programmes
 from ledger.queries import statements
@@ -32,6 +34,7 @@ class Decided:
     row: Integers  # in what was decided on
     programme_row: Integers  # in the registry
     grant_fen: Integers
+    sha256: Future[str]  # of what was written
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,54 @@ def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past
     columns |= {
         name: cap_fen[wants["rule"]] for name, cap_fen in zip(_CAPS, caps, strict=True)
     }  # fmt: skip
-    columns |= {"id": np.arange(first, first + len(rows)), "turn": chosen, "tier": tier}
-    books.run_with(columns, "vouchers", "decisions", batch=batch, unlimited=UNLIMITED_FEN)
+    columns |= {"id": np.arange(first, first + len(rows)), "tier": tier}
+    stored = _stored(columns, directory, chosen)
+    books.run_with(stored, "vouchers", "decisions", batch=batch)
     return Decided(
-        columns["id"], columns["agreement"], rows, chosen, np.asarray(columns["grant_fen"])
+        columns["id"], columns["agreement"], rows, chosen, np.asarray(columns["grant_fen"]),
+        begin_digest("vouchers", stored),
+    )  # fmt: skip
+
+
+def _stored(columns: Columns, directory: Directory, chosen: Integers) -> Columns:
+    """Decisions as they are stored and hashed: words by their place in the schema, NULL as it is
+    hashed."""
+    programmes = directory.registry.programmes
+    rules, models = enum_values("voucher_rule"), enum_values("payment_model")
+    of_programmes = np.array([
+        (each.version, rules.index(each.rule), models.index(each.model)) for each in programmes
+    ], dtype=np.int64).reshape(-1, 3)[chosen]  # fmt: skip
+    nulls = {
+        **dict.fromkeys(("agreement", "application", "spend_min_fen"), (0, NULL)),
+        **dict.fromkeys(("account", "instrument"), (0, NULL_INTEGER)),
+        **dict.fromkeys((*_CAPS, "funder_cap_fen"), (UNLIMITED_FEN, NULL)),
+    }
+    none = {
+        name: np.where(columns[name] == stands_for_none, null, columns[name])
+        for name, (stands_for_none, null) in nulls.items()
+    }
+    named = zip(("version", "rule", "model"), of_programmes.T.copy(), strict=True)
+    return columns | none | dict(named) | {"binding": _binding(columns)}
+
+
+def _binding(columns: Columns) -> Integers:
+    """What each grant stopped at: the first of its bounds that it is equal to."""
+    grant = columns["grant_fen"]
+    firm, pool = (
+        np.maximum(columns[f"{who}_cap_fen"] - columns[f"before_{who}_fen"], 0)
+        for who in ("firm", "pool")
     )
+    bounds = {
+        "minimum": (columns["base_fen"] == 0) & (columns["spend_min_fen"] > 0),
+        "rate": grant == columns["want_fen"],
+        "agreement": grant == columns["agreement_cap_fen"],
+        "voucher": (grant == firm) & (columns["needed"] > 0),
+        "firm-year": grant == firm,
+        "pool-year": grant == pool,
+    }
+    words = enum_values("voucher_binding")
+    codes = [words.index(word) for word in bounds]
+    return np.select(list(bounds.values()), codes, words.index("funder-year"))
 
 
 def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Integers:
@@ -118,7 +164,7 @@ def _inputs(
             name: wanted[name][rows] for name in ("agreement", "account", "instrument", "value_fen")
         },
     }
-    needed = _setting(directory, chosen, "application")
+    needed = columns["needed"] = _setting(directory, chosen, "application")
     columns["application"], columns["worth_fen"] = _issued(
         past, columns, days, wanted["supplier_firm"][rows], needed
     )

@@ -5,24 +5,27 @@
 -- query: decisions
 INSERT INTO vouchers
 SELECT
-    $batch, c.id, nullif(c.agreement, 0), nullif(c.account, 0), nullif(c.instrument, 0),
-    nullif(c.application, 0), c.programme, p.version, p.rule, p.model, c.tier, c.firm, c.year,
-    c.value_fen, c.base_fen, c.rate_bp, c.want_fen, nullif(c.agreement_cap_fen, $unlimited),
-    nullif(c.firm_cap_fen, $unlimited), c.before_firm_fen, nullif(c.pool_cap_fen, $unlimited),
-    c.before_pool_fen, nullif(c.spend_min_fen, 0), c.before_spend_fen,
-    nullif(c.funder_cap_fen, $unlimited), c.grant_fen,
-    CASE
-        WHEN c.base_fen = 0 AND c.spend_min_fen > 0 THEN 'minimum'
-        WHEN c.grant_fen = c.want_fen THEN 'rate'
-        WHEN c.grant_fen = c.agreement_cap_fen THEN 'agreement'
-        WHEN c.grant_fen = greatest(c.firm_cap_fen - c.before_firm_fen, 0) THEN
-            CASE WHEN p.application THEN 'voucher' ELSE 'firm-year' END
-        WHEN c.grant_fen = greatest(c.pool_cap_fen - c.before_pool_fen, 0) THEN 'pool-year'
-        ELSE 'funder-year'
+    $batch, id, CASE WHEN agreement > 0 THEN agreement END, CASE WHEN account > 0 THEN account END,
+    CASE WHEN instrument > 0 THEN instrument END, CASE WHEN application > 0 THEN application END,
+    programme, version,
+    CASE rule WHEN 0 THEN 'first-come' WHEN 1 THEN 'in-proportion' END::voucher_rule,
+    CASE model WHEN 0 THEN 'deduct' WHEN 1 THEN 'reimburse' END::payment_model,
+    tier, firm, year, value_fen, base_fen, rate_bp, want_fen,
+    CASE WHEN agreement_cap_fen >= 0 THEN agreement_cap_fen END,
+    CASE WHEN firm_cap_fen >= 0 THEN firm_cap_fen END, before_firm_fen,
+    CASE WHEN pool_cap_fen >= 0 THEN pool_cap_fen END, before_pool_fen,
+    CASE WHEN spend_min_fen > 0 THEN spend_min_fen END, before_spend_fen,
+    CASE WHEN funder_cap_fen >= 0 THEN funder_cap_fen END, grant_fen,
+    CASE binding
+        WHEN 0 THEN 'rate'
+        WHEN 1 THEN 'agreement'
+        WHEN 2 THEN 'voucher'
+        WHEN 3 THEN 'firm-year'
+        WHEN 4 THEN 'pool-year'
+        WHEN 5 THEN 'funder-year'
+        WHEN 6 THEN 'minimum'
     END::voucher_binding
-FROM columns AS c
-JOIN programmes AS p
-    ON p.batch = (SELECT max(batch) FROM programmes) AND p.turn = c.turn;
+FROM columns;
 
 -- query: states
 INSERT INTO voucher_events
