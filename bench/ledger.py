@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median, median_low
 from typing import Any
 
 import click
@@ -21,9 +22,10 @@ SIZES = (100_000, 1_000_000, 5_000_000)
 RIVALS_UP_TO = 1_000_000
 
 METHOD = (
-    "wall clock, once; each size in a process of its own; SQLite afterwards in the same process, "
-    "from the same fills to the same rows, both from empty tables until the rows are durable, and "
-    "closing; the summary of the day is not counted"
+    "wall clock; interleaved runs, of which each row is the one with the median of settle_s, but "
+    "times_sqlite the median; each settlement in a process of its own; SQLite afterwards in the "
+    "same process, from the same fills to the same rows, both from empty tables until the rows are "
+    "durable, and closing; the summary of the day is not counted"
 )
 
 
@@ -32,13 +34,15 @@ METHOD = (
     "--trades", "sizes", multiple=True, type=click.IntRange(1_000, 20_000_000),
     help="Settle a day of so many trades; may be given again. Default: 100k, 1M and 5M.",
 )  # fmt: skip
+@click.option("--runs", default=3, type=click.IntRange(1, 99), help="Of each size. Default: 3.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the days are written.")
 @click.option("--rivals/--no-rivals", default=True, help="Also settle in SQLite and pandas.")
 @click.option("--allocation/--no-allocation", default=True, help="Also time the allocation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def ledger(
-    *, sizes: tuple[int, ...], folder: Path | None, rivals: bool, allocation: bool, as_json: bool
-) -> None:
+    *, sizes: tuple[int, ...], runs: int, folder: Path | None, rivals: bool, allocation: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Measure settlement: seconds a stage, rows a second, memory, and SQLite doing the same.
 
     Each day is settled in a process of its own, so that its highest memory is its own. SQLite (and
@@ -46,16 +50,14 @@ def ledger(
     """
     from bench.report import machine
 
-    result: Result = {"machine": machine(), "method": METHOD, "settlements": []}
+    result: Result = {"machine": machine(), "method": METHOD}
     place = Path(tempfile.mkdtemp(prefix="suanshi-bench-", dir=folder))
     try:
-        for trades in sizes or SIZES:
-            result["settlements"].append(
-                _in_process(place, trades, rivals and trades <= RIVALS_UP_TO)
-            )
-            if not as_json:
-                click.echo(line(result["settlements"][-1]))
-        result["growth"] = growth(result["settlements"])
+        rows = _settlements(place, sizes or SIZES, runs, rivals)
+        result["settlements"], result["growth"] = rows, growth(rows)
+        if not as_json:
+            for row in rows:
+                click.echo(line(row))
         if allocation:
             from bench.ledger_allocation import measure_allocation
 
@@ -65,18 +67,41 @@ def ledger(
     click.echo(json.dumps(result, indent=2) if as_json else summary(result))
 
 
-def _in_process(place: Path, trades: int, rivals: bool) -> Result:
-    """One day in a process of its own."""
-    for step in ("write", "settle"):
-        click.echo(f"{trades:,} trades: {step}", err=True)
-        command = [sys.executable, "-m", "bench.ledger", step, str(place), str(trades)]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        done = subprocess.run(
-            [*command, str(int(rivals))], check=True, stdout=subprocess.PIPE, env=env
-        )
-    for path in place.iterdir():
-        path.unlink()
-    return dict(json.loads(done.stdout))
+def _settlements(place: Path, sizes: tuple[int, ...], runs: int, rivals: bool) -> list[Result]:
+    """A row for each size, the runs of all sizes in turn."""
+    for trades in sizes:
+        click.echo(f"{trades:,} trades: written", err=True)
+        (place / str(trades)).mkdir()
+        _in_process("write", place, trades)
+    rows: dict[int, list[Result]] = {trades: [] for trades in sizes}
+    for run in range(runs):
+        for trades, done in rows.items():
+            row = json.loads(
+                _in_process("settle", place, trades, rivals and trades <= RIVALS_UP_TO)
+            )
+            click.echo(f"{run + 1}/{runs}: {line(row)}", err=True)
+            done.append(row)
+    return [_of_runs(done) for done in rows.values()]
+
+
+def _of_runs(runs: list[Result]) -> Result:
+    """The run with the median of `settle_s`; in `runs` what differs most of all of them."""
+    told = ("settle_s", "from_fills_s", "sqlite_s", "times_sqlite")
+    middle = median_low(run["settle_s"] for run in runs)
+    row = dict(next(run for run in runs if run["settle_s"] == middle))
+    row["runs"] = [{name: run[name] for name in told if name in run} for run in runs]
+    if "times_sqlite" in row:
+        row["times_sqlite"] = median(run["times_sqlite"] for run in runs)
+    return row
+
+
+def _in_process(step: str, place: Path, trades: int, rivals: bool = False) -> bytes:
+    """Write or settle one day in a process of its own; what it printed."""
+    command = [sys.executable, "-m", "bench.ledger", step, str(place / str(trades)), str(trades)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.run(
+        [*command, str(int(rivals))], check=True, stdout=subprocess.PIPE, env=env
+    ).stdout
 
 
 def settle_day(place: Path, trades: int, rivals: bool) -> Result:
@@ -98,6 +123,8 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
         stages[name] = round(stages.get(name, 0.0) + now - clock, 3)
         clock = now
 
+    for path in place.glob("books.*"):  # of the run before
+        path.unlink()
     log = read_day_log(place / "day.log")
     name = log.sha256
     lap("read and prove the log")
@@ -167,7 +194,7 @@ def _rivals(place: Path, registry: Any, fills: Any, books: Any, own_s: float) ->
         "sqlite_cpu_s": round(cpu, 3),
         "sqlite_mb": round((place / "books.sqlite").stat().st_size / 1e6, 1),
         "sqlite_differences": unlike,
-        "times_sqlite": round(sqlite_s / own_s, 1),
+        "times_sqlite": round(sqlite_s / own_s, 2),
     }  # fmt: skip
     pandas_s = _pandas_s(place, fills)
     if pandas_s is not None:

@@ -424,8 +424,8 @@ def _flush(path: str) -> None:
 
     By the database's own descriptor: to close another one would take its lock away.
     """
-    path = os.path.realpath(path)
+    file = Path(path).resolve()
     with suppress(OSError):
-        for number in os.listdir("/proc/self/fd"):
-            if os.readlink(f"/proc/self/fd/{number}") == path:
-                os.fdatasync(int(number))
+        for descriptor in Path("/proc/self/fd").iterdir():
+            if descriptor.readlink() == file:
+                os.fdatasync(int(descriptor.name))
