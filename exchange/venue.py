@@ -9,6 +9,7 @@
 What is reported and published waits until the day log is durable that far (`release`).
 """
 
+import hashlib
 import logging
 import os
 import resource
@@ -26,7 +27,6 @@ from numpy.typing import NDArray
 from exchange.commit import GroupCommit
 from exchange.connection import with_earlier_ports, write_connection
 from exchange.engines import open_engine
-from exchange.replay import EventTally
 from exchange.venue_clock import VenueClock
 from exchange.venue_config import VenueConfig
 from exchange.venue_day import numbers_of, start_day
@@ -41,6 +41,7 @@ from feeds.market_data import MarketData
 from feeds.messages import (
     RefusalReason,
 )
+from feeds.pile import Pile
 from feeds.ports import Port
 from feeds.records import Channel
 from feeds.security import Doorkeeper
@@ -81,7 +82,7 @@ class Venue:
         self.config = config = with_earlier_ports(config)
         self.clock = clock
         self.counters: Counter[str] = Counter()
-        self.tally = EventTally()
+        self._digest = hashlib.sha256()
         self.ended = False
         _allow_descriptors()
         self.day = start_day(config, clock, make_keys=make_keys)
@@ -105,7 +106,7 @@ class Venue:
         self._recover()
         self.market.define(definitions(self.registry), self.day.writer.next_sequence - 1)
         self.log = GroupCommit(self.day.writer, durable=config.durable)
-        self._made, self._turns = bytearray(), 0
+        self._made, self._turns = Pile(), 0
         if len(self.day.opening):
             self.gateway.used(self.day.opening)  # of orders that live on
             self._work(self.day.opening)
@@ -153,8 +154,9 @@ class Venue:
         """
         self.log.append(commands)
         events = self.engine.process(commands)
-        self.gateway.report(events)
-        self._made += events.tobytes()
+        content = events.tobytes()
+        self.gateway.report(content)
+        self._made.add(content)
         self._turns += 1
         return events
 
@@ -162,10 +164,8 @@ class Venue:
         """What no answer waits for: market data, the hash of the day."""
         if self._turns == 0:
             return
-        events = np.frombuffer(self._made, EVENT)
-        self.market.publish(events, self.log.next_sequence - 1)
-        self.tally.add(events)
-        self._made = bytearray()
+        self._digest.update(self._made.content)
+        self.market.publish(self._made.take(), self.log.next_sequence - 1)
         self._turns = 0
 
     def record(self, registry: Registry, commands: Commands) -> Events:
@@ -251,8 +251,13 @@ class Venue:
         self.market.beat(last=True)
         self.settle()
         self.gateway.flush(Told(RefusalReason.DAY_OVER, "the trading day is over"))
-        self.day.writer.seal(self.tally.sha256)
-        LOG.info("sealed %s: %s", self.day.writer.path, self.tally.sha256.hex())
+        self.day.writer.seal(self.events_sha256)
+        LOG.info("sealed %s: %s", self.day.writer.path, self.events_sha256.hex())
+
+    @property
+    def events_sha256(self) -> bytes:
+        """SHA-256 of all events so far, in order, as a replay makes it."""
+        return self._digest.digest()
 
     def close(self) -> None:
         """Close sockets and files; without `seal`, the day can be taken up again."""
@@ -275,10 +280,9 @@ class Venue:
             for start in range(0, len(block), REPLAY_COMMANDS):
                 commands = block[start : start + REPLAY_COMMANDS]
                 events = self.engine.process(commands)
-                self.tally.add(events)
+                self._digest.update(events.tobytes())
                 self.gateway.restore(commands, events)
                 self.market.market.add(events)
-        self.tally.count()
 
     def _setting(self) -> Setting:
         day, config = self.day, self.config

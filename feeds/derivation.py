@@ -83,30 +83,38 @@ _TOLD_OFF_BOOK = int(TradeFlag.OFF_BOOK)
 
 
 @inline
-def place_of(keys, key):
-    """Where in the hash table a key is, or would be (multiplicative hash, linear probing)."""
-    mask = len(keys) - 1
-    at = ((key * -7046029254386353131) >> 40) & mask
-    while keys[at] != 0 and keys[at] != key:
+def home_of(key, mask):
+    """Where a key belongs: eight refs of a session in a row side by side, which saves looking
+    into the memory for each, the eights all over the table (multiplicative hash).
+    """
+    return (((((key >> 3) * -7046029254386353131) >> 40) << 3) | (key & 7)) & mask
+
+
+@inline
+def place_of(names, key):
+    """Where in the hash table of keys and slots a key is, or would be (linear probing)."""
+    mask = len(names) - 1
+    at = home_of(key, mask)
+    while names[at, 0] != 0 and names[at, 0] != key:
         at = (at + 1) & mask
     return at
 
 
 @inline
-def forget(keys, slots, key):
+def forget(names, key):
     """Take a key out of the hash table, closing the gap that it leaves."""
-    mask = len(keys) - 1
-    gap = place_of(keys, key)
+    mask = len(names) - 1
+    gap = place_of(names, key)
     at = gap
     while True:
         at = (at + 1) & mask
-        if keys[at] == 0:
+        if names[at, 0] == 0:
             break
-        home = ((keys[at] * -7046029254386353131) >> 40) & mask
+        home = home_of(names[at, 0], mask)
         if ((at - home) & mask) >= ((at - gap) & mask):
-            keys[gap], slots[gap] = keys[at], slots[at]
+            names[gap, 0], names[gap, 1] = names[at, 0], names[at, 1]
             gap = at
-    keys[gap] = 0
+    names[gap, 0] = 0
 
 
 @inline

@@ -59,7 +59,7 @@ from feeds.market_frames import (
 
 
 @kernel
-def run(events, at, open_command, state, live, keys, slots, ladders, quantity, counts, words,
+def run(events, at, open_command, state, live, names, ladders, quantity, counts, words,
            stamps, levels, orders, trades, stored, books, sequences, wanted, counters, out,
            frames):  # fmt: skip
     """Work through events from `at`; returns where it stopped, why, and the open command.
@@ -113,13 +113,13 @@ def run(events, at, open_command, state, live, keys, slots, ladders, quantity, c
             or (counters[LIVE_FREE] < 0 and counters[LIVE_USED] >= len(live))
         ):
             return at, GROW, open_command
-        take(events[at], state, live, keys, slots, ladders, quantity, counts, words, stamps,
+        take(events[at], state, live, names, ladders, quantity, counts, words, stamps,
              levels, orders, trades, stored, books, sequences, counters)  # fmt: skip
         at += 1
 
 
 @inline
-def take(event, state, live, keys, slots, ladders, quantity, counts, words, stamps, levels, orders,
+def take(event, state, live, names, ladders, quantity, counts, words, stamps, levels, orders,
          trades, stored, books, sequences, counters):  # fmt: skip
     """One event."""
     kind = event["kind"]
@@ -129,12 +129,12 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
         take_basket(event, state, trades, stored, books, sequences, counters)
         return
     if kind < _LISTED and event["flags"] & _BLOCK:
-        take_block(event, state, live, keys, slots, orders, trades, stored, books, sequences,
+        take_block(event, state, live, names, orders, trades, stored, books, sequences,
                    counters)  # fmt: skip
         return
     if kind == _ACCEPTED:
         touch_book(state, books, counters, instrument, command)
-        slot = new_order(event, live, keys, slots, counters)
+        slot = new_order(event, live, names, counters)
         price, shown = np.int64(event["price"]), np.int64(event["shown"])
         show(state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
              slot, price, shown, shown > 0)  # fmt: skip
@@ -152,11 +152,11 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
     ):
         return
     key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
-    place = place_of(keys, key)
-    if keys[place] == 0:
+    place = place_of(names, key)
+    if names[place, 0] == 0:
         return
     touch_book(state, books, counters, instrument, command)
-    slot = slots[place]
+    slot = names[place, 1]
     order = live[slot]
     leaves = np.int64(event["leaves"])
     price = order["price"]
@@ -179,7 +179,7 @@ def take(event, state, live, keys, slots, ladders, quantity, counts, words, stam
     show(state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
          slot, price, max(0, shown), moved)  # fmt: skip
     if leaves == 0:
-        forget(keys, slots, key)
+        forget(names, key)
         order["key"] = -1
         if order["touch"] < 0:  # it was never shown, and nothing of it is to be told
             order["instrument"] = 0
@@ -199,7 +199,7 @@ def take_basket(event, state, trades, stored, books, sequences, counters):
 
 
 @inline
-def take_block(event, state, live, keys, slots, orders, trades, stored, books, sequences, counters):
+def take_block(event, state, live, names, orders, trades, stored, books, sequences, counters):
     """An event of a block: it stands in no hourly book; what it trades is a trade of the hour.
 
     It trades whole or not at all, so its first fill takes it away.
@@ -212,13 +212,13 @@ def take_block(event, state, live, keys, slots, orders, trades, stored, books, s
         trade(state, trades, counters, stored, sequences, event, _TOLD_BLOCK | off_book)
     key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
     if kind == _ACCEPTED:
-        slot = new_order(event, live, keys, slots, counters)
+        slot = new_order(event, live, names, counters)
         live[slot]["hours"] = np.int64(event["hours"])
     else:
-        place = place_of(keys, key)
-        if keys[place] == 0:
+        place = place_of(names, key)
+        if names[place, 0] == 0:
             return
-        slot = slots[place]
+        slot = names[place, 1]
     order = live[slot]
     touch_book(state, books, counters, order["instrument"], command)
     order["shown"] = 0 if kind == _FILLED else np.int64(event["leaves"])
@@ -230,12 +230,12 @@ def take_block(event, state, live, keys, slots, orders, trades, stored, books, s
     if moved:
         place_last(order, counters)
     if order["shown"] == 0:
-        forget(keys, slots, key)
+        forget(names, key)
         order["key"] = -1
 
 
 @inline
-def new_order(event, live, keys, slots, counters):
+def new_order(event, live, names, counters):
     """A slot for an accepted order."""
     key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
     slot = counters[LIVE_FREE]
@@ -244,9 +244,9 @@ def new_order(event, live, keys, slots, counters):
     else:
         slot = counters[LIVE_USED]
         counters[LIVE_USED] += 1
-    place = place_of(keys, key)
-    keys[place] = key
-    slots[place] = slot
+    place = place_of(names, key)
+    names[place, 0] = key
+    names[place, 1] = slot
     order = live[slot]
     counters[NUMBERS] += 1
     order["key"] = key
@@ -298,10 +298,10 @@ def administer(event, state, ladders, books, trades, stored, sequences, counters
 
 
 @entry
-def derive(events, at, open_command, state, live, keys, slots, ladders, quantity, counts, words,
+def derive(events, at, open_command, state, live, names, ladders, quantity, counts, words,
            stamps, levels, orders, trades, stored, books, sequences, wanted, counters, out,
            frames):  # fmt: skip
     """`run` for Python: the one place where references are counted."""
-    return run(events, at, open_command, state, live, keys, slots, ladders, quantity, counts,
+    return run(events, at, open_command, state, live, names, ladders, quantity, counts,
                words, stamps, levels, orders, trades, stored, books, sequences, wanted, counters,
                out, frames)  # fmt: skip

@@ -165,8 +165,8 @@ class Gateway:
 
     # Out
 
-    def report(self, events: Records) -> None:
-        """Take what the machine said, to be told when it is durable."""
+    def report(self, events: bytes) -> None:
+        """Take what the machine said, EVENT records, to be told when it is durable."""
         self.streams.add(events)
 
     def release(self, durable_sequence: int) -> None:
@@ -259,7 +259,7 @@ class Gateway:
     def restore(self, commands: Records, events: Records) -> None:
         """Take in a part of the day that happened before this start: refs used, reports made."""
         self.used(commands)
-        self.streams.add(events)
+        self.streams.add(events.tobytes())
         for stream in self.streams.release():
             stream.tell_from(stream.count + 1)
 

@@ -67,9 +67,8 @@ class Market:
         self._live = np.zeros(limits.orders + 64, LIVE)
         size = 1 << (2 * len(self._live) - 1).bit_length()
         # Written at once: pages brought in all over them would hold up the day's first orders.
-        self._keys = np.empty(size, np.int64)
-        self._slots = np.empty(size, np.int64)
-        self._keys[:] = self._slots[:] = 0
+        self._names = np.empty((size, 2), np.int64)
+        self._names[:] = 0
         self._levels = np.zeros((1 << 12, 5), np.int64)
         self._orders = np.zeros((1 << 12, 2), np.int64)
         self._trades = np.zeros((1 << 13, 4), np.int64)
@@ -92,7 +91,7 @@ class Market:
             return made
         while True:
             at, why, open_command = derive(
-                events, at, open_command, self.state, self._live, self._keys, self._slots,
+                events, at, open_command, self.state, self._live, self._names,
                 self._ladders.ladders, self._ladders.quantity, self._ladders.orders,
                 self._ladders.words, self._stamps, self._levels, self._orders, self._trades,
                 self._stored, self._books, self.sequences, self.wanted, self._counters,

@@ -112,8 +112,9 @@ class Stream:
         if self._stored == self._kept:
             return
         self.open()
-        new = self._tail[(self._stored + 1 - self._tail_first) * RECORD_BYTES :]
-        os.pwrite(self._descriptor, new, self._stored * RECORD_BYTES)
+        start = (self._stored + 1 - self._tail_first) * RECORD_BYTES
+        with memoryview(self._tail) as tail, tail[start:] as new:
+            os.pwrite(self._descriptor, new, self._stored * RECORD_BYTES)
         self._stored = self._kept
         self.forget()
 
@@ -281,12 +282,11 @@ class Streams:
                 self._of[session, 1] = number
         return self.streams[number]
 
-    def add(self, events: Events) -> None:
-        """Take the next events; they are handed out when they are durable (`release`)."""
-        content = events.tobytes()
+    def add(self, content: bytes) -> None:
+        """Take the next EVENT records; they are handed out when they are durable (`release`)."""
         start = self._end * RECORD_BYTES
         if start + len(content) > len(self._waiting_bytes):
-            self._make_way(len(events))
+            self._make_way(len(content) // RECORD_BYTES)
             start = self._end * RECORD_BYTES
         self._waiting_bytes[start : start + len(content)] = content
         self._end += len(content) // RECORD_BYTES

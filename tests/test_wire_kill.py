@@ -148,7 +148,7 @@ def walked(world: World, folder: Path) -> tuple[Streams, Market]:
     for block in log.blocks():
         for start in range(0, len(block), 1_000):
             events = engine.process(block[start : start + 1_000])
-            streams.add(events)
+            streams.add(events.tobytes())
             streams.release()
             market.add(events)
     return streams, market

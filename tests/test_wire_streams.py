@@ -37,7 +37,7 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     dice = Random(seed)
     for start in range(0, COUNT, 50):
         events = engine.process(made.commands[start : start + 50]).copy()
-        streams.add(events)
+        streams.add(events.tobytes())
         if dice.random() < 0.5:  # some of it is durable
             streams.release(int(dice.choice(events["sequence"])))
         for event in events:

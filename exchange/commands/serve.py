@@ -52,7 +52,7 @@ def serve(
         else:
             note(_people(started))
         venue.run()
-        ended = {"sealed": str(venue.day.writer.path), "events_sha256": venue.tally.sha256.hex()}
+        ended = {"sealed": str(venue.day.writer.path), "events_sha256": venue.events_sha256.hex()}
         click.echo(_line(ended)) if as_json else note(
             f"sealed {ended['sealed']}, events sha256 {ended['events_sha256']}"
         )
