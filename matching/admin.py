@@ -5,7 +5,7 @@ import numpy as np
 from matching.baskets import basket_malformed, list_basket
 from matching.block_legs import touch_all
 from matching.busting import bust
-from matching.carrying import carry
+from matching.carrying import carry, has_positions
 from matching.codes import (
     ACCOUNT,
     BUST,
@@ -251,12 +251,14 @@ def set_band(m, c):
 
 @inline
 def set_fees(m, c):
-    """FEES: rates and deposit, before the first order and the first trade."""
+    """FEES: rates and deposit, before the first order, trade and position that is carried."""
     instrument_id = i64(c["instrument"])
     if not listed(m, instrument_id):
         return UNKNOWN_INSTRUMENT
     instrument = m.instruments[instrument_id]
     if i64(instrument["gated"]) != 0 or has_orders(m, instrument_id) or i64(instrument["last"]):
+        return WRONG_PHASE
+    if has_positions(m, instrument_id):
         return WRONG_PHASE
     instrument["maker_rate"] = c["price"]
     instrument["taker_rate"] = c["stop"]

@@ -12,7 +12,7 @@ from matching.codes import (
     REGISTER,
     UNKNOWN_ACCOUNT,
 )
-from matching.compile import inline
+from matching.compile import inline, kernel
 from matching.records import POSITION_MAX
 from matching.report import answer
 from matching.risk import deposit_for, position_at
@@ -41,3 +41,12 @@ def carry(m, c):
     move_position(m, i64(c["seller"]), instrument_id, -quantity)
     answer(m, c, REGISTER, NONE, CARRIED, i64(c["seller"]), 0, 0, quantity, i64(bought["net"]))
     return NONE
+
+
+@kernel
+def has_positions(m, instrument_id):
+    """Whether anybody has bought or sold an instrument. Cost: a look at every account's."""
+    for account_id in range(len(m.accounts)):
+        if i64(m.positions[position_at(m, instrument_id, account_id)]["net"]) != 0:
+            return True
+    return False

@@ -112,11 +112,14 @@ def set_band(market: Market, command: Command) -> Reason:
 
 
 def set_fees(market: Market, command: Command) -> Reason:
-    """Fee rates and deposit, which stay as they are once anything was ordered or traded."""
+    """Fee rates and deposit: they stay once anything was ordered, traded or carried."""
     instrument = market.instruments.get(command.instrument)
     if instrument is None:
         return Reason.UNKNOWN_INSTRUMENT
     if instrument.gated or instrument.last or _has_orders(market, instrument):
+        return Reason.PHASE
+    positions = (account.positions.get(instrument.id) for account in market.accounts.values())
+    if any(position is not None and position.net for position in positions):
         return Reason.PHASE
     instrument.maker_rate, instrument.taker_rate = command.price, command.stop
     instrument.deposit_fen = command.quantity

@@ -403,6 +403,12 @@ KERNEL = (
     ),
     Fault(
         "admin.py",
+        "    if has_positions(m, instrument_id):",
+        "    if False and has_positions(m, instrument_id):",
+        "a deposit is changed while sellers of carried positions hold another",
+    ),
+    Fault(
+        "admin.py",
         "if registered > POSITION_MAX or",
         "if registered >= POSITION_MAX or",
         "off by one: the largest capacity cannot be registered",
@@ -505,6 +511,12 @@ REFERENCE = (
         "[0][0] * NANOSECONDS > now_ns",
         "[0][0] * NANOSECONDS >= now_ns",
         "what is due runs a nanosecond late",
+    ),
+    Fault(
+        "reference_admin.py",
+        "if any(position is not None and position.net for position in positions):",
+        "if any(position is not None and position.registered < 0 for position in positions):",
+        "a deposit is changed while sellers of carried positions hold another",
     ),
     Fault(
         "reference_admin.py",

@@ -289,7 +289,7 @@ class _Writer:
 
     def _set_fees(self, number: int) -> None:
         maker, taker = (self.between(0, self.world.rate_max) for _ in range(2))
-        deposit_fen = self.world.deposit_fen
+        deposit_fen = self.one_of(self.world.deposit_fen, self.world.deposit_fen, 0, 2)
         self.send(
             CommandKind.FEES, instrument=number, price=maker, stop=taker, quantity=deposit_fen
         )
@@ -579,11 +579,14 @@ class _Writer:
     def _register(self) -> None:
         lots = self.one_of(1, 5, -1, -5, self.world.capacity, -self.world.capacity)
         account, instrument = self._account(), self._instrument()
+        is_carried = self.chance(0.3)
         carried = {"seller": self._account(), "flags": CommandFlag.CARRIED}
         self.send(
             CommandKind.REGISTER, account=account, instrument=instrument, quantity=lots,
-            **(carried if self.chance(0.3) else {}),
+            **(carried if is_carried else {}),
         )  # fmt: skip
+        if is_carried and self.chance(0.2):  # the seller's deposit is held already
+            self._set_fees(instrument)
 
     def _bust(self) -> None:
         """A trade that may have been; without fees, which only a true one may give back."""

@@ -68,3 +68,11 @@ def test_a_carried_sale_asks_for_its_deposit():
     poor = venue(CommandKind.WITHDRAW, account=2, amount_fen=10**12 - 44)
     found = answers(poor, carry(), carry(lots=4), setup=SETUP)
     assert [answer.reason for answer in found] == ["NONE", "DEPOSIT", "NONE"]
+
+
+def test_fees_stay_as_they_are_where_a_position_was_carried():
+    """The seller holds a deposit at the rate of then; a new one would not give it back whole."""
+    dearer = venue(CommandKind.FEES, price=0, stop=0, quantity=10)
+    found = answers(carry(), dearer, carry(buyer=2, seller=1), dearer, setup=SETUP)
+    assert [answer.reason for answer in found] == ["NONE", "PHASE", "NONE", "NONE"]
+    assert account(tables_after(carry(), dearer), 2)[1] == 45
