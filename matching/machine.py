@@ -43,6 +43,7 @@ from matching.stages import (
     BLOCK_STOPS,
     DUE,
     EXECUTE,
+    EXPIRING,
     FETCH,
     GATED,
     LISTED,
@@ -205,7 +206,7 @@ def execute_other(m, c, kind):
 def work(m, c, stage):
     """One step of a longer task."""
     state = m.state[0]
-    if stage == DUE:
+    if stage == DUE or stage == EXPIRING:
         do_next_due(m, c)
     elif stage == LISTED:
         if work_off(m, c):

@@ -24,7 +24,17 @@ from matching.listing import begin_list, gather_instrument
 from matching.orders import remove_order
 from matching.records import NANOSECONDS
 from matching.report import reject
-from matching.stages import DUE, EXECUTE, FETCH, GATED, LISTED, PHASE_SET, TRY_BLOCKS, UNCROSS
+from matching.stages import (
+    DUE,
+    EXECUTE,
+    EXPIRING,
+    FETCH,
+    GATED,
+    LISTED,
+    PHASE_SET,
+    TRY_BLOCKS,
+    UNCROSS,
+)
 from matching.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
 
 i64 = np.int64
@@ -36,10 +46,11 @@ PENDING_PER_INSTRUMENT = 4
 def do_next_due(m, c):
     """Do the first thing that is due; when nothing is, the command's own turn has come.
 
-    What is done may let blocks trade; they are tried before the next.
+    What is done may let blocks trade; they are tried before the next. What expires in an instrument
+    at a second is one thing.
     """
     state = m.state[0]
-    if state["ripe"] != 0:
+    if state["ripe"] != 0 and state["stage"] == DUE:
         state["stage"] = TRY_BLOCKS
         state["after_blocks"] = DUE
         return
@@ -47,12 +58,20 @@ def do_next_due(m, c):
         state["stage"] = EXECUTE
         return
     timer = m.timers[1]
-    second, kind = i64(timer["due"]) >> 2, i64(timer["due"]) & 3
+    due = i64(timer["due"])
+    second, kind = due >> 2, due & 3
     instrument_id = i64(timer["rank"]) >> 32
     slot, phase = i64(timer["slot"]), i64(timer["phase"])
     remove(m, i64(1))
+    state["stage"] = DUE
     if slot != 0:
         remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)
+        if (
+            state["timers"] != 0
+            and i64(timer["due"]) == due
+            and i64(timer["rank"]) >> 32 == instrument_id
+        ):
+            state["stage"] = EXPIRING
     elif kind == EXPIRY:
         size = gather_instrument(m, instrument_id, END_OF_DAY, second)
         begin_list(m, size, END_OF_DAY, 0, DUE)

@@ -16,3 +16,4 @@ TRADE_BLOCK = 12  # a block's trades, hour by hour
 BLOCK_STOPS = 13  # what they trigger, hour by hour
 TRADE_BASKET = 14  # the trades of an order for a basket
 BASKET_STOPS = 15  # what they trigger, hour by hour
+EXPIRING = 16  # the rest of what expires in an instrument at a second
