@@ -173,7 +173,7 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "phases.py",
-        '    if state["ripe"] != 0:\n',
+        '    if state["ripe"] != 0 and state["stage"] == DUE:\n',
         '    if state["ripe"] < 0:\n',
         "what falls due lets no block trade before the next thing does",
     ),
