@@ -77,6 +77,9 @@ _LOADERS = max(_CORES - 1, 1)
 _LOADING_MB = 512
 """What the database may keep in memory of a large load."""
 
+_ROW_GROUP = 122_880
+"""Rows that the database writes together, before the commit; fewer wait for it."""
+
 _SETTINGS = {
     "force_compression": "uncompressed",  # compressing takes a third of a settlement
     "write_buffer_row_group_count": "1",  # write what is full, not all at the commit
@@ -193,7 +196,7 @@ class Books:
             self.connection.register("columns", columns)
             try:
                 self._statement(sql, values)
-                if self._on_disk:
+                if self._on_disk and len(next(iter(columns.values()))) >= _ROW_GROUP:
                     _flushing.submit(_flush, self.path)
             finally:
                 with suppress(duckdb.Error):  # after an error the transaction takes nothing more
