@@ -178,6 +178,12 @@ BLOCK_KERNEL = (
         "what falls due lets no block trade before the next thing does",
     ),
     Fault(
+        "phases.py",
+        '            state["stage"] = EXPIRING\n',
+        '            state["stage"] = DUE\n',
+        "blocks are tried between two orders that expire together",
+    ),
+    Fault(
         "words.py",
         "(WAITING | TIMED | BLOCK_BIT)",
         "(WAITING | TIMED)",
