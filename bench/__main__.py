@@ -2,6 +2,7 @@
 
 import click
 
+from bench.bare import bare
 from bench.blocks import blocks
 from bench.conformance import conformance
 from bench.harness.adapter import adapter
@@ -19,6 +20,7 @@ def main() -> None:
 
 
 main.add_command(adapter)
+main.add_command(bare)
 main.add_command(blocks)
 main.add_command(conformance)
 main.add_command(harness)

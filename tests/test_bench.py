@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from bench import memory, one_order, peers
 from bench.__main__ import main
+from bench.bare import check, lines
+from bench.bare import measure as measure_bare
 from bench.blocks import HOURS, compare, listing, standing_blocks
 from bench.by_kind import KINDS, by_kind
 from bench.floor import Floor
@@ -85,6 +87,19 @@ def test_blocks_elsewhere_and_links_change_no_event_of_a_stream() -> None:
     }
     with pytest.raises(RuntimeError, match="blocks: changes the events"):
         compare(recording, limits, first, 1, lambda text: None)
+
+
+def test_a_core_without_rules_has_the_engines_events(
+    recordings: dict[tuple[str, str], Recording],
+) -> None:
+    check(recordings["plain", "one"])
+    with pytest.raises(RuntimeError, match="rich-one: not the events of the engine"):
+        check(recordings["rich", "one"])
+    cores = measure_bare(recordings["plain", "one"], 1)
+    assert [row["core"] for row in cores] == ["engine", "without rules", "floor", "copyto"]
+    assert cores[2]["ratio"] == 1
+    assert all(row["ratio"] > 0 and row["commands_per_s"] > 0 for row in cores)
+    assert "without rules" in lines({"workload": "x", "commands": COUNT, "cores": cores})[2]
 
 
 def share(rows: np.ndarray[Any, Any]) -> float:
