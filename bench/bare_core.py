@@ -53,6 +53,7 @@ def inline(function: Callable[..., Any]) -> Any:
     )
 
 
+@inline
 def match(book: Any, commands: Any, events: Any) -> Any:
     """Match commands, eight words each; returns how many events were written."""
     out = i64(0)
@@ -240,7 +241,11 @@ def clear(book: Any, side: int, index: int, best: int) -> Any:
     return (word << 6) + highest_bit(book.bits[nth(base + word)])
 
 
-run_core = numba.njit(error_model="numpy", _nrt=False)(match)
+@numba.njit(error_model="numpy", _nrt=False)
+def run_core(state, links, orders, ids, bits, slots, refs, low, width, rows, commands, events):  # type: ignore[no-untyped-def]
+    """The entry that Python calls, once a batch: of arrays, because they come in faster singly."""
+    book = Book(state, links, orders, ids, bits, slots, refs, low, width, rows)
+    return match(book, commands, events)
 
 
 class Core:
@@ -270,4 +275,4 @@ class Core:
     def process(self, commands: NDArray[np.void]) -> NDArray[np.void]:
         """Match commands; returns their events, a view that is valid until the next call."""
         words, events = commands.view(np.int64), self._events.view(np.int64)
-        return self._events[: run_core(self._book, words, events)]
+        return self._events[: run_core(*self._book, words, events)]

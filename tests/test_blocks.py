@@ -6,6 +6,9 @@ import pytest
 
 from matching import Engine
 from matching.records import (
+    FEE_MAX_FEN,
+    RATE_MAX,
+    RATE_UNIT,
     CommandFlag,
     CommandKind,
     MassCancelScope,
@@ -183,6 +186,15 @@ def test_limits_are_of_all_hours_and_positions_of_each():
         "ACCOUNT_HALTED",
         "ACCOUNT_HALTED",
     ]
+
+
+def test_each_hours_fee_bounds_the_size_of_all():
+    """The largest fee of one order: at a tenth of the notional, 200 fen a lot at most."""
+    dear = venue(CommandKind.FEES, instrument=2, price=0, stop=RATE_MAX, quantity=0)
+    most = FEE_MAX_FEN * RATE_UNIT // RATE_MAX // 200 // 2
+    larger = block(1, BUY, 1, most + 1)
+    assert told(larger) == ["NONE"]
+    assert told(dear, larger, block(2, BUY, 1, most)) == ["NONE", "SIZE_LIMIT", "NONE"]
 
 
 def test_money_and_deposits_are_needed_for_all_hours():

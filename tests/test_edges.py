@@ -6,6 +6,7 @@ import pytest
 
 from matching import Engine
 from matching.records import (
+    POSITION_MAX,
     CommandFlag,
     CommandKind,
     MassCancelScope,
@@ -279,6 +280,14 @@ def test_money_is_bounded_whatever_was_withdrawn_or_held():
         withdraw | {"amount_fen": 1},
         fund | {"amount_fen": 2**63 - 1},
     ) == ["FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "FUNDS"]
+
+
+def test_capacity_is_bounded():
+    had = venue(CommandKind.REGISTER, account=2, quantity=-(10**6))
+    most = venue(CommandKind.REGISTER, account=2, quantity=POSITION_MAX)
+    more = venue(CommandKind.REGISTER, account=2, quantity=1)
+    assert reasons(had, most, more) == ["NONE", "NONE", "CAPACITY"]
+    assert reasons(had, more, most) == ["NONE", "NONE", "CAPACITY"]
 
 
 def test_depth_shows_the_best_levels_only():
