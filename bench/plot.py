@@ -64,13 +64,12 @@ def draw(rows: list[dict[str, Any]], machine: dict[str, Any], path: Path) -> Non
     speed.bar_label(speeds, fmt="%.1f", padding=3)
     speed.set_xlabel("million commands a second, one core")
     ratio.barh(names, [row["ratio"] for row in rows], color=colours)
-    for place, row in enumerate(rows):  # inside the bar, away from its mark
-        ratio.annotate(
+    ratio.set_xlabel("of the speed of copying 64 bytes; the mark is the target")
+    for place, (name, row) in enumerate(zip(names, rows, strict=True)):
+        ratio.annotate(  # inside the bar, away from its mark
             f"{row['ratio']:.2f}", (0, place), (4, 0), textcoords="offset points", va="center",
             color="white",
         )  # fmt: skip
-    ratio.set_xlabel("of the speed of copying 64 bytes; the mark is the target")
-    for place, name in enumerate(names):
         if name in BARS:
             ratio.vlines(BARS[name], place - 0.4, place + 0.4, color="black", lw=2)
     speed.invert_yaxis()
