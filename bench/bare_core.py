@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bench.flow import Recording
 from bench.opening import band_of
 from matching import EVENT
-from matching.allocation import allocate
 from matching.codes import (
     ACCEPTED,
     CANCELLED,
@@ -28,9 +27,10 @@ from matching.codes import (
     TAKER,
     UNKNOWN_ORDER,
 )
-from matching.compile import highest_bit
+from matching.fast_path.record_words import EVENT_FLAGS_AT, LOW, REASON_AT, SIDE_AT, TIF_AT, WORDS
+from matching.memory.allocation import allocate
+from matching.memory.compiler import highest_bit
 from matching.records import CommandKind
-from matching.words import EVENT_FLAGS_AT, LOW, REASON_AT, SIDE_AT, TIF_AT, WORDS
 
 i64 = np.int64
 nth = np.uintp  # an index whose sign Numba need not ask for

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching import COMMAND, EVENT, Engine, Limits
-from matching.layout import PAGE, TICKS_MAX
+from matching.memory.layout import PAGE, TICKS_MAX
 from matching.records import (
     FREE_MAX_FEN,
     POSITION_MAX,

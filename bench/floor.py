@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching import EVENT
-from matching.allocation import allocate
-from matching.compile import kernel
+from matching.memory.allocation import allocate
+from matching.memory.compiler import kernel
 
 WORDS = 8  # int64 of a COMMAND, and of an EVENT
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bench.workloads import Workload
 from matching import COMMAND, Limits
-from matching.layout import PAGE
+from matching.memory.layout import PAGE
 from matching.records import BLOCK_HOURS_MAX, CommandKind, Phase
 
 Commands = NDArray[np.void]

@@ -21,7 +21,7 @@ from bench.flow import Recording
 from bench.measure import seconds, split, warmed
 from matching import Engine
 from matching.records import CommandKind, TimeInForce
-from matching.state import COLUMNS
+from matching.state_tables import COLUMNS
 
 BUDGET_S = 5.0
 SLICE = 64

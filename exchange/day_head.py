@@ -33,7 +33,7 @@ from matching.records import (
     Phase,
     TimeInForce,
 )
-from matching.state import COLUMNS, Tables
+from matching.state_tables import COLUMNS, Tables
 
 Commands = npt.NDArray[np.void]
 Table = dict[str, npt.NDArray[np.int64]]

@@ -21,11 +21,11 @@ def open_engine(
     `compiling` is called, with the cache's folder, before the kernels have to be compiled.
     """
     if name == "reference":
-        from matching.reference import ReferenceEngine
+        from matching.reference.engine import ReferenceEngine
 
         return ReferenceEngine(limits)
-    from matching import compile as compiler
     from matching.engine import Engine
+    from matching.memory import compiler
 
     if compiling is not None and not compiler.is_compiled():
         compiling(compiler.cache_folder())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ledger.daylog import DayLog
 from matching.records import EVENT, CommandKind, EventFlag, EventKind, Reason
-from matching.state import Tables
+from matching.state_tables import Tables
 
 Records: TypeAlias = npt.NDArray[np.void]
 

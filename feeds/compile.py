@@ -7,7 +7,7 @@ from typing import Any
 
 import numba
 
-from matching import compile as machine
+from matching.memory import compiler as machine
 
 JIT_DISABLED = machine.JIT_DISABLED
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.compile import entry, inline
-from matching.compile import highest_bit
+from matching.memory.compiler import highest_bit
 
 LADDER = np.dtype(
     [

@@ -11,7 +11,7 @@ def compiled(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     Numba is imported then, not before: most commands do without.
     """
-    from matching.compile import entry
+    from matching.memory.compiler import entry
 
     kernel: Callable[..., Any] = entry(rule)
     return kernel

@@ -19,9 +19,9 @@ from ledger.books import open_books
 from ledger.daylog import DayLog, read_day_log
 from ledger.recomputation import compare
 from ledger.settle import Progress
-from matching.invariants import violations
+from matching.checks.invariants import violations
 from matching.limits import Limits
-from matching.state import Tables
+from matching.state_tables import Tables
 
 
 class Machine(Protocol):

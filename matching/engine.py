@@ -7,17 +7,17 @@ from numba import boolean, int64
 from numpy.typing import NDArray
 
 from matching import snapshot
-from matching.allocation import allocate
-from matching.compile import JIT_DISABLED, compile_quickly, entry, is_compiled
-from matching.inspection import Inspection
-from matching.layout import TABLES, pages_a_session, plain_machine, shapes
+from matching.checks.inspection import Inspection
+from matching.initial_state import open_memory
 from matching.limits import Limits
-from matching.machine import advance
-from matching.opening import open_memory
+from matching.loop import advance
+from matching.memory.allocation import allocate
+from matching.memory.compiler import JIT_DISABLED, compile_quickly, entry, is_compiled
+from matching.memory.layout import TABLES, pages_a_session, plain_machine, shapes
 from matching.records import COMMAND, EVENT
 
 if not JIT_DISABLED:
-    from matching.memory import MACHINE, machine_at
+    from matching.memory.machine_type import MACHINE, machine_at
 
 Commands = NDArray[np.void]
 Events = NDArray[np.void]

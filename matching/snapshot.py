@@ -28,8 +28,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.layout import shapes
 from matching.limits import Limits
+from matching.memory.layout import shapes
 
 MAGIC = b"SUANSHI\x1a"
 VERSION = 3

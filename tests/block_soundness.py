@@ -6,7 +6,7 @@ It shares no code with the kernels: what an hour has for a block is added up pri
 import numpy as np
 from numba import njit
 
-from matching.layout import BLOCK_BIT, HOURS, STP_MASK, WATCH_AT, WATCH_HEAD, WATCH_REACH
+from matching.memory.layout import BLOCK_BIT, HOURS, STP_MASK, WATCH_AT, WATCH_HEAD, WATCH_REACH
 
 i64 = np.int64
 

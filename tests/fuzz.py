@@ -4,7 +4,7 @@
 
 Every stream goes through the reference and, one command a call, through the compiled engine, whose
 memory is checked after every command. Events must agree to the byte; every 500 commands the whole
-states must agree too, and hold what matching/invariants.py asks. A second compiled engine takes
+states must agree too, and hold what matching/checks/invariants.py asks. A second compiled engine takes
 the same stream in larger batches and, in between, is put into a snapshot and out again. Ends
 with exit code 1 after a stream that failed, and says which command of which seed it was.
 """
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching import COMMAND, EVENT, Engine, Limits
-from matching.invariants import violations
+from matching.checks.invariants import violations
 from matching.records import CommandKind, EventKind, Reason
-from matching.reference import ReferenceEngine
-from matching.state import differences
+from matching.reference.engine import ReferenceEngine
+from matching.state_tables import differences
 from tests.soundness import Soundness
 from tests.streams import ALL, BASIC, WITH_BASKETS, WITH_BLOCKS, Stream, garbage, stream
 

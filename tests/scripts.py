@@ -17,8 +17,8 @@ from matching.records import (
     Side,
     TimeInForce,
 )
-from matching.reference import ReferenceEngine
-from matching.state import differences
+from matching.reference.engine import ReferenceEngine
+from matching.state_tables import differences
 
 Row = dict[str, int]
 

@@ -1,6 +1,6 @@
 """What must hold of a machine's memory after every command, compiled: a few microseconds each.
 
-matching/invariants.py judges what the state says; this judges how it is kept as well (links,
+matching/checks/invariants.py judges what the state says; this judges how it is kept as well (links,
 bitmaps, free lists, pages, the heap of timers), and is fast enough to run ten million times. It
 shares no code with the kernels.
 """
@@ -11,10 +11,10 @@ import numpy as np
 from numba import njit
 
 from matching import Engine
-from matching.layout import BLOCK_BIT, HOURS, PAGE, TIMED, TOPS, WAITING
+from matching.book.timers import NEVER
+from matching.memory.layout import BLOCK_BIT, HOURS, PAGE, TIMED, TOPS, WAITING
 from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, TimeInForce
 from matching.stages import FETCH
-from matching.timers import NEVER
 from tests.block_soundness import check_blocks
 
 i64 = np.int64

@@ -5,8 +5,8 @@ import mmap
 import numpy as np
 import pytest
 
-from matching import allocation
-from matching.allocation import LINE, allocate
+from matching.memory import allocation
+from matching.memory.allocation import LINE, allocate
 
 SHAPES = {"orders": (3, np.dtype("<i8")), "links": (5, np.dtype("<u4")), "events": (2, "S64")}
 TYPED = {name: (length, np.dtype(dtype)) for name, (length, dtype) in SHAPES.items()}

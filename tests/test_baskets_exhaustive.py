@@ -17,7 +17,7 @@ from matching.records import (
     SelfTradePrevention,
     TimeInForce,
 )
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 from tests.basket_solver import HOURS, MEMBERS, Market, Outcome, Rest, Wish
 from tests.scripts import MEMBER, Row, as_commands, venue
 

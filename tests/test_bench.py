@@ -26,9 +26,9 @@ from bench.refs import Refs
 from bench.startup import start
 from bench.workloads import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
 from matching import COMMAND, EVENT
-from matching.compile import JIT_DISABLED
+from matching.memory.compiler import JIT_DISABLED
 from matching.records import CommandFlag, CommandKind, EventKind, OrderType, TimeInForce
-from matching.state import COLUMNS
+from matching.state_tables import COLUMNS
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="the benchmark is about compiled code")
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from bench.__main__ import main
 from bench.conformance import ARRAYS, build_engine, commands_of, expected_sha256, read_flow
 from bench.harness import command
-from matching.compile import JIT_DISABLED
+from matching.memory.compiler import JIT_DISABLED
 from matching.native.__main__ import write
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="object code is compiled code")

@@ -15,7 +15,7 @@ from matching.records import (
     Phase,
     TimeInForce,
 )
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 from tests.block_solver import Market, Wish
 from tests.scripts import MEMBER, Row, as_commands, venue
 

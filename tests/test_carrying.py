@@ -24,7 +24,7 @@ def tables_after(*rows):
 
 def account(tables, number):
     names = ("free_fen", "deposit_fen")
-    from matching.state import COLUMNS
+    from matching.state_tables import COLUMNS
 
     places = [COLUMNS["accounts"].index(each) for each in ("account", *names)]
     (found,) = [row for row in tables["accounts"].tolist() if row[places[0]] == number]

@@ -12,8 +12,8 @@ import pytest
 
 import matching
 from matching import Engine, Limits
-from matching import compile as compiling
-from matching.compile import JIT_DISABLED
+from matching.memory import compiler as compiling
+from matching.memory.compiler import JIT_DISABLED
 
 SOURCES = Path(matching.__file__).parent
 FILES = sorted(path.name for path in SOURCES.glob("*.py"))
@@ -90,7 +90,7 @@ def test_fetching_ahead_changes_nothing():
     before = engine.snapshot()
     assert compiling.prefetch_plain(engine._arrays["orders"], 1) is None
     if not JIT_DISABLED:
-        from matching.memory import machine_at
+        from matching.memory.machine_type import machine_at
 
         fetch = numba.njit(lambda header: compiling.prefetch(machine_at(header).orders, 1))
         assert fetch(engine._header_address) is None
@@ -99,7 +99,7 @@ def test_fetching_ahead_changes_nothing():
 
 @pytest.mark.skipif(JIT_DISABLED, reason="addresses are for compiled kernels")
 def test_tables_by_address_are_the_arrays_themselves():
-    from matching.memory import machine_at
+    from matching.memory.machine_type import machine_at
 
     @numba.njit
     def touch(header):

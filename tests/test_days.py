@@ -18,7 +18,7 @@ from ledger.errors import InputError, LedgerError
 from ledger.settle import settle
 from ledger.statement import closing_cash_fen
 from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 
 DAY_NS = 86_400 * 10**9
 

@@ -15,7 +15,7 @@ from exchange.sequences import draft_sequences
 from exchange.toml_file import BadFile
 from matching import Limits
 from matching.records import CommandKind, EventKind
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 from tests.scripts import START_S, as_commands, venue
 
 DAY = date(2026, 11, 22)

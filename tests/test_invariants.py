@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from matching import Limits
-from matching.invariants import violations
+from matching.checks.invariants import violations
 from matching.records import CommandKind, OrderType, Phase, TimeInForce
-from matching.reference import ReferenceEngine
-from matching.state import COLUMNS, Tables, differences
+from matching.reference.engine import ReferenceEngine
+from matching.state_tables import COLUMNS, Tables, differences
 from tests.scripts import BUY, LIMITS, SELL, START_S, as_commands, head, order, venue
 
 ICEBERG, STOP, GTD, FIRST, SECOND = range(5)

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from matching import COMMAND, Engine, Limits
-from matching.compile import JIT_DISABLED
-from matching.layout import BOOKS, TOPS, WAITING
+from matching.memory.compiler import JIT_DISABLED
+from matching.memory.layout import BOOKS, TOPS, WAITING
 from matching.records import CommandKind, EventKind
-from matching.reference import ReferenceEngine
-from matching.state import differences
+from matching.reference.engine import ReferenceEngine
+from matching.state_tables import differences
 from tests import fuzz
 from tests.soundness import Soundness
 from tests.streams import ALL, BASIC, garbage, stream

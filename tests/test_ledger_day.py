@@ -25,7 +25,7 @@ from matching.records import (
     Side,
     TimeInForce,
 )
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 
 LIMITS = Limits(sessions=8, accounts=8, instruments=8, orders=1024, refs=4096, ref_pages=32)
 PROGRAMMES = (

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from matching import Engine
-from matching.lookahead import CACHED, LEAST
-from matching.reference import ReferenceEngine
+from matching.fast_path.prefetch import CACHED, LEAST
+from matching.reference.engine import ReferenceEngine
 from tests.streams import ALL, garbage, stream
 
 COMMANDS = 700

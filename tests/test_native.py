@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from matching import COMMAND, EVENT, Engine, Limits
-from matching.compile import JIT_DISABLED
-from matching.layout import TABLES, pages_a_session, shapes
 from matching.limits import BOUNDS
+from matching.memory.compiler import JIT_DISABLED
+from matching.memory.layout import TABLES, pages_a_session, shapes
 from matching.native.header import header, struct
 from tests import fuzz
 

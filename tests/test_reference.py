@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from matching.invariants import violations
+from matching.checks.invariants import violations
 from matching.limits import Limits
 from matching.records import COMMAND, EVENT, CommandKind, EventKind, Reason
-from matching.reference import ReferenceEngine
-from matching.state import COLUMNS, differences, state_hash
+from matching.reference.engine import ReferenceEngine
+from matching.state_tables import COLUMNS, differences, state_hash
 from tests.event_reader import EventReader
 from tests.streams import ALL, BASIC, WITH_BASKETS, WITH_BLOCKS, garbage, stream
 

@@ -9,7 +9,7 @@ from exchange.day_head import _blocks, _sequences, _table
 from exchange.instruments import instruments
 from exchange.sequences import draft_sequences
 from matching.records import CommandKind, Phase, TimeInForce
-from matching.reference import ReferenceEngine
+from matching.reference.engine import ReferenceEngine
 from tests.scripts import BUY, LIMITS, START_S, as_commands, head, order, venue
 
 DAY = date(2026, 11, 22)

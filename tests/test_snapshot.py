@@ -6,7 +6,7 @@ import pytest
 from matching import COMMAND, Engine, Limits
 from matching.records import CommandKind, Phase
 from matching.snapshot import VERSION
-from matching.state import COLUMNS
+from matching.state_tables import COLUMNS
 from tests.streams import ALL, BASIC, WITH_BLOCKS, stream
 
 SMALL = Limits(

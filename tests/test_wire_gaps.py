@@ -26,9 +26,9 @@ from feeds.orders_book import OrdersBook
 from feeds.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
 from feeds.tape import Trade
 from matching.records import EventKind, Side
-from matching.reference import ReferenceEngine
-from matching.reference_blocks import Block
-from matching.reference_book import Instrument
+from matching.reference.blocks import Block
+from matching.reference.book import Instrument
+from matching.reference.engine import ReferenceEngine
 
 COUNT = 1_500
 DEFINED = Channel.DEFINITIONS

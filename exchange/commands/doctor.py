@@ -87,7 +87,7 @@ def _processor() -> str:
 
 
 def _kernel_cache() -> str:
-    from matching import compile as compiler
+    from matching.memory import compiler
 
     folder = compiler.cache_folder()
     state = "compiled" if compiler.is_compiled() else "not compiled yet: the first run does it"

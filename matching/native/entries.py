@@ -6,12 +6,12 @@ buffer, and look-ahead can be left out: then no command is read before its turn 
 
 import numpy as np
 
-from matching.compile import inline
-from matching.ladder import first, following, index_at, is_order, level_at, price_at, top
-from matching.lookahead import BLIND
-from matching.machine import run
-from matching.memory import machine_at
-from matching.opening import open_memory
+from matching.book.price_levels import first, following, index_at, is_order, level_at, price_at, top
+from matching.fast_path.prefetch import BLIND
+from matching.initial_state import open_memory
+from matching.loop import run
+from matching.memory.compiler import inline
+from matching.memory.machine_type import machine_at
 
 i64 = np.int64
 

@@ -11,9 +11,9 @@ import llvmlite.binding as llvm
 import numba
 from numba import int64
 
-from matching.compile import compile_quickly
-from matching.machine import run
-from matching.memory import MACHINE
+from matching.loop import run
+from matching.memory.compiler import compile_quickly
+from matching.memory.machine_type import MACHINE
 from matching.native.entries import ENTRIES
 
 PREFIX = "suanshi_core_"

@@ -1,0 +1,321 @@
+"""Orders for a basket: who may enter one, and how it trades. It is over when its command is."""
+
+import numpy as np
+
+from matching.admin.commands import INT32_MAX, NOTIONAL_MAX_FEN
+from matching.baskets.candidates import (
+    HAS_PRICE,
+    TAKES_ORDERS,
+    TRADES,
+    best_front,
+    dearest_deposit,
+    dearest_rate,
+    find_member,
+    find_split,
+    highest_price,
+    hours_of,
+    instrument_at,
+    lay_out_members,
+    leave_out,
+    leave_out_full,
+    measure,
+    member_is,
+    suffices,
+    tick_of,
+    worth_at_limit,
+)
+from matching.blocks.trading import take_from
+from matching.book.block_holdings import hold_money
+from matching.book.block_legs import loosen, span_of
+from matching.book.events import reject, report, room
+from matching.book.order_ids import find, has_room, name
+from matching.book.risk import move_deposit, position_at, whole_fen
+from matching.codes import (
+    ACCEPTED,
+    BAND,
+    BUY,
+    CANCELLED,
+    CAPACITY,
+    DEPOSIT,
+    DUPLICATE_REF,
+    FLAG_BASKET,
+    FLAG_BLOCK,
+    FOK,
+    FUNDS,
+    IOC,
+    MALFORMED,
+    NONE,
+    NOTIONAL_LIMIT,
+    ORDER_TYPE,
+    POOL_FULL,
+    POSITION_LIMIT,
+    REFUSED_FOK,
+    REMAINDER,
+    SIZE_LIMIT,
+    SPLIT,
+    UNKNOWN_INSTRUMENT,
+    WHOLE,
+    WRONG_PHASE,
+)
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import MEMBERS
+from matching.orders.checks import is_plain_limit, new_order_owner_reason
+from matching.orders.entry import ENDED, fill_in, give_back, take_slot
+from matching.orders.stops import trigger
+from matching.orders.sweep import ROOM, finish
+from matching.records import (
+    BLOCK_HOURS_MAX,
+    BLOCK_HOURS_MIN,
+    FEE_MAX_FEN,
+    RATE_UNIT,
+)
+from matching.stages import BASKET_STOPS, QUEUE, TRADE_BASKET
+
+i64 = np.int64
+
+
+@inline
+def basket_order_malformed(m, c):
+    """Whether a NEW for a basket makes no sense by itself."""
+    hours, tif, flags = i64(c["hours"]), i64(c["tif"]), i64(c["flags"])
+    return (
+        not is_plain_limit(m, c)
+        or not (flags == SPLIT or flags == WHOLE)
+        or not (hours == 0 or BLOCK_HOURS_MIN <= hours <= BLOCK_HOURS_MAX)
+        or not (tif == IOC or tif == FOK)
+        or i64(c["expiry_s"]) != 0
+    )
+
+
+@kernel
+def new_basket_order(m, c):
+    """NEW for a basket: it trades at once, or ends."""
+    if basket_order_malformed(m, c):
+        reject(m, c, MALFORMED)
+        return ENDED
+    reason = new_order_owner_reason(m, c)
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
+    slot = take_slot(m)  # slot 0 serves as a scratch order where the pool is full
+    reason = UNKNOWN_INSTRUMENT
+    if lay_out_members(m, c):
+        fill_in_basket_order(m, c, slot)
+        reason = basket_order_reason(m, c, slot)
+    full = slot == 0 or not has_room(m, i64(c["session"]), i64(c["user_ref"]))
+    if reason == NONE and full:
+        reason = POOL_FULL
+    if reason != NONE:
+        if slot != 0:
+            give_back(m, slot)
+        else:
+            m.orders[0]["instrument"] = 0
+            m.orders[0]["leaves"] = 0
+        reject(m, c, reason)
+        return ENDED
+    begin(m, c, slot)
+    return ENDED
+
+
+@inline
+def fill_in_basket_order(m, c, slot):
+    """Write a new order for a basket into its slot."""
+    fill_in(m, c, slot)
+    order = m.orders[slot]
+    order["shown"] = 0
+    order["display"] = c["hours"]
+
+
+@kernel
+def basket_order_reason(m, c, slot):
+    """The first reason to refuse an order whose members are laid out, all but the full pool."""
+    order = m.orders[slot]
+    whole = i64(c["flags"]) == WHOLE
+    reason = members_reason(m, c, order)
+    if reason == NONE:
+        reason = basket_size_reason(m, order)
+    if reason == NONE:
+        reason = basket_means_reason(m, order, whole)
+    if reason == NONE:
+        fits = find_member(m, order) if whole else find_split(m, order)
+        if i64(c["tif"]) == FOK and not fits:
+            reason = REFUSED_FOK
+    return reason
+
+
+@kernel
+def members_reason(m, c, order):
+    """Leave out the members that do not trade; why what is left cannot take the order."""
+    hours, price = hours_of(order), i64(order["price"])
+    reason = WRONG_PHASE
+    trading, in_band = False, False
+    for j in range(MEMBERS):
+        if instrument_at(m, i64(0), j) == 0:
+            continue
+        if member_is(m, hours, j, TAKES_ORDERS, price):
+            reason = NONE
+        if member_is(m, hours, j, TRADES, price):
+            trading = True
+            in_band = in_band or member_is(m, hours, j, HAS_PRICE, price)
+        else:
+            leave_out(m, hours, j)
+    if reason != NONE:
+        return reason
+    if find(m, i64(c["session"]), i64(c["user_ref"])) != 0:
+        return DUPLICATE_REF
+    if not trading:
+        return ORDER_TYPE
+    return NONE if in_band else BAND
+
+
+@kernel
+def basket_size_reason(m, order):
+    """The size and notional limits: of all hours together, wherever it may come to trade."""
+    account = m.accounts[i64(order["account"])]
+    lots = i64(order["leaves"]) * hours_of(order)
+    rate = max(dearest_rate(m, order), i64(1))
+    worth_max = min(i64(NOTIONAL_MAX_FEN), FEE_MAX_FEN * RATE_UNIT // rate)
+    lots_max = min(i64(INT32_MAX), worth_max // (highest_price(m, order) * tick_of(m)))
+    if lots > min(lots_max, i64(account["order_cap"])):
+        return SIZE_LIMIT
+    return NOTIONAL_LIMIT if worth_at_limit(m, order) > account["notional_cap"] else NONE
+
+
+@kernel
+def basket_means_reason(m, order, whole):
+    """Position limit, capacity, deposit and funds; places without room are left out."""
+    measure(m, order)
+    if not suffices(m, order, whole, True):
+        return POSITION_LIMIT
+    if not suffices(m, order, whole, False):
+        return CAPACITY
+    leave_out_full(m, order, whole)
+    free = m.accounts[i64(order["account"])]["free"]
+    if i64(order["side"]) != BUY:
+        return DEPOSIT if dearest_deposit(m, order, whole) > free else NONE
+    worth = worth_at_limit(m, order)
+    needed = worth + whole_fen(worth * dearest_rate(m, order) + (RATE_UNIT - 1))
+    return FUNDS if needed > free else NONE
+
+
+@inline
+def say_basket_order(m, c, order, kind, reason, other, quantity):
+    """An event of the order that is no fill: it names what the command named."""
+    order["instrument"] = c["instrument"]
+    flags = FLAG_BASKET | (FLAG_BLOCK if span_of(order) != 0 else 0)
+    report(m, c, order, kind, reason, flags, other, 0, i64(order["price"]), quantity)
+    m.events[m.state[0]["events"] - 1]["trade_group"] = span_of(order)
+
+
+@inline
+def begin(m, c, slot):
+    """An order for a basket is accepted, and about to trade."""
+    state = m.state[0]
+    order = m.orders[slot]
+    state["accepted"] += 1
+    order["accepted"] = state["accepted"]
+    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    say_basket_order(m, c, order, ACCEPTED, 0, i64(c["target_ref"]), i64(c["quantity"]))
+    if best_front(m, order, i64(0))[0] != 0:
+        state["trade_groups"] += 1
+    state["block"] = slot
+    state["leg"] = 0
+    state["leg_left"] = i64(c["quantity"])
+    state["stage"] = TRADE_BASKET
+
+
+@kernel
+def trade_basket(m, c):
+    """The trades of the order under way, hour by hour, then the end of what is left.
+
+    Returns False where the event buffer is full.
+    """
+    state = m.state[0]
+    slot = state["block"]
+    order = m.orders[slot]
+    while state["leg"] < hours_of(order):
+        if room(m) < ROOM:
+            return False
+        maker_slot, index, j = best_front(m, order, state["leg"])
+        if maker_slot == 0:
+            break
+        take(m, c, slot, maker_slot, index, state["leg"] * MEMBERS + j)
+        if state["leg_left"] == 0:
+            state["leg"] += 1
+            if state["leg"] < hours_of(order):
+                state["leg_left"] = i64(c["quantity"])
+                order["leaves"] = c["quantity"]
+                order["cumulative"] = 0
+    if room(m) < ROOM:
+        return False
+    hold_money(m, order, i64(0))
+    left = i64(order["leaves"])
+    if left != 0:
+        order["leaves"] = 0
+        say_basket_order(m, c, order, CANCELLED, REMAINDER, 0, left)
+    state["leg"] = 0
+    state["leg_left"] = 0
+    state["stage"] = BASKET_STOPS
+    return True
+
+
+@inline
+def take(m, c, slot, maker_slot, index, at):
+    """Trade with one resting order, in one place."""
+    state = m.state[0]
+    order, place = m.orders[slot], m.places[at]
+    quantity = min(state["leg_left"], place["room"], i64(m.orders[maker_slot]["shown"]))
+    open_in(m, order, i64(place["instrument"]), quantity)
+    state["traded_low"] = i64(place["low"])
+    state["traded_high"] = i64(place["high"])
+    as_block = span_of(order) != 0 and i64(c["flags"]) == WHOLE
+    flags = FLAG_BASKET | (FLAG_BLOCK if as_block else 0)
+    take_from(m, c, slot, maker_slot, index, quantity, flags)
+    place["low"] = state["traded_low"]
+    place["high"] = state["traded_high"]
+    place["room"] -= quantity
+    state["leg_left"] -= quantity
+
+
+@inline
+def open_in(m, order, instrument_id, quantity):
+    """The order has this much open in one instrument: what it is about to trade there."""
+    account_id = i64(order["account"])
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    order["instrument"] = instrument_id
+    if i64(order["side"]) == BUY:
+        position["open_buy"] += quantity
+    else:
+        uncovered = i64(position["open_sell"]) - i64(position["net"])
+        position["open_sell"] += quantity
+        instrument = m.instruments[instrument_id]
+        move_deposit(m.accounts[account_id], instrument, uncovered, uncovered + quantity)
+
+
+@kernel
+def run_basket_stops(m):
+    """Collect what the trades have triggered, hour by hour, the members as listed.
+
+    Returns whether nothing is left, and the order is over.
+    """
+    state = m.state[0]
+    order = m.orders[state["block"]]
+    while state["leg"] < hours_of(order) * MEMBERS:
+        place = m.places[state["leg"]]
+        state["leg"] += 1
+        instrument_id = i64(place["instrument"])
+        if instrument_id == 0 or i64(place["high"]) == 0:
+            continue
+        state["traded_low"] = i64(place["low"])
+        state["traded_high"] = i64(place["high"])
+        state["base_price"] = i64(place["base"])
+        loosen(m, instrument_id)
+        trigger(m, instrument_id)
+        if state["queue_tail"] != 0:
+            state["after"] = BASKET_STOPS
+            state["stage"] = QUEUE
+            return False
+    finish(m, state["block"])
+    state["block"] = 0
+    state["leg"] = 0
+    return True

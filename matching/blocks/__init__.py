@@ -1,0 +1,1 @@
+"""Blocks: consecutive hours bought or sold as one, all or none."""

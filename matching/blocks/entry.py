@@ -1,0 +1,285 @@
+"""New blocks, and replaces of blocks."""
+
+import numpy as np
+
+from matching.blocks.trading import NO_WAY, begin_trade, way_to_trade
+from matching.book.block_holdings import block_means_reason, end_block, say_block, set_quantity
+from matching.book.block_legs import (
+    give_back_block,
+    hour_of,
+    lay_out,
+    leave,
+    span_of,
+    stand,
+    take_block,
+)
+from matching.book.events import reject
+from matching.book.order_ids import find, has_room, name
+from matching.book.timers import EXPIRY, add, retime_order
+from matching.codes import (
+    ACCEPTED,
+    ACCOUNT_HALTED,
+    BAND,
+    CANCELLED,
+    CONTINUOUS,
+    DAY,
+    DUPLICATE_REF,
+    FLAG_REQUEUED,
+    FOK,
+    GTD,
+    IOC,
+    MALFORMED,
+    NONE,
+    NOTIONAL_LIMIT,
+    ORDER_TYPE,
+    POOL_FULL,
+    REFUSED_FOK,
+    REMAINDER,
+    REPLACED,
+    REQUESTED,
+    REQUEUE,
+    SIZE_LIMIT,
+    TIME_PAST,
+    UNKNOWN_INSTRUMENT,
+)
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import BLOCK_BIT
+from matching.orders.checks import is_plain_limit, new_order_owner_reason, phase_reason
+from matching.orders.entry import ENDED, fill_in, give_back, take_slot
+from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN, NANOSECONDS
+from matching.stages import FETCH
+
+i64 = np.int64
+
+
+@inline
+def block_malformed(m, c):
+    """Whether a NEW of several hours makes no sense by itself."""
+    tif = i64(c["tif"])
+    return (
+        not is_plain_limit(m, c)
+        or not BLOCK_HOURS_MIN <= i64(c["hours"]) <= BLOCK_HOURS_MAX
+        or not (tif == DAY or tif == GTD or tif == IOC or tif == FOK)
+        or (tif == GTD) != (i64(c["expiry_s"]) != 0)
+        or i64(c["flags"]) != 0
+    )
+
+
+@kernel
+def hours_reason(m, order):
+    """Halted and closed hours take no blocks."""
+    for k in range(span_of(order)):
+        reason = phase_reason(i64(m.instruments[hour_of(m, order, k)]["phase"]))
+        if reason != NONE:
+            return reason
+    return NONE
+
+
+@kernel
+def terms_reason(m, order, price, expiry_s):
+    """Whether a time is past, or a price outside the band of an hour; 0 is neither."""
+    if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
+        return TIME_PAST
+    for k in range(span_of(order)):
+        instrument = m.instruments[hour_of(m, order, k)]
+        if price != 0 and not i64(instrument["low"]) <= price <= i64(instrument["high"]):
+            return BAND
+    return NONE
+
+
+@kernel
+def block_size_reason(m, order, price, quantity):
+    """The size and notional limits, which are of all hours together."""
+    account = m.accounts[i64(order["account"])]
+    lots = quantity * span_of(order)
+    if lots > i64(account["order_cap"]):
+        return SIZE_LIMIT
+    for k in range(span_of(order)):
+        if lots > i64(m.instruments[hour_of(m, order, k)]["quantity_max"]):
+            return SIZE_LIMIT
+    worth = price * lots * i64(m.instruments[i64(order["instrument"])]["tick_fen"])
+    return NOTIONAL_LIMIT if worth > account["notional_cap"] else NONE
+
+
+@kernel
+def must_trade_later(m, order):
+    """Whether an hour is not in continuous trading, where an IOC or FOK has no sense."""
+    for k in range(span_of(order)):
+        if i64(m.instruments[hour_of(m, order, k)]["phase"]) != CONTINUOUS:
+            return True
+    return False
+
+
+@kernel
+def new_block_reason(m, c, slot):
+    """The first reason to refuse a block that is written into a slot, all but the last two."""
+    order = m.orders[slot]
+    reason = hours_reason(m, order)
+    if reason != NONE:
+        return reason
+    if find(m, i64(c["session"]), i64(c["user_ref"])) != 0:
+        return DUPLICATE_REF
+    tif = i64(c["tif"])
+    if (tif == IOC or tif == FOK) and must_trade_later(m, order):
+        return ORDER_TYPE
+    price, quantity = i64(c["price"]), i64(c["quantity"])
+    reason = terms_reason(m, order, price, i64(c["expiry_s"]))
+    if reason == NONE:
+        reason = block_size_reason(m, order, price, quantity)
+    if reason == NONE:
+        order["leaves"] = 0
+        reason = block_means_reason(m, order, price, quantity)
+        order["leaves"] = quantity
+    return reason
+
+
+@inline
+def fill_in_block(m, c, slot, block):
+    """Write a new block into its slot. Slot 0 serves as a scratch order where the pool is full."""
+    fill_in(m, c, slot)
+    order = m.orders[slot]
+    order["shown"] = 0
+    order["display"] = c["hours"]
+    order["stop"] = block
+    order["mode"] = i64(c["stp"]) | BLOCK_BIT
+    order["accepted"] = m.state[0]["accepted"] + 1
+    m.blocks[block]["slot"] = slot
+    m.blocks[block]["stands"] = 0
+
+
+@kernel
+def new_block(m, c):
+    """NEW of several hours: it trades at once, stands, or ends."""
+    if block_malformed(m, c):
+        reject(m, c, MALFORMED)
+        return ENDED
+    reason = new_order_owner_reason(m, c)
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
+    slot, block = take_slot(m), take_block(m)
+    reason = UNKNOWN_INSTRUMENT
+    way = i64(NO_WAY)
+    if lay_out(m, block, i64(c["instrument"]), i64(c["hours"])):
+        fill_in_block(m, c, slot, block)
+        reason = new_block_reason(m, c, slot)
+        if reason == NONE:
+            way = way_to_trade(m, slot)
+            if i64(c["tif"]) == FOK and way == NO_WAY:
+                reason = REFUSED_FOK
+    full = slot == 0 or block == 0 or not has_room(m, i64(c["session"]), i64(c["user_ref"]))
+    if reason == NONE and full:
+        reason = POOL_FULL
+    if reason != NONE:
+        give_back_both(m, slot, block)
+        reject(m, c, reason)
+        return ENDED
+    accept_block(m, c, slot)
+    if way != NO_WAY:
+        trade_now(m, slot, way)
+    elif i64(c["tif"]) == IOC:
+        end_block(m, c, slot, CANCELLED, REMAINDER, 0)
+    else:
+        stand(m, slot)
+    return ENDED
+
+
+@inline
+def trade_now(m, slot, way):
+    """A block that has come trades before any that stands."""
+    m.state[0]["after_blocks"] = FETCH
+    begin_trade(m, slot, way)
+
+
+@inline
+def give_back_both(m, slot, block):
+    """Return the places that were taken for nothing."""
+    if block != 0:
+        give_back_block(m, block)
+    else:
+        m.blocks[0]["slot"] = 0
+    if slot != 0:
+        give_back(m, slot)
+    else:
+        m.orders[0]["instrument"] = 0
+        m.orders[0]["leaves"] = 0
+
+
+@inline
+def accept_block(m, c, slot):
+    """A block is live: it has a name and holds what it needs."""
+    state = m.state[0]
+    order = m.orders[slot]
+    state["accepted"] += 1
+    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    order["leaves"] = 0
+    set_quantity(m, order, i64(c["quantity"]))
+    if i64(c["tif"]) == GTD:
+        add(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
+    say_block(m, c, order, ACCEPTED, 0, 0, 0, i64(c["quantity"]))
+
+
+@inline
+def replace_block_reason(m, c, slot):
+    """The first reason to refuse a REPLACE of a block, before its size and means."""
+    order = m.orders[slot]
+    if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
+        return ACCOUNT_HALTED
+    reason = hours_reason(m, order)
+    if reason != NONE:
+        return reason
+    expiry_s = i64(c["expiry_s"])
+    if (
+        i64(c["stop"]) != 0
+        or i64(c["display"]) != 0
+        or (expiry_s != 0 and i64(order["tif"]) != GTD)
+    ):
+        return ORDER_TYPE
+    return terms_reason(m, order, i64(c["price"]), expiry_s)
+
+
+@kernel
+def replace_block(m, c, slot):
+    """REPLACE of a block: less at the same price keeps its place. Then it is tried."""
+    order = m.orders[slot]
+    reason = replace_block_reason(m, c, slot)
+    quantity = i64(c["quantity"])
+    if reason == NONE and quantity == 0:
+        end_block(m, c, slot, CANCELLED, REQUESTED, i64(c["user_ref"]))
+        return ENDED
+    price = i64(c["price"]) if i64(c["price"]) != 0 else i64(order["price"])
+    if reason == NONE:
+        reason = block_size_reason(m, order, price, quantity)
+    if reason == NONE:
+        reason = block_means_reason(m, order, price, quantity)
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
+    keeps = (
+        i64(c["flags"]) != REQUEUE
+        and price == i64(order["price"])
+        and quantity < i64(order["leaves"])
+    )
+    change_block(m, c, slot, price, quantity, keeps)
+    way = way_to_trade(m, slot)
+    if way != NO_WAY:
+        trade_now(m, slot, way)
+    else:
+        stand(m, slot)
+    return ENDED
+
+
+@inline
+def change_block(m, c, slot, price, quantity, keeps):
+    """Apply an accepted replace to a block, and say so."""
+    state = m.state[0]
+    order = m.orders[slot]
+    leave(m, slot)
+    order["price"] = price
+    set_quantity(m, order, quantity)
+    if not keeps:
+        state["accepted"] += 1
+        order["accepted"] = state["accepted"]
+    retime_order(m, c, slot)
+    flags = 0 if keeps else FLAG_REQUEUED
+    say_block(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), quantity)

@@ -1,0 +1,334 @@
+"""Blocks trade: whole, at once, with the hourly orders or with one opposite block.
+
+Trades go hour by hour; then the stops that they trigger run, hour by hour; then other blocks are
+tried. Each is a stage, so that a full event buffer can be emptied in the middle.
+"""
+
+import numpy as np
+
+from matching.book.block_holdings import forget_block, hold_money
+from matching.book.block_legs import (
+    ask_all,
+    block_of,
+    hour_of,
+    hour_total,
+    is_within,
+    leave,
+    loosen,
+    passes_over,
+    span_of,
+    unripen,
+)
+from matching.book.events import report, room
+from matching.book.price_levels import (
+    first,
+    following,
+    is_order,
+    level_at,
+    next_below,
+    pull,
+    requeue,
+    top,
+)
+from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK, REFRESHED
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
+from matching.orders.stops import trigger
+from matching.orders.sweep import ROOM, collar_bound, finish, note_price, trade, trade_events
+from matching.stages import BLOCK_STOPS, QUEUE, TRADE_BLOCK, TRY_BLOCKS
+
+i64 = np.int64
+
+NO_WAY, BOOKS = 0, -1
+"""How a block can trade: not at all, with the hourly books; else the slot of an opposite block."""
+
+
+@inline
+def before_in_priority(order, other):
+    """Of two blocks of one side: better price, then earlier acceptance."""
+    if i64(order["price"]) != i64(other["price"]):
+        higher = i64(order["price"]) > i64(other["price"])
+        return higher if i64(order["side"]) == BUY else not higher
+    return i64(order["accepted"]) < i64(other["accepted"])
+
+
+@inline
+def meets(m, order, other):
+    """Whether two opposite blocks may trade: same hours and quantity, and limits that cross; the
+    prevention of the later one decides."""
+    buyer_pays = i64(order["price"]) - i64(other["price"])
+    if (
+        i64(order["leaves"]) != i64(other["leaves"])
+        or span_of(order) != span_of(other)
+        or (buyer_pays < 0 if i64(order["side"]) == BUY else buyer_pays > 0)
+    ):
+        return False
+    if i64(order["accepted"]) > i64(other["accepted"]):
+        return not passes_over(m, order, other)
+    return not passes_over(m, other, order)
+
+
+@kernel
+def find_rival(m, slot):
+    """The opposite block that a block would trade with, the best in priority; 0 if none."""
+    order = m.orders[slot]
+    watch = hour_of(m, order, 0) * TOPS + WATCH_AT + WATCH_HEAD + 1 - i64(order["side"])
+    leg = i64(m.watch[watch])
+    best = i64(0)
+    while leg != 0:
+        if leg % HOURS == 0:
+            other = i64(m.blocks[leg // HOURS]["slot"])
+            if meets(m, order, m.orders[other]) and (
+                best == 0 or before_in_priority(m.orders[other], m.orders[best])
+            ):
+                best = other
+        leg = i64(m.legs[leg]["next"])
+    return best
+
+
+@kernel
+def swept_total(m, order):
+    """What the hourly books would cost a block, inside every collar; -1 where they have too little
+    or where it is beyond its limit."""
+    total = i64(0)
+    for k in range(span_of(order)):
+        instrument_id = hour_of(m, order, k)
+        bound = collar_bound(m, instrument_id, i64(order["side"]), i64(1))
+        part, last_index = hour_total(m, order, instrument_id, bound)
+        if last_index == 0:
+            return i64(-1)
+        total += part
+    return total if is_within(order, total) else i64(-1)
+
+
+@kernel
+def way_to_trade(m, slot):
+    """NO_WAY, BOOKS, or the slot of an opposite block: the better total for this block."""
+    order = m.orders[slot]
+    for k in range(span_of(order)):
+        if i64(m.instruments[hour_of(m, order, k)]["phase"]) != CONTINUOUS:
+            return i64(NO_WAY)
+    swept = swept_total(m, order)
+    rival = find_rival(m, slot)
+    if rival == 0:
+        return i64(NO_WAY) if swept < 0 else i64(BOOKS)
+    if swept < 0:
+        return rival
+    other = m.orders[rival]
+    maker = other if i64(other["accepted"]) < i64(order["accepted"]) else order
+    total = i64(maker["price"]) * i64(order["leaves"]) * span_of(order)
+    is_better = total < swept if i64(order["side"]) == BUY else total > swept
+    return rival if is_better else i64(BOOKS)
+
+
+@kernel
+def try_blocks(m):
+    """Try the blocks that are ripe, in priority, until one trades or none is left.
+
+    Returns False where one begins to trade.
+    """
+    state = m.state[0]
+    while state["ripe"] != 0:
+        best = i64(m.ripe[1])
+        for at in range(2, state["ripe"] + 1):
+            number = i64(m.ripe[at])
+            if comes_first(
+                m.orders[i64(m.blocks[number]["slot"])], m.orders[i64(m.blocks[best]["slot"])]
+            ):
+                best = number
+        slot = i64(m.blocks[best]["slot"])
+        way = way_to_trade(m, slot)
+        if way != NO_WAY:
+            begin_trade(m, slot, way)
+            return False
+        unripen(m, best)
+        ask_all(m, best)
+    return True
+
+
+@inline
+def comes_first(order, other):
+    """Buys before sells, then by priority."""
+    if i64(order["side"]) != i64(other["side"]):
+        return i64(order["side"]) == BUY
+    return before_in_priority(order, other)
+
+
+@kernel
+def begin_trade(m, slot, way):
+    """A block leaves its hours, and the opposite one with it, and what they hold is free to pay."""
+    state = m.state[0]
+    state["trade_groups"] += 1
+    state["block"] = slot
+    state["rival"] = max(way, i64(0))
+    state["leg"] = 0
+    state["leg_left"] = 0
+    state["stage"] = TRADE_BLOCK
+    leave(m, slot)
+    hold_money(m, m.orders[slot], i64(0))
+    if way > 0:
+        leave(m, way)
+        hold_money(m, m.orders[way], i64(0))
+
+
+@inline
+def enter_hour(m, slot, instrument_id):
+    """While it trades, a block's order is that of one hour after the other."""
+    order = m.orders[slot]
+    quantity = i64(order["leaves"]) + i64(order["cumulative"])
+    order["instrument"] = instrument_id
+    order["leaves"] = quantity
+    order["cumulative"] = 0
+    return quantity
+
+
+@kernel
+def trade_block(m, c):
+    """The trades of the block under way, from where it is. Returns False where the event buffer is
+    full."""
+    state = m.state[0]
+    slot, rival = state["block"], state["rival"]
+    order = m.orders[slot]
+    while state["leg"] < span_of(order):
+        if room(m) < ROOM:
+            return False
+        instrument_id = hour_of(m, order, state["leg"])
+        known = m.legs[block_of(order) * HOURS + state["leg"]]
+        if state["leg_left"] == 0:
+            state["leg_left"] = enter_hour(m, slot, instrument_id)
+            begin_hour(m, known, instrument_id)
+        if rival != 0:
+            enter_hour(m, rival, instrument_id)
+            trade_with_rival(m, c, instrument_id, state["leg_left"])
+            state["leg_left"] = 0
+        else:
+            take_one(m, c, slot, instrument_id)
+            known["low"] = state["traded_low"]
+            known["high"] = state["traded_high"]
+        if state["leg_left"] == 0:
+            state["leg"] += 1
+    if rival != 0:
+        forget_block(m, rival)
+    state["leg"] = 0
+    state["stage"] = BLOCK_STOPS
+    return True
+
+
+@inline
+def begin_hour(m, known, instrument_id):
+    """Nothing has been traded in an hour, and this is where its stops' distances count from."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    state["traded_low"] = 0
+    state["traded_high"] = 0
+    last = i64(instrument["last"])
+    known["base"] = last if last > 0 else i64(instrument["reference"])
+    known["low"] = 0
+    known["high"] = 0
+
+
+@inline
+def first_seen(m, order, instrument_id, bound):
+    """The first order of the other side that a block sees, down to a level, and its level; 0, 0 if
+    there is none."""
+    instrument = m.instruments[instrument_id]
+    book = 1 - i64(order["side"])
+    index = top(m, instrument_id, book)
+    while index >= bound and index != 0:
+        slot = first(m, level_at(instrument, book, index))
+        while is_order(m, slot):
+            if not passes_over(m, order, m.orders[slot]):
+                return slot, index
+            slot = following(m, slot)
+        index = next_below(m, instrument, book, index)
+    return i64(0), i64(0)
+
+
+@inline
+def take_one(m, c, slot, instrument_id):
+    """Trade with one hourly order, at its price, as much as it shows."""
+    state = m.state[0]
+    maker_slot, index = first_seen(m, m.orders[slot], instrument_id, i64(1))
+    quantity = min(state["leg_left"], i64(m.orders[maker_slot]["shown"]))
+    take_from(m, c, slot, maker_slot, index, quantity, FLAG_BLOCK)
+    state["leg_left"] -= quantity
+
+
+@kernel
+def take_from(m, c, slot, maker_slot, index, quantity, flags):
+    """Trade this much of what an hourly order shows, at its price, in the taker's instrument."""
+    state = m.state[0]
+    order, maker = m.orders[slot], m.orders[maker_slot]
+    instrument = m.instruments[i64(order["instrument"])]
+    price = i64(maker["price"])
+    maker_fee, taker_fee = trade(
+        m, instrument, maker, order, price, quantity,
+        i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
+    )  # fmt: skip
+    shown = i64(maker["shown"]) - quantity
+    maker["shown"] = shown
+    trade_events(m, c, maker, order, price, quantity, maker_fee, taker_fee, 0)
+    mark_group(m, 0, flags)
+    note_price(state, instrument, price)
+    if i64(maker["leaves"]) == 0:
+        pull(m, maker_slot)
+        finish(m, maker_slot)
+    elif shown == 0:
+        shown = min(i64(maker["display"]), i64(maker["leaves"]))
+        maker["shown"] = shown
+        requeue(m, maker_slot, level_at(instrument, 1 - i64(order["side"]), index))
+        report(m, c, maker, REFRESHED, 0, 0, 0, shown, price, shown)
+
+
+@inline
+def trade_with_rival(m, c, instrument_id, quantity):
+    """Trade an hour with the opposite block, at the limit of the earlier one."""
+    state = m.state[0]
+    maker, taker = m.orders[state["rival"]], m.orders[state["block"]]
+    if i64(maker["accepted"]) > i64(taker["accepted"]):
+        maker, taker = taker, maker
+    instrument = m.instruments[instrument_id]
+    price = i64(maker["price"])
+    maker_fee, taker_fee = trade(
+        m, instrument, maker, taker, price, quantity,
+        i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
+    )  # fmt: skip
+    trade_events(m, c, maker, taker, price, quantity, maker_fee, taker_fee, OFF_BOOK)
+    mark_group(m, FLAG_BLOCK, FLAG_BLOCK)
+
+
+@inline
+def mark_group(m, maker_flags, taker_flags):
+    """Mark the last trade's two events as of what trades as one."""
+    state = m.state[0]
+    made = m.events[state["events"] - 2]
+    took = m.events[state["events"] - 1]
+    made["trade_group"] = state["trade_groups"]
+    took["trade_group"] = state["trade_groups"]
+    made["flags"] = i64(made["flags"]) | maker_flags
+    took["flags"] = i64(took["flags"]) | taker_flags
+
+
+@kernel
+def run_block_stops(m):
+    """Collect what the block's trades have triggered, one hour after the other."""
+    state = m.state[0]
+    order = m.orders[state["block"]]
+    while state["leg"] < span_of(order):
+        instrument_id = hour_of(m, order, state["leg"])
+        known = m.legs[block_of(order) * HOURS + state["leg"]]
+        state["leg"] += 1
+        state["traded_low"] = i64(known["low"])
+        state["traded_high"] = i64(known["high"])
+        state["base_price"] = i64(known["base"])
+        loosen(m, instrument_id)
+        trigger(m, instrument_id)
+        if state["queue_tail"] != 0:
+            state["after"] = BLOCK_STOPS
+            state["stage"] = QUEUE
+            return
+    forget_block(m, state["block"])
+    state["block"] = 0
+    state["rival"] = 0
+    state["leg"] = 0
+    state["stage"] = TRY_BLOCKS

@@ -1,0 +1,110 @@
+"""What a block holds in all of its hours, and how it ends."""
+
+import numpy as np
+
+from matching.book.block_legs import block_of, give_back_block, hour_of, leave, span_of
+from matching.book.events import report
+from matching.book.risk import deposit_for, move_deposit, position_at, whole_fen
+from matching.codes import BUY, CAPACITY, DEPOSIT, FLAG_BLOCK, FUNDS, NONE, POSITION_LIMIT
+from matching.memory.compiler import inline, kernel
+from matching.orders.sweep import finish
+from matching.records import RATE_UNIT
+
+i64 = np.int64
+
+
+@inline
+def say_block(m, c, order, kind, reason, flags, other, quantity):
+    """An event of a block that is no fill: it says how many hours there are."""
+    report(m, c, order, kind, reason, flags | FLAG_BLOCK, other, 0, i64(order["price"]), quantity)
+    m.events[m.state[0]["events"] - 1]["trade_group"] = span_of(order)
+
+
+@kernel
+def block_reserve(m, order, price, quantity):
+    """Money that a block holds to buy: all hours at its limit, and the dearest fee, rounded up."""
+    if i64(order["side"]) != BUY:
+        return i64(0)
+    dearest = i64(0)
+    for k in range(span_of(order)):
+        dearest = max(dearest, i64(m.instruments[hour_of(m, order, k)]["dearer_rate"]))
+    tick_fen = i64(m.instruments[i64(order["instrument"])]["tick_fen"])
+    worth = price * quantity * span_of(order) * tick_fen
+    return worth + whole_fen(worth * dearest + (RATE_UNIT - 1))
+
+
+@kernel
+def set_quantity(m, order, quantity):
+    """Change what a block has open in every hour; capacity and money follow."""
+    side = i64(order["side"])
+    account = m.accounts[i64(order["account"])]
+    more = quantity - i64(order["leaves"])
+    order["leaves"] = quantity
+    for k in range(span_of(order)):
+        instrument_id = hour_of(m, order, k)
+        position = m.positions[position_at(m, instrument_id, i64(order["account"]))]
+        if side == BUY:
+            position["open_buy"] += more
+        else:
+            uncovered = i64(position["open_sell"]) - i64(position["net"])
+            position["open_sell"] += more
+            move_deposit(account, m.instruments[instrument_id], uncovered, uncovered + more)
+    hold_money(m, order, block_reserve(m, order, i64(order["price"]), quantity))
+
+
+@inline
+def hold_money(m, order, needed):
+    """Hold this much for a block instead of what it holds."""
+    account = m.accounts[i64(order["account"])]
+    more = needed - i64(order["held"])
+    order["held"] = needed
+    account["free"] -= more
+    account["reserved"] += more
+
+
+@kernel
+def block_means_reason(m, order, price, quantity):
+    """Position limit, capacity, deposit and funds of all hours for another price and quantity."""
+    side = i64(order["side"])
+    more = quantity - i64(order["leaves"])
+    account = m.accounts[i64(order["account"])]
+    capacity_lacks = False
+    deposit = i64(0)
+    for k in range(span_of(order)):
+        instrument_id = hour_of(m, order, k)
+        position = m.positions[position_at(m, instrument_id, i64(order["account"]))]
+        uncovered = i64(position["open_sell"]) - i64(position["net"])
+        after = uncovered + more
+        if side == BUY:
+            after = i64(position["net"]) + i64(position["open_buy"]) + more
+        if more > 0 and after > i64(account["position_cap"]):
+            return POSITION_LIMIT
+        if side != BUY and more > 0:
+            capacity_lacks = capacity_lacks or after > i64(position["registered"])
+            instrument = m.instruments[instrument_id]
+            deposit += deposit_for(instrument, after) - deposit_for(instrument, uncovered)
+    if capacity_lacks:
+        return CAPACITY
+    if deposit > 0 and deposit > i64(account["free"]):
+        return DEPOSIT
+    money = block_reserve(m, order, price, quantity) - i64(order["held"])
+    return FUNDS if money > 0 and money > i64(account["free"]) else NONE
+
+
+@kernel
+def end_block(m, c, slot, kind, reason, request_ref):
+    """End a live block without a trade."""
+    order = m.orders[slot]
+    quantity = i64(order["leaves"])
+    leave(m, slot)
+    set_quantity(m, order, i64(0))
+    say_block(m, c, order, kind, reason, 0, request_ref, quantity)
+    forget_block(m, slot)
+
+
+@inline
+def forget_block(m, slot):
+    """A block that is over, and stands no more, gives back its places."""
+    block = block_of(m.orders[slot])
+    finish(m, slot)
+    give_back_block(m, block)

@@ -1,0 +1,78 @@
+"""Events: one function a shape, so that every field of every kind is set in one place."""
+
+import numpy as np
+
+from matching.codes import REJECTED
+from matching.memory.compiler import inline, kernel, prefetch
+
+i64 = np.int64
+
+EVENTS_AHEAD = 16
+"""How far ahead the buffer's next lines are fetched: they were evicted since the last batch."""
+
+
+@inline
+def room(m):
+    """Events that still fit into the buffer."""
+    return len(m.events) - m.state[0]["events"]
+
+
+@inline
+def emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves, cumulative):
+    """Begin an event of this command; the caller sets whose it is. Returns its place."""
+    state = m.state[0]
+    at = state["events"]
+    state["events"] = at + 1
+    prefetch(m.events, at + EVENTS_AHEAD)
+    event = m.events[at]
+    event["sequence"] = command["sequence"]
+    event["time_ns"] = command["time_ns"]
+    event["trade_id"] = other
+    event["fee_fen"] = shown
+    event["price"] = price
+    event["quantity"] = quantity
+    event["leaves"] = leaves
+    event["cumulative"] = cumulative
+    event["kind"] = kind
+    event["reason"] = reason
+    event["flags"] = flags
+    event["trade_group"] = 0
+    return at
+
+
+@inline
+def report(m, command, order, kind, reason, flags, other, shown, price, quantity):
+    """What happened to an order: whose it is, and what is left of it, are the order's own."""
+    at = emit(
+        m, command, kind, reason, flags, other, shown, price, quantity,
+        i64(order["leaves"]), i64(order["cumulative"]),
+    )  # fmt: skip
+    event = m.events[at]
+    event["session"] = order["session"]
+    event["user_ref"] = order["user_ref"]
+    event["account"] = order["account"]
+    event["instrument"] = order["instrument"]
+    event["side"] = order["side"]
+
+
+@kernel
+def answer(m, command, kind, reason, flags, other, shown, price, quantity, leaves):
+    """What became of a command that concerns no single order."""
+    at = emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves, 0)
+    event = m.events[at]
+    event["session"] = command["session"]
+    event["user_ref"] = command["user_ref"]
+    event["account"] = command["account"]
+    event["instrument"] = command["instrument"]
+    event["side"] = 0
+    return at
+
+
+@kernel
+def reject(m, command, reason):
+    """A refusal names what was asked, garbage included."""
+    at = answer(
+        m, command, REJECTED, reason, 0, i64(command["target_ref"]), 0,
+        i64(command["price"]), i64(command["quantity"]), 0,
+    )  # fmt: skip
+    m.events[at]["side"] = command["side"]

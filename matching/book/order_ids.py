@@ -1,0 +1,90 @@
+"""Who is who: (session, user_ref) -> order slot, by a direct, paged table.
+
+A hash was the costliest feature when measured. Refs of a session only grow, so the live ones stand
+close together, and a page without a live order goes back to the pool.
+"""
+
+import numpy as np
+
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import PAGE
+
+i64 = np.int64
+
+
+@inline
+def entry_at(m, session, user_ref):
+    """Where the directory says which page holds a ref. The ref must be within the limits."""
+    return session * m.state[0]["session_pages"] + user_ref // PAGE
+
+
+@inline
+def place_at(page, user_ref):
+    """Where a page says which slot holds the order of a ref."""
+    return page * PAGE + user_ref % PAGE
+
+
+@inline
+def find(m, session, user_ref):
+    """The slot of a live order, else 0. The ref must be within the limits."""
+    return i64(m.pages[place_at(i64(m.directory[entry_at(m, session, user_ref)]), user_ref)])
+
+
+@inline
+def has_page(m):
+    """Whether `allot_page` can succeed."""
+    state = m.state[0]
+    return state["free_page"] != 0 or state["pages_used"] + 1 < len(m.page_live)
+
+
+@inline
+def has_room(m, session, user_ref):
+    """Whether `name` can succeed."""
+    return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
+
+
+@kernel
+def allot_page(m, entry):
+    """Enter a page of the pool into the directory; returns it."""
+    state = m.state[0]
+    page = state["free_page"]
+    if page != 0:
+        state["free_page"] = i64(m.page_live[page])
+        m.page_live[page] = 0
+    else:
+        state["pages_used"] += 1
+        page = state["pages_used"]
+    m.directory[entry] = page
+    return page
+
+
+@inline
+def name(m, session, user_ref, slot):
+    """Enter a live order."""
+    entry = entry_at(m, session, user_ref)
+    page = i64(m.directory[entry])
+    if page == 0:
+        page = allot_page(m, entry)
+    m.page_live[page] += 1
+    m.pages[place_at(page, user_ref)] = slot
+
+
+@inline
+def unname(m, session, user_ref):
+    """Remove an order that is over."""
+    entry = entry_at(m, session, user_ref)
+    page = i64(m.directory[entry])
+    m.pages[place_at(page, user_ref)] = 0
+    live = i64(m.page_live[page]) - 1
+    m.page_live[page] = live
+    if live == 0:
+        give_back_page(m, entry, page)
+
+
+@kernel
+def give_back_page(m, entry, page):
+    """Return a page without a live order to the pool."""
+    state = m.state[0]
+    m.directory[entry] = 0
+    m.page_live[page] = state["free_page"]
+    state["free_page"] = page

@@ -1,0 +1,220 @@
+"""Price levels: first in, first out inside a level, and a bitmap that finds the best level.
+
+An instrument has four books: bids, asks, waiting buy stops, waiting sell stops. In each, a level's
+index grows with its urgency (a higher bid, a lower ask, a lower buy stop, a higher sell stop), so
+that "best" is the highest set bit everywhere, and one code serves all.
+
+A level is a circle of links: its own, then those of its orders. So an order leaves without asking
+whether it was the first or the last. A level that never had an order has a link of zeros.
+"""
+
+import numpy as np
+
+from matching.memory.compiler import highest_bit, inline, kernel
+from matching.memory.layout import TOPS, WAITING
+
+i64 = np.int64
+
+
+@inline
+def book_of(order):
+    """0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
+    return i64(order["side"]) + ((i64(order["mode"]) & WAITING) >> 3)
+
+
+@inline
+def index_at(instrument, book, price):
+    """The level of a price, from 1; bids and sell stops rise with it, asks and buy stops fall."""
+    if book == 0 or book == 3:
+        return price - i64(instrument["low"]) + 1
+    return i64(instrument["high"]) - price + 1
+
+
+@inline
+def price_at(instrument, book, index):
+    """The inverse of `index_at`."""
+    if book == 0 or book == 3:
+        return i64(instrument["low"]) + index - 1
+    return i64(instrument["high"]) - index + 1
+
+
+@inline
+def level_at(instrument, book, index):
+    """Where the level stands in `links`."""
+    return i64(instrument["level_base"]) + book * (i64(instrument["width"]) + 1) + index
+
+
+@inline
+def top(m, instrument_id, book):
+    """Index of a book's best level; 0 where it is empty."""
+    return i64(m.tops[instrument_id * TOPS + book])
+
+
+@inline
+def first(m, level):
+    """The first order of a level, or what `is_order` denies."""
+    return i64(m.links[level]["next"])
+
+
+@inline
+def following(m, slot):
+    """The next order of a level, or what `is_order` denies."""
+    return i64(m.links[slot]["next"])
+
+
+@inline
+def is_order(m, node):
+    """Whether a link is an order's, and neither a level's nor none."""
+    return 0 < node < len(m.orders)
+
+
+@inline
+def word_at(instrument, book):
+    """Where the book's bitmap begins: words, then groups of words, then one word of groups."""
+    size = i64(instrument["words"]) + i64(instrument["groups"]) + 1
+    return i64(instrument["word_base"]) + book * size
+
+
+@inline
+def mark(m, instrument, book, index):
+    """Set the level's bit."""
+    base = word_at(instrument, book)
+    bit = index - 1
+    word = base + (bit >> 6)
+    before = m.words[word]
+    m.words[word] = before | (i64(1) << (bit & 63))
+    if before == 0:
+        group = base + i64(instrument["words"]) + (bit >> 12)
+        before = m.words[group]
+        m.words[group] = before | (i64(1) << ((bit >> 6) & 63))
+        if before == 0:
+            m.words[base + i64(instrument["words"]) + i64(instrument["groups"])] |= i64(1) << (
+                bit >> 12
+            )
+
+
+@inline
+def unmark(m, instrument, book, index):
+    """Clear the level's bit; returns the highest index that is still set, 0 if none is.
+
+    Only right as "the next best" when the level was the best.
+    """
+    base = word_at(instrument, book)
+    bit = index - 1
+    word = base + (bit >> 6)
+    left = m.words[word] & ~(i64(1) << (bit & 63))
+    m.words[word] = left
+    if left != 0:
+        return (bit >> 6 << 6) + highest_bit(left) + 1
+    group = base + i64(instrument["words"]) + (bit >> 12)
+    left = m.words[group] & ~(i64(1) << ((bit >> 6) & 63))
+    m.words[group] = left
+    summary = base + i64(instrument["words"]) + i64(instrument["groups"])
+    row = bit >> 12
+    if left == 0:
+        rows = m.words[summary] & ~(i64(1) << row)
+        m.words[summary] = rows
+        if rows == 0:
+            return i64(0)
+        row = highest_bit(rows)
+        left = m.words[base + i64(instrument["words"]) + row]
+    column = (row << 6) + highest_bit(left)
+    return (column << 6) + highest_bit(m.words[base + column]) + 1
+
+
+@kernel
+def next_below(m, instrument, book, index):
+    """The highest marked index below this one; 0 if there is none."""
+    base = word_at(instrument, book)
+    bit = index - 1
+    below = ~(i64(-1) << (bit & 63))
+    left = m.words[base + (bit >> 6)] & below
+    if left != 0:
+        return (bit >> 6 << 6) + highest_bit(left) + 1
+    column = bit >> 6
+    below = ~(i64(-1) << (column & 63))
+    row = column >> 6
+    left = m.words[base + i64(instrument["words"]) + row] & below
+    if left == 0:
+        below = ~(i64(-1) << row)
+        rows = m.words[base + i64(instrument["words"]) + i64(instrument["groups"])] & below
+        if rows == 0:
+            return i64(0)
+        row = highest_bit(rows)
+        left = m.words[base + i64(instrument["words"]) + row]
+    column = (row << 6) + highest_bit(left)
+    return (column << 6) + highest_bit(m.words[base + column]) + 1
+
+
+@inline
+def append(m, slot, level):
+    """Close a level's circle with this order. Returns whether it is the only one."""
+    circle, own = m.links[level], m.links[slot]
+    last = i64(circle["prev"])
+    last = level if last == 0 else last
+    own["prev"] = last
+    own["next"] = level
+    m.links[last]["next"] = slot
+    circle["prev"] = slot
+    return last == level
+
+
+@inline
+def unlink(m, slot):
+    """Open the circle and close it without this order. Returns whether it was the only one."""
+    own = m.links[slot]
+    behind, ahead = i64(own["next"]), i64(own["prev"])
+    m.links[ahead]["next"] = behind
+    m.links[behind]["prev"] = ahead
+    return ahead == behind
+
+
+@inline
+def appear(m, instrument_id, book, index):
+    """A level has its first order."""
+    mark(m, m.instruments[instrument_id], book, index)
+    if index > top(m, instrument_id, book):
+        m.tops[instrument_id * TOPS + book] = index
+
+
+@inline
+def vanish(m, instrument_id, book, index):
+    """A level has lost its last order."""
+    best = unmark(m, m.instruments[instrument_id], book, index)
+    if index == top(m, instrument_id, book):
+        m.tops[instrument_id * TOPS + book] = best
+
+
+@inline
+def index_of(instrument, book, order):
+    """The level of an order by its price, or by its stop price where it waits."""
+    return index_at(instrument, book, i64(order["price"]) if book < 2 else i64(order["stop"]))
+
+
+@inline
+def push(m, slot):
+    """Put an order at the back of its level."""
+    order = m.orders[slot]
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    book = book_of(order)
+    index = index_of(instrument, book, order)
+    if append(m, slot, level_at(instrument, book, index)):
+        appear(m, instrument_id, book, index)
+
+
+@inline
+def pull(m, slot):
+    """Take an order out of its level."""
+    if unlink(m, slot):
+        order = m.orders[slot]
+        instrument_id = i64(order["instrument"])
+        book = book_of(order)
+        vanish(m, instrument_id, book, index_of(m.instruments[instrument_id], book, order))
+
+
+@inline
+def requeue(m, slot, level):
+    """Move an order to the back of its level."""
+    unlink(m, slot)
+    append(m, slot, level)

@@ -1,0 +1,147 @@
+"""What an order holds and what a fill costs: money in fen, capacity in contracts.
+
+All sums fit int64 because FEES bounds an order's worth: see `quantity_max`.
+"""
+
+import numpy as np
+
+from matching.codes import BUY
+from matching.memory.compiler import inline
+from matching.records import RATE_UNIT
+
+i64 = np.int64
+u64 = np.uint64
+
+
+@inline
+def position_at(m, instrument_id, account_id):
+    """Where the position of an account in an instrument stands."""
+    return instrument_id * len(m.accounts) + account_id
+
+
+@inline
+def whole_fen(millionths):
+    """The whole fen in so many millionths, which are not negative (so dividing is one product)."""
+    return i64(u64(millionths) // u64(RATE_UNIT))
+
+
+@inline
+def held_for(instrument, price, quantity, fraction):
+    """Money that a buy of some quantity holds: its notional and its fee at the dearer rate, rounded
+    up.
+
+    The fraction of a fen that is not yet charged counts as well: without it a fill could cost more
+    than it releases.
+    """
+    worth = price * quantity * i64(instrument["tick_fen"])
+    return worth + whole_fen(worth * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
+
+
+@inline
+def reserve(instrument, price, quantity, fraction):
+    """Money that a buy holds, whatever is left of it: nothing, if nothing is."""
+    return held_for(instrument, price, quantity, fraction) if quantity != 0 else i64(0)
+
+
+@inline
+def worst_price(instrument, price):
+    """The limit, or the upper band where there is none."""
+    return price if price > 0 else i64(instrument["high"])
+
+
+@inline
+def deposit_for(instrument, uncovered):
+    """The performance deposit for so many contracts sold that are not owned; none for fewer
+    than none."""
+    return i64(instrument["deposit_fen"]) * max(uncovered, i64(0))
+
+
+@inline
+def move_deposit(account, instrument, before, after):
+    """Hold the performance deposit for `after` uncovered contracts instead of `before`."""
+    moved = deposit_for(instrument, after) - deposit_for(instrument, before)
+    account["deposit"] += moved
+    account["free"] -= moved
+
+
+@inline
+def hold(m, order, price, quantity):
+    """Reserve what this much open quantity needs. The checks have been made."""
+    account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
+    account = m.accounts[account_id]
+    instrument = m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    if i64(order["side"]) == BUY:
+        money = reserve(
+            instrument, worst_price(instrument, price), quantity, i64(order["fee_fraction"])
+        )
+        order["held"] = money
+        account["free"] -= money
+        account["reserved"] += money
+        position["open_buy"] += quantity
+    else:
+        uncovered = i64(position["open_sell"]) - i64(position["net"])
+        position["open_sell"] += quantity
+        move_deposit(account, instrument, uncovered, uncovered + quantity)
+
+
+@inline
+def release(m, order, quantity):
+    """Take quantity off an order and give back what it held."""
+    account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
+    account = m.accounts[account_id]
+    instrument = m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    leaves = i64(order["leaves"]) - quantity
+    order["leaves"] = leaves
+    if i64(order["side"]) == BUY:
+        price = worst_price(instrument, i64(order["price"]))
+        held = reserve(instrument, price, leaves, i64(order["fee_fraction"]))
+        money = i64(order["held"]) - held
+        order["held"] = held
+        account["free"] += money
+        account["reserved"] -= money
+        position["open_buy"] -= quantity
+    else:
+        uncovered = i64(position["open_sell"]) - i64(position["net"])
+        position["open_sell"] -= quantity
+        move_deposit(account, instrument, uncovered, uncovered - quantity)
+
+
+@inline
+def take_fill(order, worth, rate, quantity):
+    """An order's own part of a fill; returns its fee: the difference of the exact sum's floors."""
+    exact = i64(order["fee_fraction"]) + worth * rate
+    fee = whole_fen(exact)
+    order["fee_fraction"] = exact - fee * RATE_UNIT
+    order["leaves"] -= quantity
+    order["cumulative"] += quantity
+    return fee
+
+
+@inline
+def settle(m, instrument, buy, sell, price, quantity, buy_rate, sell_rate):
+    """Book a trade between two orders; returns the buyer's fee and the seller's."""
+    worth = price * quantity * i64(instrument["tick_fen"])
+    buy_fee = take_fill(buy, worth, buy_rate, quantity)
+    worst = worst_price(instrument, i64(buy["price"]))
+    held = reserve(instrument, worst, i64(buy["leaves"]), i64(buy["fee_fraction"]))
+    money = i64(buy["held"]) - held
+    buy["held"] = held
+    account_id, instrument_id = i64(buy["account"]), i64(buy["instrument"])
+    account = m.accounts[account_id]
+    account["reserved"] -= money
+    account["free"] += money - worth - buy_fee
+    account["paid"] += worth + buy_fee
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    uncovered = i64(position["open_sell"]) - i64(position["net"])
+    position["open_buy"] -= quantity
+    position["net"] += quantity
+    move_deposit(account, instrument, uncovered, uncovered - quantity)
+    sell_fee = take_fill(sell, worth, sell_rate, quantity)
+    account_id = i64(sell["account"])
+    m.accounts[account_id]["earned"] += worth - sell_fee
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    position["open_sell"] -= quantity
+    position["net"] -= quantity
+    return buy_fee, sell_fee

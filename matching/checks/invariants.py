@@ -1,0 +1,220 @@
+"""What must hold of every state of the machine between two commands.
+
+Written against the tables of state.py, so that one text judges every engine, and against the
+rules rather than any engine's code.
+"""
+
+from collections import Counter, defaultdict, namedtuple
+from collections.abc import Iterator
+from typing import Any
+
+from matching.checks.block_invariants import block_violations, open_lots, reserves_fen
+from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
+from matching.state_tables import COLUMNS, Tables
+
+Row = Any
+"""A row of a table, its cells by the names of the columns."""
+
+State = dict[str, list[Row]]
+
+ROWS: dict[str, Any] = {name: namedtuple(name, columns) for name, columns in COLUMNS.items()}
+
+
+def violations(tables: Tables) -> list[str]:
+    """One line for each rule that the state breaks; none for a sound one."""
+    state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
+    checks = (
+        _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
+        block_violations, _baskets,
+    )  # fmt: skip
+    return [line for check in checks for line in check(state)]
+
+
+def _instrument_of(state: State) -> dict[int, Row]:
+    return {row.instrument: row for row in state["instruments"]}
+
+
+def _orders(state: State) -> Iterator[str]:
+    """Every order is open, shows some of what it has, and stands inside the band."""
+    instruments = _instrument_of(state)
+    now_ns = state["machine"][0].now_ns
+    live = state["orders"] + state["blocks"]
+    names = Counter((order.session, order.user_ref) for order in live)
+    for order in state["orders"]:
+        who = f"order {order.session}/{order.user_ref}"
+        band = instruments[order.instrument]
+        if names[order.session, order.user_ref] > 1:
+            yield f"{who}: its name is live twice"
+        if order.leaves < 1 or order.cumulative < 0:
+            yield f"{who}: leaves {order.leaves}, cumulative {order.cumulative}"
+        if order.waiting and order.shown:
+            yield f"{who}: waits and shows {order.shown}"
+        if not order.waiting and not 1 <= order.shown <= order.leaves:
+            yield f"{who}: shows {order.shown} of {order.leaves}"
+        if not order.waiting and not order.display and order.shown != order.leaves:
+            yield f"{who}: is no iceberg and shows {order.shown} of {order.leaves}"
+        for price in (order.price, order.stop):
+            if price and not band.band_low <= price <= band.band_high:
+                yield f"{who}: {price} is outside the band"
+        if not order.waiting and order.price == 0:
+            yield f"{who}: rests without a limit"
+        if order.expiry_s and order.expiry_s * 10**9 <= now_ns:
+            yield f"{who}: should have ended at {order.expiry_s}"
+        if not 0 <= order.fraction < RATE_UNIT:
+            yield f"{who}: a fraction of {order.fraction}"
+
+
+def _queues(state: State) -> Iterator[str]:
+    """At a price places are 0, 1, 2, ...; orders that never moved back stand in acceptance."""
+    levels: defaultdict[tuple[int, int, int], list[Row]] = defaultdict(list)
+    for order in state["orders"]:
+        if not order.waiting:
+            levels[order.instrument, order.side, order.price].append(order)
+    for key, orders in levels.items():
+        orders.sort(key=lambda order: order.place)
+        if [order.place for order in orders] != list(range(len(orders))):
+            yield f"level {key}: places {[order.place for order in orders]}"
+        # A next slice and a triggered stop-limit join the back with their old acceptance.
+        stayed = [
+            order.accepted
+            for order in orders
+            if not order.display and order.type != OrderType.STOP_LIMIT
+        ]
+        if stayed != sorted(stayed):
+            yield f"level {key}: acceptances {stayed} by priority"
+
+
+def _books(state: State) -> Iterator[str]:
+    """In continuous trading nothing crosses and no stop waits that the last trade reached."""
+    best: dict[tuple[int, int], int] = {}
+    for order in state["orders"]:
+        if not order.waiting:
+            key = order.instrument, order.side
+            better = max if order.side == Side.BUY else min
+            best[key] = better(best.get(key, order.price), order.price)
+    for instrument in state["instruments"]:
+        number, last = instrument.instrument, instrument.last
+        if instrument.phase != Phase.CONTINUOUS:
+            continue
+        buy, sell = best.get((number, Side.BUY)), best.get((number, Side.SELL))
+        if buy is not None and sell is not None and buy >= sell:
+            yield f"instrument {number}: crossed, {buy} against {sell}"
+        for order in state["orders"]:
+            if order.instrument == number and order.waiting and last:
+                reached = order.stop <= last if order.side == Side.BUY else order.stop >= last
+                if reached:
+                    yield f"instrument {number}: stop at {order.stop} waits, last {last}"
+
+
+def _open_quantities(state: State) -> Iterator[str]:
+    """Open quantities are the sums over live orders."""
+    leaves: Counter[tuple[int, int, int]] = Counter()
+    for order in state["orders"]:
+        leaves[order.account, order.instrument, order.side] += order.leaves
+    for account, instrument, side, lots in open_lots(state):
+        leaves[account, instrument, side] += lots
+    said: Counter[tuple[int, int, int]] = Counter()
+    for row in state["positions"]:
+        said[row.account, row.instrument, Side.BUY] = row.open_buy
+        said[row.account, row.instrument, Side.SELL] = row.open_sell
+    for key in leaves | said:
+        if leaves[key] != said[key]:
+            yield f"open quantity of {key}: {said[key]}, orders have {leaves[key]}"
+
+
+def _positions(state: State) -> Iterator[str]:
+    """What one bought another sold; nobody offers what it does not have."""
+    net: Counter[int] = Counter()
+    for row in state["positions"]:
+        who = f"account {row.account} in {row.instrument}"
+        net[row.instrument] += row.net
+        if row.registered + row.net - row.open_sell < 0:
+            yield f"{who}: offers more than it has"
+        if row.registered > POSITION_MAX:
+            yield f"{who}: {row.registered} registered"
+        if max(row.net + row.open_buy, row.open_sell - row.net) > POSITION_MAX:
+            yield f"{who}: may grow beyond {POSITION_MAX}"
+    for instrument, total in net.items():
+        if total:
+            yield f"instrument {instrument}: net positions sum to {total}"
+
+
+def _money(state: State) -> Iterator[str]:
+    """Money is somewhere, exactly; what is held is what orders and positions ask for."""
+    instruments = _instrument_of(state)
+    reserved: Counter[int] = Counter()
+    deposit: Counter[int] = Counter()
+    for order in state["orders"]:
+        if order.side == Side.BUY:
+            reserved[order.account] += _reserve_fen(order, instruments[order.instrument])
+    for number, held_fen in reserves_fen(state):
+        reserved[number] += held_fen
+    for row in state["positions"]:
+        per_lot_fen = instruments[row.instrument].deposit_fen
+        deposit[row.account] += per_lot_fen * max(0, row.open_sell - row.net)
+    for account in state["accounts"]:
+        who = f"account {account.account}"
+        if account.free_fen < 0 or account.earned_fen < 0:
+            yield f"{who}: free {account.free_fen}, earned {account.earned_fen}"
+        if account.reserved_fen != reserved[account.account]:
+            asked_fen = reserved[account.account]
+            yield f"{who}: reserved {account.reserved_fen}, orders ask for {asked_fen}"
+        if account.deposit_fen != deposit[account.account]:
+            asked_fen = deposit[account.account]
+            yield f"{who}: deposit {account.deposit_fen}, positions ask for {asked_fen}"
+        placed_fen = account.free_fen + account.reserved_fen + account.deposit_fen
+        if account.funded_fen != placed_fen + account.paid_fen:
+            yield f"{who}: funded {account.funded_fen}, found {placed_fen + account.paid_fen}"
+    if sum(row.earned_fen - row.paid_fen for row in state["accounts"]) > 0:
+        yield "accounts: more was earned than paid"
+
+
+def _reserve_fen(order: Row, instrument: Row) -> int:
+    """Notional at the worst price, and the dearer fee with the order's fraction, rounded up."""
+    rate = max(instrument.maker_rate, instrument.taker_rate)
+    notional_fen: int = (order.price or instrument.band_high) * order.leaves * instrument.tick_fen
+    fee_fen: int = -(-(notional_fen * rate + order.fraction) // RATE_UNIT)
+    return notional_fen + fee_fen
+
+
+def _baskets(state: State) -> Iterator[str]:
+    """Members have places from 1 on, are alike, and of one sequence each."""
+    instruments = _instrument_of(state)
+    after = {row.follows: row.instrument for row in state["instruments"] if row.follows}
+    baskets: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in state["baskets"]:
+        baskets[row.basket].append(row)
+    for number, members in baskets.items():
+        lasts, ticks_fen = set(), {instruments[row.instrument].tick_fen for row in members}
+        for row in members:
+            last = row.instrument
+            while last in after:
+                last = after[last]
+            lasts.add(last)
+        if [row.place for row in members] != list(range(1, len(members) + 1)):
+            yield f"basket {number}: places {[row.place for row in members]}"
+        if len(ticks_fen) > 1:
+            yield f"basket {number}: {sorted(ticks_fen)} fen per tick"
+        if len(lasts) < len(members):
+            yield f"basket {number}: {len(members)} members of {len(lasts)} sequences"
+
+
+def _instruments(state: State) -> Iterator[str]:
+    """Gated instruments are closed and empty; nothing that was due is still to come."""
+    machine = state["machine"][0]
+    gated = {row.instrument for row in state["instruments"] if row.gated}
+    for row in state["instruments"]:
+        if row.gated and row.phase != Phase.CLOSED:
+            yield f"instrument {row.instrument}: gated, and in phase {row.phase}"
+        if row.gate_s and row.gate_s * 10**9 <= machine.now_ns:
+            yield f"instrument {row.instrument}: gate of {row.gate_s} not closed"
+        if row.band_high and row.band_high - row.band_low + 1 > row.ticks:
+            yield f"instrument {row.instrument}: band wider than its {row.ticks} ticks"
+    for order in state["orders"]:
+        if order.instrument in gated:
+            yield f"order {order.session}/{order.user_ref}: live after gate closure"
+    for row in state["schedule"]:
+        if row.due_s * 10**9 <= machine.now_ns:
+            yield f"instrument {row.instrument}: phase change of {row.due_s} not done"
+    if sum(row.ticks for row in state["instruments"]) != machine.ticks:
+        yield f"machine: {machine.ticks} ticks allotted, instruments have others"

@@ -1,0 +1,1 @@
+"""Plain limit orders and cancels, worked off with the fewest instructions; prefetching."""

@@ -1,0 +1,99 @@
+"""The express lane's cancels."""
+
+import numpy as np
+
+from matching.book.order_ids import entry_at, give_back_page
+from matching.book.price_levels import unlink, vanish
+from matching.book.risk import deposit_for, position_at
+from matching.codes import CANCELLED, REQUESTED
+from matching.fast_path.new import DONE, LEFT
+from matching.fast_path.prefetch import place_of_target
+from matching.fast_path.record_words import (
+    LOW,
+    ORDER_SIDE_AT,
+    REASON_AT,
+    SIDE_AT,
+    SPECIAL,
+    WORDS,
+    below,
+    copy_stamp,
+    either,
+)
+from matching.memory.compiler import inline
+from matching.memory.layout import PAGE
+
+i64 = np.int64
+
+
+@inline
+def cancel_resting(m, at, watched):
+    """CANCEL of an order that rests. Returns LEFT or DONE. `watched`: see express.py.
+
+    The name that the order itself bears is what counts: it proves that the place is right, and
+    that its session is open.
+    """
+    c = m.commands[at]
+    state = m.state[0]
+    place = place_of_target(m, at)
+    slot = i64(m.pages[place])
+    named = i64(c["session"]) | i64(c["target_ref"]) << 32
+    if (
+        slot == 0
+        or m.order_words[slot * WORDS + 3] != named
+        or m.order_words[slot * WORDS + 7] & SPECIAL != 0
+        or not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
+    ):
+        return LEFT
+    instrument = m.instruments[i64(m.orders[slot]["instrument"])]
+    if i64(instrument["watched"]) != 0 and (not watched or i64(instrument["collar"]) != 0):
+        return LEFT  # where a collar is, what leaves may let blocks trade
+    side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
+    write_cancelled(m, at, slot, side)
+    m.pages[place] = 0
+    page = place // PAGE
+    live = i64(m.page_live[page]) - 1
+    m.page_live[page] = live
+    if live == 0:
+        give_back_page(m, entry_at(m, i64(c["session"]), i64(c["target_ref"])), page)
+    take_out(m, slot, side)
+    return DONE
+
+
+@inline
+def write_cancelled(m, at, slot, side):
+    """Append the CANCELLED event."""
+    state = m.state[0]
+    own, out = slot * WORDS, state["events"] * WORDS
+    state["events"] += 1
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = i64(m.commands[at]["user_ref"])
+    m.event_words[out + 3] = m.order_words[own + 1]  # price and leaves
+    m.event_words[out + 4] = m.order_words[own + 5] & ~LOW  # cumulative
+    m.event_words[out + 5] = m.order_words[own + 3]
+    m.event_words[out + 6] = m.order_words[own + 4]
+    m.event_words[out + 7] = CANCELLED | side << SIDE_AT | REQUESTED << REASON_AT
+
+
+@inline
+def take_out(m, slot, side):
+    """Free an order's place, slot, money and capacity."""
+    state = m.state[0]
+    order = m.orders[slot]
+    account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
+    price, leaves = i64(order["price"]), i64(order["leaves"])
+    order["instrument"] = 0
+    order["leaves"] = 0
+    instrument = m.instruments[instrument_id]
+    if unlink(m, slot):
+        low, high = i64(instrument["low"]), i64(instrument["high"])
+        vanish(m, instrument_id, side, either(side, price - low, high - price) + 1)
+    m.links[slot]["next"] = state["free_slot"]
+    state["free_slot"] = slot
+    position_id = position_at(m, instrument_id, account_id)
+    opened = i64(m.position_words[position_id * 4 + 2 + side])
+    m.position_words[position_id * 4 + 2 + side] = opened - leaves
+    uncovered = opened - i64(m.positions[position_id]["net"])
+    deposit = deposit_for(instrument, uncovered) - deposit_for(instrument, uncovered - leaves)
+    freed = order["held"] + (deposit & -side)  # a sell holds no money
+    m.accounts[account_id]["free"] += freed
+    m.account_words[account_id * 16 + 1 + side] -= freed

@@ -1,0 +1,70 @@
+"""Records by words: what the express lane reads and writes eight bytes at a time.
+
+A COMMAND, an EVENT and an order are eight words each. Two fields of four bytes make a word, the
+first of them its low half.
+"""
+
+import numpy as np
+
+from matching.codes import CANCEL, DAY, GTC, IOC, LIMIT, NEW
+from matching.memory.compiler import inline
+from matching.memory.layout import BLOCK_BIT, TIMED, WAITING
+
+i64 = np.int64
+u64 = np.uint64
+
+WORDS = 8
+LOW = 0xFFFF_FFFF
+
+# The last word of a COMMAND: kind, side, type, tif, stp, flags, hours, spare, a byte each.
+SIDE_AT, TYPE_AT, TIF_AT, STP_AT, FLAGS_AT = 8, 16, 24, 32, 40
+# The last word of an EVENT: kind, side, reason, flags, and the trade group.
+REASON_AT, EVENT_FLAGS_AT = 16, 24
+# The last word of an order: the fraction of its fee, then side, type, tif and mode.
+ORDER_SIDE_AT, MODE_AT = 32, 56
+
+ENTRY = NEW | LIMIT << TYPE_AT
+ENTRY_MASK = ~(1 << SIDE_AT | 7 << TIF_AT | 7 << STP_AT | 1 << FLAGS_AT)
+"""A COMMAND's last word under the mask, if it is a limit order of any side, life and prevention."""
+
+ENDING = CANCEL
+ENDING_MASK = 0xFF | ~((1 << FLAGS_AT) - 1)
+"""The same of a cancel: what a cancel does not use may hold anything."""
+
+KEPT_MASK = 0xFFFF_FF00
+"""Side, type and tif: an order keeps them."""
+
+POST_BIT = 3
+TAKEN = 1 << DAY | 1 << GTC | 1 << IOC | 1 << DAY + (1 << POST_BIT) | 1 << GTC + (1 << POST_BIT)
+"""The lives, and above them the post-only ones, that the lane takes, a bit each."""
+
+STP_MAX = 4
+
+SPECIAL = (WAITING | TIMED | BLOCK_BIT) << MODE_AT
+"""Of an order's last word: it is not in the book, or a timer knows it."""
+
+
+@inline
+def either(side, of_buy, of_sell):
+    """One of two numbers, without a branch: the side cannot be guessed."""
+    return of_buy ^ ((of_buy ^ of_sell) & -side)
+
+
+@inline
+def below(number, bound):
+    """Whether 0 <= number < bound, by one comparison."""
+    return u64(number) < u64(bound)
+
+
+@inline
+def copy_stamp(m, at, out):
+    """An event's first words are its command's: sequence and time."""
+    m.event_words[out] = m.command_words[at * WORDS]
+    m.event_words[out + 1] = m.command_words[at * WORDS + 1]
+
+
+@inline
+def owner_of(m, at):
+    """A command's account and instrument as one word, as orders and events have them."""
+    given = at * WORDS
+    return (m.command_words[given + 5] >> 32) & LOW | m.command_words[given + 6] << 32

@@ -1,0 +1,177 @@
+"""The express lane's trades: an incoming order against the other side, best price first.
+
+What the incoming order trades is kept in registers and booked once, when it is done; each resting
+order is booked as it is met. Both are sums, so that the order of booking does not show.
+"""
+
+import numpy as np
+
+from matching.book.events import report
+from matching.book.price_levels import first, level_at, requeue, top, unlink, vanish
+from matching.book.risk import deposit_for, position_at, reserve, whole_fen
+from matching.codes import FILLED, REFRESHED, TAKER
+from matching.fast_path.record_words import (
+    EVENT_FLAGS_AT,
+    LOW,
+    SIDE_AT,
+    STP_AT,
+    WORDS,
+    copy_stamp,
+    either,
+    owner_of,
+)
+from matching.memory.compiler import inline
+from matching.memory.layout import BUY_STOPS, SELL_STOPS
+from matching.orders.sweep import ROOM, finish, is_own
+from matching.records import RATE_UNIT
+
+i64 = np.int64
+
+
+@inline
+def take(m, at, side, leaves, limit):
+    """Trade an incoming order, which stands in no table yet, and book what it traded.
+
+    Returns what it leaves, what was filled, the fraction of its fee, and whether it ended before
+    something special: prevention, a collar, a stop that the next trade triggers, or no room for
+    its events.
+    """
+    state = m.state[0]
+    owner = owner_of(m, at)
+    account_id, instrument_id = owner & LOW, owner >> 32
+    instrument = m.instruments[instrument_id]
+    low, high = i64(instrument["low"]), i64(instrument["high"])
+    tick_fen = i64(instrument["tick_fen"])
+    rate, maker_rate = i64(instrument["taker_rate"]), i64(instrument["maker_rate"])
+    traded = i64(instrument["last"])
+    state["base_price"] = traded if traded > 0 else i64(instrument["reference"])
+    # The prices that trigger the nearest stops; beyond the band where there are none.
+    buy_stop = high + 1 - top(m, instrument_id, BUY_STOPS)
+    sell_stop = low - 1 + top(m, instrument_id, SELL_STOPS)
+    guarded = (m.command_words[at * WORDS + 7] >> STP_AT) & 7 != 0
+    room = i64(len(m.events)) - ROOM
+    filled, fraction, worth_sum, fee_sum = i64(0), i64(0), i64(0), i64(0)
+    best = top(m, instrument_id, 1 - side)
+    special = i64(instrument["collar"]) != 0
+    while not special and best >= limit and leaves != 0:
+        level = level_at(instrument, 1 - side, best)
+        maker_slot = first(m, level)
+        maker = m.orders[maker_slot]
+        price = either(side, high - best, low + best - 2) + 1
+        if (
+            (guarded and is_own(m, account_id, maker))
+            or not sell_stop < price < buy_stop
+            or state["events"] > room
+        ):
+            special = True
+            break
+        quantity = min(leaves, i64(maker["shown"]))
+        worth = price * quantity * tick_fen
+        exact = fraction + worth * rate
+        fee = whole_fen(exact)
+        fraction = exact - fee * RATE_UNIT
+        worth_sum += worth
+        fee_sum += fee
+        leaves -= quantity
+        filled += quantity
+        state["trades"] += 1
+        maker_leaves = fill_maker(m, at, maker_slot, 1 - side, price, quantity, worth, maker_rate)
+        write_taken(m, at, side, fee, price, quantity, leaves, filled)
+        instrument["last"] = price
+        if maker_leaves == 0:
+            if unlink(m, maker_slot):
+                vanish(m, instrument_id, 1 - side, best)
+            finish(m, maker_slot)
+        elif i64(maker["shown"]) == 0:
+            shown = min(i64(maker["display"]), maker_leaves)
+            maker["shown"] = shown
+            requeue(m, maker_slot, level)
+            report(m, m.commands[at], maker, REFRESHED, 0, 0, 0, shown, price, shown)
+        best = top(m, instrument_id, 1 - side)
+    book(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
+    return leaves, filled, fraction, special
+
+
+@inline
+def book(m, account_id, instrument_id, side, quantity, worth, fee):
+    """Book what an order that reserved nothing has bought or sold.
+
+    A buyer pays, a seller earns; what the position's deposit is short of, or too much, moves.
+    """
+    account, instrument = m.accounts[account_id], m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    net = i64(position["net"])
+    uncovered = i64(position["open_sell"]) - net
+    bought = (quantity ^ -side) + side
+    moved = deposit_for(instrument, uncovered - bought) - deposit_for(instrument, uncovered)
+    paid = (worth + fee) & (side - 1)
+    position["net"] = net + bought
+    account["deposit"] += moved
+    account["free"] -= moved + paid
+    account["paid"] += paid
+    account["earned"] += (worth - fee) & -side
+
+
+@inline
+def fill_maker(m, at, slot, side, price, quantity, worth, rate):
+    """Book a trade of a resting order and append its event. Returns what it leaves."""
+    state = m.state[0]
+    own, out = slot * WORDS, state["events"] * WORDS
+    state["events"] += 1
+    order = m.orders[slot]
+    owner = m.order_words[own + 4]
+    account_id, instrument_id = owner & LOW, owner >> 32
+    account, instrument = m.accounts[account_id], m.instruments[instrument_id]
+    exact = i64(order["fee_fraction"]) + worth * rate
+    fee = whole_fen(exact)
+    fraction = exact - fee * RATE_UNIT
+    leaves, filled = i64(order["leaves"]) - quantity, i64(order["cumulative"]) + quantity
+    held = reserve(instrument, price, leaves, fraction) & (side - 1)
+    order["fee_fraction"] = fraction
+    order["leaves"] = leaves
+    order["cumulative"] = filled
+    order["shown"] -= quantity
+    freed = order["held"] - held
+    order["held"] = held
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = state["trades"] & LOW | fee << 32
+    m.event_words[out + 3] = price | quantity << 32
+    m.event_words[out + 4] = leaves | filled << 32
+    m.event_words[out + 5] = m.order_words[own + 3]
+    m.event_words[out + 6] = owner
+    m.event_words[out + 7] = FILLED | side << SIDE_AT
+    position_id = position_at(m, instrument_id, account_id)
+    position = m.positions[position_id]
+    net = i64(position["net"])
+    uncovered = i64(position["open_sell"]) - net
+    bought = (quantity ^ -side) + side
+    m.position_words[position_id * 4 + 2 + side] = (
+        i64(m.position_words[position_id * 4 + 2 + side]) - quantity
+    )
+    position["net"] = net + bought
+    # What a resting sell took into account is sold already.
+    moved = deposit_for(instrument, uncovered - (quantity & (side - 1))) - deposit_for(
+        instrument, uncovered
+    )
+    paid = (worth + fee) & (side - 1)
+    account["reserved"] -= freed
+    account["deposit"] += moved
+    account["free"] += freed - moved - paid
+    account["paid"] += paid
+    account["earned"] += (worth - fee) & -side
+    return leaves
+
+
+@inline
+def write_taken(m, at, side, fee, price, quantity, leaves, filled):
+    """Append the incoming order's event of the trade that was counted last."""
+    state = m.state[0]
+    out = state["events"] * WORDS
+    state["events"] += 1
+    copy_stamp(m, at, out)
+    m.event_words[out + 2] = state["trades"] & LOW | fee << 32
+    m.event_words[out + 3] = price | quantity << 32
+    m.event_words[out + 4] = leaves | filled << 32
+    m.event_words[out + 5] = m.command_words[at * WORDS + 4]
+    m.event_words[out + 6] = owner_of(m, at)
+    m.event_words[out + 7] = FILLED | side << SIDE_AT | TAKER << EVENT_FLAGS_AT

@@ -1,0 +1,109 @@
+"""How kernels are compiled: one place for the flags, the cache folder and the intrinsics.
+
+Numba's file cache does not see a change in another file, so the cache folder is named by a hash of
+every module in this package: changed source, new folder.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.types import unliteral  # type: ignore[attr-defined]
+
+JIT_DISABLED = bool(numba.config.DISABLE_JIT)
+
+
+def source_hash(folder: Path | None = None) -> str:
+    """Hash of all sources of this package, of where they are and of Numba's version.
+
+    The place counts because Numba keeps the kernels of two places apart.
+    """
+    folder = folder or Path(__file__).parent
+    digest = hashlib.sha256(f"{numba.__version__} {folder.resolve()}".encode())
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: SUANSHI_CACHE_DIR, else below the user's cache folder."""
+    base = os.environ.get("SUANSHI_CACHE_DIR")
+    if base is None:
+        base = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "suanshi")
+    return Path(base) / f"kernels-{source_hash()}"
+
+
+def is_compiled() -> bool:
+    """Whether a start finds the engine in the cache; if not, it compiles for half a minute."""
+    return JIT_DISABLED or any(cache_folder().rglob("*.run_compiled-*.nbc"))
+
+
+def entry(function: Callable[..., Any], folder: Path | None = None) -> Any:
+    """Compile a function that Python calls: cached on disk, with its sources' hash."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder or cache_folder())
+    try:
+        return numba.njit(cache=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call."""
+    return _internal(function, forceinline=False)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """Compile a small function into its callers; halves the time of a command."""
+    return _internal(function, forceinline=True)
+
+
+def _internal(function: Callable[..., Any], forceinline: bool) -> Any:
+    dispatcher = numba.njit(error_model="numpy", no_cpython_wrapper=True, forceinline=forceinline)(
+        function
+    )
+    if not JIT_DISABLED:
+        _widen_literals(dispatcher)
+    return dispatcher
+
+
+def _widen_literals(dispatcher: Any) -> None:
+    """Compile one version for all values: literals would make one of their own each, in 0.1 s."""
+    resolve = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: resolve(
+        tuple(unliteral(argument) for argument in args), kws
+    )
+
+
+def compile_quickly(function: Any, signature: Any) -> None:
+    """Compile a kernel and all that it calls with few optimisations.
+
+    Whoever calls it is optimised as a whole anyway; doing so at every level costs a minute.
+    """
+    before = numba.config.OPT
+    numba.config.OPT = type(before)(1)
+    try:
+        function.compile(signature)
+    finally:
+        numba.config.OPT = before
+
+
+def highest_bit_plain(word: int) -> int:
+    """The place of the highest set bit of a word that is not 0: twin of the intrinsic."""
+    return (int(word) & 0xFFFF_FFFF_FFFF_FFFF).bit_length() - 1
+
+
+def prefetch_plain(table: Any, index: int) -> None:
+    """Nothing: twin of the intrinsic, which changes no result."""
+
+
+highest_bit: Any = highest_bit_plain
+prefetch: Any = prefetch_plain
+if not JIT_DISABLED:
+    from matching.memory import machine_type as memory
+
+    highest_bit = memory.highest_bit_native
+    prefetch = memory.prefetch_native

@@ -1,0 +1,170 @@
+"""Lists of orders that end together, in acceptance sequence: mass cancels, closes, gate closures.
+
+A list is gathered at once and worked off step by step, so that a command which ends a million
+orders needs no more room for events than one that ends one.
+"""
+
+import numpy as np
+
+from matching.book.block_legs import covers, is_block
+from matching.book.events import room
+from matching.book.price_levels import first, following, is_order, level_at, next_below, top
+from matching.codes import (
+    CANCELLED,
+    DAY,
+    END_OF_DAY,
+    END_OF_TIME,
+    EXPIRED,
+    GATE_CLOSURE,
+    GTD,
+    MASS_CANCEL,
+    SCOPE_ACCOUNT,
+    SCOPE_SESSION,
+)
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import BOOKS, HOURS, TOPS, WATCH_AT, WATCH_HEAD
+from matching.orders.entry import remove_order
+from matching.orders.sweep import ROOM
+
+i64 = np.int64
+
+
+@inline
+def sift(m, at, size, key, slot):
+    """Let (key, slot) sink from this place of a heap whose greatest stands first."""
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        if child + 1 < size and m.keys[child + 1] > m.keys[child]:
+            child += 1
+        if m.keys[child] <= key:
+            break
+        m.keys[at] = m.keys[child]
+        m.slots[at] = m.slots[child]
+        at = child
+    m.keys[at] = key
+    m.slots[at] = slot
+
+
+@kernel
+def sort_list(m, size):
+    """Sort the list by key (heapsort: in place, and never slow)."""
+    at = size // 2 - 1
+    while at >= 0:
+        sift(m, at, size, m.keys[at], m.slots[at])
+        at -= 1
+    last = size - 1
+    while last > 0:
+        key = m.keys[last]
+        slot = m.slots[last]
+        m.keys[last] = m.keys[0]
+        m.slots[last] = m.slots[0]
+        sift(m, i64(0), last, key, slot)
+        last -= 1
+
+
+@inline
+def begin_list(m, size, reason, request_ref, after_list):
+    """Start to work off a gathered list."""
+    sort_list(m, size)
+    state = m.state[0]
+    state["list_head"] = 0
+    state["list_tail"] = size
+    state["list_reason"] = reason
+    state["list_ref"] = request_ref
+    state["after_list"] = after_list
+
+
+@kernel
+def gather_instrument(m, instrument_id, reason, second):
+    """Collect an instrument's orders that a close (or a gate closure: all) ends.
+
+    A close ends DAY orders, and the GTD orders that are due at the same second.
+    """
+    size = i64(0)
+    instrument = m.instruments[instrument_id]
+    for book in range(BOOKS):
+        index = top(m, instrument_id, book)
+        while index != 0:
+            slot = first(m, level_at(instrument, book, index))
+            while is_order(m, slot):
+                order = m.orders[slot]
+                tif = i64(order["tif"])
+                timer = i64(order["timer"])
+                if (
+                    reason == GATE_CLOSURE
+                    or tif == DAY
+                    or (timer != 0 and i64(m.timers[timer]["due"]) >> 2 == second)
+                ):
+                    m.keys[size] = i64(order["accepted"])
+                    m.slots[size] = slot
+                    size += 1
+                slot = following(m, slot)
+            index = next_below(m, instrument, book, index)
+    return gather_blocks(m, instrument_id, reason, second, size)
+
+
+@kernel
+def gather_blocks(m, instrument_id, reason, second, size):
+    """The same of the blocks that the instrument is an hour of; in time they end with the first."""
+    for side in range(2):
+        leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
+        while leg != 0:
+            slot = i64(m.blocks[leg // HOURS]["slot"])
+            order = m.orders[slot]
+            due = i64(m.timers[i64(order["timer"])]["due"]) >> 2
+            if (
+                reason == GATE_CLOSURE
+                or i64(order["tif"]) == DAY
+                or (due == second and i64(order["instrument"]) == instrument_id)
+            ):
+                m.keys[size] = i64(order["accepted"])
+                m.slots[size] = slot
+                size += 1
+            leg = i64(m.legs[leg]["next"])
+    return size
+
+
+@kernel
+def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
+    """Collect the orders that a mass cancel reaches."""
+    size = i64(0)
+    for slot in range(1, m.state[0]["slots_used"] + 1):
+        order = m.orders[slot]
+        owner = i64(order["instrument"])
+        if owner == 0:
+            continue
+        if not all_sessions and i64(order["session"]) != session_id:
+            continue
+        if scope == SCOPE_SESSION:
+            if i64(order["session"]) != session_id:
+                continue
+        elif scope == SCOPE_ACCOUNT:
+            if i64(order["account"]) != account_id:
+                continue
+        elif owner != instrument_id and not (is_block(order) and covers(m, order, instrument_id)):
+            continue
+        m.keys[size] = i64(order["accepted"])
+        m.slots[size] = slot
+        size += 1
+    return size
+
+
+@inline
+def work_off(m, c):
+    """End the listed orders one by one. Returns False where the event buffer is full."""
+    state = m.state[0]
+    reason = state["list_reason"]
+    while state["list_head"] < state["list_tail"]:
+        if room(m) < ROOM:
+            return False
+        slot = i64(m.slots[state["list_head"]])
+        state["list_head"] += 1
+        if reason == MASS_CANCEL:
+            remove_order(m, c, slot, CANCELLED, reason, state["list_ref"])
+        elif reason == END_OF_DAY and i64(m.orders[slot]["tif"]) == GTD:
+            remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)
+        else:
+            remove_order(m, c, slot, EXPIRED, reason, 0)
+    return True

@@ -1,0 +1,217 @@
+"""Who may enter: the checks of a new order, in their order of precedence, and of a larger one."""
+
+import numpy as np
+
+from matching.book.order_ids import find
+from matching.book.risk import deposit_for, position_at, reserve, worst_price
+from matching.codes import (
+    ACCOUNT_HALTED,
+    AUCTION,
+    BAND,
+    BUY,
+    CAPACITY,
+    CONTINUOUS,
+    DAY,
+    DEPOSIT,
+    DUPLICATE_REF,
+    FOK,
+    FUNDS,
+    GTC,
+    GTD,
+    IOC,
+    LIMIT,
+    MALFORMED,
+    MARKET,
+    NONE,
+    NOT_ENTITLED,
+    NOTIONAL_LIMIT,
+    ORDER_TYPE,
+    POSITION_LIMIT,
+    POST_ONLY_FLAG,
+    PRE_OPEN,
+    SIZE_LIMIT,
+    STOP,
+    STOP_LIMIT,
+    TIME_PAST,
+    UNKNOWN_ACCOUNT,
+    UNKNOWN_INSTRUMENT,
+    UNKNOWN_SESSION,
+    WRONG_PHASE,
+)
+from matching.memory.compiler import inline
+from matching.records import NANOSECONDS
+
+i64 = np.int64
+
+
+@inline
+def ref_in_range(m, user_ref):
+    """Whether a ref is one that a session may use."""
+    return 1 <= user_ref < m.state[0]["refs"]
+
+
+@inline
+def is_plain_limit(m, c):
+    """Whether a NEW, apart from its times and flags, is a limit order with nothing to it: what a
+    block and an order for a basket have to be."""
+    return (
+        ref_in_range(m, i64(c["user_ref"]))
+        and i64(c["type"]) == LIMIT
+        and i64(c["side"]) <= 1
+        and i64(c["stp"]) <= 4
+        and i64(c["price"]) >= 1
+        and i64(c["quantity"]) >= 1
+        and i64(c["stop"]) == 0
+        and i64(c["display"]) == 0
+        and i64(c["spare"]) == 0
+    )
+
+
+@inline
+def well_formed(m, c):
+    """Whether a NEW makes sense by itself."""
+    kind = i64(c["type"])
+    tif = i64(c["tif"])
+    price = i64(c["price"])
+    stop = i64(c["stop"])
+    quantity = i64(c["quantity"])
+    display = i64(c["display"])
+    if not ref_in_range(m, i64(c["user_ref"])) or quantity < 1 or i64(c["side"]) > 1:
+        return False
+    if i64(c["hours"]) != 0 or i64(c["spare"]) != 0 or i64(c["stp"]) > 4:
+        return False
+    lives = tif == DAY or tif == GTC or tif == GTD
+    if not (lives or tif == IOC or tif == FOK):
+        return False
+    if (tif == GTD) != (i64(c["expiry_s"]) != 0):
+        return False
+    if i64(c["flags"]) != 0 and not (i64(c["flags"]) == POST_ONLY_FLAG and kind == LIMIT and lives):
+        return False
+    if display != 0 and not (
+        0 < display <= quantity and lives and (kind == LIMIT or kind == STOP_LIMIT)
+    ):
+        return False
+    if kind == LIMIT:
+        return price >= 1 and stop == 0
+    if kind == MARKET:
+        return price == 0 and stop == 0
+    if kind == STOP:
+        return price == 0 and stop >= 1 and tif != FOK
+    return kind == STOP_LIMIT and price >= 1 and stop >= 1 and tif != FOK
+
+
+@inline
+def phase_reason(phase):
+    """Halted, closed and unlisted instruments take no orders."""
+    if phase == CONTINUOUS or phase == AUCTION or phase == PRE_OPEN:
+        return NONE
+    return WRONG_PHASE
+
+
+@inline
+def outside(instrument, price):
+    """Whether a stated price is beyond the band."""
+    return price != 0 and (price < i64(instrument["low"]) or price > i64(instrument["high"]))
+
+
+@inline
+def size_reason(m, account_id, instrument, price, quantity):
+    """The size and notional limits."""
+    account = m.accounts[account_id]
+    if quantity > i64(account["order_cap"]) or quantity > i64(instrument["quantity_max"]):
+        return SIZE_LIMIT
+    worth = worst_price(instrument, price) * quantity * i64(instrument["tick_fen"])
+    return NOTIONAL_LIMIT if worth > i64(account["notional_cap"]) else NONE
+
+
+@inline
+def means_reason(m, account_id, instrument_id, side, money, quantity):
+    """Position limit, capacity, deposit and funds for this much more open quantity and money."""
+    account = m.accounts[account_id]
+    instrument = m.instruments[instrument_id]
+    position = m.positions[position_at(m, instrument_id, account_id)]
+    net = i64(position["net"])
+    limit = i64(account["position_cap"])
+    if side == BUY:
+        if quantity > 0 and net + i64(position["open_buy"]) + quantity > limit:
+            return POSITION_LIMIT
+        if money > 0 and money > i64(account["free"]):
+            return FUNDS
+        return NONE
+    uncovered = i64(position["open_sell"]) - net
+    if quantity > 0:
+        if uncovered + quantity > limit:
+            return POSITION_LIMIT
+        if uncovered + quantity > i64(position["registered"]):
+            return CAPACITY
+        more = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
+        if more > i64(account["free"]):
+            return DEPOSIT
+    return NONE
+
+
+@inline
+def passed(instrument, side, stop):
+    """Whether the last trade was already at or through a stop price."""
+    last = i64(instrument["last"])
+    if last == 0:
+        return False
+    return last >= stop if side == BUY else last <= stop
+
+
+@inline
+def new_order_owner_reason(m, c):
+    """Whether sender and account may trade, and whether there is such an instrument."""
+    session_id = i64(c["session"])
+    if session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
+        return UNKNOWN_SESSION
+    account_id = i64(c["account"])
+    if account_id >= len(m.accounts) or i64(m.accounts[account_id]["firm"]) == 0:
+        return UNKNOWN_ACCOUNT
+    account = m.accounts[account_id]
+    if m.sessions[session_id]["firm"] != account["firm"]:
+        return NOT_ENTITLED
+    if i64(account["halted"]) != 0:
+        return ACCOUNT_HALTED
+    instrument_id = i64(c["instrument"])
+    if instrument_id >= len(m.instruments) or i64(m.instruments[instrument_id]["phase"]) == 0:
+        return UNKNOWN_INSTRUMENT
+    return NONE
+
+
+@inline
+def new_order_reason(m, c):
+    """The first reason to refuse a NEW, in order of precedence, all but the last three."""
+    if not well_formed(m, c):
+        return MALFORMED
+    reason = new_order_owner_reason(m, c)
+    if reason != NONE:
+        return reason
+    session_id, account_id = i64(c["session"]), i64(c["account"])
+    instrument_id = i64(c["instrument"])
+    instrument = m.instruments[instrument_id]
+    phase = i64(instrument["phase"])
+    reason = phase_reason(phase)
+    if reason != NONE:
+        return reason
+    if find(m, session_id, i64(c["user_ref"])) != 0:
+        return DUPLICATE_REF
+    if phase != CONTINUOUS:
+        tif = i64(c["tif"])
+        if i64(c["type"]) == MARKET or tif == IOC or tif == FOK or i64(c["flags"]) != 0:
+            return ORDER_TYPE
+    expiry_s = i64(c["expiry_s"])
+    if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
+        return TIME_PAST
+    price = i64(c["price"])
+    if outside(instrument, price) or outside(instrument, i64(c["stop"])):
+        return BAND
+    quantity = i64(c["quantity"])
+    reason = size_reason(m, account_id, instrument, price, quantity)
+    if reason != NONE:
+        return reason
+    side = i64(c["side"])
+    money = i64(0)
+    if side == BUY:
+        money = reserve(instrument, worst_price(instrument, price), quantity, i64(0))
+    return means_reason(m, account_id, instrument_id, side, money, quantity)

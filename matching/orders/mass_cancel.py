@@ -1,0 +1,81 @@
+"""Mass cancels: by session, account or instrument; a member reaches its own session's orders."""
+
+import numpy as np
+
+from matching.admin.commands import listed
+from matching.book.events import answer, reject
+from matching.codes import (
+    KIND_MASS_CANCELLED,
+    MALFORMED,
+    MASS_CANCEL,
+    NONE,
+    NOT_ENTITLED,
+    SCOPE_ACCOUNT,
+    SCOPE_SESSION,
+    UNKNOWN_ACCOUNT,
+    UNKNOWN_INSTRUMENT,
+    UNKNOWN_SESSION,
+)
+from matching.memory.compiler import inline, kernel
+from matching.orders.cancel_list import begin_list, gather_mass
+from matching.orders.checks import ref_in_range
+from matching.stages import LISTED, MASS_CANCELLED
+
+i64 = np.int64
+
+
+@inline
+def is_open(m, session_id):
+    """Whether a session may speak."""
+    return session_id < len(m.sessions) and i64(m.sessions[session_id]["opened"]) != 0
+
+
+@inline
+def mass_cancel_reason(m, c):
+    """The first reason to refuse a MASS_CANCEL."""
+    scope, session_id = i64(c["type"]), i64(c["session"])
+    if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= scope <= 3:
+        return MALFORMED
+    operator = is_open(m, session_id) and i64(m.sessions[session_id]["operator"]) != 0
+    if not operator and not ref_in_range(m, i64(c["user_ref"])):
+        return MALFORMED
+    if not is_open(m, session_id):
+        return UNKNOWN_SESSION
+    if scope == SCOPE_SESSION:
+        target = i64(c["target_ref"])
+        if operator and (target == 0 or not is_open(m, target)):
+            return UNKNOWN_SESSION
+    elif scope == SCOPE_ACCOUNT:
+        account_id = i64(c["account"])
+        if account_id >= len(m.accounts) or i64(m.accounts[account_id]["firm"]) == 0:
+            return UNKNOWN_ACCOUNT
+        if not operator and m.accounts[account_id]["firm"] != m.sessions[session_id]["firm"]:
+            return NOT_ENTITLED
+    elif not listed(m, i64(c["instrument"])):
+        return UNKNOWN_INSTRUMENT
+    return NONE
+
+
+@kernel
+def mass_cancel(m, c):
+    """MASS_CANCEL: gather the orders; the list is worked off in a stage of its own."""
+    state = m.state[0]
+    reason = mass_cancel_reason(m, c)
+    if reason != NONE:
+        reject(m, c, reason)
+        return
+    scope, session_id = i64(c["type"]), i64(c["session"])
+    operator = i64(m.sessions[session_id]["operator"]) != 0
+    if operator and scope == SCOPE_SESSION:
+        session_id = i64(c["target_ref"])
+    size = gather_mass(m, scope, session_id, i64(c["account"]), i64(c["instrument"]), operator)
+    begin_list(m, size, MASS_CANCEL, i64(c["user_ref"]), MASS_CANCELLED)
+    state["stage"] = LISTED
+
+
+@inline
+def end_mass_cancel(m, c):
+    """Say how many orders a mass cancel ended."""
+    size = m.state[0]["list_tail"]
+    at = answer(m, c, KIND_MASS_CANCELLED, NONE, 0, 0, 0, 0, size, 0)
+    m.events[at]["side"] = c["type"]

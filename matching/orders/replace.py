@@ -1,0 +1,211 @@
+"""Replaces: less at the same price keeps its place, anything else goes to the back."""
+
+import numpy as np
+
+from matching.blocks.entry import replace_block
+from matching.book.block_legs import is_block, loosen
+from matching.book.events import reject, report
+from matching.book.price_levels import pull, top
+from matching.book.risk import hold, release, reserve, worst_price
+from matching.book.timers import retime_order
+from matching.codes import (
+    ACCOUNT_HALTED,
+    BAND,
+    BUY,
+    CANCELLED,
+    CONTINUOUS,
+    FLAG_REQUEUED,
+    FLAG_WAITING,
+    GTD,
+    MALFORMED,
+    NONE,
+    ORDER_TYPE,
+    REFUSED_POST_ONLY,
+    REPLACED,
+    REQUESTED,
+    REQUEUE,
+    SIZE_LIMIT,
+    TIME_PAST,
+    UNKNOWN_ORDER,
+    UNKNOWN_SESSION,
+)
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import POST_ONLY, WAITING
+from matching.orders.checks import means_reason, outside, phase_reason, ref_in_range, size_reason
+from matching.orders.entry import ENDED, enter, named_order, remove_order, shown_if_resting
+from matching.orders.sweep import limit_index
+from matching.records import NANOSECONDS
+
+i64 = np.int64
+
+
+@inline
+def replace_malformed(m, c):
+    """Whether a REPLACE makes no sense by itself."""
+    quantity = i64(c["quantity"])
+    display = i64(c["display"])
+    flags = i64(c["flags"])
+    return (
+        not ref_in_range(m, i64(c["user_ref"]))
+        or (i64(c["hours"]) | i64(c["spare"])) != 0
+        or (flags != 0 and flags != REQUEUE)
+        or quantity < (1 if flags != 0 else 0)
+        or i64(c["price"]) < 0
+        or i64(c["stop"]) < 0
+        or display < 0
+        or display > quantity
+    )
+
+
+@inline
+def replace_reason(m, c, slot):
+    """The first reason to refuse a REPLACE of this order, before its size and means."""
+    order = m.orders[slot]
+    instrument = m.instruments[i64(order["instrument"])]
+    if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
+        return ACCOUNT_HALTED
+    reason = phase_reason(i64(instrument["phase"]))
+    if reason != NONE:
+        return reason
+    if (
+        (i64(c["price"]) != 0 and i64(order["price"]) == 0)
+        or (i64(c["stop"]) != 0 and (i64(order["mode"]) & WAITING) == 0)
+        or (i64(c["display"]) != 0 and i64(order["display"]) == 0)
+        or (i64(c["expiry_s"]) != 0 and i64(order["tif"]) != GTD)
+    ):
+        return ORDER_TYPE
+    expiry_s = i64(c["expiry_s"])
+    if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
+        return TIME_PAST
+    if outside(instrument, i64(c["price"])) or outside(instrument, i64(c["stop"])):
+        return BAND
+    return NONE
+
+
+@kernel
+def replace(m, c):
+    """REPLACE. Returns what is left to do."""
+    session_id = i64(c["session"])
+    reason = NONE
+    slot = i64(0)
+    if replace_malformed(m, c):
+        reason = MALFORMED
+    elif session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
+        reason = UNKNOWN_SESSION
+    else:
+        slot = named_order(m, c)
+        if slot != 0 and is_block(m.orders[slot]):
+            return replace_block(m, c, slot)
+        reason = UNKNOWN_ORDER if slot == 0 else replace_reason(m, c, slot)
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
+    order = m.orders[slot]
+    cumulative = i64(order["cumulative"])
+    requeue = i64(c["flags"]) == REQUEUE
+    total = i64(c["quantity"]) + (cumulative if requeue else 0)
+    if total <= cumulative:
+        remove_order(m, c, slot, CANCELLED, REQUESTED, i64(c["user_ref"]))
+        return ENDED
+    leaves = i64(order["leaves"])
+    price = i64(c["price"]) if i64(c["price"]) != 0 else i64(order["price"])
+    stop = i64(c["stop"]) if i64(c["stop"]) != 0 else i64(order["stop"])
+    open_after = total - cumulative
+    keeps = (
+        not requeue
+        and open_after < leaves
+        and price == i64(order["price"])
+        and stop == i64(order["stop"])
+    )
+    reason = replace_means(m, order, price, total, open_after)
+    if reason == NONE and not keeps:
+        reason = replace_meets(m, order, price)
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
+    if keeps:
+        return replace_in_place(m, c, slot, leaves - open_after, total)
+    return replace_at_back(m, c, slot, price, stop, total, open_after)
+
+
+@inline
+def replace_means(m, order, price, total, open_after):
+    """Size, position, capacity and money of a replace, judged on the net change."""
+    account_id = i64(order["account"])
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    if total > 2**31 - 1:
+        return SIZE_LIMIT
+    reason = size_reason(m, account_id, instrument, price, total)
+    if reason != NONE:
+        return reason
+    leaves = i64(order["leaves"])
+    money = i64(0)
+    if i64(order["side"]) == BUY:
+        fraction = i64(order["fee_fraction"])
+        money = reserve(instrument, worst_price(instrument, price), open_after, fraction)
+        money -= i64(order["held"])
+    return means_reason(
+        m, account_id, instrument_id, i64(order["side"]), money, open_after - leaves
+    )
+
+
+@inline
+def replace_meets(m, order, price):
+    """A post-only order may not be moved to where it would trade at once."""
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    if (i64(order["mode"]) & POST_ONLY) == 0 or i64(instrument["phase"]) != CONTINUOUS:
+        return NONE
+    side = i64(order["side"])
+    if top(m, instrument_id, 1 - side) >= limit_index(instrument, side, price):
+        return REFUSED_POST_ONLY
+    return NONE
+
+
+@inline
+def replace_in_place(m, c, slot, taken_off, total):
+    """Less at the same price: the order keeps its place and loses its hidden part first."""
+    order = m.orders[slot]
+    release(m, order, taken_off)
+    if i64(c["display"]) != 0:
+        order["display"] = c["display"]
+    order["shown"] = min(i64(order["shown"]), i64(order["leaves"]))
+    retime_order(m, c, slot)
+    flags = FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0
+    report(
+        m,
+        c,
+        order,
+        REPLACED,
+        0,
+        flags,
+        i64(c["user_ref"]),
+        i64(order["shown"]),
+        i64(order["price"]),
+        total,
+    )
+    return ENDED
+
+
+@inline
+def replace_at_back(m, c, slot, price, stop, total, open_after):
+    """Anything else is a cancel and a new order of the same name, at the back."""
+    state = m.state[0]
+    order = m.orders[slot]
+    pull(m, slot)
+    loosen(m, i64(order["instrument"]))
+    release(m, order, i64(order["leaves"]))
+    order["price"] = price
+    order["stop"] = stop
+    order["leaves"] = open_after
+    if i64(c["display"]) != 0:
+        order["display"] = c["display"]
+    hold(m, order, price, open_after)
+    state["accepted"] += 1
+    order["accepted"] = state["accepted"]
+    retime_order(m, c, slot)
+    order["shown"] = shown_if_resting(order, open_after)
+    flags = FLAG_REQUEUED | (FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0)
+    report(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), i64(order["shown"]), price, total)
+    return enter(m, c, slot)

@@ -1,0 +1,141 @@
+"""Waiting stops and their waves: what one order's trades trigger runs first come, first served."""
+
+import numpy as np
+
+from matching.book.events import report, room
+from matching.book.price_levels import (
+    first,
+    following,
+    is_order,
+    level_at,
+    next_below,
+    price_at,
+    pull,
+    top,
+)
+from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import BUY_STOPS, SELL_STOPS, WAITING
+from matching.orders.cancel_list import sort_list
+from matching.orders.entry import shown_if_resting
+from matching.orders.sweep import ROOM, drop, may_rest, note_price, start
+from matching.stages import QUEUE, SWEEP
+
+i64 = np.int64
+
+
+@kernel
+def collect_book(m, instrument_id, book, size):
+    """Add the stops of one side that the traded prices reach to the list; returns its size."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    index = top(m, instrument_id, book)
+    while index != 0:
+        stop = price_at(instrument, book, index)
+        if (book == BUY_STOPS and stop > state["traded_high"]) or (
+            book == SELL_STOPS and stop < state["traded_low"]
+        ):
+            break
+        distance = abs(stop - state["base_price"])
+        slot = first(m, level_at(instrument, book, index))
+        while is_order(m, slot):
+            m.keys[size] = (distance << 32) + i64(m.orders[slot]["accepted"])
+            m.slots[size] = slot
+            size += 1
+            slot = following(m, slot)
+        index = next_below(m, instrument, book, index)
+    return size
+
+
+@kernel
+def collect_wave(m, instrument_id):
+    """Take the stops that were triggered out of their books and put them into the queue, as one
+    wave: by distance from the last trade before the command, then acceptance."""
+    state = m.state[0]
+    size = collect_book(m, instrument_id, BUY_STOPS, i64(0))
+    size = collect_book(m, instrument_id, SELL_STOPS, size)
+    sort_list(m, size)
+    for at in range(size):
+        slot = i64(m.slots[at])
+        pull(m, slot)
+        m.queue[state["queue_tail"]] = slot
+        state["queue_tail"] += 1
+
+
+@inline
+def trigger(m, instrument_id):
+    """After a run: collect what its trades triggered."""
+    state = m.state[0]
+    if state["traded_high"] == 0:
+        return
+    if top(m, instrument_id, BUY_STOPS) != 0 or top(m, instrument_id, SELL_STOPS) != 0:
+        collect_wave(m, instrument_id)
+
+
+@kernel
+def run_queue(m, c):
+    """Announce the triggered stops and start the next one. Returns True when none is left."""
+    state = m.state[0]
+    while True:
+        while state["queue_told"] < state["queue_tail"]:
+            if room(m) < ROOM:
+                return False
+            announce(m, c, i64(m.queue[state["queue_told"]]))
+            state["queue_told"] += 1
+        if state["queue_head"] == state["queue_tail"]:
+            state["queue_head"] = 0
+            state["queue_told"] = 0
+            state["queue_tail"] = 0
+            return True
+        if room(m) < ROOM:
+            return False
+        slot = i64(m.queue[state["queue_head"]])
+        state["queue_head"] += 1
+        if run_stop(m, c, slot):
+            state["stage"] = SWEEP
+            return False
+
+
+@kernel
+def begin_wave(m):
+    """A stop whose price was passed before it came: a wave of one."""
+    state = m.state[0]
+    order = m.orders[state["slot"]]
+    instrument = m.instruments[i64(order["instrument"])]
+    state["base_price"] = i64(instrument["last"])
+    m.queue[0] = state["slot"]
+    state["queue_tail"] = 1
+    state["slot"] = 0
+    state["stage"] = QUEUE
+
+
+@kernel
+def collect_after_uncross(m, instrument_id):
+    """Into continuous trading: stops that the uncross, or the last trade of all, has reached."""
+    state = m.state[0]
+    last = i64(m.instruments[instrument_id]["last"])
+    if last != 0:
+        note_price(state, m.instruments[instrument_id], last)
+        trigger(m, instrument_id)
+
+
+@inline
+def announce(m, c, slot):
+    """A stop has been triggered: it is an order like others now."""
+    order = m.orders[slot]
+    order["mode"] = i64(order["mode"]) & ~WAITING
+    order["shown"] = shown_if_resting(order, i64(order["leaves"]))
+    total = i64(order["leaves"]) + i64(order["cumulative"])
+    report(m, c, order, TRIGGERED, 0, 0, 0, i64(order["shown"]), i64(order["price"]), total)
+
+
+@inline
+def run_stop(m, c, slot):
+    """Start a triggered stop. Returns False where it ends at once: a collar stopped trading."""
+    order = m.orders[slot]
+    phase = i64(m.instruments[i64(order["instrument"])]["phase"])
+    if phase != CONTINUOUS and not may_rest(order):
+        drop(m, c, slot, REMAINDER)
+        return False
+    start(m, slot)
+    return True

@@ -1,0 +1,352 @@
+"""An incoming order's run: it trades, then rests or ends.
+
+New orders, replaced ones that lost their priority and triggered stops all run here. The run keeps
+what it needs in STATE, so that it can stop when the event buffer is full and go on afterwards.
+"""
+
+import numpy as np
+
+from matching.book.block_legs import touch
+from matching.book.events import emit, report, room
+from matching.book.order_ids import unname
+from matching.book.price_levels import (
+    first,
+    following,
+    index_at,
+    is_order,
+    level_at,
+    next_below,
+    price_at,
+    pull,
+    push,
+    requeue,
+    top,
+)
+from matching.book.risk import release, settle
+from matching.book.timers import COLLAR_END, PHASE, add, remove, remove_collar_end
+from matching.codes import (
+    AUCTION,
+    BOTH,
+    BUY,
+    CANCELLED,
+    CONTINUOUS,
+    DECREMENT,
+    FILLED,
+    FOK,
+    IOC,
+    LIMIT,
+    NEWEST,
+    OLDEST,
+    PHASE_CHANGED,
+    REFRESHED,
+    REMAINDER,
+    SELF_TRADE,
+    STOP_LIMIT,
+    TAKER,
+)
+from matching.memory.compiler import inline, kernel
+from matching.memory.layout import STP_MASK
+from matching.records import NANOSECONDS
+
+i64 = np.int64
+
+OUT_OF_REACH = 2**40
+
+ROOM = 8
+"""Events that must fit before anything is begun: no single step makes more."""
+
+
+@inline
+def finish(m, slot):
+    """An order that is over leaves the identity table, the timers and its slot."""
+    state = m.state[0]
+    order = m.orders[slot]
+    unname(m, i64(order["session"]), i64(order["user_ref"]))
+    if i64(order["timer"]) != 0:
+        remove(m, i64(order["timer"]))
+    order["instrument"] = 0
+    order["leaves"] = 0
+    m.links[slot]["next"] = state["free_slot"]
+    state["free_slot"] = slot
+
+
+@inline
+def may_rest(order):
+    """Limit orders with a life, and the stop-limits among them."""
+    kind = i64(order["type"])
+    tif = i64(order["tif"])
+    return (kind == LIMIT or kind == STOP_LIMIT) and tif != IOC and tif != FOK
+
+
+@inline
+def limit_index(instrument, side, price):
+    """The lowest level of the other side that an order may meet; without a limit, any."""
+    if price == 0:
+        return i64(1)
+    return max(index_at(instrument, 1 - side, price), i64(1))
+
+
+@inline
+def collar_bound(m, instrument_id, side, limit):
+    """The lowest level of the other side that limit and collar admit: none if even the best one is
+    beyond the collar."""
+    instrument = m.instruments[instrument_id]
+    collar = i64(instrument["collar"])
+    if collar == 0:
+        return limit
+    last = i64(instrument["last"])
+    reference = last if last > 0 else i64(instrument["reference"])
+    toward = collar if side == BUY else -collar
+    nearest = index_at(instrument, 1 - side, reference - toward)
+    if top(m, instrument_id, 1 - side) > nearest:
+        return OUT_OF_REACH
+    return max(limit, index_at(instrument, 1 - side, reference + toward))
+
+
+@inline
+def is_own(m, account_id, order):
+    """Whether an order belongs to the account's related-party group."""
+    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
+
+
+@inline
+def same_owner(m, left, right):
+    """Whether two orders belong to one related-party group."""
+    return is_own(m, i64(left["account"]), right)
+
+
+@inline
+def start(m, slot):
+    """Prepare the run of an order that is in no book."""
+    state = m.state[0]
+    order = m.orders[slot]
+    instrument_id = i64(order["instrument"])
+    side = i64(order["side"])
+    limit = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
+    state["slot"] = slot
+    state["limit"] = limit
+    begin_run(m)
+
+
+@inline
+def begin_run(m):
+    """The run of an order begins, whose limit is known."""
+    state = m.state[0]
+    order = m.orders[state["slot"]]
+    state["bound"] = collar_bound(m, i64(order["instrument"]), i64(order["side"]), state["limit"])
+    state["traded_low"] = 0
+    state["traded_high"] = 0
+
+
+@kernel
+def fillable(m, order, bound, wanted):
+    """Whether this much can trade at once; see RULES.md for what prevention leaves out."""
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    book = 1 - i64(order["side"])
+    mode = i64(order["mode"]) & STP_MASK
+    index = top(m, instrument_id, book)
+    found = i64(0)
+    stops = mode == NEWEST or mode == BOTH
+    while index >= bound and index != 0:
+        slot = first(m, level_at(instrument, book, index))
+        shown = found
+        while is_order(m, slot):
+            resting = m.orders[slot]
+            if mode != 0 and same_owner(m, order, resting):
+                if stops:
+                    return shown >= wanted
+            else:
+                found += i64(resting["leaves"])
+                shown += i64(resting["shown"])
+                if shown >= wanted or (found >= wanted and not stops):
+                    return True
+            slot = following(m, slot)
+        if found >= wanted:
+            return True
+        index = next_below(m, instrument, book, index)
+    return False
+
+
+@kernel
+def prevent(m, command, slot, resting_slot, mode):
+    """Two orders of one owner have met: take off what the mode says, without a trade.
+
+    `slot` is the newer one. Returns whether it can go on.
+    """
+    order = m.orders[slot]
+    resting = m.orders[resting_slot]
+    newer = i64(order["leaves"])
+    older = i64(resting["leaves"])
+    if mode == NEWEST:
+        older = i64(0)
+    elif mode == OLDEST:
+        newer = i64(0)
+    elif mode == DECREMENT:
+        newer = min(newer, older)
+        older = newer
+    if older != 0:
+        take_off(m, command, resting_slot, older)
+    if newer != 0:
+        take_off(m, command, slot, newer)
+    return i64(order["leaves"]) != 0
+
+
+@inline
+def take_off(m, command, slot, quantity):
+    """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
+    order = m.orders[slot]
+    release(m, order, quantity)
+    shown = min(i64(order["shown"]), i64(order["leaves"]))
+    order["shown"] = shown
+    report(m, command, order, CANCELLED, SELF_TRADE, 0, 0, shown, i64(order["price"]), quantity)
+
+
+@inline
+def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, maker_flags):
+    """A trade's two events, each complete for one owner."""
+    state = m.state[0]
+    state["trades"] += 1
+    trade = state["trades"]
+    report(m, command, maker, FILLED, 0, maker_flags, trade, maker_fee, price, quantity)
+    report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade, taker_fee, price, quantity)
+
+
+@inline
+def trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
+    """Book a trade between orders of which one buys; returns the fee of each."""
+    if i64(left["side"]) == BUY:
+        return settle(m, instrument, left, right, price, quantity, left_rate, right_rate)
+    right_fee, left_fee = settle(m, instrument, right, left, price, quantity, right_rate, left_rate)
+    return left_fee, right_fee
+
+
+@inline
+def note_price(state, instrument, price):
+    """Remember what was traded at: stops and collars ask."""
+    instrument["last"] = price
+    if state["traded_high"] == 0:
+        state["traded_low"] = price
+        state["traded_high"] = price
+    else:
+        state["traded_low"] = min(state["traded_low"], price)
+        state["traded_high"] = max(state["traded_high"], price)
+
+
+@inline
+def sweep(m, command):
+    """Trade the incoming order as far as it goes. Returns False where the event buffer is full."""
+    state = m.state[0]
+    slot = state["slot"]
+    order = m.orders[slot]
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    book = 1 - i64(order["side"])
+    mode = i64(order["mode"]) & STP_MASK
+    bound = state["bound"]
+    while i64(order["leaves"]) != 0:
+        index = top(m, instrument_id, book)
+        if index < bound or index == 0:
+            break
+        if room(m) < ROOM:
+            return False
+        level = level_at(instrument, book, index)
+        maker_slot = first(m, level)
+        maker = m.orders[maker_slot]
+        if mode != 0 and same_owner(m, order, maker):
+            goes_on = prevent(m, command, slot, maker_slot, mode)
+            if i64(maker["leaves"]) == 0:
+                pull(m, maker_slot)
+                finish(m, maker_slot)
+            if not goes_on:
+                break
+            continue
+        price = price_at(instrument, book, index)
+        quantity = min(i64(order["leaves"]), i64(maker["shown"]))
+        maker_fee, taker_fee = trade(
+            m, instrument, maker, order, price, quantity,
+            i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
+        )  # fmt: skip
+        shown = i64(maker["shown"]) - quantity
+        maker["shown"] = shown
+        trade_events(m, command, maker, order, price, quantity, maker_fee, taker_fee, 0)
+        note_price(state, instrument, price)
+        if i64(maker["leaves"]) == 0:
+            pull(m, maker_slot)
+            finish(m, maker_slot)
+        elif shown == 0:
+            shown = min(i64(maker["display"]), i64(maker["leaves"]))
+            maker["shown"] = shown
+            requeue(m, maker_slot, level)
+            report(m, command, maker, REFRESHED, 0, 0, 0, shown, i64(maker["price"]), shown)
+    return True
+
+
+@inline
+def come_to_rest(m, command):
+    """End the run: the remainder rests or is cancelled; a collar that was hit starts an auction."""
+    state = m.state[0]
+    slot = state["slot"]
+    order = m.orders[slot]
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    if i64(order["leaves"]) == 0:
+        finish(m, slot)
+        return
+    best = top(m, instrument_id, 1 - i64(order["side"]))
+    stopped = i64(instrument["phase"]) == CONTINUOUS and state["limit"] <= best < state["bound"]
+    rest_or_end(m, command, slot)
+    if stopped:
+        interrupt(m, command, instrument_id)
+
+
+@inline
+def rest_or_end(m, command, slot):
+    """What is left of an order joins its level if its kind may rest, else it is cancelled."""
+    order = m.orders[slot]
+    if may_rest(order):
+        display, leaves = i64(order["display"]), i64(order["leaves"])
+        order["shown"] = min(display, leaves) if display != 0 else leaves
+        push(m, slot)
+        instrument_id = i64(order["instrument"])
+        instrument = m.instruments[instrument_id]
+        if i64(instrument["watched"]) != 0:
+            side = i64(order["side"])
+            touch(m, instrument_id, side, index_at(instrument, side, i64(order["price"])))
+    else:
+        drop(m, command, slot, REMAINDER)
+
+
+@inline
+def drop(m, command, slot, reason):
+    """Cancel all that is left of an order which is in no book."""
+    order = m.orders[slot]
+    leaves = i64(order["leaves"])
+    release(m, order, leaves)
+    report(m, command, order, CANCELLED, reason, 0, 0, 0, i64(order["price"]), leaves)
+    finish(m, slot)
+
+
+@kernel
+def interrupt(m, command, instrument_id):
+    """The collar was reached: an auction for the stated seconds."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    instrument["phase"] = AUCTION
+    phase_event(m, command, instrument_id, AUCTION, 0, 0, 0)
+    remove_collar_end(m, instrument_id)
+    state["scheduled"] += 1
+    ends_s = state["now_ns"] // NANOSECONDS + i64(instrument["collar_s"])
+    add(m, ends_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)
+
+
+@inline
+def phase_event(m, command, instrument_id, phase, price, volume, asked):
+    """Announce a phase; it names who asked if it was a command of its own."""
+    at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume, 0, 0)
+    event = m.events[at]
+    event["session"] = command["session"] if asked != 0 else np.uint32(0)
+    event["user_ref"] = command["user_ref"] if asked != 0 else np.uint32(0)
+    event["account"] = 0
+    event["instrument"] = instrument_id
+    event["side"] = 0

@@ -1,0 +1,1 @@
+"""Trading phases: transitions, gate closures, and the call auction (uncross)."""

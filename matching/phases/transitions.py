@@ -1,0 +1,180 @@
+"""Phases and times: what is due, gate closures, and the ways from one phase to another."""
+
+import numpy as np
+
+from matching.admin.commands import listed, sender_reason
+from matching.book.events import reject
+from matching.book.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
+from matching.codes import (
+    AUCTION,
+    CLOSED,
+    CONTINUOUS,
+    END_OF_DAY,
+    END_OF_TIME,
+    EXPIRED,
+    GATE_CLOSURE,
+    MALFORMED,
+    NONE,
+    POOL_FULL,
+    TIME_PAST,
+    UNKNOWN_INSTRUMENT,
+    WRONG_PHASE,
+)
+from matching.memory.compiler import inline, kernel
+from matching.orders.cancel_list import begin_list, gather_instrument
+from matching.orders.entry import remove_order
+from matching.orders.sweep import phase_event
+from matching.records import NANOSECONDS
+from matching.stages import (
+    DUE,
+    EXECUTE,
+    EXPIRING,
+    FETCH,
+    GATED,
+    LISTED,
+    PHASE_SET,
+    TRY_BLOCKS,
+    UNCROSS,
+)
+
+i64 = np.int64
+
+PENDING_PER_INSTRUMENT = 4
+
+
+@kernel
+def do_next_due(m, c):
+    """Do the first thing that is due; when nothing is, the command's own turn has come.
+
+    What is done may let blocks trade; they are tried before the next. What expires in an instrument
+    at a second is one thing.
+    """
+    state = m.state[0]
+    if state["ripe"] != 0 and state["stage"] == DUE:
+        state["stage"] = TRY_BLOCKS
+        state["after_blocks"] = DUE
+        return
+    if state["now_ns"] < state["next_due_ns"]:
+        state["stage"] = EXECUTE
+        return
+    timer = m.timers[1]
+    due = i64(timer["due"])
+    second, kind = due >> 2, due & 3
+    instrument_id = i64(timer["rank"]) >> 32
+    slot, phase = i64(timer["slot"]), i64(timer["phase"])
+    remove(m, i64(1))
+    state["stage"] = DUE
+    if slot != 0:
+        remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)
+        if (
+            state["timers"] != 0
+            and i64(timer["due"]) == due
+            and i64(timer["rank"]) >> 32 == instrument_id
+        ):
+            state["stage"] = EXPIRING
+    elif kind == EXPIRY:
+        size = gather_instrument(m, instrument_id, END_OF_DAY, second)
+        begin_list(m, size, END_OF_DAY, 0, DUE)
+        state["stage"] = LISTED
+    elif kind == GATE:
+        size = gather_instrument(m, instrument_id, GATE_CLOSURE, second)
+        begin_list(m, size, GATE_CLOSURE, 0, GATED)
+        state["instrument"] = instrument_id
+        state["stage"] = LISTED
+    else:
+        due_phase(m, instrument_id, phase)
+
+
+@inline
+def due_phase(m, instrument_id, phase):
+    """A scheduled phase: none once the gate is closed, or where the instrument is there already."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    now = i64(instrument["phase"])
+    if phase == COLLAR_END:
+        phase = CONTINUOUS if now == AUCTION else now
+    elif phase == 0:
+        phase = CLOSED
+        instrument["close_s"] = 0
+    else:
+        state["phases_pending"] -= 1
+    if i64(instrument["gated"]) == 0 and phase != now:
+        begin_phase(m, instrument_id, phase, 0, DUE)
+
+
+@inline
+def begin_phase(m, instrument_id, phase, asked, after):
+    """Start a phase change: closing ends DAY orders, trading begins with an uncross."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    last = i64(instrument["last"])
+    state["base_price"] = last if last > 0 else i64(instrument["reference"])
+    state["instrument"] = instrument_id
+    state["phase"] = phase
+    state["asked"] = asked
+    state["after"] = after
+    state["cross_volume"] = 0
+    state["traded_low"] = 0
+    state["traded_high"] = 0
+    if phase == CLOSED:
+        size = gather_instrument(m, instrument_id, END_OF_DAY, i64(-1))
+        begin_list(m, size, END_OF_DAY, 0, PHASE_SET)
+        state["stage"] = LISTED
+    elif phase == CONTINUOUS:
+        state["stage"] = UNCROSS
+    else:
+        state["stage"] = PHASE_SET
+
+
+@kernel
+def gate(m, c):
+    """The gate is closed: nothing trades here any more."""
+    state = m.state[0]
+    instrument_id = state["instrument"]
+    instrument = m.instruments[instrument_id]
+    instrument["gated"] = 1
+    instrument["gate_s"] = 0
+    if i64(instrument["phase"]) != CLOSED:
+        instrument["phase"] = CLOSED
+        phase_event(m, c, instrument_id, CLOSED, 0, 0, 0)
+    state["stage"] = DUE
+
+
+@kernel
+def begin_phase_command(m, c):
+    """PHASE: now, or at a stated second."""
+    state = m.state[0]
+    instrument_id, phase, second = i64(c["instrument"]), i64(c["type"]), i64(c["expiry_s"])
+    reason = NONE
+    if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= phase <= CLOSED:
+        reason = MALFORMED
+    if reason == NONE:
+        reason = sender_reason(m, c)
+    if reason == NONE:
+        reason = phase_command_reason(m, instrument_id, phase, second)
+    if reason != NONE:
+        reject(m, c, reason)
+    elif second == 0:
+        begin_phase(m, instrument_id, phase, 1, FETCH)
+    else:
+        state["scheduled"] += 1
+        state["phases_pending"] += 1
+        add(m, second, PHASE, instrument_id, state["scheduled"], 0, phase)
+
+
+@inline
+def phase_command_reason(m, instrument_id, phase, second):
+    """The first reason to refuse a PHASE, once its sender may send it."""
+    state = m.state[0]
+    if not listed(m, instrument_id):
+        return UNKNOWN_INSTRUMENT
+    instrument = m.instruments[instrument_id]
+    if i64(instrument["gated"]) != 0 or i64(instrument["width"]) == 0:
+        return WRONG_PHASE
+    if second == 0:
+        return WRONG_PHASE if i64(instrument["phase"]) == phase else NONE
+    if second * NANOSECONDS <= state["now_ns"]:
+        return TIME_PAST
+    if state["phases_pending"] >= PENDING_PER_INSTRUMENT * (len(m.instruments) - 1):
+        return POOL_FULL
+    return NONE
