@@ -7,8 +7,8 @@ import json
 
 import zmq
 
-from feeds.records import FRAME_BYTES_MAX
-from feeds.sockets import bind, router
+from feeds.protocol.records import FRAME_BYTES_MAX
+from feeds.transport.sockets import bind, router
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.latency import percentiles_ns
 from bench.wire_load import cancel_some, orders_of, venue_socket
 from bench.wire_server import TIMER
-from feeds.records import FRAME_HEAD, FrameKind
+from feeds.protocol.records import FRAME_HEAD, FrameKind
 from matching.records import EventKind
 
 SPIN_NS = 40_000

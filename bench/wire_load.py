@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from bench.wire_server import TARGET, now_ns
 from exchange.members import read_members
-from feeds.client_setting import read_connection, security_of
-from feeds.messages import Logon, LogonAck, from_venue, pack
-from feeds.records import FRAME, FRAME_HEAD, FrameKind
-from feeds.sockets import broker_dealer
+from feeds.client.connection_file import read_connection, security_of
+from feeds.protocol.messages import Logon, LogonAck, from_venue, pack
+from feeds.protocol.records import FRAME, FRAME_HEAD, FrameKind
+from feeds.transport.sockets import broker_dealer
 from matching.records import COMMAND, CommandKind, EventKind, MassCancelScope, OrderType, Side
 
 Commands = NDArray[np.void]

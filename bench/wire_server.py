@@ -113,7 +113,7 @@ def venue(folder: Path, what: str) -> Process:
     Every broker has money and capacity for all that it will ask, and no rate that it could reach.
     """
     from exchange.members import read_members
-    from feeds.keys import new_pair
+    from feeds.protocol.keys import new_pair
 
     folder.mkdir(parents=True)
     plain, durable = ("true" if word in what else "false" for word in ("plain", "durable"))
@@ -133,8 +133,8 @@ def venue(folder: Path, what: str) -> Process:
 def _open(folder: Path) -> None:
     """Choose what is traded, write it down, and let every account sell as much as it likes."""
     from exchange.members import read_members
-    from feeds.client import connect
-    from feeds.ordering import command
+    from feeds.client.sync_client import connect
+    from feeds.protocol.commands import command
     from ledger.daylog import read_day_log
     from matching.records import CommandKind
 

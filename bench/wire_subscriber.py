@@ -12,9 +12,9 @@ from select import select
 
 import zmq
 
-from feeds.client_setting import read_connection, security_of
-from feeds.records import Channel
-from feeds.sockets import subscriber
+from feeds.client.connection_file import read_connection, security_of
+from feeds.protocol.records import Channel
+from feeds.transport.sockets import subscriber
 
 QUEUE_FRAMES = 1_000_000
 QUIET_MS = 300

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from exchange.venue_config import VenueConfig
-from feeds.client_setting import Connection, read_connection, write_toml
-from feeds.keys import BadKey
+from feeds.client.connection_file import Connection, read_connection, write_toml
+from feeds.protocol.keys import BadKey
 
 if TYPE_CHECKING:
     from exchange.venue import Venue

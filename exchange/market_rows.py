@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from feeds.market_link import MarketLink
+from feeds.client.market_connection import MarketLink
 from matching.records import Phase
 
 

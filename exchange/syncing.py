@@ -11,8 +11,8 @@ import numpy as np
 from numba import carray
 from numpy.typing import NDArray
 
-from feeds.calling import call, call_for_word, pointer
-from feeds.compile import JIT_DISABLED, entry
+from feeds.transport.compiler import JIT_DISABLED, entry
+from feeds.transport.libzmq import call, call_for_word, pointer
 
 READ, WRITE, FDATASYNC, ERRNO, FILE, ASK, WAKE, BUFFER, ASKED, DONE, FAILED, SYNCS, CELLS = range(
     13

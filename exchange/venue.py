@@ -33,20 +33,20 @@ from exchange.venue_day import numbers_of, start_day
 from exchange.venue_listing import definitions
 from exchange.venue_metering import Meters
 from exchange.venue_operators import Operators
-from feeds import compile as wire_compiler
-from feeds.attendance import Told
-from feeds.gateway import Gateway
-from feeds.market import Market
-from feeds.market_data import MarketData
-from feeds.messages import (
+from feeds.gateway.config import Setting
+from feeds.gateway.connections import Port
+from feeds.gateway.gateway import Gateway
+from feeds.gateway.sessions import Told
+from feeds.market_data.event_buffer import Pile
+from feeds.market_data.market_state import Market
+from feeds.market_data.publisher import MarketData
+from feeds.protocol.messages import (
     RefusalReason,
 )
-from feeds.pile import Pile
-from feeds.ports import Port
-from feeds.records import Channel
-from feeds.security import Doorkeeper
-from feeds.setting import Setting
-from feeds.waiting import Waiter
+from feeds.protocol.records import Channel
+from feeds.transport import compiler as wire_compiler
+from feeds.transport.poller import Waiter
+from feeds.transport.zap import Doorkeeper
 from ledger.registry import Registry
 from matching.records import COMMAND, EVENT, NANOSECONDS, CommandKind
 

@@ -7,8 +7,8 @@ trade was, and whether it was taken back before, from the reports of the day.
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.messages import BustTrade, RefusalReason, TradeBusted
-from feeds.streams import Streams
+from feeds.gateway.report_streams import Streams
+from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
 from matching.records import COMMAND, CommandKind, EventFlag, EventKind, Reason, Side
 
 Records = NDArray[np.void]

@@ -35,7 +35,7 @@ from exchange.venue_opening import (
     register_inventory,
     with_phase,
 )
-from feeds.keys import Entitlement
+from feeds.protocol.keys import Entitlement
 from ledger.books import open_books
 from ledger.daylog import DayLog
 from ledger.errors import LedgerError

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from feeds.deliveries import (
+from feeds.protocol.delivery_messages import (
     NOTICES_MAX,
     MeterAnswer,
     MeterAnswers,

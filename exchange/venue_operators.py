@@ -7,10 +7,10 @@ from exchange.venue_busting import BustRefused, bust_command, busted_of
 from exchange.venue_day import keys_folder, numbers_of
 from exchange.venue_keys import opened, with_keys
 from exchange.venue_listing import definitions, list_basket, list_instrument
-from feeds.deliveries import MeterReadings, NoticesRequest
-from feeds.desk import Request
-from feeds.keys import read_entitlements
-from feeds.messages import (
+from feeds.gateway.session_messages import Request
+from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
+from feeds.protocol.keys import read_entitlements
+from feeds.protocol.messages import (
     BustTrade,
     Done,
     FirmAccounts,

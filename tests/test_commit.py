@@ -13,9 +13,9 @@ from exchange.syncing import FILE, SYNCS
 from exchange.venue import Venue
 from exchange.venue_clock import parse_clock
 from exchange.venue_config import read_config
-from feeds import ordering
-from feeds.client import Client
-from feeds.errors import TimedOut
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import TimedOut
 from ledger.daylog import DayLogUnwritable, DayLogWriter
 from matching.records import Side
 

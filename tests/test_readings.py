@@ -9,7 +9,7 @@ import pytest
 
 from exchange import venue_metering
 from exchange.venue_metering import Meters
-from feeds.deliveries import (
+from feeds.protocol.delivery_messages import (
     NOTICES_MAX,
     MeterAnswer,
     MeterReading,

@@ -9,11 +9,12 @@ import pytest
 from wire_world import World
 
 from exchange.cli import run
-from feeds import aio, ordering
-from feeds.client import Client
-from feeds.errors import FrameRefused, OrderRejected
-from feeds.messages import Done, ListBasket, RefusalReason
-from feeds.reports import Report
+from feeds.client import async_client as aio
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import FrameRefused, OrderRejected
+from feeds.protocol.execution_reports import Report
+from feeds.protocol.messages import Done, ListBasket, RefusalReason
 from ledger.books import open_books
 from ledger.daylog import read_day_log
 from matching.records import CommandKind, EventKind, Reason, Side, TimeInForce

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from wire_world import World
 
-from feeds import ordering
-from feeds.blocks_book import Blocks
-from feeds.client import Client
-from feeds.errors import OrderRejected
-from feeds.records import Channel
-from feeds.reports import Report
+from feeds.client.block_book import Blocks
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import OrderRejected
+from feeds.protocol.execution_reports import Report
+from feeds.protocol.records import Channel
 from matching.records import CommandKind, EventKind, Reason, Side, TimeInForce
 
 Shown = tuple[Side, int, int, int, int]

@@ -7,12 +7,12 @@ import pytest
 from wire_world import MEMBERS, World
 
 from exchange.cli import run
-from feeds import ordering
-from feeds.client import Client
-from feeds.errors import FrameRefused
-from feeds.messages import BustTrade, RefusalReason, TradeBusted
-from feeds.records import Channel
-from feeds.reports import Report
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import FrameRefused
+from feeds.protocol.execution_reports import Report
+from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
+from feeds.protocol.records import Channel
 from ledger.books import open_books
 from ledger.daylog import DayLog
 from ledger.statement import closing_cash_fen

@@ -11,8 +11,8 @@ from wire_world import MEMBERS, World
 
 from exchange.cli import run
 from exchange.screen import Screen
-from feeds.aio import connect
-from feeds.errors import OrderRejected
+from feeds.client.async_client import connect
+from feeds.protocol.errors import OrderRejected
 from matching.records import CommandKind, EventKind, Reason, Side
 
 Outcome = tuple[int, str, str]

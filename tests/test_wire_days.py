@@ -8,7 +8,7 @@ import pytest
 from wire_world import World
 
 from exchange.cli import run
-from feeds.records import Channel
+from feeds.protocol.records import Channel
 from ledger.books import open_books
 from ledger.daylog import read_day_log
 from ledger.statement import closing_cash_fen

@@ -11,11 +11,11 @@ from test_wire_days import config, log_of
 from wire_world import World
 
 from exchange.cli import run
-from feeds import aio
-from feeds.client import Client
-from feeds.deliveries import MeterAnswer, MeterReading, MeterReason, NoticeLine
-from feeds.errors import FrameRefused, WireError
-from feeds.messages import RefusalReason
+from feeds.client import async_client as aio
+from feeds.client.sync_client import Client
+from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, MeterReason, NoticeLine
+from feeds.protocol.errors import FrameRefused, WireError
+from feeds.protocol.messages import RefusalReason
 from ledger.audit import audit
 from ledger.books import open_books
 from matching.records import Side

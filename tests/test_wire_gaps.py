@@ -14,17 +14,17 @@ from streams import ALL, WITH_BLOCKS, Features, Stream, stream
 from test_wire_kill import walked
 from wire_world import World
 
-from feeds.aio import connect as connect_async
-from feeds.blocks_book import BlocksBook
-from feeds.broker import Broker
-from feeds.errors import OrderRejected
-from feeds.latest import Latest
-from feeds.market import CHANNELS, Market
-from feeds.market_view import MarketView, Place
-from feeds.messages import Definition, ListInstrument, encode
-from feeds.orders_book import OrdersBook
-from feeds.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
-from feeds.tape import Trade
+from feeds.client.async_client import connect as connect_async
+from feeds.client.base_client import Broker
+from feeds.client.block_book import BlocksBook
+from feeds.client.last_value import Latest
+from feeds.client.market_view import MarketView, Place
+from feeds.client.order_book import OrdersBook
+from feeds.client.trade_tape import Trade
+from feeds.market_data.market_state import CHANNELS, Market
+from feeds.protocol.errors import OrderRejected
+from feeds.protocol.messages import Definition, ListInstrument, encode
+from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
 from matching.records import EventKind, Side
 from matching.reference.blocks import Block
 from matching.reference.book import Instrument

@@ -12,12 +12,12 @@ import pytest
 import zmq
 from wire_world import World
 
-from feeds import ordering
-from feeds.client import Client
-from feeds.client_setting import security_of
-from feeds.errors import LogonRefused
-from feeds.keys import new_secret
-from feeds.messages import (
+from feeds.client.connection_file import security_of
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import LogonRefused
+from feeds.protocol.keys import new_secret
+from feeds.protocol.messages import (
     Logon,
     LogonAck,
     RefusalReason,
@@ -26,8 +26,8 @@ from feeds.messages import (
     from_venue,
     pack,
 )
-from feeds.records import FRAME_HEAD, MARKET_HEAD, FrameFlag, FrameKind
-from feeds.sockets import Security, broker_dealer, connect_as
+from feeds.protocol.records import FRAME_HEAD, MARKET_HEAD, FrameFlag, FrameKind
+from feeds.transport.sockets import Security, broker_dealer, connect_as
 from matching.records import COMMAND, CommandKind, EventKind, Reason, Side
 
 HEAD = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0)

@@ -10,11 +10,11 @@ from test_wire_hostile import counted
 from wire_world import World
 
 from exchange.cli import run
-from feeds.client import Client
-from feeds.client_setting import security_of
-from feeds.errors import FrameRefused, LogonRefused, NotAllowed
-from feeds.keys import new_pair
-from feeds.messages import (
+from feeds.client.connection_file import security_of
+from feeds.client.sync_client import Client
+from feeds.protocol.errors import FrameRefused, LogonRefused, NotAllowed
+from feeds.protocol.keys import new_pair
+from feeds.protocol.messages import (
     KeysKnown,
     KeysRequest,
     Logon,
@@ -24,8 +24,8 @@ from feeds.messages import (
     from_venue,
     pack,
 )
-from feeds.records import FrameKind
-from feeds.sockets import broker_dealer
+from feeds.protocol.records import FrameKind
+from feeds.transport.sockets import broker_dealer
 from matching.records import EventKind, Reason, Side, TimeInForce
 
 LONELY_FIRM = 11  # a centre: no session of the members is its

@@ -14,11 +14,11 @@ import pytest
 from msgspec.structs import astuple
 from wire_world import BROKERS, MEMBERS, World
 
-from feeds.blocks_book import BlocksBook
-from feeds.market import Market
-from feeds.market_view import MarketView
-from feeds.records import Channel
-from feeds.streams import Streams
+from feeds.client.block_book import BlocksBook
+from feeds.client.market_view import MarketView
+from feeds.gateway.report_streams import Streams
+from feeds.market_data.market_state import Market
+from feeds.protocol.records import Channel
 from matching import Engine
 from matching.records import COMMAND, EVENT, CommandKind, EventFlag, EventKind, Side
 

@@ -2,11 +2,11 @@
 
 import zmq
 
-from feeds.dialogue import Dialogue
-from feeds.keys import Secret
-from feeds.link import Link
-from feeds.messages import Logout, RefusalReason, pack
-from feeds.sockets import Security
+from feeds.client.order_connection import Link
+from feeds.client.order_session import Dialogue
+from feeds.protocol.keys import Secret
+from feeds.protocol.messages import Logout, RefusalReason, pack
+from feeds.transport.sockets import Security
 
 ROUNDS = 150
 

@@ -11,11 +11,11 @@ from event_reader import EventReader
 from streams import ALL, WITH_BLOCKS, Features, stream
 from wire_world import World
 
-from feeds.book import Book
-from feeds.errors import LogonRefused
-from feeds.market import CHANNELS, Market
-from feeds.messages import Definition, Logout, RefusalReason, pack
-from feeds.records import (
+from feeds.client.level_book import Book
+from feeds.market_data.market_state import CHANNELS, Market
+from feeds.protocol.errors import LogonRefused
+from feeds.protocol.messages import Definition, Logout, RefusalReason, pack
+from feeds.protocol.records import (
     MARKET,
     MARKET_HEAD,
     ORDER,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from feeds import derivation
+from feeds.market_data import change_set as derivation
 
 Names = npt.NDArray[np.int64]
 SIZE = 64

@@ -9,9 +9,9 @@ from wire_world import World
 
 from exchange.toml_file import BadFile
 from exchange.venue_config import read_config
-from feeds.client import Client
-from feeds.errors import NotAllowed, WireError
-from feeds.keys import read_secret
+from feeds.client.sync_client import Client
+from feeds.protocol.errors import NotAllowed, WireError
+from feeds.protocol.keys import read_secret
 from matching.records import Side
 
 

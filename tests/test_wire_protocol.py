@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from msgspec import msgpack
 
-from feeds.messages import (
+from feeds.protocol.document_tables import DOCUMENT, SCHEMA, renewed, schema_text
+from feeds.protocol.execution_reports import EXEC_TYPES, FIELDS, Report, reports_of
+from feeds.protocol.messages import (
     Logon,
     LogonAck,
     RefusalReason,
@@ -16,21 +18,21 @@ from feeds.messages import (
     pack,
     to_venue,
 )
-from feeds.records import FRAME, FRAME_HEAD, MARKET, MARKET_HEAD, FrameKind
-from feeds.reports import EXEC_TYPES, FIELDS, Report, reports_of
-from feeds.tables import DOCUMENT, SCHEMA, renewed, schema_text
-from feeds.worked import worked
+from feeds.protocol.records import FRAME, FRAME_HEAD, MARKET, MARKET_HEAD, FrameKind
+from feeds.protocol.worked_example import worked
 from matching.records import COMMAND, EVENT, EventKind
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_records() -> None:
-    assert renewed(TEXT) == TEXT, "run `python -m feeds.tables`"
+    assert renewed(TEXT) == TEXT, "run `python -m feeds.protocol.document_tables`"
 
 
 def test_the_schema_is_that_of_the_messages() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "run `python -m feeds.tables`"
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), (
+        "run `python -m feeds.protocol.document_tables`"
+    )
     names = {each.removeprefix("#/$defs/") for each in _references(json_schema())}
     assert {"Logon", "LogonAck", "Refusal", "ImageRequest"} <= names
 

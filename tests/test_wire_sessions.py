@@ -8,9 +8,9 @@ import pytest
 from wire_world import World
 
 from exchange.cli import run
-from feeds import ordering
-from feeds.client import Client
-from feeds.errors import (
+from feeds.client.sync_client import Client
+from feeds.protocol import commands as ordering
+from feeds.protocol.errors import (
     REJECTED_BECAUSE,
     FrameRefused,
     LogonRefused,
@@ -18,8 +18,8 @@ from feeds.errors import (
     NotConnected,
     OrderRejected,
 )
-from feeds.keys import new_secret
-from feeds.messages import (
+from feeds.protocol.keys import new_secret
+from feeds.protocol.messages import (
     KillSwitch,
     ListInstrument,
     RefusalReason,
@@ -27,7 +27,7 @@ from feeds.messages import (
     VenueStatus,
     VenueStatusRequest,
 )
-from feeds.records import FRAME_HEAD, FrameFlag, FrameKind
+from feeds.protocol.records import FRAME_HEAD, FrameFlag, FrameKind
 from matching.records import COMMAND, CommandFlag, CommandKind, EventKind, Reason, Side
 
 

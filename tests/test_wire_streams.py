@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from streams import ALL, stream
 
-from feeds import streams as feeds_streams
-from feeds.streams import Streams
+from feeds.gateway import report_streams as feeds_streams
+from feeds.gateway.report_streams import Streams
 from matching import Engine
 from matching.records import EVENT, EventKind
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange.trace_day import build_philly_day
-from feeds.client import Client, connect
+from feeds.client.sync_client import Client, connect
 from ledger.registry import Registry
 from matching.records import COMMAND, CommandKind
 from tests.wire_world import MEMBERS

@@ -15,8 +15,8 @@ from select import select
 import numpy as np
 from msgspec.structs import astuple
 
-from feeds.client import Client
-from feeds.errors import NotConnected, TimedOut, WireError
+from feeds.client.sync_client import Client
+from feeds.protocol.errors import NotConnected, TimedOut, WireError
 from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
 
 

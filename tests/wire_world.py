@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from exchange.members import read_members
-from feeds.client import Client, connect
-from feeds.client_setting import read_connection
-from feeds.keys import new_pair
+from feeds.client.connection_file import read_connection
+from feeds.client.sync_client import Client, connect
+from feeds.protocol.keys import new_pair
 from ledger.daylog import DayLog, read_day_log
 from ledger.registry import Contract, Instrument, Registry
 

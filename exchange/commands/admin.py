@@ -35,7 +35,7 @@ def list_(symbol: str, connection: Path, key: Path, as_json: bool) -> None:
 
     挂牌一个合约。
     """
-    from feeds.messages import ListInstrument
+    from feeds.protocol.messages import ListInstrument
 
     with open_client(connection, key, admin=True) as client:
         done = client.request(ListInstrument(symbol=symbol))
@@ -57,7 +57,7 @@ def basket(
 
     挂牌一个篮子：其中任一合约均可成交，同价时以排列在前者优先。
     """
-    from feeds.messages import ListBasket
+    from feeds.protocol.messages import ListBasket
 
     with open_client(connection, key, admin=True) as client:
         done = client.request(ListBasket(code=code, contracts=list(contracts)))
@@ -135,7 +135,7 @@ def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_jso
 
     暂停账户、会员或会话，可同时撤销其全部委托。
     """
-    from feeds.messages import FirmAccounts, FirmAccountsRequest, KillSwitch
+    from feeds.protocol.messages import FirmAccounts, FirmAccountsRequest, KillSwitch
 
     kind, _, name = who.rpartition(":")
     if kind == "session":
@@ -180,7 +180,7 @@ def bust_trade(instrument: str, trade_id: int, connection: Path, key: Path, as_j
     """
     import msgspec
 
-    from feeds.messages import BustTrade, TradeBusted
+    from feeds.protocol.messages import BustTrade, TradeBusted
 
     with open_client(connection, key, admin=True) as client:
         number = number_of(client, instrument)
@@ -204,7 +204,7 @@ def keys(connection: Path, key: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from feeds.messages import KeysRequest
+    from feeds.protocol.messages import KeysRequest
 
     with open_client(connection, key, admin=True) as client:
         found = msgspec.to_builtins(client.request(KeysRequest()))
@@ -226,7 +226,7 @@ def status(connection: Path, key: Path, as_json: bool) -> None:
     import msgspec
 
     from exchange.commands.console import table
-    from feeds.messages import VenueStatusRequest
+    from feeds.protocol.messages import VenueStatusRequest
 
     with open_client(connection, key, admin=True) as client:
         found = msgspec.to_builtins(client.request(VenueStatusRequest()))
@@ -246,7 +246,7 @@ def _ask(
     instrument: str | None = None,
     **fields: Any,
 ) -> None:
-    from feeds.ordering import command
+    from feeds.protocol.commands import command
     from matching.records import CommandKind
 
     with open_client(connection, key, admin=True) as client:

@@ -58,7 +58,7 @@ def new(
 
     生成一对密钥及其权限文件；运行中的交易所须由管理员更新密钥后生效。
     """
-    from feeds.keys import new_pair
+    from feeds.protocol.keys import new_pair
 
     paths = [folder / f"{name}.secret", folder / f"{name}.toml"]
     if role in ("trading", "read-only", "drop-copy") and not firm:

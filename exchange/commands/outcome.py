@@ -69,8 +69,8 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     from exchange.replay import SealDisagrees
     from exchange.toml_file import BadFile
     from exchange.venue_clock import BadClock
-    from feeds.errors import WireError
-    from feeds.keys import BadKey
+    from feeds.protocol.errors import WireError
+    from feeds.protocol.keys import BadKey
     from ledger.daylog_layout import DayLogError, DayLogNotSealed, DayLogUnwritable
     from ledger.errors import LedgerError, NotBooksError
 

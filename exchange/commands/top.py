@@ -18,8 +18,8 @@ def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
 
     全屏查看最优报价、交易阶段与当日成交，也可一次性输出。
     """
-    from feeds.errors import TimedOut
-    from feeds.records import Channel
+    from feeds.protocol.errors import TimedOut
+    from feeds.protocol.records import Channel
 
     if not as_json:
         _require_textual()

@@ -50,7 +50,7 @@ def meter(meter: Path, connection: Path, key: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from feeds.deliveries import MeterReading
+    from feeds.protocol.delivery_messages import MeterReading
     from ledger.metering import read_rows
 
     try:

@@ -1,0 +1,1 @@
+"""The venue's side of order entry: connections, sessions, the gate, execution reports."""

@@ -1,0 +1,227 @@
+"""Market data out: an XPUB for increments, a ROUTER for whoever missed some.
+
+Nothing leaves before the commands behind it are durable; images wait for that too. A slow
+subscriber loses frames and sees it by their numbers; it cannot hold the venue up.
+"""
+
+import errno
+import logging
+import time
+from collections import Counter, deque
+
+import msgspec
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from feeds.market_data.market_state import CHANNELS, Market
+from feeds.protocol.keys import Secret
+from feeds.protocol.messages import Definition, encode, image_request
+from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
+from feeds.transport.reject_log import refused
+from feeds.transport.sockets import (
+    FAREWELL_MS,
+    REQUEST_BYTES_MAX,
+    Context,
+    Security,
+    bind,
+    venue_publisher,
+    venue_router,
+)
+
+LOG = logging.getLogger("suanshi.market")
+
+Records = NDArray[np.void]
+
+REQUESTS = 64  # answered in one turn
+WAITING_MAX = 1_024  # requests not answered yet
+IMAGE_FRAMES = 12_000  # to one client, not yet sent
+HEARTBEAT_NS = 1_000_000_000
+TOPICS_MAX = 100_000
+
+
+class MarketData:
+    """Publishes what `market` derives."""
+
+    def __init__(
+        self,
+        context: Context,
+        market: Market,
+        secret: Secret,
+        counters: Counter[str],
+        endpoints: tuple[str, str],
+        *,
+        plain: bool = False,
+    ) -> None:
+        security = Security(secret, plain=plain)
+        self.market = market
+        self.counters = counters
+        self.publisher = venue_publisher(context, security, "market")
+        self.recovery = venue_router(context, security, "market", REQUEST_BYTES_MAX)
+        self.recovery.setsockopt(zmq.SNDHWM, IMAGE_FRAMES)
+        self.endpoints = bind(self.publisher, endpoints[0]), bind(self.recovery, endpoints[1])
+        self.published = 0
+        self._definitions: dict[int, tuple[int, bytes]] = {}  # number and map of the last one
+        self._topics: set[bytes] = set()
+        self._pending: deque[tuple[int, list[bytes]]] = deque()
+        self._images: deque[tuple[int, bytes, list[bytes]]] = deque()
+        self._beat_ns = 0
+        self._beats = 1
+        self._sequence = 0
+
+    def define(self, definitions: list[Definition], sequence: int) -> None:
+        """Tell of instruments, new or changed."""
+        frames = []
+        for each in definitions:
+            number = self._definitions.get(each.instrument, (0, b""))[0] + 1
+            self._definitions[each.instrument] = number, encode(each)
+            frames.append(self._definition(each.instrument))
+        self._pending.append((sequence, frames))
+
+    def publish(self, events: Records, sequence: int) -> None:
+        """Derive what the events of commands up to `sequence` mean, for `release`."""
+        frames = self.market.add(events)
+        self._sequence = sequence
+        if frames:
+            self._pending.append((sequence, frames))
+
+    def release(self, durable_sequence: int) -> None:
+        """Send what is durable."""
+        send, pending = self.publisher.send, self._pending
+        while pending and pending[0][0] <= durable_sequence:
+            frames = pending.popleft()[1]
+            for frame in frames:
+                send(frame, zmq.NOBLOCK)
+            self.published += len(frames)
+        while self._images and self._images[0][0] <= durable_sequence:
+            _, route, frames = self._images.popleft()
+            self._reply(route, frames)
+
+    def listen(self) -> None:
+        """Take note of subscriptions and requests."""
+        changed = False
+        while True:
+            try:
+                told = self.publisher.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            changed = True
+            if told[:1] == b"\x01" and len(self._topics) < TOPICS_MAX:
+                self._topics.add(told[1:])
+            elif told[:1] == b"\x00":
+                self._topics.discard(told[1:])
+        if changed:
+            self._want()
+        for _ in range(REQUESTS):
+            if len(self._images) >= WAITING_MAX or not self._request():
+                return
+
+    def beat(self, *, last: bool = False) -> None:
+        """Once a second: the next number of every channel; at the end of the day, that it is over.
+
+        The numbers are those of frames derived so far, so they wait like frames.
+        """
+        now_ns = time.monotonic_ns()
+        if not last and now_ns - self._beat_ns < HEARTBEAT_NS:
+            return
+        self._beat_ns = now_ns
+        frames = []
+        used = np.flatnonzero(self.market.state["tick_fen"])
+        for channel, place in CHANNELS.items():
+            records = np.zeros(len(used), NEXT)
+            records["instrument"] = used
+            records["channel"] = channel
+            records["sequence"] = self.market.sequences[place, used]
+            frames.append(self._heartbeat(MarketKind.HEARTBEAT, records))
+        frames.append(self._heartbeat(MarketKind.HEARTBEAT, self._next_definitions()))
+        if last:
+            frames.append(self._heartbeat(MarketKind.END_OF_DAY, np.zeros(0, NEXT)))
+        self._pending.append((self._sequence, frames))
+
+    def close(self) -> None:
+        """Close sockets and files."""
+        self.publisher.close(FAREWELL_MS)
+        self.recovery.close(0)
+        self.market.close()
+
+    def _heartbeat(self, kind: MarketKind, records: Records) -> bytes:
+        head = MARKET_HEAD.pack(
+            Channel.HEARTBEAT, 0, self._beats, self._sequence, 0, kind, 0, len(records), 0
+        )
+        self._beats += 1
+        return head + records.tobytes()
+
+    def _definition(self, instrument: int, *, image: bool = False) -> bytes:
+        """An instrument's last definition; in an image under the number of the next one."""
+        number, body = self._definitions[instrument]
+        flags = MarketFlag.IMAGE | MarketFlag.MORE if image else 0
+        kind, number = MarketKind.DEFINITION, number + image
+        head = MARKET_HEAD.pack(Channel.DEFINITIONS, instrument, number, 0, 0, kind, flags, 1, 0)
+        return head + body
+
+    def _next_definitions(self) -> Records:
+        records = np.zeros(len(self._definitions), NEXT)
+        records["instrument"] = list(self._definitions)
+        records["channel"] = Channel.DEFINITIONS
+        records["sequence"] = [number + 1 for number, _ in self._definitions.values()]
+        return records
+
+    def _want(self) -> None:
+        """Frames are made for topics that somebody subscribed to, by whatever prefix."""
+        wanted = self.market.wanted
+        wanted[:] = 0
+        for topic in self._topics:
+            for channel, place in CHANNELS.items():
+                if not topic or (topic[0] == channel and len(topic) < 8):
+                    wanted[place] = 1
+                elif topic[0] == channel and topic[1:4] == bytes(3):
+                    instrument = int.from_bytes(topic[4:8], "little")
+                    if instrument < wanted.shape[1]:
+                        wanted[place, instrument] = 1
+
+    def _request(self) -> bool:
+        """Take one request for an image; whether there was one."""
+        try:
+            route = self.recovery.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        frame = self.recovery.recv(zmq.NOBLOCK, False)
+        parts = 1
+        content = frame.bytes
+        while frame.more:
+            frame = self.recovery.recv(zmq.NOBLOCK, False)
+            parts += 1
+        try:
+            request = image_request.decode(content)
+            channel = Channel(ord(request.channel))
+        except (msgspec.DecodeError, ValueError):
+            refused(self.counters, LOG, "no image request", str(frame.get("User-Id")))
+            return True
+        frames = self._image(channel, request.instrument, request.from_sequence)
+        if not frames or parts > 1:
+            refused(self.counters, LOG, "no such image", str(frame.get("User-Id")))
+            return True
+        self.counters["images"] += 1
+        self._images.append((self._sequence, route, frames))
+        return True
+
+    def _image(self, channel: Channel, instrument: int, from_sequence: int) -> list[bytes]:
+        if channel == Channel.DEFINITIONS:
+            chosen = [n for n in self._definitions if instrument in (0, n)]
+            frames = [self._definition(n, image=True) for n in chosen]
+            end = MARKET_HEAD.pack(channel, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0)
+            return [*frames, end]
+        if channel not in CHANNELS or not 0 < instrument < len(self.market.state):
+            return []
+        return self.market.image(channel, instrument, from_sequence)
+
+    def _reply(self, route: bytes, frames: list[bytes]) -> None:
+        try:
+            for frame in frames:
+                self.recovery.send(route, zmq.SNDMORE | zmq.NOBLOCK)
+                self.recovery.send(frame, zmq.NOBLOCK)
+        except zmq.Again:
+            self.counters["images broken off"] += 1
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise

@@ -1,0 +1,1 @@
+"""Sockets, encryption, polling, and calls to libzmq from compiled code."""

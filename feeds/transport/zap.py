@@ -1,0 +1,97 @@
+"""The ZAP handler: libzmq asks it about every handshake, before a peer's first byte counts.
+
+It answers from the entitlements; the name and key that it gives back are stamped on every frame of
+that connection as User-Id, and nothing that a peer writes can change it.
+"""
+
+import hmac
+import logging
+from collections import Counter
+from ipaddress import ip_address
+
+import zmq
+from zmq.utils import z85
+
+from feeds.protocol.keys import Entitlement, password_hash
+from feeds.transport.reject_log import refused
+from feeds.transport.sockets import Context
+
+LOG = logging.getLogger("suanshi.security")
+BATCH = 64
+"""Handshakes answered at a time, so that a flood of them leaves time for those inside."""
+
+DOMAINS: dict[str, frozenset[str]] = {
+    "orders": frozenset({"trading", "read-only", "drop-copy"}),
+    "admin": frozenset({"operator"}),
+    "market": frozenset({"trading", "read-only", "drop-copy", "market-data", "operator"}),
+}
+"""Which roles may connect to the sockets of a domain."""
+
+
+class Doorkeeper:
+    """Decides who comes in."""
+
+    def __init__(
+        self, context: Context, entitlements: dict[str, Entitlement], counters: Counter[str]
+    ) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.bind("inproc://zeromq.zap.01")
+        self.counters = counters
+        self.know(entitlements)
+
+    def know(self, entitlements: dict[str, Entitlement]) -> None:
+        """Let in these from now on, and nobody else; whoever is in stays connected."""
+        self._names = entitlements
+        self._keys = {each.key: each for each in entitlements.values()}
+
+    def answer(self) -> None:
+        """Answer what was asked, at most `BATCH` handshakes."""
+        for _ in range(BATCH):
+            try:
+                parts = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if len(parts) < 8:
+                continue
+            reply_to, empty, version, request, domain, address, _, mechanism, *given = parts
+            name, why = self._decide(domain, address, mechanism, given)
+            if why:
+                where = f"{address.decode(errors='replace')} at {domain.decode(errors='replace')}"
+                refused(self.counters, LOG, why, where)
+            code, text = (b"400", why.encode()) if why else (b"200", b"OK")
+            answer = [reply_to, empty, version, request, code, text, name.encode(), b""]
+            self.socket.send_multipart(answer)
+
+    def close(self) -> None:
+        """Stop answering: nobody comes in any more."""
+        self.socket.close()
+
+    def _decide(
+        self, domain: bytes, address: bytes, mechanism: bytes, given: list[bytes]
+    ) -> tuple[str, str]:
+        """Name and key of who asks, or why not."""
+        if mechanism == b"CURVE" and len(given) == 1 and len(given[0]) == 32:
+            entitlement = self._keys.get(z85.encode(given[0]).decode())
+        elif mechanism == b"PLAIN" and len(given) == 2:
+            if not _is_loopback(address):
+                return "", "a password is only for loopback"
+            entitlement = self._names.get(given[0].decode(errors="replace"))
+            if entitlement is not None and not hmac.compare_digest(
+                password_hash(given[1].decode(errors="replace")), entitlement.password_sha256
+            ):
+                entitlement = None
+        else:
+            return "", "no key"
+        if entitlement is None:
+            return "", "unknown key"
+        if entitlement.role not in DOMAINS.get(domain.decode(errors="replace"), ()):
+            return "", "a key of another role"
+        return f"{entitlement.name} {entitlement.key}", ""
+
+
+def _is_loopback(address: bytes) -> bool:
+    try:
+        return ip_address(address.decode().strip("[]")).is_loopback
+    except ValueError:
+        return False
