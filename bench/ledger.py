@@ -108,11 +108,11 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
     """Settle the day of a log; seconds by stage, and what the rivals need for the same postings."""
     from bench.ledger_day import events_of
     from bench.memory import resident_mb
-    from ledger.audit import certificate
-    from ledger.books import create_books, open_books
-    from ledger.daylog import read_day_log
-    from ledger.fills import read_fills
+    from ledger.books.database import create_books, open_books
+    from ledger.daylog.reader import read_day_log
+    from ledger.proof.audit import certificate
     from ledger.settle import settle
+    from ledger.settlement.fills import read_fills
 
     stages: dict[str, float] = {}
     clock = time.perf_counter()

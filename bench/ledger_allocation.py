@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from ledger.allocation import WANT, Caps, Grants, allocate, no_funders
+from ledger.vouchers.allocation import WANT, Caps, Grants, allocate, no_funders
 
 FIRMS, POOLS = 1_000, 3
 ROUNDS = 5

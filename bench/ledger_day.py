@@ -24,8 +24,8 @@ from exchange.listing import Listing, listing_of
 from exchange.members import Members
 from exchange.opening import draft_listing, draft_members
 from exchange.sizing import limits_for
-from ledger.daylog import DayLog, DayLogWriter
-from ledger.registry import Account, Firm, Programme, Registry, Session
+from ledger.daylog.reader import DayLog, DayLogWriter
+from ledger.daylog.registry import Account, Firm, Programme, Registry, Session
 from matching import Engine
 from matching.records import COMMAND, NANOSECONDS, CommandKind, OrderType, Side, TimeInForce
 

@@ -15,10 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.books import Books, columns_of, enum_values
-from ledger.directory import EPOCH, day_number, shanghai_day
-from ledger.fills import Fills
-from ledger.registry import Programme, Registry
+from ledger.books.database import Books, columns_of, enum_values
+from ledger.books.directory import EPOCH, day_number, shanghai_day
+from ledger.daylog.registry import Programme, Registry
+from ledger.settlement.fills import Fills
 
 FILLED = (
     "trades", "instrument_days", "positions", "postings", "balances", "agreements", "nominations",
@@ -206,7 +206,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row], *, 
 
 
 def _nominate(connection: sqlite3.Connection, registry: Registry) -> list[Row]:
-    """Pieces of delivery by the rule of `ledger.nomination`: hour after hour, keep, then pair."""
+    """Pieces of delivery by the rule of `ledger.delivery.nomination`: hour after hour, keep, then pair."""
     order = {each.id: each for each in registry.instruments}
     days = {each.id: day_number(shanghai_day(each.delivery_start_s)) for each in order.values()}
     contracts = {each.code: row for row, each in enumerate(registry.contracts)}

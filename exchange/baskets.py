@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from exchange.contract_rules import Problem
 from exchange.draft import Draft, draft_admin, join
-from ledger.registry import Basket, BasketCode, Chip, Contract, Hub, Instrument, Record
+from ledger.daylog.registry import Basket, BasketCode, Chip, Contract, Hub, Instrument, Record
 from matching.records import BASKET_MEMBERS_MAX, NANOSECONDS, CommandKind
 
 Microseconds = Annotated[int, Meta(ge=0, le=10**6)]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from exchange import syncing
 from exchange.syncing import ASKED, DONE, FAILED, FILE, STOP, SYNCS
-from ledger.daylog import DayLogUnwritable, DayLogWriter
-from ledger.registry import Registry
+from ledger.daylog.reader import DayLogUnwritable, DayLogWriter
+from ledger.daylog.registry import Registry
 
 
 class GroupCommit:

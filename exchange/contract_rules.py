@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from ledger.registry import Chip, Contract, Hub, Programme
+from ledger.daylog.registry import Chip, Contract, Hub, Programme
 from matching.records import RATE_MAX
 
 TICK_FEN_MAX = 10**6

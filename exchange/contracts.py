@@ -21,7 +21,7 @@ from exchange.contract_rules import (
 )
 from exchange.programmes import ProgrammeOn, check_pools, switch_on
 from exchange.toml_file import BadFile, read_toml
-from ledger.registry import Basket, Chip, Contract, Hub, Programme, Record
+from ledger.daylog.registry import Basket, Chip, Contract, Hub, Programme, Record
 
 DEFAULT_PATH = Path(__file__).parent / "data" / "venue"
 """The definition that comes with the package."""

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from exchange.baskets import draft_baskets
 from exchange.calendar import DAY_S, day_start_s
 from exchange.draft import Draft, draft_admin, join
-from ledger.books import Books
-from ledger.daylog import DayLog
-from ledger.errors import LedgerError
-from ledger.nomination import nominate
-from ledger.registry import Registry
-from ledger.statement import closing_cash_fen, settlement_ticks
+from ledger.books.database import Books
+from ledger.books.errors import LedgerError
+from ledger.daylog.reader import DayLog
+from ledger.daylog.registry import Registry
+from ledger.delivery.nomination import nominate
+from ledger.statements.account import closing_cash_fen, settlement_ticks
 from matching.records import (
     COMMAND,
     NANOSECONDS,

@@ -19,7 +19,7 @@ from exchange.floor import Floor
 from exchange.jobs import Jobs
 from exchange.listing import Listing
 from exchange.toml_file import BadFile
-from ledger.registry import Chip
+from ledger.daylog.registry import Chip
 from matching.records import BLOCK_HOURS_MAX, NANOSECONDS, Side, TimeInForce
 
 Bools = npt.NDArray[np.bool_]

@@ -10,13 +10,13 @@ from pathlib import Path
 from exchange.engines import open_engine
 from exchange.flow import TRADING_DAY, build_philly_day, write_day
 from exchange.replay import Replay, ReplayResult, certified
-from ledger.blocks import TradedBlock, traded_blocks
-from ledger.books import create_books
-from ledger.daylog import read_day_log
-from ledger.registry import Registry
+from ledger.books.database import create_books
+from ledger.daylog.reader import read_day_log
+from ledger.daylog.registry import Registry
+from ledger.delivery.block_trades import TradedBlock, traded_blocks
 from ledger.settle import settle
-from ledger.statement import TrialBalance, trial_balance
-from ledger.summary import (
+from ledger.statements.account import TrialBalance, trial_balance
+from ledger.statements.summary import (
     AccountDay,
     InstrumentDay,
     Settlement,

@@ -14,8 +14,8 @@ from exchange.engines import open_engine
 from exchange.replay import BATCH_COMMANDS, EventTally, Machine
 from exchange.synthetic import build_synthetic_day
 from exchange.trace_day import TRADING_DAY, build_philly_day
-from ledger.daylog import DayLogWriter
-from ledger.registry import Registry
+from ledger.daylog.reader import DayLogWriter
+from ledger.daylog.registry import Registry
 from matching.limits import Limits
 
 __all__ = ["TRADING_DAY", "build_philly_day", "build_synthetic_day", "write_day"]

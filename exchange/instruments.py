@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from exchange.calendar import DAY_S, HOUR_S, day_start_s
-from ledger.registry import Contract, Instrument
+from ledger.daylog.registry import Contract, Instrument
 
 DAYS_MAX = 366
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exchange.calendar import HOUR_S
-from ledger.registry import Registry
+from ledger.daylog.registry import Registry
 from matching.records import CommandFlag, CommandKind
 
 

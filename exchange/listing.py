@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ledger.registry import Contract, Instrument
+from ledger.daylog.registry import Contract, Instrument
 
 Ints = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from exchange.toml_file import BadFile, read_toml
-from ledger.registry import Account, Firm, Inventory, Record, Session
+from ledger.daylog.registry import Account, Firm, Inventory, Record, Session
 
 DEMO_PATH = Path(__file__).parent / "data" / "demo" / "members.toml"
 """Who takes part in the demonstration's day."""

@@ -7,7 +7,7 @@ import numpy as np
 from exchange.draft import Draft, draft_admin, join
 from exchange.listing import Listing
 from exchange.members import Members
-from ledger.registry import Session
+from ledger.daylog.registry import Session
 from matching.records import CommandFlag, CommandKind, Phase
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from exchange.contract_rules import Problem
 from exchange.toml_file import read_toml
-from ledger.registry import Positive, Programme, Record
+from ledger.daylog.registry import Positive, Programme, Record
 
 CATALOGUE = Path(__file__).parent / "data" / "programmes"
 """One TOML file a policy."""

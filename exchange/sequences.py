@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable
 import numpy as np
 
 from exchange.draft import Draft, draft_admin
-from ledger.registry import Contract, Instrument
+from ledger.daylog.registry import Contract, Instrument
 from matching.records import BLOCK_HOURS_MAX, NANOSECONDS, CommandKind
 
 BLOCK_DAYS_MAX = 31

@@ -17,7 +17,7 @@ from exchange.draft import Draft, draft_cancels, draft_orders, draft_replaces, j
 from exchange.floor import Floor
 from exchange.listing import Listing
 from exchange.members import Members
-from ledger.registry import Chip
+from ledger.daylog.registry import Chip
 from matching.records import NANOSECONDS, Side, TimeInForce
 
 

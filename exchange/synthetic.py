@@ -23,7 +23,7 @@ from exchange.listing import Listing, listing_of
 from exchange.members import Members
 from exchange.opening import draft_listing, draft_members
 from exchange.sizing import limits_for
-from ledger.registry import Account, Firm, Registry, Session
+from ledger.daylog.registry import Account, Firm, Registry, Session
 from matching.records import COMMAND, NANOSECONDS, CommandKind, OrderType, Side, TimeInForce
 
 TRADING_DAY = date(2026, 11, 22)

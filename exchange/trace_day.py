@@ -32,7 +32,7 @@ from exchange.race import seen_by_brokers
 from exchange.sequences import draft_sequences
 from exchange.sizing import limits_for
 from exchange.supply import Offers, draft_supply, offers_of
-from ledger.registry import Registry
+from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import CommandFlag, CommandKind
 

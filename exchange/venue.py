@@ -47,7 +47,7 @@ from feeds.protocol.records import Channel
 from feeds.transport import compiler as wire_compiler
 from feeds.transport.poller import Waiter
 from feeds.transport.zap import Doorkeeper
-from ledger.registry import Registry
+from ledger.daylog.registry import Registry
 from matching.records import COMMAND, EVENT, NANOSECONDS, CommandKind
 
 LOG = logging.getLogger("suanshi.venue")

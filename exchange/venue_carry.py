@@ -36,10 +36,10 @@ from exchange.venue_opening import (
     with_phase,
 )
 from feeds.protocol.keys import Entitlement
-from ledger.books import open_books
-from ledger.daylog import DayLog
-from ledger.errors import LedgerError
-from ledger.registry import Basket, Instrument, Registry
+from ledger.books.database import open_books
+from ledger.books.errors import LedgerError
+from ledger.daylog.reader import DayLog
+from ledger.daylog.registry import Basket, Instrument, Registry
 from matching.records import CommandKind, Phase
 
 Commands = NDArray[np.void]

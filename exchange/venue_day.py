@@ -22,8 +22,8 @@ from exchange.venue_config import VenueConfig
 from exchange.venue_keys import opened, with_keys
 from exchange.venue_opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
-from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
-from ledger.registry import Registry
+from ledger.daylog.reader import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import NANOSECONDS
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from exchange.draft import draft_admin, finish
 from exchange.venue_opening import check_entitlements, new_sessions
 from feeds.protocol.keys import Entitlement
-from ledger.registry import Registry, Session
+from ledger.daylog.registry import Registry, Session
 from matching.limits import Limits
 from matching.records import CommandFlag, CommandKind
 

@@ -15,7 +15,7 @@ from exchange.listing import listing_of
 from exchange.opening import draft_listing
 from exchange.sequences import draft_sequences
 from feeds.protocol.messages import Definition, Done
-from ledger.registry import Contract, Instrument, Registry
+from ledger.daylog.registry import Contract, Instrument, Registry
 from matching.limits import Limits
 from matching.records import NANOSECONDS
 

@@ -3,7 +3,7 @@
 What is nominated stands in `delivery/DAY.notices.json`, which `deliver notices --to` writes; it is
 looked at anew when it has changed. What meters say goes to `delivery/DAY.readings.csv`, durable
 before it is answered, and is settled from there. Both outlive the venue's process and its trading
-day. A reading is judged by the rules of the books (`ledger.metering`); time is the venue's.
+day. A reading is judged by the rules of the books (`ledger.delivery.meter_files`); time is the venue's.
 """
 
 import logging
@@ -26,12 +26,12 @@ from feeds.protocol.delivery_messages import (
     Notices,
     NoticesRequest,
 )
-from ledger.errors import LedgerError
-from ledger.metering import COLUMNS, Judge, Line, Refused
-from ledger.metering import Metering as Counted
-from ledger.notices import SUFFIX, NoticesFile, read_notices
-from ledger.notices import NoticeLine as FileLine
-from ledger.readings import ReadingsFile, Row
+from ledger.books.errors import LedgerError
+from ledger.delivery.dispatch_notices import SUFFIX, NoticesFile, read_notices
+from ledger.delivery.dispatch_notices import NoticeLine as FileLine
+from ledger.delivery.meter_files import COLUMNS, Judge, Line, Refused
+from ledger.delivery.meter_files import Metering as Counted
+from ledger.delivery.meter_readings import ReadingsFile, Row
 from matching.records import NANOSECONDS
 
 LOG = logging.getLogger("suanshi.venue")

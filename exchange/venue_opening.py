@@ -22,7 +22,7 @@ from exchange.supply import SupplySettings, offers_of
 from exchange.toml_file import BadFile
 from exchange.venue_config import VenueConfig
 from feeds.protocol.keys import Entitlement
-from ledger.registry import Account, Registry, Session
+from ledger.daylog.registry import Account, Registry, Session
 from matching.limits import Limits
 from matching.records import NANOSECONDS, CommandKind, Phase
 

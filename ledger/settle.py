@@ -13,26 +13,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.agreements import bundle, next_agreement, open_positions, to_deliver
-from ledger.batches import Head, begin_digest, next_batch, next_revision, seal_batch
-from ledger.blocks import Bought, read_bought, with_today
-from ledger.books import Books
-from ledger.busts import check_busts
-from ledger.claiming import made_claims, redeem_and_pay, waiting_claims
-from ledger.delivering import Before, Work, deliver_lines, lines_of, nominate_days
-from ledger.directory import Directory, day_number, day_start_s, write_directory
-from ledger.errors import DayOrderError, InputDiffersError, InputError
-from ledger.fills import Fills, read_fills
-from ledger.journal import Journal
-from ledger.lives import Lives
-from ledger.names import BANK, CLEARING, FEES, Names
-from ledger.netting import Columns, net
-from ledger.queries import statements
-from ledger.registry import Registry
-from ledger.reserving import reserve, reserved
-from ledger.statement import closing_cash_fen
-from ledger.summary import Settlement, summarise
-from ledger.vouchers import Past, read_past
+from ledger.books.batches import Head, begin_digest, next_batch, next_revision, seal_batch
+from ledger.books.database import Books
+from ledger.books.directory import Directory, day_number, day_start_s, write_directory
+from ledger.books.errors import DayOrderError, InputDiffersError, InputError
+from ledger.books.journal import Journal
+from ledger.books.names import BANK, CLEARING, FEES, Names
+from ledger.books.queries import statements
+from ledger.daylog.registry import Registry
+from ledger.delivery.agreements import bundle, next_agreement, open_positions, to_deliver
+from ledger.delivery.block_trades import Bought, read_bought, with_today
+from ledger.delivery.delivery_lines import Before, Work, deliver_lines, lines_of, nominate_days
+from ledger.settlement.busts import check_busts
+from ledger.settlement.fills import Fills, read_fills
+from ledger.settlement.netting import Columns, net
+from ledger.statements.account import closing_cash_fen
+from ledger.statements.summary import Settlement, summarise
+from ledger.vouchers.claims import made_claims, redeem_and_pay, waiting_claims
+from ledger.vouchers.decisions import Past, read_past
+from ledger.vouchers.reservations import reserve, reserved
+from ledger.vouchers.states import Lives
 
 Progress = Callable[[str, int, int], None]
 """Told the stage that begins, how many are done and how many there are."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger import books
+from ledger.books import database as books
 
 books._CONFIG["threads"] = 1  # small books: threads that wait for one another cost a third more
 

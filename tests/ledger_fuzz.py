@@ -22,17 +22,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ledger_world import balances, events, programme, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import claim, deliver, nominate
-from ledger.errors import LedgerError
-from ledger.issuing import apply, approve, issue
-from ledger.metering import Metering, Meterings
-from ledger.queries import statements
-from ledger.registry import Chip
-from ledger.reversal import reverse_day
+from ledger.books.database import memory_books
+from ledger.books.errors import LedgerError
+from ledger.books.queries import statements
+from ledger.daylog.registry import Chip
+from ledger.delivery.dispatch import claim, deliver, nominate
+from ledger.delivery.meter_files import Metering, Meterings
+from ledger.delivery.shortfall import take_back
+from ledger.proof.audit import audit
+from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
-from ledger.shortfall import take_back
+from ledger.vouchers.applications import apply, approve, issue
 
 NAMES = ["alice", "bob", "carol", "dave", "erin", "frank"]
 DAYS_A_BOOK = 4

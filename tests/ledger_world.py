@@ -16,8 +16,8 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books import Books, memory_books, open_books
-from ledger.registry import (
+from ledger.books.database import Books, memory_books, open_books
+from ledger.daylog.registry import (
     Account,
     Contract,
     Firm,
@@ -27,7 +27,7 @@ from ledger.registry import (
     Registry,
 )
 from ledger.settle import settle
-from ledger.statement import statement, trial_balance
+from ledger.statements.account import statement, trial_balance
 from matching.records import EVENT, EventFlag, EventKind, Side
 
 DAY_START_S = 1795276800  # 2026-11-22 00:00 in Asia/Shanghai

@@ -16,7 +16,7 @@ from exchange.venue_config import read_config
 from feeds.client.sync_client import Client
 from feeds.protocol import commands as ordering
 from feeds.protocol.errors import TimedOut
-from ledger.daylog import DayLogUnwritable, DayLogWriter
+from ledger.daylog.reader import DayLogUnwritable, DayLogWriter
 from matching.records import Side
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ledger import daylog_layout
-from ledger.daylog import (
+from ledger.daylog import layout as daylog_layout
+from ledger.daylog.layout import CELL, BlockKind, pack_block_header, pack_seal
+from ledger.daylog.reader import (
     DayLogDamaged,
     DayLogError,
     DayLogNotSealed,
@@ -17,8 +18,7 @@ from ledger.daylog import (
     DayLogWriter,
     read_day_log,
 )
-from ledger.daylog_layout import CELL, BlockKind, pack_block_header, pack_seal
-from ledger.registry import Registry, encode
+from ledger.daylog.registry import Registry, encode
 from matching.limits import Limits
 from matching.records import COMMAND
 

@@ -10,13 +10,13 @@ from test_ledger_day import DAY_START_S, LIMITS, day_commands, write_log
 
 from exchange.cli import run
 from exchange.day_head import head_of_next_day
-from ledger.audit import audit
-from ledger.books import memory_books, open_books
-from ledger.daylog import read_day_log
-from ledger.daylog_writer import DayLogWriter
-from ledger.errors import InputError, LedgerError
+from ledger.books.database import memory_books, open_books
+from ledger.books.errors import InputError, LedgerError
+from ledger.daylog.reader import read_day_log
+from ledger.daylog.writer import DayLogWriter
+from ledger.proof.audit import audit
 from ledger.settle import settle
-from ledger.statement import closing_cash_fen
+from ledger.statements.account import closing_cash_fen
 from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
 from matching.reference.engine import ReferenceEngine
 

@@ -9,8 +9,8 @@ from test_ledger_delivery import HEAD
 
 from exchange.cli import run
 from exchange.commands import console
-from ledger.audit import audit
-from ledger.books import open_books
+from ledger.books.database import open_books
+from ledger.proof.audit import audit
 
 DAY = "2026-11-22"
 PROGRAMMES = (programme("q", model="reimburse", rate_bp=2000, compute_hubs=("QD",)),)

@@ -22,8 +22,8 @@ from exchange.jobs import COLUMNS, read_jobs
 from exchange.members import read_members
 from exchange.synthetic import BadSize
 from exchange.toml_file import BadFile
-from ledger.daylog import DayLogUnwritable, read_day_log
-from ledger.registry import Registry
+from ledger.daylog.reader import DayLogUnwritable, read_day_log
+from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import (
     COMMAND,

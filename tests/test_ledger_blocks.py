@@ -3,12 +3,12 @@
 import pytest
 from ledger_world import INPUT, events, settled, world
 
-from ledger.audit import audit
-from ledger.blocks import traded_blocks
-from ledger.books import Books, memory_books
-from ledger.dispatch import nominate
-from ledger.notices import notices
-from ledger.recomputation import compare
+from ledger.books.database import Books, memory_books
+from ledger.delivery.block_trades import traded_blocks
+from ledger.delivery.dispatch import nominate
+from ledger.delivery.dispatch_notices import notices
+from ledger.proof.audit import audit
+from ledger.proof.recomputation import compare
 from ledger.settle import settle
 
 # Hour by hour alice would be served by bob in A, because he comes first, and by dave in B.

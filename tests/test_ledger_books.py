@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, events, postings, programme, settled, world
 
-from ledger.books import (
+from ledger.books.database import (
     TABLES,
     columns_of,
     create_books,
@@ -19,7 +19,7 @@ from ledger.books import (
     open_or_create_books,
     types_of,
 )
-from ledger.errors import (
+from ledger.books.errors import (
     AppendOnlyError,
     BooksLockedError,
     DiskFullError,
@@ -28,7 +28,7 @@ from ledger.errors import (
     UnknownAccountError,
 )
 from ledger.settle import settle
-from ledger.statement import statement
+from ledger.statements.account import statement
 
 DAY = "fund alice 100.00\nalice buys 5 A at 1000 from bob fees 3 2"
 
@@ -199,8 +199,8 @@ def test_a_second_process_is_told_that_the_books_are_in_use(path):
         said = run(
             """
             import sys
-            from ledger.books import open_books
-            from ledger.errors import BooksLockedError
+            from ledger.books.database import open_books
+            from ledger.books.errors import BooksLockedError
             for read_only in (False, True):
                 try:
                     open_books(sys.argv[1], read_only=read_only)
@@ -221,8 +221,8 @@ def test_a_full_disk_is_one_line_and_changes_nothing(path, rows):
         """
         import resource, signal, sys
         import numpy as np
-        from ledger.books import open_books
-        from ledger.errors import DiskFullError
+        from ledger.books.database import open_books
+        from ledger.books.errors import DiskFullError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         books = open_books(sys.argv[1])
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
@@ -253,7 +253,7 @@ def test_a_process_killed_while_settling_leaves_nothing_half_done(tmp_path):
         import os, signal, sys
         sys.path.insert(0, "tests")
         from ledger_world import INPUT, events, world
-        from ledger.books import open_books
+        from ledger.books.database import open_books
         from ledger.settle import settle
         def kill(stage, done, total):
             if stage == "vouchers":

@@ -3,11 +3,11 @@
 import pytest
 from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.errors import InputError
+from ledger.books.database import memory_books
+from ledger.books.errors import InputError
+from ledger.proof.audit import audit
 from ledger.settle import settle
-from ledger.summary import instrument_days, summarise
+from ledger.statements.summary import instrument_days, summarise
 
 TRADE = "alice buys 5 A at 1000 from bob fees 3 2"
 

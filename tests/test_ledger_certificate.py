@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ledger_world import events, programme, world
 
-from ledger.audit import certificate
-from ledger.books import memory_books
+from ledger.books.database import memory_books
+from ledger.proof.audit import certificate
 from ledger.settle import settle
 
 NAMES = "alice bob carol dave erin frank gina henry"

@@ -9,12 +9,12 @@ import pytest
 from independent_totals import totals
 from ledger_world import DAY_START_S, INSTRUMENTS, programme, statements_agree, world
 
-from ledger.books import create_books, open_books
-from ledger.daylog import DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.books.database import create_books, open_books
+from ledger.daylog.reader import DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.proof.verify import verify
 from ledger.settle import settle
-from ledger.statement import statement, trial_balance
-from ledger.summary import account_days
-from ledger.verify import verify
+from ledger.statements.account import statement, trial_balance
+from ledger.statements.summary import account_days
 from matching.limits import Limits
 from matching.records import (
     COMMAND,

@@ -4,13 +4,13 @@ import msgspec
 import pytest
 from ledger_world import INPUT, balances, events, postings, programme, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import claim, deliver, nominate
-from ledger.errors import InputError, LedgerError
-from ledger.metering import read_meterings
-from ledger.notices import notices
-from ledger.registry import Chip
+from ledger.books.database import memory_books
+from ledger.books.errors import InputError, LedgerError
+from ledger.daylog.registry import Chip
+from ledger.delivery.dispatch import claim, deliver, nominate
+from ledger.delivery.dispatch_notices import notices
+from ledger.delivery.meter_files import read_meterings
+from ledger.proof.audit import audit
 from ledger.settle import settle
 
 HEAD = "meter,agreement,instrument,unit,chip,gpus,available_s\n"

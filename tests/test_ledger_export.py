@@ -17,11 +17,11 @@ import pytest
 from ledger_world import INPUT, events, programme, world
 
 from exchange.cli import run
-from ledger.audit import audit
-from ledger.books import create_books, memory_books, open_books
-from ledger.errors import AppendOnlyError, InputError, LedgerError, NotBooksError
-from ledger.export import export_parquet, export_text, snapshot
+from ledger.books.database import create_books, memory_books, open_books
+from ledger.books.errors import AppendOnlyError, InputError, LedgerError, NotBooksError
+from ledger.proof.audit import audit
 from ledger.settle import settle
+from ledger.statements.export import export_parquet, export_text, snapshot
 
 PROGRAMMES = (programme("p", funders={"city": 1, "district": 1}),)
 DAYS = (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, events, programme, world
 
-from ledger.audit import audit
-from ledger.books import create_books, open_books
+from ledger.books.database import create_books, open_books
+from ledger.proof.audit import audit
 from ledger.settle import settle
 
 

@@ -8,12 +8,20 @@ from ledger_world import events, grants, programme, world
 from test_ledger_day import day_commands, write_log
 
 from exchange.cli import run
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import claim
-from ledger.errors import LedgerError
-from ledger.issuing import applications, apply, approve, expire, issue, reject, reject_claim
+from ledger.books.database import memory_books
+from ledger.books.errors import LedgerError
+from ledger.delivery.dispatch import claim
+from ledger.proof.audit import audit
 from ledger.settle import settle
+from ledger.vouchers.applications import (
+    applications,
+    apply,
+    approve,
+    expire,
+    issue,
+    reject,
+    reject_claim,
+)
 
 RULES = {"application": True, "per_firm_year_cap_fen": 900, "pool_year_fen": 1200}
 DAY = """
@@ -218,8 +226,8 @@ def test_a_voucher_is_reserved_from_the_trade_day_on_and_more_than_it_is_worth_n
 def test_a_claim_that_the_programme_refuses_is_not_paid():
     books, registry = memory_books(), registry_of(model="reimburse")
     issued(books, registry)
-    from ledger.dispatch import deliver, nominate
-    from ledger.metering import Metering, Meterings
+    from ledger.delivery.dispatch import deliver, nominate
+    from ledger.delivery.meter_files import Metering, Meterings
 
     closed = [msgspec.structs.replace(each, gate_s=0) for each in registry.instruments]
     registry = msgspec.structs.replace(registry, instruments=tuple(closed))

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.block_nomination import Blocks, place_blocks, state_split
-from ledger.nomination import kept_lots, nominate
+from ledger.delivery.block_nomination import Blocks, place_blocks, state_split
+from ledger.delivery.nomination import kept_lots, nominate
 
 
 def rows(hours):

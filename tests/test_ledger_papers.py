@@ -6,12 +6,12 @@ import pytest
 from ledger_world import INPUT, events, programme, world
 
 from exchange.cli import run
-from ledger.books import create_books, memory_books
-from ledger.errors import LedgerError, UnknownAccountError
-from ledger.invoice import aged_receivables, drill_down, invoice
-from ledger.reversal import reverse_day
+from ledger.books.database import create_books, memory_books
+from ledger.books.errors import LedgerError, UnknownAccountError
+from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
-from ledger.statement import trial_balance
+from ledger.statements.account import trial_balance
+from ledger.statements.invoice import aged_receivables, drill_down, invoice
 
 DAY = """
 fund alice 100.00

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import INPUT, balances, events, programme, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.recomputation import compare
+from ledger.books.database import memory_books
+from ledger.proof.audit import audit
+from ledger.proof.recomputation import compare
 from ledger.settle import settle
 
 NAMES = ("alice", "bob", "carol", "dave")

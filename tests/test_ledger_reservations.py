@@ -3,12 +3,12 @@
 import msgspec
 from ledger_world import events, programme, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import nominate
-from ledger.explain import explain
-from ledger.reversal import reverse_day
+from ledger.books.database import memory_books
+from ledger.delivery.dispatch import nominate
+from ledger.proof.audit import audit
+from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
+from ledger.statements.explain import explain
 
 DAY = "2026-11-22"
 

@@ -3,13 +3,13 @@
 import pytest
 from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.errors import LedgerError
-from ledger.explain import explain
-from ledger.recomputation import compare
-from ledger.reversal import reverse_day
+from ledger.books.database import memory_books
+from ledger.books.errors import LedgerError
+from ledger.proof.audit import audit
+from ledger.proof.recomputation import compare
+from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
+from ledger.statements.explain import explain
 
 PROGRAMMES = (
     programme("p", per_firm_year_cap_fen=700, compute_hubs=("QD",)),

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, balances, events, postings, programme, settled, world
 
-from ledger.audit import audit, certificate
-from ledger.books import memory_books
-from ledger.errors import DayOrderError, InputDiffersError, InputError, LedgerError
-from ledger.fills import read_fills
+from ledger.books.database import memory_books
+from ledger.books.errors import DayOrderError, InputDiffersError, InputError, LedgerError
+from ledger.proof.audit import audit, certificate
 from ledger.settle import settle
-from ledger.statement import trial_balance
-from ledger.summary import InstrumentDay, account_days, instrument_days, summarise
+from ledger.settlement.fills import read_fills
+from ledger.statements.account import trial_balance
+from ledger.statements.summary import InstrumentDay, account_days, instrument_days, summarise
 
 
 def test_one_trade_moves_the_price_to_the_seller_and_both_fees_to_the_venue():

@@ -5,16 +5,16 @@ import pytest
 from ledger_world import INPUT, balances, events, postings, programme
 from test_ledger_delivery import DAY, HEAD, metered, registry_of
 
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import claim, nominate
-from ledger.errors import InputError
-from ledger.invoice import aged_receivables, invoice
-from ledger.metering import read_meterings
-from ledger.reversal import reverse_day
+from ledger.books.database import memory_books
+from ledger.books.errors import InputError
+from ledger.delivery.dispatch import claim, nominate
+from ledger.delivery.meter_files import read_meterings
+from ledger.delivery.shortfall import take_back
+from ledger.proof.audit import audit
+from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
-from ledger.shortfall import take_back
-from ledger.supplier_year import pay_suppliers
+from ledger.statements.invoice import aged_receivables, invoice
+from ledger.vouchers.supplier_year import pay_suppliers
 
 TRADES = """
 fund alice 1000.00

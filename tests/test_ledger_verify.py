@@ -3,9 +3,9 @@
 import pytest
 from ledger_world import INPUT, events, programme, settled, world
 
-from ledger.audit import audit
-from ledger.books import TABLES, create_books, memory_books, open_books
-from ledger.recomputation import compare
+from ledger.books.database import TABLES, create_books, memory_books, open_books
+from ledger.proof.audit import audit
+from ledger.proof.recomputation import compare
 from ledger.settle import settle
 
 PROGRAMMES = (

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import balances, firm, grants, postings, programme, settled, world
 
-from ledger.allocation import (
+from ledger.books.errors import InputError
+from ledger.proof.audit import audit
+from ledger.vouchers.allocation import (
     UNLIMITED_FEN,
     WANT,
     Caps,
@@ -18,8 +20,6 @@ from ledger.allocation import (
     no_funders,
     shares_of,
 )
-from ledger.audit import audit
-from ledger.errors import InputError
 
 DAY = """
 fund alice 1000.00

@@ -11,12 +11,12 @@ from exchange.contract_rules import Problem
 from exchange.contracts import read_venue
 from exchange.programmes import ProgrammeOn, check_pools, published_programmes, switch_on
 from exchange.toml_file import BadFile
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.errors import LedgerError
-from ledger.issuing import apply, approve, issue
+from ledger.books.database import memory_books
+from ledger.books.errors import LedgerError
+from ledger.proof.audit import audit
 from ledger.settle import settle
-from ledger.supplier_year import pay_suppliers, share_out
+from ledger.vouchers.applications import apply, approve, issue
+from ledger.vouchers.supplier_year import pay_suppliers, share_out
 
 SETTINGS = {
     "chengdu-national": {"pool_year_fen": 500_000_000, "compute_hubs": ["CD"]},

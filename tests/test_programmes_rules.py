@@ -13,15 +13,15 @@ from ledger_world import INPUT, balances, events, grants, world
 
 from exchange.contract_rules import Problem
 from exchange.programmes import ProgrammeOn, switch_on
-from ledger.audit import audit
-from ledger.books import memory_books
-from ledger.dispatch import deliver, nominate
-from ledger.errors import LedgerError
-from ledger.issuing import apply, approve, issue
-from ledger.metering import Metering, Meterings
-from ledger.registry import Chip
+from ledger.books.database import memory_books
+from ledger.books.errors import LedgerError
+from ledger.daylog.registry import Chip
+from ledger.delivery.dispatch import deliver, nominate
+from ledger.delivery.meter_files import Metering, Meterings
+from ledger.proof.audit import audit
 from ledger.settle import settle
-from ledger.supplier_year import pay_suppliers, share_out
+from ledger.vouchers.applications import apply, approve, issue
+from ledger.vouchers.supplier_year import pay_suppliers, share_out
 
 # Programme: settings for what is not published; what alice must be; where the compute must be.
 ON = {

@@ -18,9 +18,9 @@ from feeds.protocol.delivery_messages import (
     Notices,
     NoticesRequest,
 )
-from ledger import metering
-from ledger.errors import InputError
-from ledger.readings import COLUMNS, HEAD, ReadingsFile, check_chain
+from ledger.books.errors import InputError
+from ledger.delivery import meter_files as metering
+from ledger.delivery.meter_readings import COLUMNS, HEAD, ReadingsFile, check_chain
 
 DAY = "2026-11-22"
 START_S = 1_795_348_800

@@ -15,8 +15,8 @@ from feeds.protocol import commands as ordering
 from feeds.protocol.errors import FrameRefused, OrderRejected
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import Done, ListBasket, RefusalReason
-from ledger.books import open_books
-from ledger.daylog import read_day_log
+from ledger.books.database import open_books
+from ledger.daylog.reader import read_day_log
 from matching.records import CommandKind, EventKind, Reason, Side, TimeInForce
 
 BASKET, LISTED = "H800.WUHAN", 2

@@ -16,8 +16,8 @@ from feeds.client.sync_client import Client
 from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, MeterReason, NoticeLine
 from feeds.protocol.errors import FrameRefused, WireError
 from feeds.protocol.messages import RefusalReason
-from ledger.audit import audit
-from ledger.books import open_books
+from ledger.books.database import open_books
+from ledger.proof.audit import audit
 from matching.records import Side
 
 DAY = "2026-11-22"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from exchange.trace_day import build_philly_day
 from feeds.client.sync_client import Client, connect
-from ledger.registry import Registry
+from ledger.daylog.registry import Registry
 from matching.records import COMMAND, CommandKind
 from tests.wire_world import MEMBERS
 

@@ -11,7 +11,7 @@ from exchange.commands.console import cny, print_json, shanghai_time, table
 
 if TYPE_CHECKING:
     from exchange.contracts import Venue
-    from ledger.registry import Instrument
+    from ledger.daylog.registry import Instrument
 
 
 @click.command()

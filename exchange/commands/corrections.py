@@ -18,8 +18,8 @@ def explain(ledger: Path, voucher: int, as_json: bool) -> None:
 
     用文字说明某笔算力券金额的由来。
     """
-    from ledger.books import open_books
-    from ledger.explain import explain as run
+    from ledger.books.database import open_books
+    from ledger.statements.explain import explain as run
 
     with open_books(ledger, read_only=True) as books:
         result = run(books, voucher)
@@ -41,8 +41,8 @@ def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
 
     以镜像分录冲销一天，之后可重新结算。
     """
-    from ledger.books import open_books
-    from ledger.reversal import reverse_day
+    from ledger.books.database import open_books
+    from ledger.proof.reversal import reverse_day
 
     name = day_text(day)
     assert name is not None

@@ -38,8 +38,8 @@ def open_(
     from datetime import date, timedelta
 
     from exchange.day_head import head_of_next_day
-    from ledger.books import open_books
-    from ledger.daylog import DayLogWriter, read_day_log
+    from ledger.books.database import open_books
+    from ledger.daylog.reader import DayLogWriter, read_day_log
 
     clear_outputs([day_log], force=force, remove=not dry_run)
     require_folder(day_log)
@@ -93,9 +93,9 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
 
     查看当日状态：日志、结算与未了结事项。
     """
-    from ledger.books import open_books
-    from ledger.daylog import read_day_log
-    from ledger.queries import statements
+    from ledger.books.database import open_books
+    from ledger.books.queries import statements
+    from ledger.daylog.reader import read_day_log
 
     log = read_day_log(day_log, unsealed=True)
     path = ledger or day_log.parent / options.LEDGER_NAME

@@ -19,9 +19,9 @@ from exchange.commands.group import BilingualGroup
 from exchange.commands.outcome import Refused
 
 if TYPE_CHECKING:
-    from ledger.books import Books
-    from ledger.metering import Meterings
-    from ledger.registry import Registry
+    from ledger.books.database import Books
+    from ledger.daylog.registry import Registry
+    from ledger.delivery.meter_files import Meterings
 
 _DELIVERY_DAY = click.option(
     "--day", "which", metavar="YYYY-MM-DD", required=True, help="The day of delivery."
@@ -53,8 +53,8 @@ def nominate(day_log: Path, ledger: Path | None, which: str, dry_run: bool, as_j
 
     将某交割日的未平持仓撮合为服务协议。
     """
-    from ledger.books import open_books
-    from ledger.dispatch import nominate as run
+    from ledger.books.database import open_books
+    from ledger.delivery.dispatch import nominate as run
 
     day, registry = _day(which), _registry(day_log)
     lines: list[tuple[Any, ...]] = []
@@ -88,9 +88,9 @@ def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> Non
     打印调度通知：每个供应方交付什么、交给谁。
     """
     from exchange.venue_metering import FOLDER
-    from ledger.books import open_books
-    from ledger.notices import notices as run
-    from ledger.notices import write_notices
+    from ledger.books.database import open_books
+    from ledger.delivery.dispatch_notices import notices as run
+    from ledger.delivery.dispatch_notices import write_notices
 
     day = _day(which)
     if folder is not None and not folder.is_dir():
@@ -135,8 +135,8 @@ def settle_(
     """
     from dataclasses import asdict
 
-    from ledger.books import open_books
-    from ledger.dispatch import deliver as run
+    from ledger.books.database import open_books
+    from ledger.delivery.dispatch import deliver as run
 
     day, registry = _day(which), _registry(day_log)
     with Stages() as stages, open_books(_books(ledger, day_log)) as books:
@@ -169,8 +169,8 @@ def shortfall(
     """
     from dataclasses import asdict
 
-    from ledger.books import open_books
-    from ledger.shortfall import take_back
+    from ledger.books.database import open_books
+    from ledger.delivery.shortfall import take_back
 
     registry = _registry(day_log)
     with Stages() as stages, open_books(_books(ledger, day_log)) as books:
@@ -201,9 +201,9 @@ def claim(
     """
     from dataclasses import asdict
 
-    from ledger.books import open_books
-    from ledger.dispatch import claim as run
-    from ledger.supplier_year import pay_suppliers
+    from ledger.books.database import open_books
+    from ledger.delivery.dispatch import claim as run
+    from ledger.vouchers.supplier_year import pay_suppliers
 
     registry = _registry(day_log)
     if (suppliers is None) != (year is None):
@@ -240,14 +240,14 @@ def _books(ledger: Path | None, day_log: Path) -> Path:
 
 
 def _registry(day_log: Path) -> "Registry":
-    from ledger.daylog import read_day_log
+    from ledger.daylog.reader import read_day_log
 
     return read_day_log(day_log).registry
 
 
 def _read(books: "Books", meter: Path, leave_out: bool, *, findings: bool) -> "Meterings":
     """The lines of a file that count. Raises Refused where some cannot, unless left out."""
-    from ledger.metering import read_meterings
+    from ledger.delivery.meter_files import read_meterings
 
     found = read_meterings(books, meter, findings=findings)
     for line in (*found.refused, *found.repeated):

@@ -11,7 +11,7 @@ from exchange.commands.outcome import clear_outputs
 
 if TYPE_CHECKING:
     from exchange.demonstration import Demonstration
-    from ledger.summary import AccountDay
+    from ledger.statements.summary import AccountDay
 
 _BUSIEST = 10
 _LARGEST = 5

@@ -10,7 +10,7 @@ from exchange.commands.console import day_text, print_json
 from exchange.commands.outcome import clear_outputs, require_folder
 
 if TYPE_CHECKING:
-    from ledger.export import Style
+    from ledger.statements.export import Style
 
 
 @click.command()
@@ -32,8 +32,8 @@ def export(
 
     导出净额分录，供纯文本记账软件或任何引擎读取。
     """
-    from ledger.books import open_books
-    from ledger.export import export_parquet, export_text
+    from ledger.books.database import open_books
+    from ledger.statements.export import export_parquet, export_text
 
     if style == "parquet" and day is None:
         raise click.UsageError("--style parquet needs --day")
@@ -66,8 +66,8 @@ def snapshot(ledger: Path, target: Path, force: bool, dry_run: bool, as_json: bo
 
     为读者复制账簿，完整替换。
     """
-    from ledger.books import open_books
-    from ledger.export import snapshot as run
+    from ledger.books.database import open_books
+    from ledger.statements.export import snapshot as run
 
     clear_outputs([target], force=force, remove=False)
     require_folder(target)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ledger.registry import Registry
+    from ledger.daylog.registry import Registry
 
 SYNTHETIC_MAX = 50_000_000
 """exchange.synthetic.SIZE_MAX, which is too heavy to import for `--help`."""

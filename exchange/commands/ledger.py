@@ -13,7 +13,7 @@ from exchange.commands.group import BilingualGroup
 from exchange.commands.papers import invoice, posting, receivables
 
 if TYPE_CHECKING:
-    from ledger.statement import Line
+    from ledger.statements.account import Line
 
 
 @click.group(cls=BilingualGroup)
@@ -34,8 +34,8 @@ def trial_balance(ledger: Path, until: str | None, batch: int | None, as_json: b
 
     试算平衡表：所有账户余额之和为零。
     """
-    from ledger.books import open_books
-    from ledger.statement import trial_balance as run
+    from ledger.books.database import open_books
+    from ledger.statements.account import trial_balance as run
 
     with open_books(ledger, read_only=True) as books:
         result = run(books, until=day_text(until), batch=batch)
@@ -65,8 +65,8 @@ def statement(
 
     账户对账单：期初、逐笔、期末。
     """
-    from ledger.books import open_books
-    from ledger.statement import statement as run
+    from ledger.books.database import open_books
+    from ledger.statements.account import statement as run
 
     with open_books(ledger, read_only=True) as books:
         result = run(books, account, since=day_text(since), until=day_text(until))
@@ -96,8 +96,8 @@ def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_
 
     整体成交：时段数、均价与各供应方的交付部分。
     """
-    from ledger.blocks import traded_blocks
-    from ledger.books import open_books
+    from ledger.books.database import open_books
+    from ledger.delivery.block_trades import traded_blocks
 
     with open_books(ledger, read_only=True) as books:
         found = traded_blocks(

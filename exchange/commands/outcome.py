@@ -71,8 +71,8 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     from exchange.venue_clock import BadClock
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
-    from ledger.daylog_layout import DayLogError, DayLogNotSealed, DayLogUnwritable
-    from ledger.errors import LedgerError, NotBooksError
+    from ledger.books.errors import LedgerError, NotBooksError
+    from ledger.daylog.layout import DayLogError, DayLogNotSealed, DayLogUnwritable
 
     line = " ".join(str(error).split())
     if isinstance(error, DayLogNotSealed):

@@ -27,8 +27,8 @@ def invoice(ledger: Path, account: str, since: str, until: str, vat_bp: int, as_
     """
     from dataclasses import asdict
 
-    from ledger.books import open_books
-    from ledger.invoice import invoice as run
+    from ledger.books.database import open_books
+    from ledger.statements.invoice import invoice as run
 
     with open_books(ledger, read_only=True) as books:
         result = run(
@@ -62,8 +62,8 @@ def posting(ledger: Path, number: int, as_json: bool) -> None:
 
     查看某笔分录的来源：批次、成交、指令与交割。
     """
-    from ledger.books import open_books
-    from ledger.invoice import drill_down
+    from ledger.books.database import open_books
+    from ledger.statements.invoice import drill_down
 
     with open_books(ledger, read_only=True) as books:
         found = drill_down(books, number)
@@ -89,8 +89,8 @@ def receivables(ledger: Path, until: str, as_json: bool) -> None:
 
     应收款及账龄。
     """
-    from ledger.books import open_books
-    from ledger.invoice import aged_receivables
+    from ledger.books.database import open_books
+    from ledger.statements.invoice import aged_receivables
 
     with open_books(ledger, read_only=True) as books:
         found = aged_receivables(books, day_text(until) or until)

@@ -17,8 +17,8 @@ from exchange.commands.console import (
 from exchange.commands.outcome import require_folder
 
 if TYPE_CHECKING:
-    from ledger.books import Books
-    from ledger.summary import Settlement
+    from ledger.books.database import Books
+    from ledger.statements.summary import Settlement
 
 
 @click.command()
@@ -57,7 +57,7 @@ def _settled(
 ) -> "Settlement":  # fmt: skip
     from exchange.engines import open_engine
     from exchange.replay import Replay, certified
-    from ledger.daylog import read_day_log
+    from ledger.daylog.reader import read_day_log
     from ledger.settle import settle
 
     log = read_day_log(day_log)
@@ -85,7 +85,7 @@ def _settled(
 
 
 def _books(path: Path, dry_run: bool) -> "Books":
-    from ledger.books import memory_books, open_or_create_books
+    from ledger.books.database import memory_books, open_or_create_books
 
     return memory_books() if dry_run and not path.exists() else open_or_create_books(path)
 

@@ -51,7 +51,7 @@ def meter(meter: Path, connection: Path, key: Path, as_json: bool) -> None:
     import msgspec
 
     from feeds.protocol.delivery_messages import MeterReading
-    from ledger.metering import read_rows
+    from ledger.delivery.meter_files import read_rows
 
     try:
         readings = msgspec.convert(read_rows(meter), list[MeterReading], strict=False)

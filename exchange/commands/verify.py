@@ -24,7 +24,7 @@ def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bo
     由日志重算一天，逐项比对账簿。
     """
     from exchange.engines import open_engine
-    from ledger.verify import verify as run
+    from ledger.proof.verify import verify as run
 
     path = ledger or day_log.parent / options.LEDGER_NAME
     note(f"verifying {path} against {day_log} ...")

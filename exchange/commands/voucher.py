@@ -11,8 +11,8 @@ from exchange.commands.console import cny, day_text, print_json, table
 from exchange.commands.group import BilingualGroup
 
 if TYPE_CHECKING:
-    from ledger.books import Books
-    from ledger.registry import Registry
+    from ledger.books.database import Books
+    from ledger.daylog.registry import Registry
 
 _NUMBER = click.argument("number", metavar="APPLICATION", type=click.IntRange(min=1))
 _REASON = click.option("--reason", required=True, help="Kept in the books.")
@@ -48,7 +48,7 @@ def apply_(
 
     为企业申请某项目某年度的算力券，单位为分。
     """
-    from ledger.issuing import apply as run
+    from ledger.vouchers.applications import apply as run
 
     with _books(ledger, day_log) as books:
         found = run(
@@ -69,7 +69,7 @@ def approve_(
 
     核准申请，可少于申请金额。
     """
-    from ledger.issuing import approve as run
+    from ledger.vouchers.applications import approve as run
 
     with _books(ledger, day_log) as books:
         granted = run(books, _registry(day_log), number, fen, dry_run=dry_run)
@@ -87,7 +87,7 @@ def issue_(
 
     发放已核准的算力券，并定有效期。
     """
-    from ledger.issuing import issue as run
+    from ledger.vouchers.applications import issue as run
 
     with _books(ledger, day_log) as books:
         last = run(books, _registry(day_log), number, day_text(until), dry_run=dry_run)
@@ -105,7 +105,7 @@ def reject_(
 
     驳回尚未发券的申请。
     """
-    from ledger.issuing import reject as run
+    from ledger.vouchers.applications import reject as run
 
     with _books(ledger, day_log) as books:
         run(books, _registry(day_log), number, reason, dry_run=dry_run)
@@ -124,7 +124,7 @@ def expire_(
 
     终止已过有效期的算力券余额。
     """
-    from ledger.issuing import expire as run
+    from ledger.vouchers.applications import expire as run
 
     with _books(ledger, day_log) as books:
         ended = run(books, _registry(day_log), number, dry_run=dry_run)
@@ -147,7 +147,7 @@ def reject_claim_(
 
     驳回待兑付的申领。
     """
-    from ledger.issuing import reject_claim as run
+    from ledger.vouchers.applications import reject_claim as run
 
     with _books(ledger, day_log) as books:
         fen = run(books, _registry(day_log), line, reason, dry_run=dry_run)
@@ -164,8 +164,8 @@ def list_(ledger: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from ledger.books import open_books
-    from ledger.issuing import applications
+    from ledger.books.database import open_books
+    from ledger.vouchers.applications import applications
 
     with open_books(ledger, read_only=True) as books:
         found = applications(books)
@@ -183,13 +183,13 @@ def list_(ledger: Path, as_json: bool) -> None:
 
 
 def _books(ledger: Path | None, day_log: Path) -> "Books":
-    from ledger.books import open_or_create_books
+    from ledger.books.database import open_or_create_books
 
     return open_or_create_books(ledger or day_log.parent / options.LEDGER_NAME)
 
 
 def _registry(day_log: Path) -> "Registry":
-    from ledger.daylog import read_day_log
+    from ledger.daylog.reader import read_day_log
 
     return read_day_log(day_log, unsealed=True).registry
 

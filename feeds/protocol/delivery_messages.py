@@ -22,7 +22,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class MeterReason(IntEnum):
-    """What became of a reading; names are those of `ledger.metering`."""
+    """What became of a reading; names are those of `ledger.delivery.meter_files`."""
 
     COUNTED = 0
     NUMBER = 1  # `gpus` or `available_s` is out of its range

@@ -1,0 +1,1 @@
+"""The day log, book of original entry: layout, writer, reader, scan for damage."""

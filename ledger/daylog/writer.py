@@ -1,0 +1,240 @@
+"""The writer of day logs: append, make durable, seal."""
+
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ledger.daylog.layout import (
+    CELL,
+    BlockKind,
+    DayLogUnwritable,
+    pack_block_header,
+    pack_file_header,
+    pack_seal,
+    padded_size,
+)
+from ledger.daylog.registry import Registry, encode
+from matching.records import COMMAND
+
+if TYPE_CHECKING:
+    from ledger.daylog.reader import DayLog
+
+BLOCK_COMMANDS_MAX = 1 << 16
+"""A longer batch becomes several blocks, so that readers need little at a time."""
+
+FEW = 24
+"""So many commands are sooner checked one by one than by numpy."""
+
+_STAMP = struct.Struct("<Qq48x")  # a command: sequence, time and the rest
+
+
+class DayLogWriter:
+    """Appends blocks to a new day log; what `sync` or `seal` has returned from is durable.
+
+    After a failed write the end of the file is unknown, so every further call is refused.
+    """
+
+    def __init__(self, descriptor: int, path: Path, *, venue: str, trading_day: str) -> None:
+        self.path = path
+        self.venue = venue
+        self.trading_day = trading_day
+        self.next_sequence = 1
+        self.last_time_ns = -(2**63)
+        self.sealed = False
+        self._descriptor = descriptor
+        self._checksum = 0
+        self._offset = 0
+        self._blocks = 0
+        self._referenced = False
+        self._broken = False
+
+    @classmethod
+    def create(cls, path: str | Path, *, venue: str, trading_day: str) -> Self:
+        """A writer of a new log; the day is YYYY-MM-DD.
+
+        Raises DayLogUnwritable where the path exists or cannot be created, ValueError where venue
+        or day cannot stand in a header.
+        """
+        path = Path(path)
+        header = pack_file_header(venue, trading_day)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o644)
+        except FileExistsError:
+            raise DayLogUnwritable(path, "exists already; a day log is never overwritten") from None
+        except OSError as error:
+            if not path.parent.exists():
+                raise DayLogUnwritable(path, f"the folder {path.parent} does not exist") from None
+            raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
+        writer = cls(descriptor, path, venue=venue, trading_day=trading_day)
+        try:
+            writer._write(descriptor, header)
+        except DayLogUnwritable:
+            writer.close()
+            raise
+        writer._checksum = int.from_bytes(header[-4:], "little")
+        return writer
+
+    @classmethod
+    def resume(cls, log: "DayLog", torn: Path) -> Self:
+        """A writer that goes on after the last whole block of a log without a SEAL.
+
+        What an interrupted write left behind it is moved to the file `torn` first. Raises
+        ValueError for a sealed log, DayLogUnwritable where the file cannot be written.
+        """
+        if log.sealed:
+            raise ValueError(f"{log.path}: sealed, nothing can follow")
+        descriptor = -1
+        try:
+            if log.torn_bytes:
+                with log.path.open("rb") as file:
+                    file.seek(log.end)
+                    torn.write_bytes(file.read(log.torn_bytes))
+            descriptor = os.open(log.path, os.O_WRONLY | os.O_CLOEXEC)
+            os.ftruncate(descriptor, log.end)
+            os.lseek(descriptor, 0, os.SEEK_END)
+            os.fsync(descriptor)
+        except OSError as error:
+            if descriptor >= 0:
+                os.close(descriptor)
+            raise DayLogUnwritable(log.path, f"cannot be continued: {error.strerror}") from None
+        writer = cls(descriptor, log.path, venue=log.venue, trading_day=log.trading_day)
+        writer.next_sequence = log.command_count + 1
+        writer.last_time_ns = log.last_time_ns
+        writer._checksum = log.checksum
+        writer._offset = log.end
+        writer._blocks = log.block_count
+        writer._referenced = True
+        return writer
+
+    def reference(self, registry: Registry) -> None:
+        """Append a REFERENCE block: what the commands after it refer to."""
+        if (registry.venue, registry.trading_day) != (self.venue, self.trading_day):
+            raise ValueError(
+                f"registry: is of {registry.venue} on {registry.trading_day}, "
+                f"the log of {self.venue} on {self.trading_day}"
+            )
+        blob = encode(registry)
+        self._block(BlockKind.REFERENCE, len(blob), blob.ljust(padded_size(len(blob)), b"\0"))
+        self._referenced = True
+
+    def append(self, commands: npt.NDArray[np.void]) -> None:
+        """Append a batch of commands, stamped already. Durable only after `sync` or `seal`.
+
+        Raises ValueError where sequence numbers leave a gap or times go backwards.
+        """
+        if (commands.dtype is not COMMAND and commands.dtype != COMMAND) or commands.ndim != 1:
+            raise ValueError(f"commands: must be a COMMAND array, got {commands.dtype}")
+        if not self._referenced:
+            raise ValueError("commands: a REFERENCE block comes first")
+        content = commands.tobytes()
+        last_ns = self._check_stamps(commands, content)
+        for start in range(0, len(content), BLOCK_COMMANDS_MAX * CELL):
+            batch = content[start : start + BLOCK_COMMANDS_MAX * CELL]
+            count = len(batch) // CELL
+            self._block(BlockKind.COMMANDS, count, batch)
+            self.next_sequence += count
+        self.last_time_ns = last_ns
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        try:
+            os.fdatasync(self._open_descriptor())
+        except OSError as error:
+            self._broken = True
+            raise DayLogUnwritable(self.path, f"cannot be made durable: {error.strerror}") from None
+
+    def fileno(self) -> int:
+        """The file's descriptor, for whoever makes it durable by other means than `sync`."""
+        return self._open_descriptor()
+
+    def seal(self, events_sha256: bytes) -> None:
+        """Append the SEAL and make the log durable, its name in the folder too.
+
+        The hash is that of all events that the machine made of the commands; 32 zero bytes say
+        that no machine was run. Nothing can be appended afterwards.
+        """
+        if not self._referenced:
+            raise ValueError("seal: a REFERENCE block comes first")
+        seal = pack_seal(events_sha256, self.next_sequence - 1, self._blocks, self._offset)
+        self._block(BlockKind.SEAL, 1, seal)
+        self.sealed = True
+        self.sync()
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        """Close the file; a log that was not sealed stays as it is. Closing twice is harmless."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_stamps(self, commands: npt.NDArray[np.void], content: bytes) -> int:
+        """The last command's time. Raises ValueError where numbers or times do not go on."""
+        following, last_ns = self.next_sequence, self.last_time_ns
+        if len(content) <= FEW * CELL:
+            without_gaps = in_time = True
+            for sequence, time_ns in _STAMP.iter_unpack(content):
+                without_gaps &= sequence == following
+                in_time &= time_ns >= last_ns
+                following, last_ns = sequence + 1, time_ns
+        else:
+            sequences, times_ns = commands["sequence"], commands["time_ns"]
+            without_gaps = sequences[0] == following and bool((np.diff(sequences) == 1).all())
+            in_time = times_ns[0] >= last_ns and bool((np.diff(times_ns) >= 0).all())
+            last_ns = int(times_ns[-1])
+        if not without_gaps:
+            raise ValueError(f"commands: sequence must go on without gaps at {self.next_sequence}")
+        if not in_time:
+            raise ValueError("commands: time_ns must never go backwards")
+        return last_ns
+
+    def _block(self, kind: BlockKind, count: int, payload: bytes) -> None:
+        descriptor = self._open_descriptor()
+        if self.sealed:
+            raise ValueError(f"{self.path}: sealed, nothing can follow")
+        header, checksum = pack_block_header(
+            kind, count, self.next_sequence, self._checksum, payload
+        )
+        self._write(descriptor, header + payload)
+        self._checksum = checksum
+        self._blocks += 1
+
+    def _write(self, descriptor: int, whole: bytes) -> None:
+        """All of it; the kernel may take it in several bites."""
+        size = len(whole)
+        try:
+            taken = os.write(descriptor, whole)
+            while taken < size:
+                taken += os.write(descriptor, whole[taken:])
+        except OSError as error:
+            self._broken = True
+            raise DayLogUnwritable(
+                self.path, f"cannot be written at offset {self._offset}: {error.strerror}"
+            ) from None
+        self._offset += size
+
+    def _open_descriptor(self) -> int:
+        if self._broken or self._descriptor < 0:
+            state = "an earlier write failed" if self._broken else "closed"
+            raise DayLogUnwritable(self.path, f"cannot be written: {state}")
+        return self._descriptor

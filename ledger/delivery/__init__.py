@@ -1,0 +1,1 @@
+"""From nomination to metered delivery: agreements, blocks, notices, meters, shortfalls."""

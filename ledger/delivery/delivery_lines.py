@@ -1,0 +1,238 @@
+"""Delivery: nominated lines become agreements, and what was delivered pays out of escrow.
+
+Nomination closes the open positions: from then on escrow and the suppliers' deposits stand for the
+lines. Delivery ends the lines: escrow pays the supplier for what came and the buyer back for what
+did not; for that the supplier owes a penalty, out of the deposit first, then out of its cash; the
+rest is a receivable. Vouchers shrink with the delivery.
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.books.batches import NULL, begin_digest
+from ledger.books.database import Books, columns_of
+from ledger.books.directory import Directory
+from ledger.books.journal import Journal
+from ledger.books.names import FEES, PENALTIES
+from ledger.delivery.agreements import Nominated
+from ledger.vouchers.decisions import Decided, Past, decide, read_past
+from ledger.vouchers.reservations import end_reservations
+from ledger.vouchers.states import Lives
+
+Integers = NDArray[np.int64]
+Columns = dict[str, NDArray[Any]]
+
+MILLION = 1_000_000
+"""Delivered quantities are in millionths of a lot."""
+
+_STORED = {
+    "delivered": "delivered_millionths", "excess": "excess_millionths", "metered": "source",
+    "value": "value_fen", "refund": "refund_fen", "fee": "fee_fen", "penalty": "penalty_fen",
+}  # fmt: skip
+"""What the columns of `deliveries` are called in the books."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A batch that is being written: where, on what day, with which names."""
+
+    books: Books
+    directory: Directory
+    journal: Journal
+    lives: Lives
+    batch: int
+    day: str
+    known: dict[str, Future[str]] = field(default_factory=dict)  # hashes of tables written so far
+
+
+@dataclass(frozen=True)
+class Vouchers:
+    """Live decisions on the agreements of a delivery, one row each."""
+
+    id: Integers
+    agreement: Integers
+    buyer: Integers
+    programme_row: Integers
+    grant_fen: Integers
+    state_turn: Integers  # of the last state written; 0: none yet
+
+
+class Before(NamedTuple):
+    """What the books say before nominations are written: read before the database loads."""
+
+    past: Past
+    reserved: Columns  # reservations that wait
+    left: Columns  # long positions, those that are nominated included
+
+
+class Claims(NamedTuple):
+    """Claims that a delivery made, one row each."""
+
+    voucher: Integers
+    agreement: Integers
+    programme_row: Integers  # in the registry
+    turn: Integers  # of the last state
+    amount_fen: Integers
+
+
+def nominate_days(work: Work, found: Nominated, before: Before) -> Vouchers:
+    """Write nominations, and decide vouchers."""
+    books, past = work.books, before.past
+    work.known["positions"] = begin_digest("positions", _closed(found.positions))
+    for name, columns in (("agreements", found.agreements), ("nominations", found.lines)):
+        work.known[name] = begin_digest(name, columns)
+        books.run_with(columns, "delivery", name, batch=work.batch)
+    books.run_with(found.positions, "delivery", "closed_positions", batch=work.batch)
+    if len(found.blocks["quantity"]):
+        books.run_with(found.blocks, "blocks", "nominations", batch=work.batch)
+    if len(before.reserved["id"]):
+        end_reservations(work.lives, before.reserved, found.positions, before.left)
+        past = read_past(books, work.batch)
+    decided = _decide(work, found, past)
+    work.known["vouchers"] = decided.sha256
+    turn = _write_decisions(work, decided)
+    buyer = found.agreements["buyer"][decided.row]
+    return Vouchers(
+        decided.id, decided.agreement, buyer, decided.programme_row, decided.grant_fen, turn
+    )
+
+
+def _decide(work: Work, found: Nominated, past: Past) -> Decided:
+    """Decide on the agreements."""
+    none = np.zeros(len(found.agreements["id"]), dtype=np.int64)
+    wanted = {
+        **found.agreements, "agreement": found.agreements["id"], "account": none, "instrument": none
+    }  # fmt: skip
+    return decide(work.books, work.batch, wanted, work.directory, past)
+
+
+def _closed(positions: Columns) -> Columns:
+    """The rows of `positions` that close them, as they are hashed."""
+    quantity, price = positions["quantity"], positions["price_ticks"]
+    closed = {name: np.zeros(len(quantity), dtype=np.int64) for name in columns_of("positions")}
+    return closed | {
+        "account": positions["account"], "instrument": positions["instrument"],
+        "tick_fen": positions["tick_fen"], "opening_quantity": quantity, "opening_ticks": price,
+        "delivered": -quantity, "price_ticks": price,
+        "first_day": np.full(len(quantity), NULL), "first_sequence": np.full(len(quantity), NULL),
+    }  # fmt: skip
+
+
+def _write_decisions(work: Work, decided: Decided) -> Integers:
+    """The first state of each decision; the number of its states, 0 for a claim not yet made."""
+    deducted = np.array(
+        [each.model == "deduct" for each in work.directory.registry.programmes], dtype=np.bool_
+    )[decided.programme_row]
+    granted = decided.grant_fen > 0
+    for state, chosen in (("rejected", ~granted), ("reserved", granted & deducted)):
+        work.lives.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
+    return np.where(granted & ~deducted, 0, 1)
+
+
+def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> tuple[Columns, Claims]:
+    """Pay out of escrow for lines with `delivered_millionths` and a `source`.
+
+    Returns the rows of `deliveries` and the claims that come of it.
+
+    `lines` have agreement, instrument, buyer, supplier, quantity, value_fen, fee_fen,
+    guaranteed_fen and penalty_bp. What was metered beyond the nomination is recorded, not paid.
+    """
+    whole = lines["quantity"] * MILLION
+    delivered = np.minimum(lines["delivered_millionths"], whole)
+    value = _share(lines["value_fen"], delivered, whole)
+    refund = lines["value_fen"] - value
+    penalty = (
+        refund // 10_000 * lines["penalty_bp"] + refund % 10_000 * lines["penalty_bp"] // 10_000
+    )
+    columns = {
+        "agreement": lines["agreement"], "instrument": lines["instrument"],
+        "nominated": lines["quantity"], "delivered": delivered,
+        "excess": lines["delivered_millionths"] - delivered, "value": value, "refund": refund,
+        "fee": lines["fee_fen"], "penalty": penalty, "metered": lines["metered"],
+    }  # fmt: skip
+    work.known["deliveries"] = begin_digest(
+        "deliveries", {_STORED.get(name, name): column for name, column in columns.items()}
+    )
+    work.books.run_with(columns, "delivery", "deliveries", batch=work.batch)
+    _post(work, lines, value, refund, penalty)
+    return columns, _use_vouchers(work, lines, value, vouchers)
+
+
+def _share(fen: Integers, part: Integers, whole: Integers) -> Integers:
+    """floor(fen * part / whole) in two steps, because the product may not fit 64 bits."""
+    lots, rest = part // MILLION, part % MILLION
+    quantity = whole // MILLION
+    a_lot = fen // quantity  # exact: a value is quantity x price
+    return a_lot * lots + a_lot * rest // MILLION
+
+
+def _post(work: Work, lines: Columns, value: Integers, refund: Integers, penalty: Integers) -> None:
+    journal, names = work.journal, work.directory.names
+    about = {"instrument": lines["instrument"], "agreement": lines["agreement"]}
+    supplier, held = lines["supplier"], lines["guaranteed_fen"]
+    journal.add("delivery", lines["instrument"], supplier, value, **about)
+    journal.add("refund", lines["instrument"], lines["buyer"], refund, **about)
+    journal.add("fee", supplier, names[FEES], lines["fee_fen"], **about)
+    taken = np.minimum(penalty, held)
+    chosen = held > 0
+    guarantee = np.zeros(len(supplier), dtype=np.int64)
+    guarantee[chosen] = names.sibling("guarantee", supplier[chosen])
+    if penalty.any():
+        journal.add("penalty", guarantee, names[PENALTIES], taken, **about)
+        journal.add("penalty", supplier, names[PENALTIES], penalty - taken, **about)
+    journal.add("release", guarantee, supplier, held - taken, **about)
+
+
+def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Vouchers) -> Claims:
+    """Consume or claim what is due for what was delivered; the rest can be granted again.
+
+    Returns the claims.
+    """
+    granted = vouchers.grant_fen > 0
+    first = int(lines["agreement"].min(initial=0))
+    size = int(lines["agreement"].max(initial=0)) - first + 1
+    nominated, delivered = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    np.add.at(nominated, lines["agreement"] - first, lines["value_fen"])
+    np.add.at(delivered, lines["agreement"] - first, value)
+    of = vouchers.agreement[granted] - first
+    grant = vouchers.grant_fen[granted]
+    due = grant.copy()
+    for k in np.flatnonzero(delivered[of] != nominated[of]).tolist():
+        due[k] = int(grant[k]) * int(delivered[of[k]]) // int(nominated[of[k]])
+    deducted = np.array(
+        [each.model == "deduct" for each in work.directory.registry.programmes], dtype=np.bool_
+    )[vouchers.programme_row[granted]]
+    number, turn = vouchers.id[granted], vouchers.state_turn[granted]
+    less = grant - due
+    part, none = (due > 0) & (less > 0), due == 0
+    for state, chosen, step, fen in (
+        ("reduced", part, 1, less), ("released", none, 1, less),
+        ("consumed", deducted & ~none, 1 + part, due),
+        ("claimed", ~deducted & ~none, 1 + part, due),
+    ):  # fmt: skip
+        work.lives.step(state, number[chosen], (turn + step)[chosen], fen[chosen])
+    agreement, programme_row = vouchers.agreement[granted], vouchers.programme_row[granted]
+    work.lives.pay(work.journal, work.directory, {
+        "voucher": number, "agreement": agreement, "buyer": vouchers.buyer[granted],
+        "programme_row": programme_row, "amount_fen": np.where(deducted, due, 0),
+    })  # fmt: skip
+    chosen = ~deducted & ~none
+    return Claims(
+        *(column[chosen] for column in (number, agreement, programme_row, turn + 1 + part, due))
+    )
+
+
+def lines_of(found: Nominated, directory: Directory) -> Columns:
+    """The lines of a nomination as `deliver_lines` takes them, delivered in full."""
+    lines = dict(found.lines)
+    lines["buyer"] = found.positions["account"][lines["long"]]
+    lines["supplier"] = found.positions["account"][lines["short"]]
+    contract = found.positions["contract"][lines["long"]]
+    lines["penalty_bp"] = directory.contract_penalty_bp[contract]
+    lines["delivered_millionths"] = lines["quantity"] * MILLION
+    lines["metered"] = np.zeros(len(contract), dtype=np.int64)
+    return lines

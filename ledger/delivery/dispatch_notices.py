@@ -1,0 +1,127 @@
+"""Dispatch notices: what every supplier is to deliver to whom, from the books to a venue's folder.
+
+A venue does not open the books, which have one writer at a time; it reads a file for each day of
+delivery, tells its suppliers' sessions what stands there, and judges readings by it. The file is
+replaced as a whole.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ledger.books.database import Books
+from ledger.books.errors import InputError, LedgerError
+from ledger.books.queries import statements
+
+SUFFIX = ".notices.json"
+
+
+class Chip(Struct, frozen=True, forbid_unknown_fields=True):
+    """A chip that may deliver a line, and how many make up its quantity."""
+
+    chip: str
+    dense_fp16_tflops: int
+    gpus: int
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a line is of a block: so many lots, of those that the block has in that hour."""
+
+    block: str
+    lots: int
+    of: int
+
+
+class NoticeLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to deliver to whom, and when; `waits` until it is settled."""
+
+    agreement: int
+    buyer: str
+    symbol: str
+    code: str  # of the contract
+    product: str
+    start_s: int
+    end_s: int
+    quantity: int
+    chips: tuple[Chip, ...]
+    blocks: tuple[Part, ...]
+    waits: bool
+
+
+class Notice(Struct, frozen=True, forbid_unknown_fields=True):
+    """A supplier's lines of a day, in the order of time."""
+
+    supplier: str
+    day: str
+    lines: tuple[NoticeLine, ...]
+
+
+class NoticesFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """All notices of a venue and a day of delivery."""
+
+    venue: str
+    day: str
+    notices: tuple[Notice, ...]
+
+
+def notices(books: Books, day: str) -> list[dict[str, Any]]:
+    """Dispatch notices of a delivery day, one a supplier.
+
+    A line names the blocks that it is of: how many of its lots, of how many that the block has in
+    that hour (fewer: the block is split). Of a PFLOPS-day each listed chip has the GPUs that make
+    up the quantity at its rating; one that is not rated cannot deliver it.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in books.records(statements("metering")["notices"], {"day": day}):
+        supplier, by_hour = row.pop("supplier"), row["product"] == "gpu-hour"
+        row["chips"] = [c for c in row["chips"] if by_hour or c["dense_fp16_tflops"]]
+        for chip in row["chips"]:
+            whole = row["quantity"] * 1000
+            chip["gpus"] = row["quantity"] if by_hour else -(-whole // chip["dense_fp16_tflops"])
+        found.setdefault(supplier, []).append(row)
+    return [
+        {"supplier": supplier, "day": day, "lines": lines}
+        for supplier, lines in sorted(found.items())
+    ]
+
+
+def write_notices(books: Books, day: str, folder: Path) -> Path:
+    """Write a day's notices into a venue's folder of deliveries; the file.
+
+    Raises LedgerError where nothing of the day is nominated, or the file cannot be written.
+    """
+    found = notices(books, day)
+    if not found:
+        raise LedgerError(f"{books.path}: nothing is nominated for {day}")
+    venue = books.scalar("SELECT min(venue) FROM batches")
+    document = msgspec.convert({"venue": venue, "day": day, "notices": found}, NoticesFile)
+    target = folder / f"{day}{SUFFIX}"
+    new = target.with_suffix(".new")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with new.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(document), indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(target)
+    except OSError as error:
+        raise LedgerError(f"{target}: cannot be written: {error.strerror}") from error
+    return target
+
+
+def read_notices(path: Path, venue: str) -> NoticesFile:
+    """A file of notices. Raises InputError where it is none, or another venue's or day's."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=NoticesFile)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    day = path.name.removesuffix(SUFFIX)
+    for what, own, other in (("venue", venue, found.venue), ("day", day, found.day)):
+        if own != other:
+            raise InputError(f"{path}: `{what}` must be {own}, got {other}")
+    return found

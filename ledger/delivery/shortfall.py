@@ -1,0 +1,168 @@
+"""Shortfalls found after the delivery: the buyer is refunded, the subsidy shrinks in proportion.
+
+A finding says how much of what was delivered and paid for did not come after all (or, with no
+penalty, that a trade was void). The supplier gives the value back and pays the contract's penalty;
+a claim that waits is reduced; of a subsidy that was paid, the buyer returns to each funder what is
+above paid x value now / value then, rounded down; a supplier's yearly subsidy shrinks likewise.
+What an account cannot pay at once is a receivable, aged from that day.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ledger.books.database import Books
+from ledger.books.errors import InputError
+from ledger.books.names import PENALTIES
+from ledger.books.queries import statements
+from ledger.daylog.registry import Registry
+from ledger.delivery.delivery_lines import MILLION, Work
+from ledger.delivery.dispatch import begin, end
+from ledger.delivery.meter_files import Metering, Meterings
+from ledger.settle import Progress, journal_lines
+from ledger.vouchers.allocation import shares_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """What findings came to, in fen, and the postings of their batch."""
+
+    batch: int
+    findings: int
+    refund_fen: int
+    penalty_fen: int
+    clawback_fen: int
+    owed_fen: int  # what could not be taken at once
+    postings: tuple[tuple[Any, ...], ...]
+
+
+def take_back(
+    books: Books, registry: Registry, findings: Meterings, *, penalty: bool = True,
+    dry_run: bool = False, progress: Progress | None = None,
+) -> Found:  # fmt: skip
+    """Post findings, dated the last settled day; `registry` is that day's.
+
+    Raises LedgerError where nothing is found, or more than was delivered.
+    """
+    if not findings.lines:
+        raise InputError("findings: no line of the file counts")
+    tell = progress or (lambda stage, done, total: None)
+    agreements = sorted({each.agreement for each in findings.lines})
+    with books.transaction(keep=not dry_run):
+        work = begin(books, registry)
+        tell("findings", 0, len(findings.lines))
+        refund, fined = _give_back(work, findings, agreements, penalty)
+        _shrink(work, agreements, tell)
+        tell("suppliers' subsidies", 0, 1)
+        _shrink_share_outs(work, agreements)
+        tell("hashes", 0, 1)
+        end(work, registry, "shortfall", findings.sha256)
+        postings = tuple(journal_lines(books, (work.batch,)))
+    sums = {kind: sum(line[-1] for line in postings if line[2] == kind) for kind in (
+        "clawback", "advance")}  # fmt: skip
+    return Found(
+        work.batch, len(findings.lines), refund, fined, sums["clawback"], sums["advance"], postings
+    )
+
+
+_WRITTEN = ("finding", "agreement", "instrument", "chip", "gpus", "available_s", "lost", "refund",
+            "penalty", "buyer", "supplier")  # fmt: skip
+"""What a finding comes to; its table has all but the parties."""
+
+
+def _give_back(
+    work: Work, findings: Meterings, agreements: list[int], penalty: bool
+) -> tuple[int, int]:
+    """Refund what was lost, finding by finding; the refunds and penalties in fen."""
+    rows = work.books.rows(statements("shortfall")["lines"], {"agreements": agreements})
+    lines = {row[:2]: row[2:] for row in rows}
+    lost = {key: line[3] for key, line in lines.items()}
+    found = []
+    for each in findings.lines:
+        key = (each.agreement, each.instrument)
+        found.append(_worth(each, lines[key], lost[key], penalty))
+        lost[key] += each.delivered_millionths
+    columns: dict[str, Any] = {
+        name: np.array(values, dtype=object if name in ("finding", "chip") else np.int64)
+        for name, values in zip(_WRITTEN, zip(*found, strict=True), strict=True)
+    }
+    written = {name: columns[name] for name in _WRITTEN[:-2]}
+    work.books.run_with(written, "shortfall", "write", batch=work.batch)
+    about = {"instrument": columns["instrument"], "agreement": columns["agreement"]}
+    names, supplier = work.directory.names, columns["supplier"]
+    work.journal.add("refund", supplier, columns["buyer"], columns["refund"], **about)
+    work.journal.add("penalty", supplier, names[PENALTIES], columns["penalty"], **about)
+    return int(columns["refund"].sum()), int(columns["penalty"].sum())
+
+
+def _worth(each: Metering, line: tuple[Any, ...], lost: int, penalty: bool) -> tuple[Any, ...]:
+    """A finding as the columns of `_WRITTEN`, on top of what was lost before."""
+    nominated, value_fen, delivered, _, buyer, supplier, penalty_bp = line
+    before = delivered - lost
+    left = before - each.delivered_millionths
+    if left < 0:
+        raise InputError(
+            f"finding `{each.meter}`: agreement {each.agreement} lost {each.delivered_millionths} "
+            f"millionths of a lot, of those delivered only {before} are left"
+        )
+    a_lot = value_fen // nominated  # exact: a value is quantity x price
+    refund = before * a_lot // MILLION - left * a_lot // MILLION
+    return (
+        each.meter, each.agreement, each.instrument, each.chip, each.gpus, each.available_s,
+        each.delivered_millionths, refund, refund * penalty_bp // 10_000 if penalty else 0, buyer,
+        supplier,
+    )  # fmt: skip
+
+
+def _shrink(work: Work, agreements: list[int], tell: Progress) -> None:
+    """Shrink what programmes owe or paid for agreements to what is left of their value."""
+    books = work.books
+    rows = books.records(
+        statements("shortfall")["subsidies"], {"agreements": agreements, "batch": work.batch}
+    )
+    for number, row in enumerate(rows):
+        tell("vouchers", number, len(rows))
+        held = row["base_fen"] - row["gone_fen"]
+        due = row["base_fen"] * row["now_fen"] // row["then_fen"]
+        if due >= held:
+            continue
+        paid = row["state"] in ("consumed", "paid", "clawed-back")
+        state = "clawed-back" if paid else ("reduced" if due else "released")
+        one = np.array([row["id"]])
+        work.lives.step(state, one, row["turn"] + 1, np.array([held - due]))
+        if paid:
+            _claw_back(work, row, held, due)
+
+
+def _claw_back(work: Work, row: dict[str, Any], held: int, due: int) -> None:
+    """Return to each funder the difference of its shares before and after."""
+    funders = work.books.rows(statements("shortfall")["funders"], row)
+    weights = np.array([weight for _, weight in funders], dtype=np.int64)
+    pools = np.array([pool for pool, _ in funders], dtype=np.int64)
+    before, after = shares_of(np.array([held, due]), weights)
+    work.lives.share(np.full(len(pools), row["id"]), pools, after - before)
+    back = np.maximum(before - after, 0)
+    work.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
+    odd = np.maximum(after - before, 0)  # an odd fen may change sides
+    work.journal.add("clawback", pools, row["buyer"], odd, agreement=row["agreement"])
+
+
+def _shrink_share_outs(work: Work, agreements: list[int]) -> None:
+    """Take back of suppliers' yearly subsidies what the lost value had brought them."""
+    for row in work.books.records(
+        statements("shortfall")["share_outs"], {"agreements": agreements, "batch": work.batch}
+    ):
+        due = row["paid_fen"] * row["now_fen"] // row["then_fen"]
+        back = np.array([row["left_fen"] - due])
+        if back[0] <= 0:
+            continue
+        work.journal.add("clawback", row["supplier"], row["pool"], back)
+        columns = {
+            "supplier": np.array([row["supplier"]]), "amount": np.array([row["now_fen"]]),
+            "want": np.array([row["want_fen"]]), "fen": -back, "cut": np.array([1]),
+        }  # fmt: skip
+        work.books.run_with(
+            columns, "suppliers", "grants", batch=work.batch, programme=row["programme"],
+            version=row["version"], year=row["year"], pool=row["pool"],
+        )  # fmt: skip

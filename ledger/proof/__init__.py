@@ -1,0 +1,1 @@
+"""Proof of the books: audit, verification by doing a day again, reversal."""

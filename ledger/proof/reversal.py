@@ -1,0 +1,78 @@
+"""Corrections: a batch is taken back by a batch of mirrored postings, and may then be made again.
+
+Nothing is changed or removed. A reversal posts every line of a batch the other way round and says
+which batch it reverses; whatever else that batch wrote no longer stands. Batches are taken back
+from the last one on, because later ones were made on top of earlier ones. The day can then be
+settled again, in the next revision.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ledger.books.batches import NULL, NULL_INTEGER, Head, next_batch, seal_batch
+from ledger.books.database import Books
+from ledger.books.errors import LedgerError
+from ledger.books.journal import Journal
+from ledger.books.names import Names
+from ledger.settle import Progress, journal_lines
+
+
+def reverse_day(
+    books: Books, day: str, *, dry_run: bool = False, lines: list[tuple[Any, ...]] | None = None,
+    progress: Progress | None = None,
+) -> tuple[int, ...]:  # fmt: skip
+    """Take back all that stands of a day; the numbers of the batches taken back.
+
+    `lines` gets the mirrored postings, as in `settle`. Raises LedgerError where nothing of the day
+    stands, or where a batch of another day was made on top of it.
+    """
+    rows = books.rows(
+        "SELECT id, kind::VARCHAR, day::VARCHAR, revision, venue, sha256 "
+        "FROM standing ORDER BY id DESC"
+    )
+    own = [row for row in rows if row[2] == day]
+    if not own:
+        raise LedgerError(f"{books.path}: nothing of {day} stands, so nothing can be reversed")
+    on_top = [row for row in rows if row[0] > own[-1][0] and row[2] != day]
+    if on_top:
+        batch, kind, other = on_top[0][:3]
+        raise LedgerError(
+            f"{books.path}: batch {batch} ({kind} of {other}) stands on top of {day}; "
+            "reverse that day first"
+        )
+    tell = progress or (lambda stage, done, total: None)
+    with books.transaction(keep=not dry_run):
+        for number, (batch, _, _, revision, venue, sha256) in enumerate(own):
+            tell("batches", number, len(own))
+            _reverse(books, batch, Head("reversal", day, venue, sha256, revision, batch))
+        if lines is not None:
+            last = next_batch(books)
+            lines += journal_lines(books, tuple(range(last - len(own), last)))
+    return tuple(row[0] for row in own)
+
+
+def _reverse(books: Books, batch: int, head: Head) -> None:
+    """Post a batch's lines the other way round, the last first."""
+    number = next_batch(books)
+    journal = Journal(books, Names(books))
+    lines = books.arrays(
+        "SELECT kind::VARCHAR AS kind, from_account, to_account, amount_fen, "
+        "coalesce(instrument, $none_integer) AS instrument, "
+        "coalesce(agreement, $none) AS agreement, coalesce(sequence, $none) AS sequence "
+        "FROM postings WHERE batch = $batch ORDER BY id DESC",
+        {"batch": batch, "none": NULL, "none_integer": NULL_INTEGER},
+    )
+    kinds = lines["kind"]
+    new = np.ones(len(kinds), dtype=np.bool_)
+    new[1:] = kinds[1:] != kinds[:-1]
+    starts = np.flatnonzero(new)
+    ends = [*starts[1:], len(kinds)]
+    for start, end in zip(starts, ends, strict=False):
+        own = {name: column[start:end] for name, column in lines.items()}
+        journal.add(
+            str(kinds[start]), own["to_account"], own["from_account"], own["amount_fen"],
+            instrument=own["instrument"], agreement=own["agreement"], sequence=own["sequence"],
+        )  # fmt: skip
+    postings = journal.post(books, number, head.day)
+    seal_batch(books, number, head, {"postings": postings})

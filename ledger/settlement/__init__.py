@@ -1,0 +1,1 @@
+"""A day's trades and busts become one price an instrument and one position an account."""

@@ -1,0 +1,1 @@
+"""What people and programs read: statements, invoices, explanations, exports."""

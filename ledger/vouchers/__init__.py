@@ -1,0 +1,1 @@
+"""Compute vouchers: eligibility, allocation, decisions, reservations, applications, claims."""

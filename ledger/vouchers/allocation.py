@@ -1,0 +1,166 @@
+"""Allocation: who gets how much of a programme when wants come first come, first served.
+
+Each want stops at its own cap, at what its firm has left of the year, at what the pool has left
+of the year and at what the funders' own ceilings leave; what is left depends on every grant before
+it, so the pass is sequential. (Cumulative sums in SQL are wrong under two caps: a want that one cap
+cut must not count in full against the other.)
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.books.compiled import compiled
+
+UNLIMITED_FEN = 2**63 - 1
+"""Stands for "no cap" in a want."""
+
+_UNLIMITED = np.array(UNLIMITED_FEN)
+
+WANT = np.dtype(
+    [
+        ("want_fen", "<i8"),
+        ("firm_slot", "<u4"),  # index into firm_used_fen: (programme, firm, year)
+        ("pool_slot", "<u4"),  # index into pool_used_fen: (programme, year)
+        ("rule", "<u4"),  # index into the caps: those of its programme's version
+        ("spare", "<u4"),
+    ]
+)
+"""A claim on a programme, in the order of claims. Small, because reading it is most of the work;
+unsigned, because an index that cannot be negative needs no look at its sign.
+"""
+
+
+class Caps(NamedTuple):
+    """The caps of each rule; UNLIMITED_FEN where it has none."""
+
+    agreement_fen: NDArray[np.int64]
+    firm_fen: NDArray[np.int64]
+    pool_fen: NDArray[np.int64]
+
+
+class Funders(NamedTuple):
+    """Funders with ceilings of their own: those of a rule are rows `first[rule]` to
+    `first[rule + 1]` of weight, cap and slot.
+    """
+
+    first: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    cap_fen: NDArray[np.int64]
+    slot: NDArray[np.int64]  # index into used_fen: (funder, year), whichever rules it pays by
+    used_fen: NDArray[np.int64]
+
+
+class Grants(NamedTuple):
+    """The answer to each want, and what it was decided by, as columns."""
+
+    before_firm_fen: NDArray[np.int64]  # what the firm had before this want
+    before_pool_fen: NDArray[np.int64]  # what the pool had paid before it
+    grant_fen: NDArray[np.int64]
+    funder_cap_fen: NDArray[np.int64]  # what the funders' ceilings leave for all of them
+
+
+def no_funders(rules: int) -> Funders:
+    """Rules whose funders have no ceilings of their own."""
+    empty = np.zeros(0, dtype=np.int64)
+    return Funders(np.zeros(rules + 1, dtype=np.int64), empty, empty, empty, empty)
+
+
+def allocate_plain(  # type: ignore[no-untyped-def]
+    wants, before_firm_fen, before_pool_fen, grant_fen, funder_cap_fen,
+    agreement_cap_fen, firm_cap_fen, pool_cap_fen, firm_used_fen, pool_used_fen,
+    first, weight, cap_fen, slot, used_fen,
+) -> None:  # fmt: skip
+    """Decide all wants in order, writing the grants and the used amounts.
+
+    grant = max(0, min(want, agreement cap, firm cap - used, pool cap - used, funders' ceilings));
+    a funder with weight w of W and f left bounds the grant at floor(f * W / w). Amounts are not
+    negative; `funder_cap_fen` is written where a rule has funders. The rule as Python; this very
+    function runs compiled.
+
+    >>> wants, grants = np.zeros(2, dtype=WANT), Grants(*np.zeros((4, 2), dtype=np.int64))
+    >>> wants["want_fen"], wants["firm_slot"] = 70, [0, 1]
+    >>> caps = Caps(np.array([70]), np.array([70]), np.array([100]))
+    >>> allocate_plain(
+    ...     wants, *grants, *caps, np.zeros(2, np.int64), np.zeros(1, np.int64), *no_funders(1)
+    ... )
+    >>> grants.grant_fen.tolist()
+    [70, 30]
+    """
+    for k in range(len(wants)):
+        firm, pool, rule = wants[k]["firm_slot"], wants[k]["pool_slot"], wants[k]["rule"]
+        before_firm = firm_used_fen[firm]
+        before_pool = pool_used_fen[pool]
+        left = np.int64(UNLIMITED_FEN)
+        begin, end = first[rule], first[rule + 1]
+        whole = np.int64(0)
+        if begin < end:
+            for f in range(begin, end):
+                whole += weight[f]
+            for f in range(begin, end):
+                if cap_fen[f] < UNLIMITED_FEN:
+                    left = min(left, max(0, cap_fen[f] - used_fen[slot[f]]) * whole // weight[f])
+            funder_cap_fen[k] = left
+        grant = min(wants[k]["want_fen"], agreement_cap_fen[rule])
+        grant = min(grant, firm_cap_fen[rule] - before_firm)
+        grant = max(0, min(grant, pool_cap_fen[rule] - before_pool, left))
+        before_firm_fen[k] = before_firm
+        before_pool_fen[k] = before_pool
+        grant_fen[k] = grant
+        firm_used_fen[firm] = before_firm + grant
+        pool_used_fen[pool] = before_pool + grant
+        if begin < end:
+            spare = grant
+            for f in range(begin, end):
+                spare -= grant // whole * weight[f] + grant % whole * weight[f] // whole
+            for f in range(begin, end):
+                rest = grant % whole * weight[f] % whole
+                ahead = 0
+                for g in range(begin, end):
+                    other = grant % whole * weight[g] % whole
+                    if other > rest or (other == rest and g < f):
+                        ahead += 1
+                share = grant // whole * weight[f] + grant % whole * weight[f] // whole
+                used_fen[slot[f]] += share + (1 if ahead < spare else 0)
+
+
+def shares_of(amount_fen: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each amount split by weight, a column a funder; rows add up to the fen.
+
+    What whole fen leave over goes to the largest remainders, the first funder where two are equal.
+
+    >>> shares_of(np.array([503, 100]), np.array([1, 1, 2])).tolist()
+    [[126, 126, 251], [25, 25, 50]]
+    """
+    whole = int(weights.sum())
+    part = amount_fen[:, None] % whole * weights
+    share = amount_fen[:, None] // whole * weights + part // whole
+    spare = amount_fen - share.sum(axis=1)
+    order = np.argsort(-(part % whole), axis=1, kind="stable")
+    rank = np.argsort(order, axis=1, kind="stable")
+    return np.asarray(share + (rank < spare[:, None]))
+
+
+def allocate(
+    wants: NDArray[np.void],
+    caps: Caps,
+    firm_used_fen: NDArray[np.int64],
+    pool_used_fen: NDArray[np.int64],
+    funders: Funders,
+) -> Grants:
+    """The grants by `allocate_plain`, compiled: some 4 ns a want, and what new memory costs for
+    the answers. The first call loads or compiles it.
+    """
+    count = len(wants)
+    ceilings = np.empty(0, dtype=np.int64)
+    if len(funders.weight):
+        ceilings = np.full(count, UNLIMITED_FEN)
+    before_firm, before_pool, grant = (np.empty(count, dtype=np.int64) for _ in range(3))
+    compiled(allocate_plain)(
+        wants, before_firm, before_pool, grant, ceilings, *caps, firm_used_fen, pool_used_fen,
+        *funders,
+    )  # fmt: skip
+    if not len(ceilings):
+        ceilings = np.broadcast_to(_UNLIMITED, count)
+    return Grants(before_firm, before_pool, grant, ceilings)

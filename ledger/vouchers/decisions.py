@@ -1,0 +1,289 @@
+"""Vouchers: the programmes' decisions on a batch's agreements or positions.
+
+A want is floor(base x rate); how much of it is granted is decided in sequence (allocation.py) and
+proved afterwards (certificate.sql). Grants of standing batches count against the caps of their
+year, less what was freed of them. A programme that asks for an application grants out of what it
+issued to the firm: that voucher's worth then stands in the place of the firm's cap.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.books.batches import NULL, NULL_INTEGER, begin_digest
+from ledger.books.database import Books, enum_values
+from ledger.books.directory import Directory, funders_of
+from ledger.books.queries import statements
+from ledger.vouchers.allocation import UNLIMITED_FEN, WANT, Caps, Funders, allocate
+from ledger.vouchers.eligibility import NO_PROGRAMME, choose_programmes
+
+Integers = NDArray[np.int64]
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions in the order of claims, one row each."""
+
+    id: Integers
+    agreement: Integers
+    row: Integers  # in what was decided on
+    programme_row: Integers  # in the registry
+    grant_fen: Integers
+    sha256: Future[str]  # of what was written
+
+
+@dataclass(frozen=True)
+class Past:
+    """What decisions before came to; amounts in fen. It can be read before a batch is written."""
+
+    last_id: int
+    used: dict[tuple[int, ...], int]  # by programme, firm, year, application
+    funders_used: dict[tuple[int, int], int]  # by pool, year
+    spent: dict[tuple[int, ...], int]  # by programme, firm, year
+    issued: dict[tuple[int, ...], tuple[Any, ...]]  # by programme, firm, year
+
+
+def read_past(books: Books, batch: int) -> Past:
+    """The past of `batch`: what stands, and what the batch itself has freed so far."""
+    sql, own = statements("vouchers"), {"batch": batch}
+    return Past(
+        last_id=int(books.scalar("SELECT coalesce(max(id), 0) FROM vouchers")),
+        used={tuple(key): int(fen) for *key, fen in books.rows(sql["used"], own)},
+        funders_used={
+            (pool, year): int(fen) for pool, year, fen in books.rows(sql["funders_used"], own)
+        },
+        spent={tuple(key): int(fen) for *key, fen in books.rows(sql["spent"])},
+        issued={tuple(row[1:4]): row for row in books.rows(sql["issued"])},
+    )
+
+
+def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past: Past) -> Decided:
+    """Decide on agreements or long positions, in their order, and write the decisions.
+
+    `wanted` has agreement, account, instrument (0: none), buyer_firm, supplier_firm (0: not known
+    yet), buyer_row, contract_row, delivery_day, first_day, value_fen, related. Positions, which
+    have no agreement, go to programmes that deduct.
+    """
+    choice = choose_programmes(wanted, directory)
+    programmes = directory.registry.programmes
+    deducts = np.array([each.model == "deduct" for each in programmes] + [False])
+    choice[(wanted["agreement"] == 0) & ~deducts[choice]] = NO_PROGRAMME
+    rows = np.flatnonzero(choice != NO_PROGRAMME)
+    tier = _tiers(wanted["buyer_row"][rows], choice[rows], directory)
+    rows, tier = rows[np.argsort(tier, kind="stable")], np.sort(tier)
+    chosen = choice[rows]
+    first = past.last_id + 1
+    columns = _inputs(past, wanted, directory, rows, chosen)
+    wants, caps, uses, funders = _wants(past, columns, directory, chosen)
+    grants = allocate(wants, caps, *uses, funders)
+    columns |= {name: np.ascontiguousarray(fen) for name, fen in grants._asdict().items()}
+    columns["want_fen"] = np.ascontiguousarray(wants["want_fen"])
+    columns |= {
+        name: cap_fen[wants["rule"]] for name, cap_fen in zip(_CAPS, caps, strict=True)
+    }  # fmt: skip
+    columns |= {"id": np.arange(first, first + len(rows)), "tier": tier}
+    stored = _stored(columns, directory, chosen)
+    books.run_with(stored, "vouchers", "decisions", batch=batch)
+    return Decided(
+        columns["id"], columns["agreement"], rows, chosen, np.asarray(columns["grant_fen"]),
+        begin_digest("vouchers", stored),
+    )  # fmt: skip
+
+
+def _stored(columns: Columns, directory: Directory, chosen: Integers) -> Columns:
+    """Decisions as they are stored and hashed: words by their place in the schema, NULL as it is
+    hashed."""
+    programmes = directory.registry.programmes
+    rules, models = enum_values("voucher_rule"), enum_values("payment_model")
+    of_programmes = np.array([
+        (each.version, rules.index(each.rule), models.index(each.model)) for each in programmes
+    ], dtype=np.int64).reshape(-1, 3)[chosen]  # fmt: skip
+    nulls = {
+        **dict.fromkeys(("agreement", "application", "spend_min_fen"), (0, NULL)),
+        **dict.fromkeys(("account", "instrument"), (0, NULL_INTEGER)),
+        **dict.fromkeys((*_CAPS, "funder_cap_fen"), (UNLIMITED_FEN, NULL)),
+    }
+    none = {
+        name: np.where(columns[name] == stands_for_none, null, columns[name])
+        for name, (stands_for_none, null) in nulls.items()
+    }
+    named = zip(("version", "rule", "model"), of_programmes.T.copy(), strict=True)
+    return columns | none | dict(named) | {"binding": _binding(columns)}
+
+
+def _binding(columns: Columns) -> Integers:
+    """What each grant stopped at: the first of its bounds that it is equal to."""
+    grant = columns["grant_fen"]
+    firm, pool = (
+        np.maximum(columns[f"{who}_cap_fen"] - columns[f"before_{who}_fen"], 0)
+        for who in ("firm", "pool")
+    )
+    bounds = {
+        "minimum": (columns["base_fen"] == 0) & (columns["spend_min_fen"] > 0),
+        "rate": grant == columns["want_fen"],
+        "agreement": grant == columns["agreement_cap_fen"],
+        "voucher": (grant == firm) & (columns["needed"] > 0),
+        "firm-year": grant == firm,
+        "pool-year": grant == pool,
+    }
+    words = enum_values("voucher_binding")
+    codes = [words.index(word) for word in bounds]
+    return np.select(list(bounds.values()), codes, words.index("funder-year"))
+
+
+def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Integers:
+    """0 for a buyer of a kind that its programme serves first, else 1; 0 where it has no such."""
+    programmes, firms = directory.registry.programmes, directory.registry.firms
+    after = np.array([
+        [bool(each.kinds_first) and firm.kind not in each.kinds_first for firm in firms]
+        for each in programmes
+    ], dtype=np.int64).reshape(len(programmes), len(firms))  # fmt: skip
+    return after[chosen, buyer_rows]
+
+
+def _inputs(
+    past: Past, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
+) -> Columns:
+    """What a decision looks at, but for what went before."""
+    programmes = directory.registry.programmes
+    number = directory.names.numbers("programme", (each.id for each in programmes))[chosen]
+    days = wanted["delivery_day"][rows]
+    year = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    columns: Columns = {
+        "programme": number,
+        "firm": wanted["buyer_firm"][rows],
+        "year": year,
+        "rate_bp": _setting(directory, chosen, "rate_bp"),
+        "spend_min_fen": _setting(directory, chosen, "firm_spend_min_fen"),
+        **{
+            name: wanted[name][rows] for name in ("agreement", "account", "instrument", "value_fen")
+        },
+    }
+    needed = columns["needed"] = _setting(directory, chosen, "application")
+    columns["application"], columns["worth_fen"] = _issued(
+        past, columns, days, wanted["supplier_firm"][rows], needed
+    )
+    spent = _spent_before(past, columns)
+    counts_back = _setting(directory, chosen, "spend_counts_back") > 0
+    columns["before_spend_fen"], columns["base_fen"] = spent, _base(columns, spent, counts_back)
+    return columns
+
+
+def _issued(
+    past: Past, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
+) -> tuple[Integers, Integers]:
+    """The issued voucher that each decision draws on and its worth; 0 and 0 where there is none.
+
+    It pays for deliveries until its last day, and only for its supplier's where it names one.
+    """
+    found = np.zeros((2, len(needed)), dtype=np.int64)
+    if not needed.any():
+        return found[0], found[1]
+    keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
+    for k, key in enumerate(keys):
+        row = past.issued.get(key)
+        if not needed[k] or row is None or days[k] > row[6]:
+            continue
+        if row[4] == 0 or supplier_firm[k] in (0, row[4]):
+            found[:, k] = row[0], row[5]
+    return found[0], found[1]
+
+
+def _setting(directory: Directory, chosen: Integers, name: str) -> Integers:
+    """A figure of each decision's programme; 0 where it has none."""
+    values = [int(getattr(each, name) or 0) for each in directory.registry.programmes]
+    return np.array(values, dtype=np.int64)[chosen]
+
+
+def _base(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> Integers:
+    """What the rate is applied to: nothing below a minimum of spend, all of it where it says so."""
+    value, least = columns["value_fen"], columns["spend_min_fen"]
+    reached = spent + value >= least
+    earlier = np.where(counts_back & (spent < least) & (least > 0), spent, 0)
+    return np.where(reached, value + earlier, 0)
+
+
+def _spent_before(past: Past, columns: Columns) -> Integers:
+    """What each firm spent under the programme in the year before each agreement."""
+    if not columns["spend_min_fen"].any():
+        return np.zeros(len(columns["agreement"]), dtype=np.int64)
+    before = dict(past.spent)
+    spent = np.zeros(len(columns["agreement"]), dtype=np.int64)
+    keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
+    for k, key in enumerate(keys):
+        if columns["spend_min_fen"][k]:
+            spent[k] = before.get(key, 0)
+            before[key] = int(spent[k]) + int(columns["value_fen"][k])
+    return spent
+
+
+_CAPS = ("agreement_cap_fen", "firm_cap_fen", "pool_cap_fen")
+"""What the caps are called in `vouchers`, in the order of `Caps`."""
+
+
+def _wants(
+    past: Past, columns: Columns, directory: Directory, chosen: Integers
+) -> tuple[NDArray[np.void], Caps, tuple[Integers, Integers], Funders]:
+    """The wants, the caps, what firms and pools have used of the year, the funders' ceilings."""
+    wants = np.zeros(len(chosen), dtype=WANT)
+    base, rate = columns["base_fen"], columns["rate_bp"]
+    wants["want_fen"] = base // 10_000 * rate + base % 10_000 * rate // 10_000
+    rules, wants["rule"] = distinct([chosen, columns["worth_fen"], columns["year"]])
+    settings = ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen")
+    fen = [_setting(directory, rules[0], setting) for setting in settings]
+    caps = Caps(*(np.where(each > 0, each, UNLIMITED_FEN) for each in fen))
+    needed = _setting(directory, rules[0], "application") > 0
+    caps = caps._replace(firm_fen=np.where(needed, rules[1], caps.firm_fen))
+    names = ("programme", "firm", "year", "application")
+    firm_keys, wants["firm_slot"] = distinct([columns[name] for name in names])
+    pool_keys, wants["pool_slot"] = distinct([columns["programme"], columns["year"]])
+    used = past.used
+    firm_used = np.array([used.get(key, 0) for key in zip(*firm_keys.tolist(), strict=True)] or [0])
+    pool_used = np.array([
+        sum(fen for (programme, _, year, _), fen in used.items() if (programme, year) == key)
+        for key in zip(*pool_keys.tolist(), strict=True)
+    ] or [0])  # fmt: skip
+    funders = _funders(past, directory, zip(rules[0].tolist(), rules[2].tolist(), strict=True))
+    return wants, caps, (firm_used, pool_used), funders
+
+
+def _funders(past: Past, directory: Directory, rules: Iterable[tuple[int, int]]) -> Funders:
+    """The funders of each rule, a version and a year, of programmes in which one has a ceiling.
+
+    What a version without ceilings pays counts against those of the other versions.
+    """
+    programmes = directory.registry.programmes
+    bounded = {each.id for each in programmes if each.funder_caps_fen}
+    slots: dict[tuple[int, int], int] = {}
+    first, rows = [0], []
+    for turn, year in rules:
+        programme = programmes[turn]
+        if programme.id in bounded:
+            for name, weight in funders_of(programme):
+                pool = directory.names[f"pool:{programme.id}:{name}"]
+                cap = programme.funder_caps_fen.get(name, UNLIMITED_FEN)
+                rows.append((weight, cap, slots.setdefault((pool, year), len(slots))))
+        first.append(len(rows))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
+    used = np.array([past.funders_used.get(key, 0) for key in slots], dtype=np.int64)
+    return Funders(np.array(first, dtype=np.int64), table[0], table[1], table[2], used)
+
+
+def distinct(columns: list[Integers]) -> tuple[Integers, Integers]:
+    """The distinct rows of some columns, as columns, and which of them each row is.
+
+    >>> keys, place = distinct([np.array([7, 7, 5]), np.array([1, 1, 2])])
+    >>> keys.tolist(), place.tolist()
+    ([[5, 7], [2, 1]], [1, 1, 0])
+    """
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        low = int(column.min(initial=0))
+        key = key * (int(column.max(initial=0)) - low + 1) + column - low
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    return np.stack([column[first] for column in columns]), place
