@@ -16,14 +16,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange.calendar import DAY_S, day_start_s
-from exchange.contracts import Venue, read_venue
-from exchange.draft import draft_admin, join
-from exchange.instruments import instruments as list_instruments
-from exchange.listing import Listing, listing_of
-from exchange.members import Members
-from exchange.opening import draft_listing, draft_members
-from exchange.sizing import limits_for
+from exchange.days.opening import draft_listing, draft_members
+from exchange.definition.calendar import DAY_S, day_start_s
+from exchange.definition.command_drafts import draft_admin, join
+from exchange.definition.contracts import Venue, read_venue
+from exchange.definition.instrument_columns import Listing, listing_of
+from exchange.definition.instruments import instruments as list_instruments
+from exchange.definition.members import Members
+from exchange.flow.limits import limits_for
 from ledger.daylog.reader import DayLog, DayLogWriter
 from ledger.daylog.registry import Account, Firm, Programme, Registry, Session
 from matching import Engine

@@ -15,7 +15,7 @@ import zmq
 from numpy.typing import NDArray
 
 from bench.wire_server import TARGET, now_ns
-from exchange.members import read_members
+from exchange.definition.members import read_members
 from feeds.client.connection_file import read_connection, security_of
 from feeds.protocol.messages import Logon, LogonAck, from_venue, pack
 from feeds.protocol.records import FRAME, FRAME_HEAD, FrameKind

@@ -112,7 +112,7 @@ def venue(folder: Path, what: str) -> Process:
 
     Every broker has money and capacity for all that it will ask, and no rate that it could reach.
     """
-    from exchange.members import read_members
+    from exchange.definition.members import read_members
     from feeds.protocol.keys import new_pair
 
     folder.mkdir(parents=True)
@@ -132,7 +132,7 @@ def venue(folder: Path, what: str) -> Process:
 
 def _open(folder: Path) -> None:
     """Choose what is traded, write it down, and let every account sell as much as it likes."""
-    from exchange.members import read_members
+    from exchange.definition.members import read_members
     from feeds.client.sync_client import connect
     from feeds.protocol.commands import command
     from ledger.daylog.reader import read_day_log

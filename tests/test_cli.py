@@ -158,7 +158,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, demo: Path, command: Suanshi) 
 def test_a_demonstration_that_fails_leaves_nothing_behind(
     tmp_path: Path, command: Suanshi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from exchange import demonstration
+    from exchange.flow import demonstration
 
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -328,7 +328,7 @@ def test_bad_input_is_one_clear_line(
 
 
 def test_a_bug_is_one_line_too(command: Suanshi, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exchange import contracts
+    from exchange.definition import contracts
 
     def broken(path: object) -> None:
         raise ZeroDivisionError("two\nlines")
@@ -361,6 +361,6 @@ def test_the_readme_shows_what_the_demonstration_prints(tmp_path: Path, command:
 
 def test_the_largest_synthetic_day_is_the_one_that_the_generator_makes():
     from exchange.commands.flow import SYNTHETIC_MAX
-    from exchange.synthetic import SIZE_MAX
+    from exchange.flow.synthetic import SIZE_MAX
 
     assert SYNTHETIC_MAX == SIZE_MAX

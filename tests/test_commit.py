@@ -8,11 +8,11 @@ import pytest
 from test_daylog import DAY, REGISTRY, commands
 from wire_world import START, World
 
-from exchange.commit import GroupCommit
-from exchange.syncing import FILE, SYNCS
-from exchange.venue import Venue
-from exchange.venue_clock import parse_clock
-from exchange.venue_config import read_config
+from exchange.venue.clock import parse_clock
+from exchange.venue.config import read_config
+from exchange.venue.group_commit import GroupCommit
+from exchange.venue.sync_thread import FILE, SYNCS
+from exchange.venue.venue import Venue
 from feeds.client.sync_client import Client
 from feeds.protocol import commands as ordering
 from feeds.protocol.errors import TimedOut
@@ -25,7 +25,7 @@ def log(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GroupCommit]:
     if request.param == "in Python":
-        monkeypatch.setattr("exchange.syncing.is_compiled", lambda cells: False)
+        monkeypatch.setattr("exchange.venue.sync_thread.is_compiled", lambda cells: False)
     writer = DayLogWriter.create(tmp_path / "day.log", venue="算市", trading_day=DAY)
     writer.reference(REGISTRY)
     log = GroupCommit(writer)

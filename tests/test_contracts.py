@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from exchange.calendar import BadDay, day_of, day_start_s, hour_of, parse_day
-from exchange.contracts import Venue, list_contracts, read_venue
-from exchange.instruments import instruments
-from exchange.members import read_members
-from exchange.toml_file import BadFile
+from exchange.definition.calendar import BadDay, day_of, day_start_s, hour_of, parse_day
+from exchange.definition.contracts import Venue, list_contracts, read_venue
+from exchange.definition.instruments import instruments
+from exchange.definition.members import read_members
+from exchange.definition.toml_file import BadFile
 
 DAY = date(2026, 11, 22)
 

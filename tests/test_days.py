@@ -9,7 +9,7 @@ from ledger_world import INPUT, balances, events, world
 from test_ledger_day import DAY_START_S, LIMITS, day_commands, write_log
 
 from exchange.cli import run
-from exchange.day_head import head_of_next_day
+from exchange.days.carry_forward import head_of_next_day
 from ledger.books.database import memory_books, open_books
 from ledger.books.errors import InputError, LedgerError
 from ledger.daylog.reader import read_day_log

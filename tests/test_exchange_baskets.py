@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from exchange.baskets import circle, draft_baskets, serving
 from exchange.cli import run as run_command
-from exchange.contracts import read_venue
-from exchange.instruments import instruments
-from exchange.sequences import draft_sequences
-from exchange.toml_file import BadFile
+from exchange.definition.baskets import circle, draft_baskets, serving
+from exchange.definition.contracts import read_venue
+from exchange.definition.instruments import instruments
+from exchange.definition.sequences import draft_sequences
+from exchange.definition.toml_file import BadFile
 from matching import Limits
 from matching.records import CommandKind, EventKind
 from matching.reference.engine import ReferenceEngine

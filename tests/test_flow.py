@@ -10,18 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from exchange.calendar import DAY_S, day_start_s
-from exchange.contracts import read_venue
-from exchange.demand import NothingToTrade
-from exchange.dice import Dice
-from exchange.draft import Handles, draft_cancels, draft_orders, finish, in_order_of_time, join
-from exchange.engines import open_engine
-from exchange.flow import build_philly_day, build_synthetic_day, write_day
-from exchange.inventory import inventory_breaches
-from exchange.jobs import COLUMNS, read_jobs
-from exchange.members import read_members
-from exchange.synthetic import BadSize
-from exchange.toml_file import BadFile
+from exchange.days.engines import open_engine
+from exchange.definition.calendar import DAY_S, day_start_s
+from exchange.definition.command_drafts import (
+    Handles,
+    draft_cancels,
+    draft_orders,
+    finish,
+    in_order_of_time,
+    join,
+)
+from exchange.definition.contracts import read_venue
+from exchange.definition.inventory import inventory_breaches
+from exchange.definition.members import read_members
+from exchange.definition.toml_file import BadFile
+from exchange.flow.demand import NothingToTrade
+from exchange.flow.flow import build_philly_day, build_synthetic_day, write_day
+from exchange.flow.jobs import COLUMNS, read_jobs
+from exchange.flow.random_integers import Dice
+from exchange.flow.synthetic import BadSize
 from ledger.daylog.reader import DayLogUnwritable, read_day_log
 from ledger.daylog.registry import Registry
 from matching.limits import Limits

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_world import balances, events, grants, programme, settled, world
 
-from exchange.contract_rules import Problem
-from exchange.contracts import read_venue
-from exchange.programmes import ProgrammeOn, check_pools, published_programmes, switch_on
-from exchange.toml_file import BadFile
+from exchange.definition.contract_rules import Problem
+from exchange.definition.contracts import read_venue
+from exchange.definition.programmes import ProgrammeOn, check_pools, published_programmes, switch_on
+from exchange.definition.toml_file import BadFile
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
 from ledger.proof.audit import audit
@@ -120,7 +120,7 @@ def test_the_parts_of_one_policy_share_its_pool():
 def test_a_venue_switches_programmes_on_in_its_files(tmp_path):
     import shutil
 
-    from exchange.contracts import DEFAULT_PATH
+    from exchange.definition.contracts import DEFAULT_PATH
 
     folder = tmp_path / "venue"
     shutil.copytree(DEFAULT_PATH, folder)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from ledger_world import INPUT, balances, events, grants, world
 
-from exchange.contract_rules import Problem
-from exchange.programmes import ProgrammeOn, switch_on
+from exchange.definition.contract_rules import Problem
+from exchange.definition.programmes import ProgrammeOn, switch_on
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
 from ledger.daylog.registry import Chip
@@ -110,7 +110,7 @@ def issued(books, registry, firm, fen=200_000_000):
 
 
 def test_every_programme_for_buyers_is_tried_here():
-    from exchange.programmes import published_programmes
+    from exchange.definition.programmes import published_programmes
 
     assert set(ON) == set(START)
     assert set(ON) | {"qingdao-operator"} == set(published_programmes())

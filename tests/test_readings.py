@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exchange import venue_metering
-from exchange.venue_metering import Meters
+from exchange.venue import metering as venue_metering
+from exchange.venue.metering import Meters
 from feeds.protocol.delivery_messages import (
     NOTICES_MAX,
     MeterAnswer,

@@ -4,10 +4,10 @@ from datetime import date
 
 import numpy as np
 
-from exchange.contracts import read_venue
-from exchange.day_head import _blocks, _sequences, _table
-from exchange.instruments import instruments
-from exchange.sequences import draft_sequences
+from exchange.days.carry_forward import _blocks, _sequences, _table
+from exchange.definition.contracts import read_venue
+from exchange.definition.instruments import instruments
+from exchange.definition.sequences import draft_sequences
 from matching.records import CommandKind, Phase, TimeInForce
 from matching.reference.engine import ReferenceEngine
 from tests.scripts import BUY, LIMITS, START_S, as_commands, head, order, venue

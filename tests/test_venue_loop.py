@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from wire_world import START, World
 
-from exchange.venue import Venue
-from exchange.venue_clock import parse_clock
-from exchange.venue_config import read_config
+from exchange.venue.clock import parse_clock
+from exchange.venue.config import read_config
+from exchange.venue.venue import Venue
 from matching.records import COMMAND, CommandKind, Phase
 
 

@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 from wire_world import MEMBERS, World
 
 from exchange.cli import run
-from exchange.screen import Screen
+from exchange.screen.screen import Screen
 from feeds.client.async_client import connect
 from feeds.protocol.errors import OrderRejected
 from matching.records import CommandKind, EventKind, Reason, Side

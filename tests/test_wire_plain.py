@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from wire_world import World
 
-from exchange.toml_file import BadFile
-from exchange.venue_config import read_config
+from exchange.definition.toml_file import BadFile
+from exchange.venue.config import read_config
 from feeds.client.sync_client import Client
 from feeds.protocol.errors import NotAllowed, WireError
 from feeds.protocol.keys import read_secret

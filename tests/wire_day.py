@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange.trace_day import build_philly_day
+from exchange.flow.trace_day import build_philly_day
 from feeds.client.sync_client import Client, connect
 from ledger.daylog.registry import Registry
 from matching.records import COMMAND, CommandKind

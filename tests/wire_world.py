@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from exchange.members import read_members
+from exchange.definition.members import read_members
 from feeds.client.connection_file import read_connection
 from feeds.client.sync_client import Client, connect
 from feeds.protocol.keys import new_pair

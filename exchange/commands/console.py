@@ -43,7 +43,7 @@ def cny(amount_fen: int) -> str:
 
 def day_text(text: str | None) -> str | None:
     """A day that was typed, as YYYY-MM-DD; raises BadDay where it is none."""
-    from exchange.calendar import parse_day
+    from exchange.definition.calendar import parse_day
 
     return None if text is None else parse_day(text).isoformat()
 

@@ -10,7 +10,7 @@ from exchange.commands import options
 from exchange.commands.console import cny, print_json, shanghai_time, table
 
 if TYPE_CHECKING:
-    from exchange.contracts import Venue
+    from exchange.definition.contracts import Venue
     from ledger.daylog.registry import Instrument
 
 
@@ -49,9 +49,9 @@ def contracts(
 
     列出合约、枢纽与芯片，某城市时延圈内的合约与篮子，或某日的交易品种。
     """
-    from exchange.calendar import parse_day
-    from exchange.contracts import read_venue
-    from exchange.instruments import instruments
+    from exchange.definition.calendar import parse_day
+    from exchange.definition.contracts import read_venue
+    from exchange.definition.instruments import instruments
 
     definition = read_venue(venue)
     if metro is not None:
@@ -73,7 +73,7 @@ def contracts(
 def _document(venue: "Venue") -> dict[str, Any]:
     import msgspec
 
-    from exchange.contracts import list_contracts
+    from exchange.definition.contracts import list_contracts
 
     return {
         "venue": venue.venue,
@@ -87,7 +87,7 @@ def _document(venue: "Venue") -> dict[str, Any]:
 
 def _near(venue: "Venue", metro: str, within_ms: float, need: str | None) -> dict[str, Any]:
     """The contracts of a circle, and the baskets that hold any of them."""
-    from exchange.baskets import circle
+    from exchange.definition.baskets import circle
 
     metros = sorted({name for hub in venue.hubs for name in hub.latency_us})
     if metro.lower() not in metros:
@@ -148,7 +148,7 @@ def _show_near(near: dict[str, Any]) -> None:
 
 
 def _show(venue: "Venue") -> None:
-    from exchange.contracts import list_contracts
+    from exchange.definition.contracts import list_contracts
 
     rows = [
         (

@@ -37,7 +37,7 @@ def open_(
     """
     from datetime import date, timedelta
 
-    from exchange.day_head import head_of_next_day
+    from exchange.days.carry_forward import head_of_next_day
     from ledger.books.database import open_books
     from ledger.daylog.reader import DayLogWriter, read_day_log
 
@@ -112,8 +112,8 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
 
 def _final_state(log: Any, stages: Stages) -> Any:
     """The machine's state after the log's last command."""
-    from exchange.engines import open_engine
-    from exchange.replay import Replay, certified
+    from exchange.days.engines import open_engine
+    from exchange.days.replay import Replay, certified
 
     engine = open_engine("kernel", log.limits, compiling=note_compiling)
     run = Replay(log, engine, progress=lambda done: stages("replay", done, log.command_count))

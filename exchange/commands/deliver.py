@@ -87,7 +87,7 @@ def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> Non
 
     打印调度通知：每个供应方交付什么、交给谁。
     """
-    from exchange.venue_metering import FOLDER
+    from exchange.venue.metering import FOLDER
     from ledger.books.database import open_books
     from ledger.delivery.dispatch_notices import notices as run
     from ledger.delivery.dispatch_notices import write_notices

@@ -10,7 +10,7 @@ from exchange.commands.console import Stages, cny, note_compiling, print_json, t
 from exchange.commands.outcome import clear_outputs
 
 if TYPE_CHECKING:
-    from exchange.demonstration import Demonstration
+    from exchange.flow.demonstration import Demonstration
     from ledger.statements.summary import AccountDay
 
 _BUSIEST = 10
@@ -34,7 +34,7 @@ def demo(folder: Path, seed: int, force: bool, dry_run: bool, as_json: bool) -> 
 
     以真实需求演示一天：下单、撮合、结算、出账。
     """
-    from exchange.demonstration import demonstrate, outputs
+    from exchange.flow.demonstration import demonstrate, outputs
 
     clear_outputs(outputs(folder), force=force, remove=not dry_run)
     if dry_run:

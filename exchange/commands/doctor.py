@@ -123,8 +123,8 @@ def _sync_latency(folder: Path) -> str:
 
 
 def _shipped_venue() -> str:
-    from exchange.contracts import read_venue
-    from exchange.members import read_members
+    from exchange.definition.contracts import read_venue
+    from exchange.definition.members import read_members
 
     venue, members = read_venue(), read_members()
     return (
@@ -134,6 +134,6 @@ def _shipped_venue() -> str:
 
 
 def _shipped_demand() -> str:
-    from exchange.jobs import read_jobs
+    from exchange.flow.jobs import read_jobs
 
     return f"{len(read_jobs()):,} jobs of one day"

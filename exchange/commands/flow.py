@@ -66,8 +66,8 @@ def flow(
         raise click.UsageError("--synthetic goes with none of --day, --trace, --venue, --members")
     require_folder(day_log)
     clear_outputs([day_log], force=force, remove=not dry_run)
-    from exchange.engines import open_engine
-    from exchange.flow import write_day
+    from exchange.days.engines import open_engine
+    from exchange.flow.flow import write_day
     from matching.limits import Limits
 
     open_engine("kernel", Limits(), compiling=note_compiling)
@@ -93,11 +93,11 @@ def flow(
 def _real(
     seed: int, day: str | None, trace: Path | None, venue: Path | None, members: Path | None
 ) -> "tuple[Registry, npt.NDArray[np.void]]":
-    from exchange.calendar import parse_day
-    from exchange.contracts import read_venue
-    from exchange.flow import TRADING_DAY, build_philly_day
-    from exchange.jobs import read_jobs
-    from exchange.members import read_members
+    from exchange.definition.calendar import parse_day
+    from exchange.definition.contracts import read_venue
+    from exchange.definition.members import read_members
+    from exchange.flow.flow import TRADING_DAY, build_philly_day
+    from exchange.flow.jobs import read_jobs
 
     note("building the day ...")
     return build_philly_day(
@@ -110,7 +110,7 @@ def _real(
 
 
 def _synthetic(count: int, seed: int) -> "tuple[Registry, npt.NDArray[np.void]]":
-    from exchange.flow import build_synthetic_day
+    from exchange.flow.flow import build_synthetic_day
 
     return build_synthetic_day(count, seed)
 

@@ -65,10 +65,10 @@ def verdict(error: BaseException) -> tuple[ExitCode, str]:
 
 def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     """Only now the libraries are imported: a run without an error never needs their classes."""
-    from exchange.calendar import BadDay
-    from exchange.replay import SealDisagrees
-    from exchange.toml_file import BadFile
-    from exchange.venue_clock import BadClock
+    from exchange.days.replay import SealDisagrees
+    from exchange.definition.calendar import BadDay
+    from exchange.definition.toml_file import BadFile
+    from exchange.venue.clock import BadClock
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
     from ledger.books.errors import LedgerError, NotBooksError

@@ -13,7 +13,7 @@ from exchange.commands.console import Stages, note, note_compiling, print_json, 
 from exchange.commands.outcome import ExitCode
 
 if TYPE_CHECKING:
-    from exchange.engines import EngineName
+    from exchange.days.engines import EngineName
 
 
 @click.command()
@@ -43,8 +43,8 @@ def replay(
 def _report(path: Path, batch: int, engine: "EngineName", unsealed: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from exchange.engines import open_engine
-    from exchange.replay import replay as run
+    from exchange.days.engines import open_engine
+    from exchange.days.replay import replay as run
     from ledger.daylog.reader import read_day_log
 
     start_s = time.perf_counter()

@@ -32,9 +32,9 @@ def serve(
 
     开市：经网络接受委托、发布行情，收到终止信号后封存当日。
     """
-    from exchange.venue import Venue, close_on_signals
-    from exchange.venue_clock import VenueClock, parse_clock
-    from exchange.venue_config import read_config
+    from exchange.venue.clock import VenueClock, parse_clock
+    from exchange.venue.config import read_config
+    from exchange.venue.venue import Venue, close_on_signals
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")

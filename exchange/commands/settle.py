@@ -55,8 +55,8 @@ def _settled(
     day_log: Path, path: Path, *, deliver: bool, dry_run: bool,
     lines: list[tuple[Any, ...]] | None,
 ) -> "Settlement":  # fmt: skip
-    from exchange.engines import open_engine
-    from exchange.replay import Replay, certified
+    from exchange.days.engines import open_engine
+    from exchange.days.replay import Replay, certified
     from ledger.daylog.reader import read_day_log
     from ledger.settle import settle
 

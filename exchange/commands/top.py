@@ -29,7 +29,7 @@ def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
         for channel in (Channel.TOP, Channel.STATISTICS, Channel.STATUS):
             market.follow(channel)
         if not as_json:
-            from exchange.screen import Screen
+            from exchange.screen.screen import Screen
 
             Screen(client, contract).run()
             return
@@ -40,7 +40,7 @@ def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
         except TimedOut:
             pass
         from exchange.commands.console import print_json
-        from exchange.market_rows import rows
+        from exchange.screen.market_rows import rows
 
         print_json([row.as_dict() for row in rows(market, contract)])
 

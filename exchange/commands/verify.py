@@ -10,7 +10,7 @@ from exchange.commands.console import Stages, note, note_compiling, print_json
 from exchange.commands.outcome import ExitCode
 
 if TYPE_CHECKING:
-    from exchange.engines import EngineName
+    from exchange.days.engines import EngineName
 
 
 @click.command()
@@ -23,7 +23,7 @@ def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bo
 
     由日志重算一天，逐项比对账簿。
     """
-    from exchange.engines import open_engine
+    from exchange.days.engines import open_engine
     from ledger.proof.verify import verify as run
 
     path = ledger or day_log.parent / options.LEDGER_NAME

@@ -1,0 +1,303 @@
+"""The head of a day's log: what the day before left, as the commands that a new day opens with.
+
+Cash comes from the books, everything else from the machine's state at the end of the day before:
+sessions, accounts and their limits, instruments that still trade, capacity, positions with the
+deposits of those who sold, and the GTC and GTD orders that live, then the GTD blocks, both in the
+order in which they were accepted. Instruments open in pre-open, so that carried orders take their
+places before anything can trade.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from exchange.definition.baskets import draft_baskets
+from exchange.definition.calendar import DAY_S, day_start_s
+from exchange.definition.command_drafts import Draft, draft_admin, join
+from ledger.books.database import Books
+from ledger.books.errors import LedgerError
+from ledger.daylog.reader import DayLog
+from ledger.daylog.registry import Registry
+from ledger.delivery.nomination import nominate
+from ledger.statements.account import closing_cash_fen, settlement_ticks
+from matching.records import (
+    COMMAND,
+    NANOSECONDS,
+    CommandFlag,
+    CommandKind,
+    OrderType,
+    Phase,
+    TimeInForce,
+)
+from matching.state_tables import COLUMNS, Tables
+
+Commands = npt.NDArray[np.void]
+Table = dict[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class DayHead:
+    """The registry of a new day and its first commands, stamped."""
+
+    registry: Registry
+    commands: Commands
+    orders: int  # carried
+    funded_fen: int
+
+
+def head_of_next_day(
+    log: DayLog, tables: Tables, books: Books, day: date, *, baskets: bool = True
+) -> DayHead:
+    """The head of `day`'s log. `tables` is the machine's state after the last command of `log`.
+
+    Without `baskets` the baskets of the registry are left to be listed by the caller.
+
+    Raises LedgerError where the day of `log` is not settled, or where `day` is not after it.
+    """
+    before = log.registry
+    _check(books, log, day)
+    start_s = day_start_s(day)
+    state = {name: _table(name, rows) for name, rows in tables.items()}
+    cash_fen = closing_cash_fen(books)
+    held = {symbol for (symbol,) in books.rows(
+        "SELECT DISTINCT substr(n.name, 8) FROM open_positions JOIN names AS n ON n.id = instrument"
+    )}  # fmt: skip
+    kept = tuple(
+        each for each in before.instruments if each.gate_s > start_s or each.symbol in held
+    )
+    trading = np.array([each.id for each in kept if each.gate_s > start_s], dtype=np.int64)
+    prices = settlement_ticks(books)
+    drafts = [
+        _people(state), _listing(state, before, trading, prices, start_s),
+        _money(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
+        _positions(state, trading), _lasting(state, trading, start_s), _phases(trading),
+        draft_baskets(kept, before.baskets if baskets else (), start_s * NANOSECONDS),
+    ]  # fmt: skip
+    commands = _stamped(join(drafts), start_s)
+    registry = msgspec.structs.replace(
+        before, trading_day=day.isoformat(), instruments=kept, opening_commands=len(commands),
+        note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
+    )  # fmt: skip
+    return DayHead(registry, commands, len(drafts[5]), sum(cash_fen.values()))
+
+
+def _check(books: Books, log: DayLog, day: date) -> None:
+    if day.isoformat() <= log.trading_day:
+        raise LedgerError(f"{log.path}: {day} does not come after its day, {log.trading_day}")
+    rows = books.rows(
+        "SELECT input_sha256 FROM standing WHERE kind = 'settlement' AND day = $day::DATE",
+        {"day": log.trading_day},
+    )
+    if rows != [(log.sha256,)]:
+        raise LedgerError(
+            f"{books.path}: {log.trading_day} is not settled from {log.path}; close it first"
+        )
+
+
+def _table(name: str, rows: npt.NDArray[np.int64]) -> Table:
+    return {column: rows[:, k] for k, column in enumerate(COLUMNS[name])}
+
+
+def _admin(kind: CommandKind, count: int, **fields: Any) -> Draft:
+    return draft_admin(kind, np.zeros(count, dtype=np.int64), **fields)
+
+
+def _people(state: dict[str, Table]) -> Draft:
+    sessions, accounts = state["sessions"], state["accounts"]
+    halted = accounts["account"][accounts["halted"] > 0]
+    return join([
+        _admin(
+            CommandKind.SESSION, len(sessions["session"]), target_ref=sessions["session"],
+            account=sessions["firm"], flags=sessions["operator"] * int(CommandFlag.OPERATOR),
+        ),
+        _admin(
+            CommandKind.ACCOUNT, len(accounts["account"]), account=accounts["account"],
+            target_ref=accounts["firm"], quantity=_group(accounts),
+        ),
+        _admin(
+            CommandKind.LIMITS, len(accounts["account"]), account=accounts["account"],
+            amount_fen=accounts["notional_max_fen"], quantity=accounts["order_max"],
+            display=accounts["position_max"],
+        ),
+        _admin(
+            CommandKind.HALT_ACCOUNT, len(halted), account=halted, flags=int(CommandFlag.HALT)
+        ),
+    ])  # fmt: skip
+
+
+def _group(accounts: Table) -> npt.NDArray[np.int64]:
+    """Groups as commands give them; the machine may keep a group of one as a negative number."""
+    return np.maximum(accounts["group"], 0)
+
+
+def _listing(
+    state: dict[str, Table], before: Registry, trading: npt.NDArray[np.int64],
+    prices: dict[str, int], start_s: int,
+) -> Draft:  # fmt: skip
+    rows = {name: column[np.isin(state["instruments"]["instrument"], trading)]
+            for name, column in state["instruments"].items()}  # fmt: skip
+    number, count = rows["instrument"], len(rows["instrument"])
+    symbols = {each.id: each.symbol for each in before.instruments}
+    gates = {each.id: each.gate_s for each in before.instruments}
+    reference = np.array(
+        [prices.get(symbols[int(each)], int(old))
+         for each, old in zip(number, rows["reference"], strict=True)], dtype=np.int64,
+    )  # fmt: skip
+    collared = rows["collar"] > 0
+    return join([
+        _admin(
+            CommandKind.LIST, count, instrument=number, price=reference, quantity=rows["tick_fen"]
+        ),
+        _admin(
+            CommandKind.BAND, count, instrument=number, price=rows["band_low"],
+            stop=rows["band_high"],
+        ),
+        _admin(
+            CommandKind.FEES, count, instrument=number, price=rows["maker_rate"],
+            stop=rows["taker_rate"], quantity=rows["deposit_fen"],
+        ),
+        _admin(
+            CommandKind.TIMES, count, instrument=number, expiry_s=start_s + DAY_S,
+            target_ref=[gates[int(each)] for each in number],
+        ),
+        _admin(
+            CommandKind.COLLAR, int(collared.sum()), instrument=number[collared],
+            price=rows["collar"][collared], quantity=rows["collar_s"][collared],
+        ),
+        _admin(CommandKind.PHASE, count, instrument=number, type=Phase.PRE_OPEN),
+        _sequences(rows, trading),
+    ])  # fmt: skip
+
+
+def _sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
+    """Which delivery period follows which other that still trades."""
+    linked = np.isin(rows["follows"], trading)
+    return _admin(
+        CommandKind.SEQUENCE, int(linked.sum()), instrument=rows["instrument"][linked],
+        target_ref=rows["follows"][linked], quantity=rows["longest"][linked],
+    )  # fmt: skip
+
+
+def _deposits_fen(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> dict[int, int]:
+    """What each account's carried short positions hold as deposit, by account."""
+    rates = dict(zip(*(state["instruments"][name].tolist() for name in (
+        "instrument", "deposit_fen")), strict=True))  # fmt: skip
+    held, found = state["positions"], dict[int, int]()
+    chosen = (held["net"] < 0) & np.isin(held["instrument"], trading)
+    for account, instrument, net in zip(*(
+        held[name][chosen].tolist() for name in ("account", "instrument", "net")), strict=True
+    ):  # fmt: skip
+        found[account] = found.get(account, 0) - net * rates[instrument]
+    return found
+
+
+def _money(
+    state: dict[str, Table],
+    before: Registry,
+    cash_fen: dict[str, int],
+    deposits_fen: dict[int, int],
+) -> Draft:
+    """Closing cash, and the deposits that the books hold apart and the machine holds itself."""
+    opened = set(state["accounts"]["account"].tolist())
+    rows = [
+        (account.id, cash_fen.get(account.name, 0) + deposits_fen.get(account.id, 0))
+        for account in before.accounts if account.id in opened
+    ]  # fmt: skip
+    rows = [row for row in rows if row[1] > 0]
+    number = [each for each, _ in rows]
+    return _admin(CommandKind.FUND, len(rows), account=number, amount_fen=[fen for _, fen in rows])
+
+
+def _capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
+    """Capacity as it was registered."""
+    held = state["positions"]
+    chosen = (held["registered"] > 0) & np.isin(held["instrument"], trading)
+    return _admin(
+        CommandKind.REGISTER, int(chosen.sum()), account=held["account"][chosen],
+        instrument=held["instrument"][chosen], quantity=held["registered"][chosen],
+    )  # fmt: skip
+
+
+def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
+    """What was bought and sold before, each instrument's longs against its shorts in turn.
+
+    Who holds lots can so resell them without a deposit.
+    """
+    held = state["positions"]
+    rows = []
+    for instrument in np.unique(held["instrument"]).tolist():
+        own = (held["instrument"] == instrument) & (held["net"] != 0)
+        if instrument not in trading or not own.any():
+            continue
+        book = np.zeros(int(own.sum()), dtype=np.int64)
+        found = nominate(book, np.arange(len(book)), held["net"][own], np.zeros(1, dtype=np.int64))
+        account = held["account"][own]
+        rows += [
+            (instrument, account[long], account[short], lots)
+            for long, short, lots in zip(*found, strict=True)
+        ]
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return _admin(
+        CommandKind.REGISTER, len(rows), instrument=columns[0], account=columns[1],
+        seller=columns[2], quantity=columns[3], flags=int(CommandFlag.CARRIED),
+    )  # fmt: skip
+
+
+def _lasting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    return join([_orders(state, trading, start_s), _blocks(state, trading, start_s)])
+
+
+def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    """The blocks that live on: those all of whose hours still trade."""
+    blocks, listed = state["blocks"], state["instruments"]
+    after = dict(zip(listed["follows"].tolist(), listed["instrument"].tolist(), strict=True))
+    still = set(trading.tolist())
+
+    def trades(hour: int, hours: int) -> bool:
+        return hours == 0 or (hour in still and trades(after.get(hour, 0), hours - 1))
+
+    chosen = (blocks["tif"] == TimeInForce.GTD) & (blocks["expiry_s"] > start_s)
+    chosen &= np.array(
+        [trades(*each) for each in zip(*(blocks[name].tolist() for name in (
+            "instrument", "hours")), strict=True)], dtype=np.bool_,
+    )  # fmt: skip
+    fields = (
+        "session", "user_ref", "account", "instrument", "hours", "side", "tif", "stp", "price",
+        "quantity", "expiry_s",
+    )  # fmt: skip
+    rows = {name: blocks[name][chosen] for name in fields}
+    return _admin(CommandKind.NEW, int(chosen.sum()), type=OrderType.LIMIT, **rows)
+
+
+def _orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    """The orders that live on, with what is left of them, under the refs that they have."""
+    orders = state["orders"]
+    chosen = np.isin(orders["tif"], (TimeInForce.GTC, TimeInForce.GTD))
+    chosen &= np.isin(orders["instrument"], trading)
+    chosen &= (orders["expiry_s"] == 0) | (orders["expiry_s"] > start_s)
+    rows = {name: column[chosen] for name, column in orders.items()}
+    waits = rows["waiting"] > 0
+    return _admin(
+        CommandKind.NEW, int(chosen.sum()), session=rows["session"], user_ref=rows["user_ref"],
+        account=rows["account"], instrument=rows["instrument"], side=rows["side"],
+        type=np.where(waits, rows["type"], OrderType.LIMIT), tif=rows["tif"], stp=rows["stp"],
+        price=rows["price"], stop=np.where(waits, rows["stop"], 0), quantity=rows["leaves"],
+        display=np.where(rows["display"] > 0, np.minimum(rows["display"], rows["leaves"]), 0),
+        expiry_s=rows["expiry_s"],
+    )  # fmt: skip
+
+
+def _phases(trading: npt.NDArray[np.int64]) -> Draft:
+    return _admin(CommandKind.PHASE, len(trading), instrument=trading, type=Phase.CONTINUOUS)
+
+
+def _stamped(draft: Draft, start_s: int) -> Commands:
+    commands = np.zeros(len(draft), COMMAND)
+    commands[:] = draft.commands
+    commands["sequence"] = np.arange(1, len(commands) + 1)
+    commands["time_ns"] = start_s * NANOSECONDS
+    return commands

@@ -1,0 +1,1 @@
+"""The venue as its operator defines it: chips, hubs, contracts, programmes, members, calendar."""

@@ -1,0 +1,1 @@
+"""Generated trading days: real demand from a job trace, seeded prices and supply."""

@@ -1,0 +1,51 @@
+"""Flow: a whole trading day of commands, from real demand and a seed.
+
+`build_philly_day` makes a day as the demonstration trades it, `build_synthetic_day` one of any
+size for measurements, `write_day` a sealed day log of either. data/README.md says what in such a
+day is real and what is generated.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from exchange.days.engines import open_engine
+from exchange.days.replay import BATCH_COMMANDS, EventTally, Machine
+from exchange.flow.synthetic import build_synthetic_day
+from exchange.flow.trace_day import TRADING_DAY, build_philly_day
+from ledger.daylog.reader import DayLogWriter
+from ledger.daylog.registry import Registry
+from matching.limits import Limits
+
+__all__ = ["TRADING_DAY", "build_philly_day", "build_synthetic_day", "write_day"]
+
+
+def write_day(
+    path: str | Path,
+    registry: Registry,
+    commands: npt.NDArray[np.void],
+    *,
+    machine: Machine | None = None,
+) -> EventTally:
+    """Write a sealed day log; returns the tally of the events that the day causes.
+
+    The commands run through the machine (a fresh kernel of the registry's limits, if none is
+    given) for the hash that the SEAL carries. Raises DayLogUnwritable where the path exists or
+    the disk is full; nothing is left behind then.
+    """
+    path = Path(path)
+    tally = EventTally()
+    machine = machine or open_engine("kernel", Limits(**registry.limits))
+    with DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day) as log:
+        try:
+            log.reference(registry)
+            for start in range(0, len(commands), BATCH_COMMANDS):
+                batch = commands[start : start + BATCH_COMMANDS]
+                log.append(batch)
+                tally.add(machine.process(batch))
+            log.seal(tally.sha256)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return tally

@@ -1,0 +1,1 @@
+"""The running venue: its loop, clock, configuration, opening, operators' requests."""

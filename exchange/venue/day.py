@@ -1,0 +1,178 @@
+"""The day of a served venue: begun anew, or taken up again where its log ends.
+
+Everything that a start needs to know stands in the log: the registry, the commands, and with them
+the machine's state, the refs that sessions used and the number of every report.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange.commands.outcome import Refused
+from exchange.definition.calendar import day_of, day_start_s, parse_day
+from exchange.definition.contracts import read_venue
+from exchange.definition.members import Members, read_members
+from exchange.venue.clock import VenueClock
+from exchange.venue.config import VenueConfig
+from exchange.venue.key_changes import opened, with_keys
+from exchange.venue.next_day import carry_on
+from exchange.venue.opening import check_entitlements, open_day, sessions_of
+from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
+from ledger.daylog.reader import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.daylog.registry import Registry
+from matching.limits import Limits
+from matching.records import NANOSECONDS
+
+Commands = NDArray[np.void]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenueDay:
+    """A day ready to go on."""
+
+    registry: Registry
+    writer: DayLogWriter
+    log: DayLog | None  # what of the day happened before this start
+    opening: Commands  # to be run first, numbered from the writer's next sequence
+    secret: Secret
+    entitlements: dict[str, Entitlement]
+
+    @property
+    def limits(self) -> Limits:
+        """Those of the machine."""
+        return Limits(**self.registry.limits)
+
+    def past(self) -> Iterator[Commands]:
+        """The commands of the day so far."""
+        if self.log is not None:
+            yield from self.log.blocks()
+
+
+def keys_folder(config: VenueConfig) -> Path:
+    """Where keys and entitlements are."""
+    return Path(config.keys) if config.keys else Path(config.folder) / "keys"
+
+
+def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> VenueDay:
+    """Begin the trading day in the configuration's folder, or go on with it.
+
+    A folder's first day opens with what the configuration gives to everybody, each later one
+    with what the day before left. Raises Refused for a day that is sealed and for one that
+    cannot follow yet, BadFile and BadKey for what cannot be read, DayLogError for a log that is
+    damaged or cannot be written.
+    """
+    folder = Path(config.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    members = read_members(config.members or None)
+    secret, entitlements = _keys(keys_folder(config), members, make_keys)
+    newest = newest_log(folder)
+    day = next_day(config, clock, newest)
+    path = folder / f"{day.isoformat()}.log"
+    if newest is not None and newest.path == path:
+        return _go_on(newest, clock, secret, entitlements)
+    venue = read_venue(config.definition or None)
+    if newest is None:
+        sessions = sessions_of(members, entitlements)
+        check_entitlements(sessions, entitlements)
+        registry, opening = open_day(config, venue, members, sessions, day, clock.now_ns())
+    else:
+        clock.not_before(day_start_s(day) * NANOSECONDS)
+        now_ns = clock.now_ns()
+        registry, opening = carry_on(config, venue, members, entitlements, newest, day, now_ns)
+        check_entitlements(registry.sessions, entitlements)
+    writer = DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day)
+    writer.reference(registry)
+    return VenueDay(
+        registry=registry,
+        writer=writer,
+        log=None,
+        opening=opening,
+        secret=secret,
+        entitlements=entitlements,
+    )
+
+
+def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> date:
+    """The day to serve: the one that is not over, else the one after it.
+
+    `newest` is the last day that the folder knows. Raises Refused for a day that is over, that
+    comes before the newest, or that has not begun by the real clock.
+    """
+    today = day_of(clock.now_ns() // NANOSECONDS)
+    wanted = parse_day(config.trading_day) if config.trading_day else None
+    if newest is None:
+        return wanted or today
+    last = parse_day(newest.trading_day)
+    if not newest.sealed:
+        if wanted not in (None, last):
+            raise Refused(
+                f"{newest.path}: {last} is not sealed; serve and close it before {wanted}"
+            )
+        return last
+    day = wanted or max(today, last + timedelta(days=1))
+    if day <= last:
+        raise Refused(f"{newest.path}: {last} is over and sealed; serve a later day than {day}")
+    if day > today and clock.start_ns is None:
+        raise Refused(f"{newest.path}: {last} is over and sealed; {day} has not begun")
+    return day
+
+
+def _keys(folder: Path, members: Members, make_keys: bool) -> tuple[Secret, dict[str, Entitlement]]:
+    """The venue's own pair and everybody's entitlements; made if they are wanted and missing."""
+    venue = folder / f"{VENUE}.secret"
+    if not venue.exists():
+        new_pair(folder, VENUE, role="market-data")
+    if make_keys:
+        for session in members.sessions:
+            if not (folder / f"{session.name}.toml").exists():
+                role = "operator" if session.operator else "trading"
+                new_pair(folder, session.name, role=role, firm=session.firm)
+    return read_secret(venue), read_entitlements(folder)
+
+
+def newest_log(folder: Path) -> DayLog | None:
+    """The last day of a folder, sealed or not; None where nobody was ever told anything.
+
+    A log whose opening is not whole is set aside: the venue stopped while it wrote that.
+    """
+    for path in sorted(folder.glob("????-??-??.log"), reverse=True):
+        try:
+            log = read_day_log(path, unsealed=True)
+        except DayLogNotSealed as error:
+            if error.commands:
+                raise
+        else:
+            if log.sealed or log.command_count >= max(1, log.registry.opening_commands):
+                return log
+        path.replace(path.with_suffix(".headless"))
+    return None
+
+
+def _go_on(
+    log: DayLog, clock: VenueClock, secret: Secret, entitlements: dict[str, Entitlement]
+) -> VenueDay:
+    """The same day again, with sessions for the keys that were made since."""
+    clock.not_before(log.last_time_ns)
+    registry = with_keys(log.registry, entitlements)
+    writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
+    if registry != log.registry:
+        writer.reference(registry)
+    opening = opened(registry, log.registry, clock.now_ns(), writer.next_sequence)
+    return VenueDay(
+        registry=registry,
+        writer=writer,
+        log=log,
+        opening=opening,
+        secret=secret,
+        entitlements=entitlements,
+    )
+
+
+def numbers_of(registry: Registry) -> tuple[dict[str, int], dict[int, int]]:
+    """The number of each session by name, and its firm by number."""
+    sessions = registry.sessions
+    return {each.name: each.id for each in sessions}, {each.id: each.firm for each in sessions}

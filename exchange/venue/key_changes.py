@@ -1,0 +1,57 @@
+"""Keys that were made or taken back while the venue runs: what they change in its day."""
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from exchange.definition.command_drafts import draft_admin, finish
+from exchange.venue.opening import check_entitlements, new_sessions
+from feeds.protocol.keys import Entitlement
+from ledger.daylog.registry import Registry, Session
+from matching.limits import Limits
+from matching.records import CommandFlag, CommandKind
+
+Commands = NDArray[np.void]
+
+
+def with_keys(registry: Registry, entitlements: dict[str, Entitlement]) -> Registry:
+    """The registry with the keys that sessions have now, and a session for every new one.
+
+    Raises BadFile where a key's firm or role is not that of its session.
+    """
+    known = {session.name for session in registry.sessions}
+    last = max(session.id for session in registry.sessions)
+    more = new_sessions([e for n, e in sorted(entitlements.items()) if n not in known], last)
+    old = tuple(
+        replace(s, key=entitlements[s.name].key) if s.name in entitlements else s
+        for s in registry.sessions
+    )
+    check_entitlements((*old, *more), entitlements)
+    return replace(registry, sessions=(*old, *more))
+
+
+def opened(registry: Registry, before: Registry, now_ns: int, sequence: int) -> Commands:
+    """The commands that open the sessions that a registry has more than the one before.
+
+    Raises ValueError where the machine of the day has no room for them.
+    """
+    more = registry.sessions[len(before.sessions) :]
+    room = Limits(**registry.limits).sessions
+    if more and more[-1].id > room:
+        raise ValueError(f"the day has room for {room} sessions; more come with the next day")
+    return open_sessions(more, now_ns, sequence)
+
+
+def open_sessions(sessions: tuple[Session, ...], now_ns: int, sequence: int) -> Commands:
+    """The commands that open sessions, numbered from a sequence."""
+    commands = finish(
+        draft_admin(
+            CommandKind.SESSION,
+            np.full(len(sessions), now_ns),
+            target_ref=[session.id for session in sessions],
+            account=[session.firm for session in sessions],
+            flags=[int(CommandFlag.OPERATOR) if s.operator else 0 for s in sessions],
+        )
+    )
+    commands["sequence"] += sequence - 1
+    return commands

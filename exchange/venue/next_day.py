@@ -1,0 +1,192 @@
+"""A served day that follows another: what the books and the machine left, and what is new.
+
+The head of the log is that of `suanshi day open`; behind it come the sessions of keys that are
+new, members' accounts that are new, and the instruments that are listed for the first time.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from exchange.commands.options import LEDGER_NAME
+from exchange.commands.outcome import Refused
+from exchange.days.carry_forward import DayHead, head_of_next_day
+from exchange.days.engines import open_engine
+from exchange.days.opening import draft_listing, draft_members
+from exchange.days.replay import Replay, certified
+from exchange.definition.baskets import draft_baskets
+from exchange.definition.calendar import DAY_S, day_start_s
+from exchange.definition.command_drafts import Draft, finish, join
+from exchange.definition.contracts import Venue
+from exchange.definition.instrument_columns import listing_of
+from exchange.definition.instruments import instruments
+from exchange.definition.members import Members
+from exchange.definition.sequences import draft_sequences
+from exchange.venue.config import VenueConfig
+from exchange.venue.key_changes import with_keys
+from exchange.venue.opening import (
+    PHASES,
+    limits_of,
+    register_inventory,
+    with_phase,
+)
+from feeds.protocol.keys import Entitlement
+from ledger.books.database import open_books
+from ledger.books.errors import LedgerError
+from ledger.daylog.reader import DayLog
+from ledger.daylog.registry import Basket, Instrument, Registry
+from matching.records import CommandKind, Phase
+
+Commands = NDArray[np.void]
+
+
+def carry_on(
+    config: VenueConfig,
+    venue: Venue,
+    members: Members,
+    entitlements: dict[str, Entitlement],
+    before: DayLog,
+    trading_day: date,
+    now_ns: int,
+) -> tuple[Registry, Commands]:
+    """The registry of the day after `before`, and the stamped commands that open it.
+
+    Raises Refused, which names the command to run first, where `before` is not settled.
+    """
+    head = _head(config, before, trading_day)
+    old = head.registry
+    accounts = {account.id for account in old.accounts}
+    joined = replace(members, accounts=tuple(a for a in members.accounts if a.id not in accounts))
+    sessions = with_keys(old, entitlements).sessions
+    listed = _new_instruments(config, venue, old, trading_day, now_ns)
+    firms = {firm.id for firm in old.firms}
+    codes = {contract.code for contract in old.contracts}
+    registry = replace(
+        old,
+        chips=venue.chips,
+        hubs=venue.hubs,
+        contracts=(*old.contracts, *(c for c in venue.contracts if c.code not in codes)),
+        instruments=(*old.instruments, *listed),
+        firms=(*old.firms, *(firm for firm in members.firms if firm.id not in firms)),
+        accounts=(*old.accounts, *joined.accounts),
+        sessions=sessions,
+        inventory=members.inventory,
+        programmes=venue.programmes,
+        baskets=_baskets(venue, old),
+    )
+    registry = replace(registry, limits=_limits(config, old, registry))
+    drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
+    drafts += _listing(config, venue, members, listed, trading_day, now_ns)
+    drafts.append(
+        draft_sequences(
+            registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
+        )
+    )
+    # Not in the head: what it keeps need not be of the same delivery as what is new.
+    drafts.append(draft_baskets(registry.instruments, registry.baskets, now_ns))
+    return registry, _joined(_opened_as(head.commands, config), finish(join(drafts)))
+
+
+def _baskets(venue: Venue, old: Registry) -> tuple[Basket, ...]:
+    """Those of the day before, and those that the definition has since, numbered after them."""
+    codes = {basket.code for basket in old.baskets}
+    new = [basket for basket in venue.baskets if basket.code not in codes]
+    last = max((basket.id for basket in old.baskets), default=0)
+    return (*old.baskets, *(replace(each, id=last + at) for at, each in enumerate(new, 1)))
+
+
+def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
+    """The head of the day; the books are closed again when this returns."""
+    path = Path(config.ledger) if config.ledger else Path(config.folder) / LEDGER_NAME
+    first = f"suanshi day close {before.path} --ledger {path}"
+    if not path.exists():
+        raise Refused(f"{path}: {before.trading_day} is not settled; run `{first}` first")
+    engine = open_engine("kernel", before.limits)
+    for _ in certified(Replay(before, engine), before):
+        pass
+    with open_books(path, read_only=True) as books:
+        try:
+            tables = engine.state_tables()
+            return head_of_next_day(before, tables, books, trading_day, baskets=False)
+        except LedgerError as error:
+            raise Refused(f"{error}; `{first}`") from None
+
+
+def _opened_as(commands: Commands, config: VenueConfig) -> Commands:
+    """The head with instruments that open in the phase that the configuration asks for."""
+    opened = commands.copy()
+    last = (opened["kind"] == CommandKind.PHASE) & (opened["type"] == Phase.CONTINUOUS)
+    opened["type"][last] = PHASES[config.phase]
+    return opened
+
+
+def _new_instruments(
+    config: VenueConfig, venue: Venue, old: Registry, trading_day: date, now_ns: int
+) -> tuple[Instrument, ...]:
+    """Those that come into the window of days, under the lowest numbers that are free."""
+    now_s = -(-now_ns // 1_000_000_000)
+    symbols = {each.symbol for each in old.instruments}
+    listed = [
+        each
+        for each in instruments(venue.contracts, trading_day, config.days, gate_after_s=now_s)
+        if each.symbol not in symbols
+    ]
+    free = islice(_free(old), len(listed))
+    return tuple(replace(each, id=number) for each, number in zip(listed, free, strict=True))
+
+
+def _free(registry: Registry) -> Iterator[int]:
+    """Numbers that no instrument has."""
+    used = {each.id for each in registry.instruments}
+    return (number for number in count(1) if number not in used)
+
+
+def _listing(
+    config: VenueConfig,
+    venue: Venue,
+    members: Members,
+    listed: tuple[Instrument, ...],
+    trading_day: date,
+    now_ns: int,
+) -> list[Draft]:
+    """The listing of new instruments, and the capacity that their suppliers start with."""
+    if not listed:
+        return []
+    numbered = [replace(each, id=place) for place, each in enumerate(listed, 1)]
+    listing = listing_of(numbered, venue.contracts)
+    close_s = day_start_s(trading_day) + DAY_S
+    draft = join(
+        [
+            with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
+            *register_inventory(config, venue, members, listing, now_ns),
+        ]
+    )
+    numbers = np.array([0, *(each.id for each in listed)], np.uint32)
+    draft.commands["instrument"] = numbers[draft.commands["instrument"]]
+    return [draft]
+
+
+def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str, int]:
+    """Room for the day; never less than the day before had."""
+    numbered = [replace(each, id=place) for place, each in enumerate(registry.instruments, 1)]
+    wanted = limits_of(
+        config,
+        listing_of(numbered, registry.contracts),
+        registry.accounts,
+        registry.sessions,
+        last=max(each.id for each in registry.instruments),
+    ).as_dict()
+    return {name: max(size, old.limits.get(name, 0)) for name, size in wanted.items()}
+
+
+def _joined(head: Commands, more: Commands) -> Commands:
+    """Both behind one another, numbered through."""
+    commands = np.empty(len(head) + len(more), head.dtype)
+    commands[: len(head)], commands[len(head) :] = head, more
+    commands["sequence"] = np.arange(1, len(commands) + 1)
+    return commands

@@ -1,0 +1,200 @@
+"""The opening of a served day: its registry, and the commands that stand at the head of its log."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from exchange.days.opening import draft_listing, draft_members
+from exchange.definition.baskets import draft_baskets
+from exchange.definition.calendar import DAY_S, day_start_s
+from exchange.definition.command_drafts import Draft, draft_admin, finish, in_order_of_time, join
+from exchange.definition.contracts import Venue
+from exchange.definition.instrument_columns import Listing, listing_of
+from exchange.definition.instruments import instruments
+from exchange.definition.members import Members
+from exchange.definition.sequences import draft_sequences
+from exchange.definition.toml_file import BadFile
+from exchange.flow.supply import SupplySettings, offers_of
+from exchange.venue.config import VenueConfig
+from feeds.protocol.keys import Entitlement
+from ledger.daylog.registry import Account, Registry, Session
+from matching.limits import Limits
+from matching.records import NANOSECONDS, CommandKind, Phase
+
+Commands = NDArray[np.void]
+
+PHASES = {
+    "pre-open": Phase.PRE_OPEN,
+    "auction": Phase.AUCTION,
+    "continuous": Phase.CONTINUOUS,
+}
+_SPARE_INSTRUMENTS = 64  # that an operator may list during the day
+_SPARE_SESSIONS = 32
+
+
+def sessions_of(members: Members, entitlements: dict[str, Entitlement]) -> tuple[Session, ...]:
+    """The members' sessions with their keys, and one for every other key, numbered after them."""
+    known = {session.name for session in members.sessions}
+    last = max((session.id for session in members.sessions), default=0)
+    more = [e for name, e in sorted(entitlements.items()) if name not in known]
+    own = [
+        replace(s, key=entitlements[s.name].key if s.name in entitlements else s.key)
+        for s in members.sessions
+    ]
+    return (*own, *new_sessions(more, last))
+
+
+def new_sessions(entitlements: list[Entitlement], last: int) -> tuple[Session, ...]:
+    """Sessions for keys that have none, numbered after the last one."""
+    firms = [e for e in entitlements if e.role != "market-data"]
+    return tuple(
+        Session(
+            id=last + 1 + place,
+            name=e.name,
+            firm=e.firm,
+            operator=e.role == "operator",
+            key=e.key,
+        )
+        for place, e in enumerate(firms)
+    )
+
+
+def check_entitlements(sessions: tuple[Session, ...], entitlements: dict[str, Entitlement]) -> None:
+    """Raise BadFile where a key's firm or role is not that of the session of its name.
+
+    A firm has one drop copy at most: it has one numbering and one reader.
+    """
+    copies = Counter(e.firm for e in entitlements.values() if e.role == "drop-copy")
+    for entitlement in entitlements.values():
+        if entitlement.role == "drop-copy" and copies[entitlement.firm] > 1:
+            raise BadFile(f"{entitlement.name}.toml: firm {entitlement.firm} has another drop copy")
+    for session in sessions:
+        if session.name not in entitlements:
+            continue
+        entitlement = entitlements[session.name]
+        if (entitlement.role == "operator") != session.operator:
+            raise BadFile(
+                f"{session.name}.toml: `role` must be that of the session: operator or not"
+            )
+        if entitlement.firm != session.firm:
+            raise BadFile(
+                f"{session.name}.toml: `firm` must be {session.firm}, that of the session, "
+                f"got {entitlement.firm}"
+            )
+
+
+def open_day(
+    config: VenueConfig,
+    venue: Venue,
+    members: Members,
+    sessions: tuple[Session, ...],
+    trading_day: date,
+    now_ns: int,
+) -> tuple[Registry, Commands]:
+    """The registry of a day and the stamped commands that open it at this time."""
+    now_s = -(-now_ns // NANOSECONDS)
+    listed = instruments(venue.contracts, trading_day, config.days, gate_after_s=now_s)
+    listing = listing_of(listed, venue.contracts)
+    registry = Registry(
+        venue=venue.venue,
+        trading_day=trading_day.isoformat(),
+        note="A day that was served: every command came over the wire or from the venue itself.",
+        limits=limits_of(config, listing, members.accounts, sessions, last=len(listing)).as_dict(),
+        chips=venue.chips,
+        hubs=venue.hubs,
+        contracts=venue.contracts,
+        instruments=listing.instruments,
+        firms=members.firms,
+        accounts=members.accounts,
+        sessions=sessions,
+        inventory=members.inventory,
+        programmes=venue.programmes,
+        baskets=venue.baskets,
+    )
+    close_s = day_start_s(trading_day) + DAY_S
+    drafts = [
+        draft_members(members, sessions, now_ns),
+        with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
+        draft_sequences(listing.instruments, listing.contracts, now_ns),
+        draft_baskets(listing.instruments, venue.baskets, now_ns),
+        *_balances(config, members, now_ns),
+        *register_inventory(config, venue, members, listing, now_ns),
+    ]
+    return registry, finish(in_order_of_time(join(drafts)))
+
+
+def with_phase(draft: Draft, phase: Phase) -> Draft:
+    """A draft of listings whose instruments open in a phase."""
+    commands = draft.commands
+    commands["type"][commands["kind"] == CommandKind.PHASE] = phase
+    return draft
+
+
+def _balances(config: VenueConfig, members: Members, now_ns: int) -> list[Draft]:
+    """The money that everybody starts with, as the configuration says."""
+    drafts = []
+    given = ((members.buyers, config.buyer_fen), (members.suppliers, config.supplier_fen))
+    for accounts, amount_fen in given:
+        if amount_fen and accounts:
+            numbers = [account.id for account in accounts]
+            drafts.append(_admin(CommandKind.FUND, now_ns, account=numbers, amount_fen=amount_fen))
+    return drafts
+
+
+def register_inventory(
+    config: VenueConfig, venue: Venue, members: Members, listing: Listing, now_ns: int
+) -> list[Draft]:
+    """The capacity that suppliers start with, if the configuration says so."""
+    if not config.register_inventory or not members.inventory:
+        return []
+    offers = offers_of(members, listing, venue.chips, SupplySettings())
+    return [
+        _admin(
+            CommandKind.REGISTER,
+            now_ns,
+            account=offers.account,
+            instrument=offers.index + 1,
+            quantity=offers.capacity,
+        )
+    ]
+
+
+def _admin(kind: CommandKind, now_ns: int, account: Any, **fields: Any) -> Draft:
+    return draft_admin(kind, np.full(len(account), now_ns), account=account, **fields)
+
+
+def limits_of(
+    config: VenueConfig,
+    listing: Listing,
+    accounts: Iterable[Account],
+    sessions: Iterable[Session],
+    *,
+    last: int,
+) -> Limits:
+    """A machine with room for the day, and whatever the configuration asks for beyond it.
+
+    `last` is the greatest number of an instrument. Raises BadFile for limits that cannot be.
+    """
+    widths = listing.high_ticks - listing.low_ticks + 1
+    spare_ticks = int(widths.max(initial=1)) * _SPARE_INSTRUMENTS
+    default = Limits()
+    wanted = {
+        "sessions": max(64, max(s.id for s in sessions) + _SPARE_SESSIONS),
+        "accounts": max(64, *(account.id for account in accounts)),
+        "instruments": last + _SPARE_INSTRUMENTS,
+        "orders": default.orders,
+        "refs": default.refs,
+        "ref_pages": default.ref_pages * 4,
+        "ticks": max(default.ticks, int(widths.sum()) + spare_ticks),
+        "events": default.events,
+        **config.limits,
+    }
+    try:
+        return Limits(**wanted)
+    except (TypeError, ValueError) as error:
+        raise BadFile(f"limits: {error}") from None

@@ -1,0 +1,315 @@
+"""The venue: gateway, day log, machine, reports and market data in one loop.
+
+    commands = gateway.receive()       # drain the sockets, stamp
+    day_log.append(commands)           # durable before anything is said about them
+    events = engine.process(commands)
+    gateway.report(events)             # tells what is durable
+    market_data.publish(events)        # when no order waits
+
+What is reported and published waits until the day log is durable that far (`release`).
+"""
+
+import hashlib
+import logging
+import os
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from exchange.days.engines import open_engine
+from exchange.venue.clock import VenueClock
+from exchange.venue.config import VenueConfig
+from exchange.venue.connection_file import with_earlier_ports, write_connection
+from exchange.venue.day import numbers_of, start_day
+from exchange.venue.group_commit import GroupCommit
+from exchange.venue.listing_requests import definitions
+from exchange.venue.metering import Meters
+from exchange.venue.operator_requests import Operators
+from feeds.gateway.config import Setting
+from feeds.gateway.connections import Port
+from feeds.gateway.gateway import Gateway
+from feeds.gateway.sessions import Told
+from feeds.market_data.event_buffer import Pile
+from feeds.market_data.market_state import Market
+from feeds.market_data.publisher import MarketData
+from feeds.protocol.messages import (
+    RefusalReason,
+)
+from feeds.protocol.records import Channel
+from feeds.transport import compiler as wire_compiler
+from feeds.transport.poller import Waiter
+from feeds.transport.zap import Doorkeeper
+from ledger.daylog.registry import Registry
+from matching.records import COMMAND, EVENT, NANOSECONDS, CommandKind
+
+LOG = logging.getLogger("suanshi.venue")
+
+Commands = NDArray[np.void]
+Events = NDArray[np.void]
+REPLAY_COMMANDS = 4_096
+TURNS_MAX = 16
+"""Turns in which orders go before market data and the hash of the day."""
+
+LULL_MS = 1
+"""So long nothing comes before those are seen to, where there were fewer turns."""
+
+BEHIND_MS = 2
+"""So often a broker that is behind is tried again."""
+_NO_COMMANDS = np.zeros(0, COMMAND)
+_NO_EVENTS = np.zeros(0, EVENT)
+
+
+class Venue:
+    """A venue that serves one trading day."""
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        clock: VenueClock,
+        *,
+        make_keys: bool = False,
+        compiling: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Begin the day, or take it up from its log; sockets are open when this returns."""
+        self.config = config = with_earlier_ports(config)
+        self.clock = clock
+        self.counters: Counter[str] = Counter()
+        self._digest = hashlib.sha256()
+        self.ended = False
+        _allow_descriptors()
+        self.day = start_day(config, clock, make_keys=make_keys)
+        self.registry = self.day.registry
+        self.engine = open_engine("kernel", self.day.limits, compiling=compiling)
+        if compiling is not None and not wire_compiler.is_compiled():
+            compiling(wire_compiler.cache_folder())
+        self._boundaries = self._scheduled()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context.setsockopt(zmq.MAX_SOCKETS, 4_096)
+        self.door = Doorkeeper(self._context, self.day.entitlements, self.counters)
+        self.gateway = Gateway(self._context, self._setting(), self.counters)
+        self.market = MarketData(
+            self._context,
+            Market(self.day.limits, self.gateway.setting.folder),
+            self.day.secret,
+            self.counters,
+            (config.market, config.recovery),
+            plain=config.plain,
+        )
+        self._recover()
+        self.market.define(definitions(self.registry), self.day.writer.next_sequence - 1)
+        self.log = GroupCommit(self.day.writer, durable=config.durable)
+        self._made, self._turns = Pile(), 0
+        if len(self.day.opening):
+            self.gateway.used(self.day.opening)  # of orders that live on
+            self._work(self.day.opening)
+            self._tidy()
+        self.settle()
+        self.gateway.warm()
+        self.market.market.image(Channel.LEVELS, 1, 0)
+        self.metering = Meters(Path(config.folder), self.registry.venue)
+        self._operators = Operators(self)
+        self._waiter = self._watched()
+        self.connection = write_connection(Path(config.folder), self)
+
+    # The loop
+
+    def run(self) -> None:
+        """Serve until `end` is called, then close the day."""
+        while not self.ended:
+            self.step()
+        self.seal()
+
+    def step(self) -> None:
+        """One turn: wait for something, work through it, say what is durable.
+
+        What nobody waits for is done when nothing comes for LULL_MS, or after TURNS_MAX.
+        """
+        ports = self._wait(LULL_MS if self._turns else self.clock.wait_ms())
+        now_ns = self.clock.now_ns()
+        commands = self.gateway.receive(now_ns, self.log.next_sequence, self._due(now_ns), ports)
+        if len(commands):
+            self._work(commands)
+        if self.gateway.desk.requests:
+            self._operators.serve()
+        self.gateway.release(self.log.durable_sequence())
+        if len(commands) == 0 or self._turns == TURNS_MAX:
+            self._tidy()
+            self.gateway.beat(time.monotonic_ns())
+            self.market.beat()
+            self.market.release(self.log.durable_sequence())
+
+    def _work(self, commands: Commands) -> Events:
+        """Commands to the log, through the machine, and what it says to whom it concerns.
+
+        Returns that, valid until the next call. Everything else about it is left to `_tidy`, so
+        that brokers who wait for an answer come first.
+        """
+        self.log.append(commands)
+        events = self.engine.process(commands)
+        content = events.tobytes()
+        self.gateway.report(content)
+        self._made.add(content)
+        self._turns += 1
+        return events
+
+    def _tidy(self) -> None:
+        """What no answer waits for: market data, the hash of the day."""
+        if self._turns == 0:
+            return
+        self._digest.update(self._made.content)
+        self.market.publish(self._made.take(), self.log.next_sequence - 1)
+        self._turns = 0
+
+    def record(self, registry: Registry, commands: Commands) -> Events:
+        """Log and run what the venue does by itself; returns what came of it, told and durable."""
+        if registry != self.registry:
+            self.registry = registry
+            self.log.reference(registry)
+            self._boundaries = self._scheduled()
+        events = self._work(commands).copy() if len(commands) else _NO_EVENTS
+        self._tidy()
+        self.settle()
+        return events
+
+    def settle(self) -> None:
+        """Wait until everything is durable, and tell it."""
+        durable_sequence = self.log.settle()
+        self.gateway.release(durable_sequence)
+        self.market.release(durable_sequence)
+
+    def _wait(self, wait_ms: int) -> list[Port]:
+        """Wait for something; returns the ports that have frames, or ends of connections."""
+        ports = self.gateway.ports
+        found = self._waiter.wait(min(wait_ms, BEHIND_MS) if self.gateway.is_behind else wait_ms)
+        return [port for place, port in enumerate(ports) if found >> place & 1 or port.has_ends]
+
+    def _watched(self) -> Waiter:
+        ports, market = self.gateway.ports, self.market
+        return Waiter(
+            [port.socket for port in ports],
+            [
+                # what came before an end is taken first
+                *((port.monitor, port.note_ends) for port in ports),
+                (self.door.socket, self.door.answer),
+                (market.publisher, market.listen),
+                (market.recovery, market.listen),
+            ],
+            self.log.wake,
+            self.log.quiet,
+        )
+
+    # Time
+
+    def _scheduled(self) -> list[int]:
+        """Whole seconds at which something is due in the day, by the registry; the last first."""
+        gates = {instrument.gate_s for instrument in self.registry.instruments}
+        return sorted(gates, reverse=True)
+
+    def _due(self, now_ns: int) -> Commands:
+        """CLOCK commands for the boundaries and the whole second passed since the last stamp."""
+        last_s = self.day.writer.last_time_ns // NANOSECONDS
+        second = now_ns // NANOSECONDS
+        if second <= last_s:
+            return _NO_COMMANDS
+        seconds = []
+        while self._boundaries and self._boundaries[-1] <= second:
+            boundary = self._boundaries.pop()
+            if boundary > last_s:
+                seconds.append(boundary)
+        if not seconds or seconds[-1] != second:
+            seconds.append(second)
+        commands = np.zeros(len(seconds), COMMAND)
+        commands["kind"] = CommandKind.CLOCK
+        commands["time_ns"] = np.array(seconds, np.int64) * NANOSECONDS
+        return commands
+
+    @property
+    def market_endpoints(self) -> tuple[str, str]:
+        """Where market data is published, and where it is asked for again."""
+        return self.market.endpoints
+
+    # Beginning and end
+
+    def end(self, *_: object) -> None:
+        """Stop after this turn; a signal handler."""
+        self.ended = True
+        os.eventfd_write(self.log.wake, 1)
+
+    def seal(self) -> None:
+        """Take what has arrived, tell everybody, and seal the day."""
+        self.gateway.desk.closing = True
+        self.step()
+        self._tidy()
+        self.market.beat(last=True)
+        self.settle()
+        self.gateway.flush(Told(RefusalReason.DAY_OVER, "the trading day is over"))
+        self.day.writer.seal(self.events_sha256)
+        LOG.info("sealed %s: %s", self.day.writer.path, self.events_sha256.hex())
+
+    @property
+    def events_sha256(self) -> bytes:
+        """SHA-256 of all events so far, in order, as a replay makes it."""
+        return self._digest.digest()
+
+    def close(self) -> None:
+        """Close sockets and files; without `seal`, the day can be taken up again."""
+        self.metering.close()
+        self.gateway.close()
+        self.market.close()
+        self.door.close()
+        self._context.term()
+        self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _recover(self) -> None:
+        """Run what of the day stands in the log already."""
+        for block in self.day.past():
+            for start in range(0, len(block), REPLAY_COMMANDS):
+                commands = block[start : start + REPLAY_COMMANDS]
+                events = self.engine.process(commands)
+                self._digest.update(events.tobytes())
+                self.gateway.restore(commands, events)
+                self.market.market.add(events)
+
+    def _setting(self) -> Setting:
+        day, config = self.day, self.config
+        sessions, firms = numbers_of(self.registry)
+        return Setting(
+            venue=self.registry.venue,
+            trading_day=self.registry.trading_day,
+            limits=day.limits,
+            secret=day.secret,
+            entitlements=day.entitlements,
+            sessions=sessions,
+            firms=firms,
+            folder=Path(config.folder) / "reports" / self.registry.trading_day,
+            orders=config.orders,
+            admin=config.admin,
+            plain=config.plain,
+        )
+
+
+def close_on_signals(venue: Venue) -> None:
+    """Have SIGTERM and SIGINT close the day, from before anybody is told that it is served."""
+    signal.signal(signal.SIGTERM, venue.end)
+    signal.signal(signal.SIGINT, venue.end)
+
+
+def _allow_descriptors() -> None:
+    """Ask the system for as many connections as it gives."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
