@@ -19,13 +19,13 @@ from exchange.commands.doctor import doctor
 from exchange.commands.flow import flow
 from exchange.commands.group import BilingualGroup
 from exchange.commands.keys import keys
-from exchange.commands.ledger import ledger
+from exchange.commands.ledger.balances import ledger
 from exchange.commands.outcome import ExitCode, is_closed_pipe, verdict
 from exchange.commands.replay import replay
 from exchange.commands.serve import serve
 from exchange.commands.settle import settle
 from exchange.commands.top import top
-from exchange.commands.trade import trade
+from exchange.commands.trade.orders import trade
 from exchange.commands.verify import verify
 from exchange.commands.voucher import voucher
 

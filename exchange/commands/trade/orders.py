@@ -6,8 +6,8 @@ import click
 
 from exchange.commands import options, wire_options
 from exchange.commands.group import BilingualGroup
-from exchange.commands.trade_blocks import block, blocks
-from exchange.commands.trade_deliveries import meter, notices
+from exchange.commands.trade.blocks import block, blocks
+from exchange.commands.trade.deliveries import meter, notices
 from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
 
 

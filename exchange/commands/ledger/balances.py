@@ -7,10 +7,10 @@ import click
 
 from exchange.commands import options
 from exchange.commands.console import cny, day_text, print_json, table
-from exchange.commands.corrections import explain, reverse
-from exchange.commands.exports import export, snapshot
 from exchange.commands.group import BilingualGroup
-from exchange.commands.papers import invoice, posting, receivables
+from exchange.commands.ledger.corrections import explain, reverse
+from exchange.commands.ledger.exports import export, snapshot
+from exchange.commands.ledger.papers import invoice, posting, receivables
 
 if TYPE_CHECKING:
     from ledger.statements.account import Line

@@ -1,0 +1,1 @@
+"""`suanshi ledger`: what the books say, for people and other programs."""

@@ -1,0 +1,1 @@
+"""`suanshi trade`: orders, blocks and deliveries from a terminal."""
