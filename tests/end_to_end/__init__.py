@@ -1,0 +1,1 @@
+"""Served venues: real processes, sockets and keys; kills, crowds, hostile peers."""

@@ -1,0 +1,205 @@
+"""The commands that speak to a venue, and the asynchronous client."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.widgets import DataTable
+
+from exchange.cli import run
+from exchange.screen.screen import Screen
+from feeds.client.async_client import connect
+from feeds.protocol.errors import OrderRejected
+from matching.records import CommandKind, EventKind, Reason, Side
+from tests.support.venue_process import MEMBERS, World
+
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("cli")).start()
+    yield world
+    world.end()
+
+
+def call(
+    world: World, capsys: pytest.CaptureFixture[str], *words: object, key: str = "east-1"
+) -> Outcome:
+    connection = str(world.folder / "venue" / "connection.toml")
+    code = run([*map(str, words), "--connection", connection, "--key", str(world.secret(key))])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_person_trades_from_a_terminal(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    symbol, price, account = world.instrument().symbol, world.price(), world.account()
+    where = ("--account", account, "--price", price, "--json")
+    code, out, _ = call(world, capsys, "trade", "place", "buy", 4, symbol, *where)
+    placed = json.loads(out)
+    assert (code, placed["kind"], placed["leaves_qty"]) == (0, "ACCEPTED", 4)
+    ref = placed["cl_ord_id"]
+    _, out, _ = call(world, capsys, "trade", "book", symbol, "--json")
+    assert json.loads(out)["bids"] == [[price, 4, 1]]
+    code, out, _ = call(world, capsys, "trade", "replace", ref, 3)
+    assert (code, "replaced" in out, "leaves 3" in out) == (0, True, True)
+    code, out, _ = call(world, capsys, "trade", "cancel", ref)
+    assert (code, "cancelled" in out) == (0, True)
+    code, _, err = call(world, capsys, "trade", "cancel", ref)
+    assert (code, err.count("\n")) == (4, 1)
+    assert err.startswith(f"suanshi: order {ref + 3}: UNKNOWN_ORDER: the session has no live order")
+    assert "(refusal 8 of the machine's rules)" in err
+    code, out, _ = call(world, capsys, "trade", "watch", "--from", 1, "--seconds", 0.3, "--json")
+    kinds = [json.loads(line)["kind"] for line in out.splitlines()]
+    assert kinds == ["ACCEPTED", "REPLACED", "CANCELLED", "REJECTED"]
+    until = ("--tif", "gtd", "--until", 1, "--stp", "oldest")
+    code, _, err = call(world, capsys, "trade", "place", "buy", 4, symbol, *where, *until)
+    assert (code, "TIME_PAST" in err) == (4, True)
+
+
+def test_an_operator_works_from_a_terminal(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def operate(*words: object) -> Outcome:
+        return call(world, capsys, "admin", *words, key="operations")
+
+    account, symbol = world.account(), world.instrument(1).symbol
+    assert operate("fund", account, 500)[0] == 0
+    assert operate("withdraw", account, 200)[0] == 0
+    assert operate("register", account, symbol, 7)[0] == 0
+    assert operate("phase", symbol, "halted")[0] == 0
+    code, out, _ = operate("list", "PF16.QD.20261130", "--json")
+    assert (code, json.loads(out)["symbol"]) == (0, "PF16.QD.20261130")
+    code, _, err = operate("list", "PF16.QD.20261130")
+    assert (code, "listed already" in err) == (4, True)
+    assert operate("halt", account, "--kill")[0] == 0
+    assert operate("halt", account, "--resume")[0] == 0
+    assert operate("halt", "firm:1", "--json")[0] == 0
+    assert operate("halt", "firm:1", "--resume", "--json")[0] == 0
+    code, _, err = operate("halt", "firm:99")
+    assert (code, "there is no firm 99" in err) == (4, True)
+    code, _, err = operate("bust-trade", symbol, 1)
+    assert (code, "the day has no trade 1" in err) == (4, True)
+    assert operate("halt", "session:west-2")[0] == 0
+    code, out, _ = operate("status", "--json")
+    assert json.loads(out)["sessions"] == ["operations"]
+    commands = world.log().commands()
+    halted = commands["account"][commands["kind"] == CommandKind.HALT_ACCOUNT].tolist()
+    of_firm = [a.id for a in MEMBERS.accounts if a.member == 1]
+    assert halted == [account, account, *of_firm, *of_firm]
+    logged = {CommandKind(kind).name for kind in set(commands["kind"].tolist())}
+    assert {"FUND", "WITHDRAW", "REGISTER", "PHASE", "LIST", "HALT_ACCOUNT"} <= logged
+
+
+def test_an_operator_takes_a_trade_back_from_a_terminal(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instrument, price = world.instrument(2), world.price(2)
+    buyer, seller = world.client("south-1"), world.client("coast-1")
+    buyer.orders.new(world.account("south-1"), instrument.id, Side.BUY, 2, price)
+    account = world.account("coast-1", "supplier")
+    seller.orders.new(account, instrument.id, Side.SELL, 2, price)
+    trade = next(r.trade_id for r in buyer.reports(5) if r.kind == EventKind.FILLED)
+    words = ("admin", "bust-trade", instrument.symbol, trade)
+    code, out, _ = call(world, capsys, *words, "--json", key="operations")
+    busted = json.loads(out)
+    assert (code, busted["seller"], busted["quantity"]) == (0, account, 2)
+    code, _, err = call(world, capsys, *words, key="operations")
+    assert (code, "taken back already" in err) == (4, True)
+
+
+def test_a_block_is_placed_and_watched_from_a_terminal(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, price = world.instrument(4), world.price()
+    where = ("--account", world.account("south-1"), "--price", price, "--json")
+    place = ("trade", "block", "buy", 2, first.symbol, 2, *where)
+    code, _, err = call(world, capsys, *place, "--tif", "gtd", "--until", 1, key="south-1")
+    assert (code, "TIME_PAST" in err) == (4, True)
+    code, out, _ = call(world, capsys, *place, "--watch", 0.2, key="south-1")
+    stood = json.loads(out)
+    assert (code, stood["kind"], stood["hours"]) == (0, "ACCEPTED", 2)
+    for where_ in (first.contract, first.symbol, first.id):
+        _, out, _ = call(world, capsys, "trade", "blocks", where_, "--json")
+        assert json.loads(out) == [
+            {"side": "buy", "first": first.symbol, "hours": 2, "quantity": 2, "price": price}
+        ]
+    seller, supplier = world.client("coast-1"), world.account("coast-1", "supplier")
+    for number in (first.id, world.instrument(3).id):
+        seller.orders.new(supplier, number, Side.SELL, 4, price)
+    assert call(world, capsys, "trade", "blocks", first.contract)[1].count("buy") == 0
+    code, out, _ = call(world, capsys, *place, "--tif", "ioc", "--watch", 5, key="south-1")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [each["kind"] for each in told] == ["ACCEPTED", "FILLED", "FILLED"]
+    assert {each["trade_group"] for each in told[1:]} == {2}
+    assert [each["instrument"] for each in told[1:]] == [first.id, world.instrument(3).id]
+    code, out, _ = call(world, capsys, "trade", "watch", "--from", 1, "--seconds", 0.3,
+                        key="south-1")  # fmt: skip
+    assert ("2 hours" in out, "group 1" in out) == (True, True)
+    code, _, err = call(world, capsys, "trade", "blocks", "NOTHING")
+    assert (code, "NOTHING" in err) == (2, True)
+
+
+def test_errors_are_one_line(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(world, capsys, "trade", "book", "NOTHING.THERE")
+    assert (code, err.startswith("suanshi: "), "NOTHING.THERE" in err) == (2, True, True)
+    code, _, err = call(world, capsys, "admin", "status", key="east-1")
+    assert (code, "does not know this key" in err) == (4, True)
+    code = run(["trade", "cancel", "1", "--connection", "missing.toml"])
+    assert (code, "missing.toml: cannot be read" in capsys.readouterr().err) == (2, True)
+
+
+def test_keys_are_made_and_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["keys", "new", "north-1", "--firm", "3", "--folder", str(tmp_path)]
+    assert run([*words, "--dry-run"]) == 0
+    assert not list(tmp_path.iterdir())
+    assert run(words) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"north-1.secret", "north-1.toml"}
+    assert (tmp_path / "north-1.secret").stat().st_mode & 0o777 == 0o600
+    assert run(words) == 4
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_the_market_as_rows(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(world, capsys, "top", "--contract", "H800", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert all(row["symbol"].startswith("H800") for row in rows)
+    assert "continuous" in {row["phase"] for row in rows}
+
+
+def test_the_asynchronous_client_has_the_same_names(world: World) -> None:
+    async def talk() -> None:
+        key, number, price = world.secret("east-2"), world.instrument().id, world.price()
+        async with await connect(world.connection, key) as client:
+            book = await client.book(world.instrument().symbol)
+            order = await client.orders.new(world.account(), number, Side.BUY, 2, price)
+            await client.wait_for(lambda: book.bids() or None)
+            assert (await client.orders.status(order.cl_ord_id)) == order
+            changed = await client.orders.replace(order.cl_ord_id, 1)
+            assert changed.leaves_qty == 1
+            await client.orders.cancel(order.cl_ord_id)
+            with pytest.raises(OrderRejected) as caught:
+                await client.orders.cancel(order.cl_ord_id)
+            assert caught.value.reason == Reason.UNKNOWN_ORDER
+            kinds = [report.kind async for report in client.reports(0.2)]
+            assert kinds[:2] == [EventKind.ACCEPTED, EventKind.REPLACED]
+
+    asyncio.run(talk())
+
+
+def test_the_screen_shows_the_market(world: World) -> None:
+    client = world.client("south-1")
+    client.wait_for(lambda: client.market.defined or None)
+
+    async def look() -> int:
+        screen = Screen(client, "H800")
+        async with screen.run_test() as pilot:
+            await pilot.pause()
+            return screen.query_one(DataTable).row_count
+
+    assert asyncio.run(look()) > 0

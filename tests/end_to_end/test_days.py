@@ -1,0 +1,202 @@
+"""Days in a row at a served venue: each opens with what the one before left."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exchange.cli import run
+from feeds.protocol.records import Channel
+from ledger.books.database import open_books
+from ledger.daylog.reader import read_day_log
+from ledger.statements.account import closing_cash_fen
+from matching import Engine, Limits
+from matching.records import CommandKind, EventKind, Side, TimeInForce
+from tests.support.venue_process import World
+
+SYMBOL = "H800.QD.2026112418"  # of the third day of delivery: it trades on all three days
+DAYS = ("2026-11-22", "2026-11-23")
+WINDOW = "\ndays = 3\n"
+
+
+def config(world: World, more: str = "") -> None:
+    """As it was, but with the trading day left to the folder and the clock."""
+    path = world.folder / "venue.toml"
+    lines = [
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.startswith(("trading_day", "days"))
+    ]
+    path.write_text("\n".join(lines) + WINDOW + more, encoding="utf-8")
+
+
+def log_of(world: World, day: str) -> Path:
+    return world.folder / "venue" / f"{day}.log"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    config(world)
+    return world
+
+
+def refused(world: World) -> str:
+    """What `serve` says where it does not start."""
+    code = "from exchange.cli import main; main()"
+    arguments = ["serve", "--config", str(world.folder / "venue.toml"), "--clock", world.clock]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 4, ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def close_and_settle(world: World) -> str:
+    while world.clients:
+        world.clients.pop().close()
+    sealed = str(world.close_day()["sealed"])
+    assert run(["replay", sealed]) == 0
+    assert run(["day", "close", sealed]) == 0
+    return sealed
+
+
+def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) -> None:
+    try:
+        world.start()
+        assert world.started["trading_day"] == DAYS[0]
+        buyer, seller = world.client("east-1"), world.client("coast-1")
+        number, supplier = buyer.instrument(SYMBOL), world.account("coast-1", "supplier")
+        price = world.price()
+        bid = {"account": world.account(), "instrument": number, "side": Side.BUY}
+        lasting = buyer.orders.new(**bid, quantity=5, price=price, tif=TimeInForce.GTC)
+        buyer.orders.new(**bid, quantity=3, price=price - 1)
+        seller.orders.new(supplier, number, Side.SELL, 2, price)
+        close_and_settle(world)
+        with open_books(world.folder / "venue" / "ledger.duckdb", read_only=True) as books:
+            closed = closing_cash_fen(books)
+            guaranteed = books.rows(
+                "SELECT substr(n.name, 6), sum(o.guaranteed_fen) FROM open_positions AS o "
+                "JOIN names AS n ON n.id = o.account WHERE o.guaranteed_fen > 0 GROUP BY ALL"
+            )
+        for name, fen in guaranteed:  # the machine holds the deposits of what still trades itself
+            closed[name] += int(fen)
+        assert [fen for _, fen in guaranteed] == [224]
+
+        world.start()
+        assert world.started["trading_day"] == DAYS[1]
+        log = read_day_log(log_of(world, DAYS[1]), unsealed=True)
+        names = {each.id: each.name for each in log.registry.accounts}
+        funded = log.commands()[log.commands()["kind"] == CommandKind.FUND]
+        opened = {names[int(row["account"])]: int(row["amount_fen"]) for row in funded}
+        assert opened == {name: fen for name, fen in closed.items() if fen}
+        buyer, seller = world.client("east-1", next_report=1), world.client("coast-1")
+        carried = next(r for r in buyer.reports(5) if r.kind == EventKind.ACCEPTED)
+        assert (carried.cl_ord_id, carried.leaves_qty) == (lasting.cl_ord_id, 3)
+        assert buyer.dialogue.last_ref >= lasting.cl_ord_id
+        today = buyer.instrument(SYMBOL)
+        book = buyer.book(today)
+        assert [(x.price, x.quantity) for x in book.bids()] == [(price, 3)]
+        assert buyer.instrument("H800.QD.2026112512") > 0  # listed for the first time
+        seller.orders.new(supplier, today, Side.SELL, 3, price)
+        fill = next(r for r in buyer.reports(5) if r.kind == EventKind.FILLED)
+        assert (fill.cl_ord_id, fill.leaves_qty) == (lasting.cl_ord_id, 0)
+        fresh = buyer.orders.new(
+            world.account(), today, Side.BUY, 1, price, tif=TimeInForce.GTC
+        ).cl_ord_id
+        assert fresh > lasting.cl_ord_id
+        anywhere = buyer.orders.new(
+            world.account(), today, Side.BUY, 1, price, tif=TimeInForce.IOC, basket="H800.WUHAN"
+        )
+        assert anywhere.basket == 2
+
+        world.kill()  # the second day is taken up again from its own log
+        while world.clients:
+            world.clients.pop().close()
+        world.start()
+        assert world.started["trading_day"] == DAYS[1]
+        again = world.client("east-1", next_report=1)
+        assert any(r.cl_ord_id == fresh for r in again.reports(5))
+        sealed = close_and_settle(world)
+        assert run(["verify", sealed]) == 0
+        with open_books(world.folder / "venue" / "ledger.duckdb", read_only=True) as books:
+            assert books.rows("SELECT count(*) FROM trades") == [(2,)]
+    finally:
+        world.end()
+
+
+def test_the_head_that_day_open_writes_lists_the_baskets_of_what_still_trades(
+    world: World,
+) -> None:
+    try:
+        world.start()
+        sealed = close_and_settle(world)
+        path = world.folder / "next.log"
+        ledger = str(world.folder / "venue" / "ledger.duckdb")
+        assert run(["day", "open", sealed, str(path), "--ledger", ledger]) == 0
+        log = read_day_log(path, unsealed=True)
+        commands = log.commands()
+        listed = commands[commands["kind"] == CommandKind.BASKET]
+        members = {
+            (basket.id, code) for basket in log.registry.baskets for code in basket.contracts
+        }
+        of = {each.id: each.contract for each in log.registry.instruments}
+        told = zip(listed["target_ref"].tolist(), listed["instrument"].tolist(), strict=True)
+        assert {(number, of[instrument]) for number, instrument in told} == members
+        events = Engine(Limits(**log.registry.limits)).process(commands)
+        assert not (events["kind"] == EventKind.REJECTED).any()
+    finally:
+        world.end()
+
+
+def test_a_day_that_is_not_settled_says_what_to_run_first(world: World) -> None:
+    try:
+        world.start()
+        world.close_day()
+        assert f"day close {log_of(world, DAYS[0])}" in refused(world)
+        config(world, f'trading_day = "{DAYS[0]}"\n')
+        assert "is over and sealed" in refused(world)
+    finally:
+        world.end()
+
+
+def test_a_day_that_is_not_sealed_goes_on_whatever_the_clock_says(world: World) -> None:
+    try:
+        world.start()
+        world.client("east-1")
+        world.client("west-1").market.follow(Channel.TOP)
+        world.kill()
+        while world.clients:
+            world.clients.pop().close()
+        world.clock = "2026-11-24T09:00*1"
+        world.start()
+        assert world.started["trading_day"] == DAYS[0]
+        world.kill()
+        config(world, 'trading_day = "2026-11-24"\n')
+        assert "is not sealed" in refused(world)
+    finally:
+        world.end()
+
+
+def test_an_opening_that_was_not_whole_is_written_anew(world: World) -> None:
+    try:
+        world.start()
+        close_and_settle(world)
+        world.start()
+        world.kill()
+        path = log_of(world, DAYS[1])
+        whole = read_day_log(path, unsealed=True)
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) - 64 * whole.command_count + 64])
+        world.start()
+        assert world.started["trading_day"] == DAYS[1]
+        assert path.with_suffix(".headless").exists()
+        assert world.started["sequence"] >= whole.registry.opening_commands
+    finally:
+        world.end()

@@ -1,0 +1,64 @@
+"""An independent client, written in another language from PROTOCOL.md, trades and builds a book."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.venue_process import World
+
+NODE = Path(__file__).parent / "node"
+LINES_MAX = 300
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """A folder with the client and its packages; without Node this fails rather than skips."""
+    if pytestconfig.getoption("--no-node"):
+        pytest.skip("left out by --no-node")
+    npm = shutil.which("npm")
+    assert npm is not None, "Node is needed for this test; --no-node leaves it out"
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "client.js"):
+        shutil.copy(NODE / name, folder)
+    done = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--prefer-offline"],
+        cwd=folder, check=False, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2_000:]
+    return folder
+
+
+def test_a_client_in_another_language_trades_and_builds_a_book(
+    modules: Path, tmp_path: Path
+) -> None:
+    world = World(tmp_path).start()
+    try:
+        secret, symbol = world.secret("east-1"), world.instrument().symbol
+        done = subprocess.run(
+            ["node", "client.js", str(tmp_path / "venue" / "connection.toml"), str(secret), symbol,
+             str(world.account()), str(world.price())],
+            cwd=modules, check=False, capture_output=True, text=True, timeout=40,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2_000:]
+    finally:
+        world.end()
+    told = json.loads(done.stdout)
+    accepted = told["accepted"]
+    assert (accepted["kind"], accepted["leaves"], accepted["number"]) == ("ACCEPTED", 5, 1)
+    assert told["again"] == {**accepted, "flags": 1}
+    assert (told["replaced"]["kind"], told["replaced"]["leaves"]) == ("REPLACED", 3)
+    assert told["cancelled"]["kind"] == "CANCELLED"
+    assert told["rejected"]["kind"] == "REJECTED"
+    assert told["images"] == 2
+    assert told["checked"] >= 4
+    assert told["blocks"] == [{"price": world.price(), "quantity": 5, "side": 0, "hours": 2}]
+    assert told["noBlocks"] == []
+    assert told["resent"] == told["nextReport"] - 1 == 7
+    assert told["allResent"]
+
+
+def test_the_client_is_short() -> None:
+    assert len((NODE / "client.js").read_text().splitlines()) <= LINES_MAX

@@ -1,0 +1,1 @@
+"""Definition, generated days, the venue's parts, the command line."""

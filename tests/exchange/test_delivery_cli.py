@@ -1,0 +1,166 @@
+"""After trading, at the command line: nominate, deliver in parts, find a shortfall, claim."""
+
+import json
+
+import pytest
+
+from exchange.cli import run
+from exchange.commands import console
+from ledger.books.database import open_books
+from ledger.proof.audit import audit
+from tests.ledger.test_day import day_commands, write_log
+from tests.ledger.test_delivery import HEAD
+from tests.support.ledger_world import programme
+
+DAY = "2026-11-22"
+PROGRAMMES = (programme("q", model="reimburse", rate_bp=2000, compute_hubs=("QD",)),)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A closed day of which nothing is nominated yet."""
+    path = write_log(tmp_path / "1.log", day_commands(seed=1, count=60), programmes=PROGRAMMES)
+    assert run(["day", "close", str(path)]) == 0
+    return path
+
+
+def said(capsys, *words):
+    """What a command prints as JSON; it must end well."""
+    capsys.readouterr()
+    assert run([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def nominated_lines(capsys, log):
+    """What is nominated for the day: agreement, buyer, supplier, instrument, lots, fen."""
+    return said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+
+
+def meter_file(path, rows):
+    path.write_text(
+        HEAD
+        + "".join(f"{name},{a},{symbol},gpu-hour,H800,{n},3600\n" for name, a, symbol, n in rows)
+    )
+    return path
+
+
+def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
+    books = tmp_path / "ledger.duckdb"
+    nominate = ("deliver", "nominate", log, "--day", DAY)
+    planned = said(capsys, *nominate, "--dry-run")
+    done = said(capsys, *nominate)
+    assert planned["lines"] == done["lines"] != []
+    hours = [(line[0], line[3], line[4]) for line in done["lines"] if line[3] in "AB"]
+    rows = [(f"m{k}", *hour) for k, hour in enumerate(hours)]
+    (agreement, symbol, lots), *_ = hours
+    files = {
+        "some": meter_file(tmp_path / "some.csv", rows[:-1]),
+        "all": meter_file(tmp_path / "all.csv", rows),
+        "lost": meter_file(tmp_path / "lost.csv", [("f1", agreement, symbol, 1)]),
+    }
+    for words in (
+        ("deliver", "settle", log, files["some"], "--day", DAY, "--part"),
+        ("deliver", "settle", log, files["all"], "--day", DAY),
+        ("deliver", "shortfall", log, files["lost"]),
+        ("claim", log),
+    ):
+        planned = said(capsys, *words, "--dry-run")
+        done = said(capsys, *words)
+        assert planned["postings"] == done["postings"] != []
+    assert lots >= 1
+    with open_books(books, read_only=True) as found:
+        assert audit(found) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts", "said_so"),
+    [
+        ({}, 2, None),  # in full
+        ({"available_s": 1800}, 1, None),  # half of it
+        ({"gpus": 0}, 0, None),  # none
+        ({"gpus": 99}, 2, None),  # more than was sold
+        ({"instrument": "Z"}, None, "instrument 'Z' is not known"),
+        ({"unit": "pflops-day"}, None, "is in units of gpu-hour, got 'pflops-day'"),
+        ({"unit": "GPU-hours"}, None, "is in units of gpu-hour, got 'GPU-hours'"),
+        ({"agreement": 99}, None, "agreement 99 is not known"),
+        ({"gpus": "-5"}, None, "`gpus` must be a whole number, not negative, got '-5'"),
+        ({"available_s": 3_600_000}, None, "`available_s` must be at most 1000000, got 3600000"),
+    ],
+)
+def test_every_kind_of_delivery_has_its_answer(log, tmp_path, capsys, changes, parts, said_so):
+    books, lines = tmp_path / "ledger.duckdb", nominated_lines(capsys, log)
+    (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
+    told = {"meter": "m", "agreement": agreement, "instrument": symbol, "unit": "gpu-hour",
+            "chip": "H800", "gpus": lots, "available_s": 3600, **changes}  # fmt: skip
+    file = tmp_path / "meter.csv"
+    file.write_text(HEAD + ",".join(map(str, told.values())) + "\n")
+    settle = ["deliver", "settle", str(log), str(file), "--day", DAY]
+    if said_so:
+        before = said(capsys, "ledger", "trial-balance", books)
+        assert run(settle) == 4
+        assert said_so in capsys.readouterr().err
+        assert said(capsys, "ledger", "trial-balance", books) == before
+        return
+    done = said(capsys, *settle)
+    all_fen = sum(each[-1] for each in lines)
+    assert done["value_fen"] == value * parts // 2
+    assert done["refund_fen"] == all_fen - done["value_fen"]  # the others: none of it came
+    assert run([*settle, "--json"]) == 4  # and late: everything is settled
+    assert "nothing is nominated for" in capsys.readouterr().err
+    file.write_text(file.read_text().replace("m,", "late,"))
+    assert run(settle) == 4
+    assert "is delivered already: this comes too late" in capsys.readouterr().err
+    with open_books(books, read_only=True) as found:
+        assert audit(found) == []
+        assert found.scalar("SELECT count(*) FROM deliveries") == len(lines)
+
+
+def test_a_line_metered_twice_counts_once_and_otherwise_is_refused(log, tmp_path, capsys):
+    lines = nominated_lines(capsys, log)
+    (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
+    row = ("m", agreement, symbol, lots)
+    twice = meter_file(tmp_path / "twice.csv", [row, row])
+    other = meter_file(tmp_path / "other.csv", [row, (*row[:3], lots + 1)])
+    assert run(["deliver", "settle", str(log), str(other), "--day", DAY]) == 4
+    assert "line 3: `m` was metered before, differently" in capsys.readouterr().err
+    done = said(capsys, "deliver", "settle", log, twice, "--day", DAY)
+    assert (done["value_fen"], done["metered"]) == (value, 1)
+    assert done["repeated"] == ["twice.csv: line 3: `m` again, counted once"]
+
+
+def test_every_long_run_says_how_far_it_is(log, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "_REPEAT_S", 0.0)
+    books = tmp_path / "ledger.duckdb"
+    lines = said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+    hours = [(line[0], line[3], line[4]) for line in lines if line[3] in "AB"]
+    full = meter_file(tmp_path / "all.csv", [(f"m{k}", *hour) for k, hour in enumerate(hours)])
+    lost = meter_file(tmp_path / "lost.csv", [("f1", *hours[0][:2], 1)])
+    for stage, *words in (
+        ("deliveries: 1 of 3", "deliver", "settle", log, full, "--day", DAY),
+        ("findings ...", "deliver", "shortfall", log, lost),
+        ("claims: 0 of 2", "claim", log),
+        ("audit: 3 of ", "verify", log),
+        ("batches: 2 of ", "ledger", "reverse", books, "2026-11-21"),
+    ):
+        capsys.readouterr()
+        assert run(list(map(str, words))) == 0
+        assert stage in capsys.readouterr().err
+
+
+def test_people_see_the_postings_of_a_dry_run(log, tmp_path, capsys):
+    assert run(["deliver", "nominate", str(log), "--day", DAY, "--dry-run"]) == 0
+    assert "agreement" in capsys.readouterr().out
+    assert run(["deliver", "nominate", str(log), "--day", DAY]) == 0
+    empty = str(meter_file(tmp_path / "none.csv", []))
+    assert run(["deliver", "settle", str(log), empty, "--day", DAY, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "refund" in out
+    assert "escrow:" in out
+
+
+def test_findings_of_what_is_not_delivered_are_refused_in_one_line(log, tmp_path, capsys):
+    assert run(["deliver", "nominate", str(log), "--day", DAY]) == 0
+    lost = str(meter_file(tmp_path / "lost.csv", [("f1", 1, "A", 1)]))
+    capsys.readouterr()
+    assert run(["deliver", "shortfall", str(log), lost]) == 4
+    assert "nothing was posted (--leave-out goes on without them)" in capsys.readouterr().err

@@ -1,0 +1,42 @@
+"""The venue's loop, turn by turn, in the test's own process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exchange.venue.clock import parse_clock
+from exchange.venue.config import read_config
+from exchange.venue.venue import Venue
+from matching.records import COMMAND, CommandKind, Phase
+from tests.support.venue_process import START, World
+
+
+@pytest.fixture
+def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
+    monkeypatch.chdir(tmp_path)
+    World(tmp_path, config="durable = false\n")  # for its configuration and keys
+    with Venue(read_config(tmp_path / "venue.toml"), parse_clock(f"{START}*1")) as venue:
+        yield venue
+
+
+def halt(venue: Venue) -> None:
+    """A command of the venue's own that the market hears of."""
+    command = np.zeros(1, COMMAND)
+    command["kind"], command["type"] = CommandKind.PHASE, Phase.HALTED
+    command["instrument"] = venue.registry.instruments[-1].id
+    command["sequence"], command["time_ns"] = venue.log.next_sequence, venue.clock.now_ns()
+    venue._work(command)
+
+
+def test_the_turn_after_an_answer_publishes_and_leaves_nothing_waiting(venue: Venue) -> None:
+    venue.step()
+    venue.step()
+    venue.market.market.wanted[:] = 1
+    before = venue.market.published
+    halt(venue)
+    assert venue.market.published == before
+    venue.step()
+    assert venue.market.published > before
+    assert not venue.market._pending

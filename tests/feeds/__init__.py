@@ -1,0 +1,1 @@
+"""The wire, part by part."""

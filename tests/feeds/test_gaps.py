@@ -1,0 +1,351 @@
+"""Lost market data: every client counts what it lost, and what it shows is what the engine has."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from feeds.client.async_client import connect as connect_async
+from feeds.client.base_client import Broker
+from feeds.client.block_book import BlocksBook
+from feeds.client.last_value import Latest
+from feeds.client.market_view import MarketView, Place
+from feeds.client.order_book import OrdersBook
+from feeds.client.trade_tape import Trade
+from feeds.market_data.market_state import CHANNELS, Market
+from feeds.protocol.errors import OrderRejected
+from feeds.protocol.messages import Definition, ListInstrument, encode
+from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
+from matching.records import EventKind, Side
+from matching.reference.blocks import Block
+from matching.reference.book import Instrument
+from matching.reference.engine import ReferenceEngine
+from tests.end_to_end.test_kill import walked
+from tests.support.stream_generator import ALL, WITH_BLOCKS, Features, Stream, stream
+from tests.support.venue_process import World
+
+COUNT = 1_500
+DEFINED = Channel.DEFINITIONS
+
+
+class Air:
+    """What is between a venue and a client: loses market data, and answers for images."""
+
+    def __init__(self, seed: int, market: Market) -> None:
+        self.dice = Random(seed)
+        self.market = market
+        self.sent: Counter[Place] = Counter()
+        self.view = MarketView()
+        for channel in CHANNELS:
+            self.view.follow(channel)
+        self.view.take(MARKET_HEAD.pack(DEFINED, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0))
+
+    def define(self, instrument: int, low: int, high: int) -> None:
+        """Tell of an instrument, before anything else of it."""
+        told = Definition(
+            instrument=instrument, symbol=f"X{instrument}", contract="X", tick_fen=1, band_low=low,
+            band_high=high, delivery_start_s=0, delivery_end_s=0, gate_s=0,
+        )  # fmt: skip
+        kind = MarketKind.DEFINITION
+        self.view.take(MARKET_HEAD.pack(DEFINED, instrument, 1, 0, 0, kind, 0, 1, 0) + encode(told))
+        self.beat(instrument)
+        self.repair(1)
+
+    def carry(self, frames: list[bytes], lost: float = 0.2) -> None:
+        """Some of the frames arrive, and some images."""
+        for frame in frames:
+            head = MARKET_HEAD.unpack_from(frame)
+            self.sent[Channel(head[0]), head[1]] += 1
+            if self.dice.random() >= lost:
+                self.view.take(frame)
+
+    def repair(self, chance: float) -> None:
+        """Some of the images that are asked for arrive, some of them not to the end."""
+        for channel, instrument, start in self.view.missing():
+            if self.dice.random() < chance:
+                frames = self.market.image(channel, instrument, start)
+                whole = self.dice.random() < 0.8 or chance == 1
+                for frame in frames if whole else frames[:-1]:
+                    self.view.take(frame)
+
+    def beat(self, instrument: int) -> None:
+        records = np.zeros(len(CHANNELS), NEXT)
+        records["channel"], records["instrument"] = list(CHANNELS), instrument
+        records["sequence"] = self.market.sequences[:, instrument]
+        kind = MarketKind.HEARTBEAT
+        head = MARKET_HEAD.pack(Channel.HEARTBEAT, 0, 1, 0, 0, kind, 0, len(records), 0)
+        self.view.take(head + records.tobytes())
+
+
+def bands(made: Stream) -> dict[int, tuple[int, int]]:
+    """The first band of every instrument of a stream: later ones lie inside."""
+    events = ReferenceEngine(made.limits).process(made.commands)
+    found: dict[int, tuple[int, int]] = {}
+    for event in events[events["kind"] == EventKind.BAND_SET]:
+        band = int(event["price"]), int(event["quantity"])
+        found.setdefault(int(event["instrument"]), band)
+    return found
+
+
+def queues(book: Instrument) -> list[list[tuple[int, int]]]:
+    """Price and shown quantity of every order in the machine's book, first come first."""
+    return [
+        [(price, each.shown) for price, level in book.levels(side) for each in level.values()]
+        for side in Side
+    ]
+
+
+def shown(book: OrdersBook) -> list[list[tuple[int, int]]]:
+    return [[(each.price, each.shown) for each in side] for side in (book.bids(), book.asks())]
+
+
+BlockShown = tuple[int, int, int, int, int]
+
+
+def standing(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
+    """The machine's standing blocks that begin with an instrument, in the order of their turns."""
+    found = [
+        (block.side, -block.price if block.side == Side.BUY else block.price, block.accepted, block)
+        for block in engine._market.orders.values()
+        if isinstance(block, Block) and block.instrument.id == instrument
+    ]
+    return [
+        (block.instrument.id, block.span, block.side, block.price, block.leaves)
+        for *_, block in sorted(found, key=lambda each: each[:3])
+    ]
+
+
+def told(view: MarketView, instrument: int) -> list[BlockShown]:
+    """The blocks that a client shows, likewise."""
+    blocks = view.blocks(instrument)
+    return [
+        (each.instrument, each.hours, each.side, each.price, each.quantity)
+        for each in blocks.bids() + blocks.asks()
+    ]
+
+
+def agrees(
+    view: MarketView, market: Market, engine: ReferenceEngine, instruments: Iterable[int]
+) -> int:
+    """Compare what shows some instruments up to now; how much that was."""
+    compared = 0
+    listed = engine._market.instruments
+    known = [n for n in instruments if n in listed and n in view.definitions]
+    for channel, number in product(CHANNELS, known):
+        replica = view.replica(channel, number)
+        if not replica.is_whole:
+            continue
+        if replica.sequence != market.sequences[CHANNELS[channel], number]:
+            continue  # it lost the newest, and will see it by the next one
+        compared += 1
+        if channel == Channel.ORDERS:
+            assert shown(view.orders_book(number)) == queues(engine._market.instruments[number])
+        elif channel == Channel.LEVELS:
+            book = view.book(number)
+            assert book.wrong == 0
+            for side, levels in enumerate((book.bids(9_999), book.asks(9_999))):
+                assert [(x.price, x.quantity) for x in levels] == engine.depth(number, 9_999)[side]
+        elif channel == Channel.BLOCKS:
+            assert told(view, number) == standing(engine, number)
+        elif isinstance(replica, Latest):
+            image = market.image(channel, number, 0)[0]
+            fresh = Latest(number, replica._record)
+            fresh.take(image)
+            assert replica.values == fresh.values
+    return compared
+
+
+@pytest.mark.parametrize("features", [ALL, WITH_BLOCKS])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
+    seed: int, features: Features, tmp_path: Path
+) -> None:
+    made = stream(seed, COUNT, features)
+    engine, market = ReferenceEngine(made.limits), Market(made.limits, tmp_path)
+    market.wanted[:] = 1
+    air, compared, trades = Air(seed, market), 0, []
+    for number, (low, high) in bands(made).items():
+        air.define(number, low, high)
+    stood = 0
+    for index in range(COUNT):
+        events = engine.process(made.commands[index : index + 1])
+        stood += any(isinstance(each, Block) for each in engine._market.orders.values())
+        taker = np.isin(events["kind"], (EventKind.FILLED, EventKind.BUSTED)) & (
+            events["flags"] & 1 != 0
+        )
+        trades += events["trade_id"][taker].tolist()
+        air.carry(market.add(events), lost=0.3)
+        air.repair(0.3)
+        if air.dice.random() < 0.05:
+            for instrument in air.view.definitions:
+                air.beat(instrument)
+        touched = set(events["instrument"].tolist())
+        compared += agrees(air.view, market, engine, touched)
+    for instrument in air.view.definitions:
+        air.beat(instrument)
+    air.repair(1)
+    assert not air.view.missing()
+    everything = list(air.view.definitions)
+    assert agrees(air.view, market, engine, everything) == len(CHANNELS) * len(everything)
+    assert compared > COUNT
+    assert (stood > 30) == (features == WITH_BLOCKS), stood
+    assert sorted(each.trade_id for each in air.view.trades) == sorted(trades)
+    for place, replica in air.view.replicas.items():
+        if place[0] != DEFINED:
+            assert air.sent[place] == replica.received + replica.missed, place
+    assert sum(r.missed for r in air.view.replicas.values()) > 30
+    market.close()
+
+
+class Loss:
+    """Makes a client lose a third of its market data, heartbeats too, until it is over."""
+
+    def __init__(self, client: Broker, seed: int) -> None:
+        self.over = False
+        self.lost = 0
+        self._dice = Random(seed)
+        self._take = client.market.take
+        client.market.take = self.take  # type: ignore[method-assign]
+
+    def take(self, frame: bytes) -> None:
+        image = MARKET_HEAD.unpack_from(frame)[6] & MarketFlag.IMAGE
+        if image or self.over or self._dice.random() > 0.3:
+            self._take(frame)
+        else:
+            self.lost += 1
+
+
+def trade_some(world: World, dice: Random, turns: int) -> None:
+    buyer, seller = world.client("east-1"), world.client("coast-1")
+    supplier = world.account("coast-1", "supplier")
+    blocks: list[int] = []
+    for _ in range(turns):
+        number, price = world.instrument(dice.randrange(2)).id, world.price()
+        first = world.instrument(1).id
+        dear = price - 2 + dice.randrange(2)
+        block = buyer.orders.new_block(world.account(), first, 2, Side.BUY, 1, dear)
+        blocks.append(block.cl_ord_id)
+        if len(blocks) > 5:
+            with suppress(OrderRejected):  # it has traded
+                buyer.orders.cancel(blocks.pop(dice.randrange(5)))
+        bid = price - dice.randrange(4)
+        buyer.orders.new(world.account(), number, Side.BUY, dice.randrange(2, 9), bid, display=2)
+        seller.orders.new(supplier, number, Side.SELL, 1, bid + 1)
+
+
+def follow(client: Broker, numbers: list[int]) -> list[Place]:
+    """Follow every channel of some instruments."""
+    for channel in CHANNELS:
+        for number in numbers:
+            client.market.follow(channel, number)
+    return [(channel, number) for channel in CHANNELS for number in numbers]
+
+
+def is_up_to(client: Broker, market: Market, before: dict[Place, int]) -> bool | None:
+    """Whether a client has heard of all that the log says was sent, and counted what it lost."""
+    for place, first in before.items():
+        replica = client.market.replicas[place]
+        following = market.sequences[CHANNELS[place[0]], place[1]]
+        heard = replica.received + replica.missed
+        if not replica.is_whole or replica.sequence != following or heard < following - first:
+            return None
+    return True
+
+
+def right(world: World, client: Broker, before: dict[Place, int]) -> None:
+    """What a client shows is what the log alone gives, and its counts add up."""
+    market = walked(world, world.folder)[1]
+    trades: list[Trade] = []
+    for (channel, number), first in before.items():
+        replica = client.market.replicas[channel, number]
+        fresh = MarketView()
+        fresh.definitions.update(client.market.definitions)
+        for frame in market.image(channel, number, 1):
+            fresh.replica(channel, number).take(frame)
+        expected = fresh.replica(channel, number)
+        if isinstance(replica, OrdersBook):
+            assert isinstance(expected, OrdersBook)
+            assert (replica.bids(), replica.asks()) == (expected.bids(), expected.asks())
+        elif isinstance(replica, Latest):
+            assert isinstance(expected, Latest)
+            assert replica.values == expected.values
+        elif channel == Channel.LEVELS:
+            assert list(client.market.book(number)) == list(fresh.book(number))
+        elif isinstance(replica, BlocksBook):
+            assert client.market.blocks(number).bids() == fresh.blocks(number).bids()
+        trades += fresh.trades
+        sent = int(market.sequences[CHANNELS[channel], number]) - first
+        assert replica.received + replica.missed == sent, (channel, number)
+    assert sorted(client.market.trades, key=lambda each: each.trade_id) == sorted(
+        trades, key=lambda each: each.trade_id
+    )
+    assert len(trades) > 20
+    market.close()
+
+
+def symbols(client: Broker) -> set[str]:
+    return {each.symbol for each in client.market.definitions.values()}
+
+
+NEW_SYMBOL = "H800.QD.2026112407"
+
+
+def test_a_client_that_waits_repairs_every_channel(tmp_path: Path) -> None:
+    world = World(tmp_path).start()
+    try:
+        client = world.client("west-1")
+        numbers = [world.instrument(place).id for place in range(2)]
+        client.instrument(numbers[0])
+        places = follow(client, numbers)
+        client.orders_book(numbers[0])
+        client.wait_for(lambda: not client.market.missing() or None)
+        before = {each: client.market.replicas[each].sequence for each in places}
+        loss = Loss(client, 1)
+        trade_some(world, Random(1), 80)
+        world.operator().request(ListInstrument(symbol=NEW_SYMBOL))
+        client.pump(0.1)
+        assert client.pump(0.1) or loss.lost
+        loss.over = True
+        market = walked(world, tmp_path)[1]
+        client.wait_for(lambda: is_up_to(client, market, before))
+        client.wait_for(lambda: NEW_SYMBOL in symbols(client) or None)
+        right(world, client, before)
+        assert loss.lost > 50
+    finally:
+        world.end()
+
+
+def test_a_client_that_awaits_repairs_every_channel(tmp_path: Path) -> None:
+    world = World(tmp_path).start()
+    try:
+        asyncio.run(_awaiting(world, tmp_path))
+    finally:
+        world.end()
+
+
+async def _awaiting(world: World, folder: Path) -> None:
+    async with await connect_async(world.connection, world.secret("west-1")) as client:
+        numbers = [world.instrument(place).id for place in range(2)]
+        await client.instrument(numbers[0])
+        places = follow(client, numbers)
+        await client.orders_book(numbers[0])
+        await client.wait_for(lambda: not client.market.missing() or None)
+        before = {each: client.market.replicas[each].sequence for each in places}
+        loss = Loss(client, 2)
+        loop = asyncio.get_running_loop()
+        trading = loop.run_in_executor(None, trade_some, world, Random(2), 80)
+        await client.wait_for(lambda: trading.done() or None)
+        await trading
+        world.operator().request(ListInstrument(symbol=NEW_SYMBOL))
+        loss.over = True
+        market = walked(world, folder)[1]
+        await client.wait_for(lambda: is_up_to(client, market, before))
+        await client.wait_for(lambda: NEW_SYMBOL in symbols(client) or None)
+        right(world, client, before)
+        assert loss.lost > 50

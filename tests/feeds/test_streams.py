@@ -1,0 +1,76 @@
+"""Report streams: who is told of a trade, and of its being taken back."""
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from feeds.gateway import report_streams as feeds_streams
+from feeds.gateway.report_streams import Streams
+from matching import Engine
+from matching.records import EVENT, EventKind
+from tests.support.stream_generator import ALL, stream
+
+COUNT = 1_500
+FIRMS = 3
+
+
+@pytest.mark.parametrize("scan", [1, 3, 4_096])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_bust_goes_to_whoever_was_told_of_the_fill(
+    seed: int, scan: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every trade of a random day is found again; every bust is told as a plain reader would."""
+    monkeypatch.setattr(feeds_streams, "_SCAN_REPORTS", scan)
+    made = stream(seed, COUNT, ALL)
+    engine = Engine(made.limits)
+    firms = {number: number % FIRMS for number in range(1, made.limits.sessions + 1)}
+    streams = Streams(tmp_path, made.limits.sessions, firms)
+    for number in firms:
+        streams.open_session(number)
+    copied = {firm: streams.open_firm(firm) for firm in range(1, FIRMS)}
+    expected: dict[int, list[bytes]] = {number: [] for number in firms}
+    expected |= {-firm: [] for firm in copied}
+    fills: dict[tuple[int, int], np.void] = {}
+    streams._make_room(16, 64)  # far too little, so that it grows
+    dice = Random(seed)
+    for start in range(0, COUNT, 50):
+        events = engine.process(made.commands[start : start + 50]).copy()
+        streams.add(events.tobytes())
+        if dice.random() < 0.5:  # some of it is durable
+            streams.release(int(dice.choice(events["sequence"])))
+        for event in events:
+            read(event, fills, firms, expected)
+    streams.release()
+    assert not streams.is_waiting
+    for number, reports in expected.items():
+        own = streams.streams[number] if number > 0 else copied[-number]
+        assert own is not None
+        assert own.read(1, own.count) == b"".join(reports)
+    trades = {trade for trade, _ in fills}
+    for trade in (*trades, max(trades, default=0) + 1):
+        found = sorted(each.tobytes() for each in streams.fills_of(trade))
+        assert found == sorted(fills[key].tobytes() for key in fills if key[0] == trade)
+    streams.close()
+
+
+def read(
+    event: np.void,
+    fills: dict[tuple[int, int], np.void],
+    firms: dict[int, int],
+    expected: dict[int, list[bytes]],
+) -> None:
+    """Add an event to what is to be told: of sessions by number, of firms by minus theirs."""
+    told = {int(event["session"]): event.tobytes()}
+    key = (int(event["trade_id"]), int(event["side"]))
+    if event["kind"] == EventKind.FILLED:
+        fills[key] = event
+    if event["kind"] == EventKind.BUSTED and key in fills:
+        report = np.frombuffer(bytearray(event.tobytes()), EVENT)
+        report["session"], report["user_ref"] = fills[key]["session"], fills[key]["user_ref"]
+        told[int(fills[key]["session"])] = report.tobytes()
+    copies = {-firms[number]: content for number, content in told.items() if number in firms}
+    for number, content in (told | copies).items():
+        if number in expected:
+            expected[number].append(content)

@@ -1,0 +1,1 @@
+"""The books: settlement, vouchers, deliveries, proofs."""

@@ -1,0 +1,1 @@
+"""The machine: rules, kernel against reference, snapshots."""

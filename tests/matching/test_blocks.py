@@ -1,0 +1,661 @@
+"""Blocks at the corners that streams reach seldom, on kernel and reference alike."""
+
+from dataclasses import replace
+
+import pytest
+
+from matching import Engine
+from matching.records import (
+    FEE_MAX_FEN,
+    RATE_MAX,
+    RATE_UNIT,
+    CommandFlag,
+    CommandKind,
+    MassCancelScope,
+    OrderType,
+    Phase,
+    TimeInForce,
+)
+from tests.support.scripts import (
+    BUY,
+    LIMITS,
+    MEMBER,
+    OPERATOR,
+    SELL,
+    START_S,
+    STRANGER,
+    Answer,
+    Row,
+    answers,
+    as_commands,
+    head,
+    order,
+    target,
+    venue,
+)
+
+HOURS = 4
+MANY = replace(LIMITS, instruments=6, blocks=3, events=64)
+
+
+def sequence(number: int, before: int, longest: int = 168, **fields: int) -> Row:
+    return venue(
+        CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest, **fields
+    )
+
+
+def world(longest: int = 168) -> list[Row]:
+    """Four hours in a row in continuous trading, and a fifth instrument that follows none."""
+    rows = head()
+    for number in range(2, HOURS + 2):
+        rows += [
+            venue(CommandKind.LIST, instrument=number, price=100, quantity=1),
+            venue(CommandKind.BAND, instrument=number, price=1, stop=200),
+            venue(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS),
+        ]
+        for account in (1, 2, 3):
+            rows.append(
+                venue(CommandKind.REGISTER, instrument=number, account=account, quantity=10**6)
+            )
+    return rows + [sequence(number, number - 1, longest) for number in range(2, HOURS + 1)]
+
+
+def block(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
+    """A standing block of two hours from the first on, unless said otherwise."""
+    return order(ref, side, price, quantity, **{"hours": 2, "tif": TimeInForce.DAY, **fields})
+
+
+def asked(*rows: Row, limits=MANY, longest: int = 168) -> list[Answer]:
+    return answers(*rows, limits=limits, setup=world(longest))
+
+
+def told(*rows: Row, limits=MANY) -> list[str]:
+    """The reason of each answer; NONE where it was accepted."""
+    return [answer.reason for answer in asked(*rows, limits=limits)]
+
+
+def trades(answer: Answer) -> list[tuple[int, int, int, int]]:
+    """Instrument, the maker's ref, price and quantity of each trade of an answer."""
+    fills = answer.events[answer.events["kind"] == 2][::2]
+    names = ("instrument", "user_ref", "price", "quantity")
+    return [tuple(int(fill[name]) for name in names) for fill in fills]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hours": 1},
+        {"hours": 169},
+        {"side": 2},
+        {"stp": 5},
+        {"type": OrderType.MARKET, "price": 0},
+        {"type": OrderType.STOP_LIMIT, "stop": 100},
+        {"stop": 100},
+        {"display": 1},
+        {"flags": CommandFlag.POST_ONLY},
+        {"tif": TimeInForce.GTC},
+        {"tif": TimeInForce.GTD},
+        {"tif": 2},
+        {"expiry_s": START_S + 1},
+        {"price": 0},
+        {"quantity": 0},
+        {"user_ref": 0},
+        {"spare": 1},
+    ],
+)
+def test_a_block_that_makes_no_sense_is_malformed(fields):
+    assert told(block(1, BUY, 100, 5) | fields) == ["MALFORMED"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"kind": CommandKind.CANCEL, "session": MEMBER, "user_ref": 2, "target_ref": 1},
+        {"kind": CommandKind.REPLACE, "session": MEMBER, "user_ref": 2, "target_ref": 1},
+        {"kind": CommandKind.MASS_CANCEL, "session": MEMBER, "user_ref": 2, "type": 1},
+        venue(CommandKind.CLOCK),
+        venue(CommandKind.PHASE, type=Phase.HALTED),
+        venue(CommandKind.SEQUENCE, instrument=5, target_ref=4, quantity=2),
+    ],
+)
+def test_only_a_new_order_has_hours(row):
+    assert told(row | {"hours": 2}) == ["MALFORMED"]
+
+
+def test_reasons_come_in_the_order_of_the_table():
+    rows = [
+        block(1, BUY, 300, session=9, account=9, instrument=9),
+        block(1, BUY, 300, account=9, instrument=9),
+        block(1, BUY, 300, account=3, instrument=9),
+        block(1, BUY, 300, instrument=9),
+        block(1, BUY, 300, instrument=4),  # nothing follows
+        block(1, BUY, 300, instrument=3, hours=3),
+        block(1, BUY, 300, instrument=5),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.HALTED),
+        block(1, BUY, 300),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
+        block(1, BUY, 300, tif=TimeInForce.FOK),
+        block(1, BUY, 300, tif=TimeInForce.GTD, expiry_s=START_S),
+        block(1, BUY, 201, 2**31 - 1),
+        block(1, BUY, 200, 2**30),
+        block(1, SELL, 200, 10**6 + 1),
+        block(1, SELL, 200, 5),
+        block(1, BUY, 300),
+    ]
+    assert told(*rows) == [
+        "UNKNOWN_SESSION",
+        "UNKNOWN_ACCOUNT",
+        "NOT_ENTITLED",
+        "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_INSTRUMENT",
+        "NONE",
+        "PHASE",
+        "NONE",
+        "ORDER_TYPE",
+        "TIME_PAST",
+        "BAND",
+        "SIZE_LIMIT",
+        "CAPACITY",
+        "NONE",
+        "DUPLICATE_REF",
+    ]
+
+
+def test_limits_are_of_all_hours_and_positions_of_each():
+    limit = venue(CommandKind.LIMITS, account=1, quantity=10, display=6, amount_fen=900)
+    assert told(
+        limit,
+        block(1, BUY, 100, 6),
+        block(2, BUY, 91, 5),
+        order(3, BUY, 50, 2, instrument=2),
+        block(4, BUY, 90, 5),
+        block(5, BUY, 90, 4),
+        venue(CommandKind.HALT_ACCOUNT, account=1, flags=CommandFlag.HALT),
+        block(6, BUY, 90),
+        target(CommandKind.REPLACE, 5, quantity=1),
+    ) == [
+        "NONE",
+        "SIZE_LIMIT",
+        "NOTIONAL_LIMIT",
+        "NONE",
+        "POSITION_LIMIT",
+        "NONE",
+        "NONE",
+        "ACCOUNT_HALTED",
+        "ACCOUNT_HALTED",
+    ]
+
+
+def test_each_hours_fee_bounds_the_size_of_all():
+    """The largest fee of one order: at a tenth of the notional, 200 fen a lot at most."""
+    dear = venue(CommandKind.FEES, instrument=2, price=0, stop=RATE_MAX, quantity=0)
+    most = FEE_MAX_FEN * RATE_UNIT // RATE_MAX // 200 // 2
+    larger = block(1, BUY, 1, most + 1)
+    assert told(larger) == ["NONE"]
+    assert told(dear, larger, block(2, BUY, 1, most)) == ["NONE", "SIZE_LIMIT", "NONE"]
+
+
+def test_money_and_deposits_are_needed_for_all_hours():
+    deposits = [
+        venue(CommandKind.FEES, instrument=number, price=0, stop=0, quantity=10)
+        for number in (1, 2)
+    ]
+    poor = [
+        venue(CommandKind.WITHDRAW, account=account, amount_fen=10**12 - 100) for account in (1, 2)
+    ]
+    assert told(
+        *deposits, *poor,
+        block(1, BUY, 51, 1), block(2, BUY, 50, 1),
+        block(3, SELL, 50, 6), block(4, SELL, 50, 5),
+    ) == ["NONE"] * 4 + ["FUNDS", "NONE", "DEPOSIT", "NONE"]  # fmt: skip
+
+
+def test_the_dearest_fee_of_its_hours_is_held_and_the_exact_fees_are_charged():
+    fees = [
+        venue(CommandKind.FEES, instrument=1, price=1000, stop=2000),
+        venue(CommandKind.FEES, instrument=2, price=0, stop=0),
+    ]
+    found = asked(
+        *fees,
+        order(1, SELL, 100, 5),
+        order(2, SELL, 100, 5, instrument=2),
+        block(3, BUY, 100, 5),
+    )
+    assert found[-1].events["fee_fen"].tolist()[1:] == [0, 1, 0, 0]  # 0.5, 1.0
+
+
+def test_a_full_pool_refuses_after_everything_else():
+    three = [block(ref, BUY, 50) for ref in (1, 2, 3)]
+    assert told(
+        *three,
+        block(4, BUY, 50),
+        block(5, BUY, 50, tif=TimeInForce.IOC),
+        block(6, BUY, 50, tif=TimeInForce.FOK),
+        block(7, BUY, 300),
+        target(CommandKind.CANCEL, 2),
+        block(8, BUY, 50),
+        order(9, SELL, 60),
+        block(10, SELL, 90),
+    ) == [
+        *["NONE"] * 3, "POOL_FULL", "POOL_FULL", "FOK", "BAND", "REQUESTED", "NONE", "NONE",
+        "POOL_FULL",
+    ]  # fmt: skip
+
+
+def test_blocks_count_as_orders():
+    small = replace(MANY, orders=2)
+    assert told(
+        order(1, BUY, 50), block(2, BUY, 50), block(3, BUY, 50), block(4, BUY, 50, hours=9),
+        limits=small,
+    ) == ["NONE", "NONE", "POOL_FULL", "UNKNOWN_INSTRUMENT"]  # fmt: skip
+    pages = replace(MANY, ref_pages=1)
+    assert told(block(1, BUY, 50), block(2000, BUY, 50), limits=pages) == ["NONE", "POOL_FULL"]
+
+
+def test_sequences_are_for_good_and_make_no_circle():
+    assert told(
+        sequence(5, 4, 1),
+        sequence(5, 4, 169),
+        sequence(0, 5),
+        sequence(5, 5),
+        sequence(5, 0),
+        sequence(1, 4),
+        sequence(5, 4, session=STRANGER),
+        sequence(6, 5),
+        sequence(99, 5),
+        sequence(5, 99),
+        sequence(5, 3),
+        sequence(4, 2),
+        venue(CommandKind.LIST, instrument=6, price=100, quantity=2),
+        sequence(6, 5),
+        sequence(5, 4, session=OPERATOR),
+        block(1, BUY, 50, hours=5),
+    ) == [
+        *["MALFORMED"] * 5, "PHASE", "NOT_ENTITLED", "UNKNOWN_INSTRUMENT", "UNKNOWN_INSTRUMENT",
+        "UNKNOWN_INSTRUMENT", "PHASE",
+        "PHASE", "NONE", "PHASE", "NONE", "NONE",
+    ]  # fmt: skip
+
+
+def test_a_gated_instrument_joins_no_sequence():
+    gate = venue(CommandKind.TIMES, instrument=5, target_ref=START_S + 1)
+    late = {"time_ns": (START_S + 1) * 10**9}
+    assert asked(gate, venue(CommandKind.CLOCK) | late, sequence(5, 4) | late)[-1].reason == "PHASE"
+
+
+def test_no_block_is_longer_than_its_sequence_says():
+    found = asked(block(1, BUY, 50, hours=3), block(2, BUY, 50), longest=2)
+    assert [answer.reason for answer in found] == ["UNKNOWN_INSTRUMENT", "NONE"]
+
+
+def test_settings_that_need_an_empty_book_wait_for_blocks_too():
+    assert told(
+        block(1, BUY, 50),
+        venue(CommandKind.BAND, instrument=2, price=1, stop=100),
+        venue(CommandKind.FEES, instrument=1, price=1, stop=1),
+        venue(CommandKind.FEES, instrument=3, price=1, stop=1),
+    ) == ["NONE", "PHASE", "PHASE", "NONE"]
+
+
+def test_replaces_say_what_they_cannot_change_and_keep_a_place_or_lose_it():
+    found = asked(
+        block(1, BUY, 100, 5),
+        target(CommandKind.REPLACE, 1, quantity=5, stop=1),
+        target(CommandKind.REPLACE, 1, quantity=5, display=1),
+        target(CommandKind.REPLACE, 1, quantity=5, expiry_s=START_S + 9),
+        target(CommandKind.REPLACE, 1, quantity=5, price=201),
+        target(CommandKind.REPLACE, 1, quantity=2**31 - 1),
+        target(CommandKind.REPLACE, 1, quantity=4),
+        target(CommandKind.REPLACE, 1, quantity=4),
+        target(CommandKind.REPLACE, 1, quantity=3, flags=CommandFlag.REQUEUE),
+        target(CommandKind.REPLACE, 1, quantity=2, price=99),
+        target(CommandKind.REPLACE, 1, quantity=0),
+        target(CommandKind.REPLACE, 1, quantity=1),
+    )
+    assert [answer.reason for answer in found] == [
+        "NONE", "ORDER_TYPE", "ORDER_TYPE", "ORDER_TYPE", "BAND", "SIZE_LIMIT", "NONE", "NONE",
+        "NONE", "NONE", "REQUESTED", "UNKNOWN_ORDER",
+    ]  # fmt: skip
+    flags = [int(answer.events["flags"][0]) for answer in found[6:10]]
+    assert flags == [32, 40, 40, 40]
+    assert {int(answer.events["hours"][0]) for answer in found[6:11]} == {2}
+
+
+def test_a_replace_in_a_halt_is_refused_and_a_cancel_is_not():
+    assert told(
+        block(1, BUY, 100, 5),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.HALTED),
+        target(CommandKind.REPLACE, 1, quantity=4),
+        target(CommandKind.CANCEL, 1),
+    ) == ["NONE", "NONE", "PHASE", "REQUESTED"]
+
+
+def test_a_replaced_block_is_tried_first_and_a_smaller_one_may_fit():
+    found = asked(
+        order(1, SELL, 100, 2),
+        order(2, SELL, 100, 2, instrument=2),
+        order(3, SELL, 140, 2),
+        order(4, SELL, 140, 2, instrument=2),
+        block(5, BUY, 99, 4),
+        block(6, BUY, 101, 4),
+        target(CommandKind.REPLACE, 6, quantity=2),
+        target(CommandKind.REPLACE, 5, quantity=2, price=145),
+    )
+    assert trades(found[6]) == [(1, 1, 100, 2), (2, 2, 100, 2)]
+    assert trades(found[7]) == [(1, 3, 140, 2), (2, 4, 140, 2)]
+
+
+def test_a_replace_of_the_time_moves_a_block_s_end():
+    later = {"time_ns": (START_S + 5) * 10**9}
+    found = asked(
+        block(1, BUY, 100, tif=TimeInForce.GTD, expiry_s=START_S + 5),
+        target(CommandKind.REPLACE, 1, quantity=1, expiry_s=START_S + 6),
+        target(CommandKind.REPLACE, 1, quantity=1, expiry_s=START_S),
+        venue(CommandKind.CLOCK) | later,
+        target(CommandKind.CANCEL, 1) | later,
+    )
+    assert [answer.reason for answer in found] == ["NONE", "NONE", "TIME_PAST", "NONE", "REQUESTED"]
+
+
+def test_a_mass_cancel_reaches_a_block_by_any_of_its_hours():
+    def mass(scope: MassCancelScope, **fields: int) -> Row:
+        row = {"kind": CommandKind.MASS_CANCEL, "session": MEMBER, "user_ref": 9, "type": scope}
+        return row | fields
+
+    found = asked(
+        block(1, BUY, 100),
+        block(2, BUY, 100, instrument=2),
+        mass(MassCancelScope.INSTRUMENT, instrument=3),
+        mass(MassCancelScope.INSTRUMENT, instrument=3),
+        mass(MassCancelScope.ACCOUNT, account=1),
+    )
+    ended = [answer.events["user_ref"][:-1].tolist() for answer in found[2:]]
+    assert ended == [[2], [], [1]]
+
+
+def test_the_close_of_a_later_hour_ends_a_day_block_and_spares_others():
+    found = asked(
+        venue(CommandKind.TIMES, instrument=2, expiry_s=START_S + 5),
+        block(1, BUY, 100),
+        block(2, SELL, 190, tif=TimeInForce.GTD, expiry_s=START_S + 5),
+        block(3, BUY, 100, instrument=3, tif=TimeInForce.GTD, expiry_s=START_S + 5),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
+    )
+    ended = found[-1].events
+    assert ended["user_ref"][ended["kind"] == 5].tolist() == [2, 1, 3]
+    assert ended["reason"][ended["kind"] == 5].tolist() == [36, 37, 36]
+
+
+def test_a_block_whose_first_hour_has_the_highest_number_ends_in_its_turn():
+    falling = [sequence(1, 5)]
+    later = {"tif": TimeInForce.GTD, "expiry_s": START_S + 5}
+    found = asked(
+        *falling,
+        venue(CommandKind.TIMES, instrument=1, expiry_s=START_S + 5),
+        block(1, BUY, 100, instrument=5, **later),
+        order(2, BUY, 50, instrument=2, **later),
+        block(3, BUY, 100, instrument=5, hours=3),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
+    )
+    ended = found[-1].events
+    assert ended["user_ref"][ended["kind"] == 5].tolist() == [3, 2, 1]
+
+
+def test_a_phase_command_that_closes_an_hour_ends_day_blocks():
+    found = asked(
+        block(1, BUY, 100),
+        block(2, SELL, 190, tif=TimeInForce.GTD, expiry_s=START_S + 5),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CLOSED),
+    )
+    assert found[-1].events["user_ref"].tolist() == [1, 0]
+
+
+def test_the_gate_of_any_hour_ends_all_its_blocks_in_acceptance():
+    found = asked(
+        venue(CommandKind.TIMES, instrument=2, target_ref=START_S + 5),
+        block(1, SELL, 190),
+        order(2, BUY, 50, instrument=2),
+        block(3, BUY, 50, instrument=2, tif=TimeInForce.GTD, expiry_s=START_S + 50),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
+    )
+    assert found[-1].events["user_ref"].tolist() == [1, 2, 3, 0]
+
+
+def test_an_iceberg_gives_a_block_its_hidden_part_slice_by_slice():
+    found = asked(
+        order(1, SELL, 100, 5, display=2),
+        order(2, SELL, 100, 1),
+        order(3, SELL, 90, 5, instrument=2),
+        block(4, BUY, 95, 5),
+    )
+    assert trades(found[-1]) == [(1, 1, 100, 2), (1, 2, 100, 1), (1, 1, 100, 2), (2, 3, 90, 5)]
+    assert found[-1].kinds.count("REFRESHED") == 2
+
+
+def test_stops_of_all_hours_run_after_the_block_hour_by_hour_and_then_other_blocks():
+    def stop(ref: int, number: int) -> Row:
+        return order(
+            ref, BUY, 150, 1, instrument=number, type=OrderType.STOP_LIMIT, stop=100 + number
+        )
+
+    found = asked(
+        stop(1, 2),
+        stop(2, 1),
+        order(3, SELL, 104, 1),
+        order(4, SELL, 104, 1, instrument=2),
+        block(5, SELL, 140),
+        block(6, BUY, 104),
+    )
+    said = [
+        (kind, ref)
+        for kind, ref in zip(found[-1].kinds, found[-1].events["user_ref"].tolist(), strict=True)
+    ]
+    assert said[5:7] == [("TRIGGERED", 2), ("TRIGGERED", 1)]
+    assert trades(found[-1])[2:] == [(1, 2, 150, 1), (2, 1, 150, 1)]
+    assert found[-1].events["trade_group"].tolist()[-4:] == [2] * 4
+
+
+def test_stops_count_their_distance_from_the_last_price_of_their_own_hour():
+    def stop(ref: int, price: int) -> Row:
+        kind = {"type": OrderType.STOP_LIMIT, "instrument": 2, "stop": price}
+        return order(ref, BUY, 110, 1, **kind)
+
+    found = asked(
+        order(1, SELL, 150, 3),
+        order(2, BUY, 150, 1),
+        order(3, BUY, 150, 1),  # distances in the first hour count from 150
+        stop(4, 103),
+        stop(5, 101),
+        order(6, SELL, 104, 1, instrument=2),
+        block(7, BUY, 130),
+    )
+    said = found[-1].events
+    assert said["user_ref"][said["kind"] == 6].tolist() == [5, 4]
+
+
+def test_opposite_blocks_that_share_an_hour_but_begin_apart_do_not_trade():
+    found = asked(block(1, SELL, 99, 2), block(2, BUY, 99, 2, instrument=2))
+    assert found[-1].kinds == ["ACCEPTED"]
+
+
+def test_of_buys_and_sells_that_can_trade_at_once_buys_are_first():
+    found = asked(
+        venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
+        order(1, SELL, 110, 2),
+        order(2, SELL, 110, 2, instrument=2),
+        order(3, BUY, 90, 1),
+        order(4, BUY, 90, 1, instrument=2),
+        block(5, SELL, 90, 1),
+        block(6, BUY, 110, 2),  # of another size: the two do not trade with each other
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CONTINUOUS),
+    )
+    assert trades(found[-1]) == [(1, 1, 110, 2), (2, 2, 110, 2), (1, 3, 90, 1), (2, 4, 90, 1)]
+
+
+COLLAR = venue(CommandKind.COLLAR, instrument=1, price=5, quantity=60)
+
+
+def test_a_collar_keeps_a_block_from_trading_and_starts_no_auction():
+    found = asked(
+        COLLAR,
+        order(1, SELL, 106, 1),
+        order(2, SELL, 100, 1, instrument=2),
+        block(3, BUY, 105),
+        venue(CommandKind.COLLAR, instrument=1, price=6, quantity=60),
+    )
+    assert found[3].kinds == ["ACCEPTED"]
+    assert trades(found[4]) == [(1, 1, 106, 1), (2, 2, 100, 1)]
+
+
+def test_an_order_beyond_the_collar_hides_the_hour_until_it_goes():
+    wild = [
+        order(1, SELL, 90, 1),
+        order(2, SELL, 100, 1),
+        order(3, SELL, 100, 1, instrument=2),
+        block(4, BUY, 105),
+    ]
+    for way in (
+        target(CommandKind.CANCEL, 1),
+        target(CommandKind.REPLACE, 1, quantity=1, price=120),
+    ):
+        found = asked(COLLAR, *wild, way)
+        assert found[4].kinds == ["ACCEPTED"]
+        assert trades(found[5]) == [(1, 2, 100, 1), (2, 3, 100, 1)]
+
+
+def test_a_trade_that_moves_the_collar_lets_a_block_trade():
+    found = asked(
+        COLLAR,
+        order(1, SELL, 104, 1),
+        order(2, SELL, 107, 2),
+        order(3, SELL, 100, 2, instrument=2),
+        block(4, BUY, 106, 2),
+        order(5, BUY, 104, 1),
+    )
+    assert trades(found[4]) == []
+    assert trades(found[5]) == [(1, 1, 104, 1), (1, 2, 107, 2), (2, 3, 100, 2)]
+
+
+def test_a_block_that_moves_the_collar_lets_another_trade():
+    found = asked(
+        COLLAR,
+        order(1, SELL, 107, 1),
+        order(2, SELL, 100, 2, instrument=2),
+        block(3, BUY, 106),
+        block(4, BUY, 105),
+        order(5, SELL, 104, 1),
+    )
+    assert trades(found[-1]) == [(1, 5, 104, 1), (2, 2, 100, 1), (1, 1, 107, 1), (2, 2, 100, 1)]
+
+
+def test_blocks_that_cross_in_an_auction_trade_when_the_last_hour_opens():
+    closed = [venue(CommandKind.PHASE, instrument=number, type=Phase.AUCTION) for number in (1, 2)]
+    opened = [
+        venue(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS) for number in (1, 2)
+    ]
+    found = asked(
+        *closed,
+        block(1, BUY, 100, 5),
+        block(2, SELL, 95, 5),
+        block(3, SELL, 90, 5),
+        *opened,
+    )
+    assert found[-2].kinds == ["PHASE_CHANGED"]
+    assert trades(found[-1]) == [(1, 1, 100, 5), (2, 1, 100, 5)]
+    assert 3 in found[-1].events["user_ref"]
+
+
+def test_the_books_come_first_where_both_ways_are_equal_and_the_better_one_where_not():
+    for price, maker in ((100, 2), (99, 1), (101, 2)):
+        found = asked(
+            block(1, SELL, price, 2),
+            order(2, SELL, 100, 2),
+            order(3, SELL, 100, 2, instrument=2),
+            block(4, BUY, 110, 2),
+        )
+        assert trades(found[-1])[0][1] == maker
+    for price, maker in ((100, 2), (101, 1), (99, 2)):
+        found = asked(
+            block(1, BUY, price, 2),
+            order(2, BUY, 100, 2),
+            order(3, BUY, 100, 2, instrument=2),
+            block(4, SELL, 90, 2),
+        )
+        assert trades(found[-1])[0][1] == maker
+
+
+def test_of_opposite_blocks_the_best_price_then_the_earliest_and_never_another_size():
+    found = asked(
+        block(1, SELL, 99, 3),
+        block(2, SELL, 98, 2),
+        block(3, SELL, 97, 2, hours=3),
+        block(4, BUY, 99, 2),
+        limits=replace(MANY, blocks=8),
+    )
+    assert trades(found[-1]) == [(1, 2, 98, 2), (2, 2, 98, 2)]
+    found = asked(
+        block(1, SELL, 99, 2), block(2, SELL, 98, 2), block(3, SELL, 98, 2), block(4, BUY, 99, 2),
+        limits=replace(MANY, blocks=8),
+    )  # fmt: skip
+    assert trades(found[-1])[0][1] == 2
+
+
+@pytest.mark.parametrize(("earlier", "later", "trade"), [(0, 1, False), (1, 0, True), (0, 0, True)])
+def test_of_two_blocks_of_one_owner_the_later_one_s_prevention_decides(earlier, later, trade):
+    found = asked(
+        block(1, SELL, 99, 2, account=1, stp=earlier),
+        block(2, BUY, 99, 2, account=1, stp=later),
+    )
+    assert bool(trades(found[-1])) == trade
+
+
+def test_an_opposite_block_moves_no_last_price_and_triggers_no_stop():
+    found = asked(
+        order(1, BUY, 150, 1, type=OrderType.STOP_LIMIT, stop=100),
+        block(2, SELL, 120, 2),
+        block(3, BUY, 120, 2),
+    )
+    assert "TRIGGERED" not in found[-1].kinds
+    assert len(trades(found[-1])) == 2
+
+
+def test_an_hour_whose_best_order_is_the_owner_s_gets_better_by_others():
+    found = asked(
+        order(1, SELL, 40, 1, account=1),
+        order(2, SELL, 60, 1),
+        order(3, SELL, 60, 1, instrument=2),
+        block(4, BUY, 50, 1, stp=1),
+        order(5, SELL, 45, 1),
+        order(6, SELL, 55, 1, instrument=2),
+        limits=replace(MANY, blocks=8),
+    )
+    assert not any(map(trades, found[:-1]))
+    assert [trade[2:] for trade in trades(found[-1])] == [(45, 1), (55, 1)]
+
+
+def test_a_block_trades_before_the_next_thing_falls_due():
+    found = asked(
+        order(1, SELL, 100, 5, tif=TimeInForce.GTD, expiry_s=START_S + 6),
+        order(2, SELL, 100, 5, instrument=2),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
+        block(3, BUY, 100, 5),
+        venue(CommandKind.PHASE, instrument=2, type=Phase.CONTINUOUS, expiry_s=START_S + 5),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 7) * 10**9),
+    )
+    assert trades(found[-1]) == [(1, 1, 100, 5), (2, 2, 100, 5)]
+    assert "EXPIRED" not in found[-1].kinds
+
+
+def test_a_machine_between_commands_goes_on_from_a_snapshot_with_standing_blocks():
+    engine = Engine(MANY)
+    rows = [*world(), block(1, BUY, 100, 5), block(2, BUY, 100, 5, instrument=2, hours=3)]
+    engine.process(as_commands(rows))
+    again = Engine.restore(engine.snapshot())
+    assert again.state_hash() == engine.state_hash()
+    for number in (1, 2):
+        sell = as_commands([order(2 + number, SELL, 100, 5, instrument=number)])
+        assert again.process(sell).tobytes() == engine.process(sell).tobytes()
+    assert again.leaves(MEMBER, 1) is None
+    assert again.leaves(MEMBER, 2) == 5

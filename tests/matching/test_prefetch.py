@@ -1,0 +1,36 @@
+"""Looking ahead changes nothing, whatever the commands that are looked at."""
+
+from dataclasses import replace
+
+import pytest
+
+from matching import Engine
+from matching.fast_path.prefetch import CACHED, LEAST
+from matching.reference.engine import ReferenceEngine
+from tests.support.stream_generator import ALL, garbage, stream
+
+COMMANDS = 700
+
+
+def engine_that_looks_far(limits):
+    """A machine whose first slots count as used, as if it had grown large once."""
+    engine = Engine(replace(limits, orders=limits.orders + CACHED))
+    engine._arrays["state"]["slots_used"] = CACHED
+    return engine
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("write", [stream, garbage])
+def test_a_large_machine_says_what_the_reference_says(write, seed):
+    limits, commands = write(seed, COMMANDS, ALL) if write is stream else write(seed, COMMANDS)
+    expected = ReferenceEngine(limits).process(commands)
+    assert engine_that_looks_far(limits).process(commands).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("batch", [LEAST - 1, LEAST, LEAST + 1, 100])
+def test_batches_around_the_least_that_is_looked_into_agree(batch):
+    limits, commands = stream(11, COMMANDS, ALL)
+    engines = ReferenceEngine(limits), Engine(limits), engine_that_looks_far(limits)
+    for at in range(0, COMMANDS, batch):
+        expected, *others = (engine.process(commands[at : at + batch]) for engine in engines)
+        assert all(events.tobytes() == expected.tobytes() for events in others)

@@ -1,0 +1,89 @@
+"""One broker of a whole day: NAME[,NAME..] FOLDER SPEED.
+
+Sends what these sessions send in the demonstration's day, when the venue's clock, which runs at
+this speed, has come to it; refs are the sessions' own. The day is made before a line on stdin says
+that the venue is there. Ends when everything is answered.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange.flow.trace_day import build_philly_day
+from feeds.client.sync_client import Client, connect
+from ledger.daylog.registry import Registry
+from matching.records import COMMAND, CommandKind
+from tests.support.venue_process import MEMBERS
+
+WINDOW = 2_000
+
+Commands = NDArray[np.void]
+Day = tuple[Registry, Commands]
+
+
+def part_of(name: str, day: Day, client: Client) -> Commands:
+    """The session's commands, numbered from 1, for the venue's instruments of the same symbols."""
+    registry, commands = day
+    number = next(s.id for s in MEMBERS.sessions if s.name == name)
+    own = commands[commands["session"] == number].astype(COMMAND)
+    assert np.isin(own["kind"], (CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE)).all()
+    client.instrument(1)
+    listed = {d.symbol: n for n, d in client.market.definitions.items()}
+    numbers = np.arange(2**16, dtype=np.uint32)
+    for instrument in registry.instruments:
+        numbers[instrument.id] = listed[instrument.symbol]
+    refs = np.arange(2**20, dtype=np.uint32)  # some of the day's commands aim at nothing
+    refs[own["user_ref"][::-1]] = np.arange(len(own), 0, -1)
+    own["target_ref"] = np.where(own["target_ref"], refs[own["target_ref"]], 0)
+    own["instrument"] = numbers[own["instrument"]]
+    own["sequence"] = 0
+    return own
+
+
+class Sender:
+    """A session and what it has still to send."""
+
+    def __init__(self, name: str, day: Day, folder: Path, speed: float) -> None:
+        key = folder / "venue" / "keys" / f"{name}.secret"
+        self.client = connect(folder / "venue" / "connection.toml", key, timeout_s=60)
+        self.commands = part_of(name, day, self.client)
+        self.speed = speed
+        self.at = 0
+
+    def step(self) -> bool:
+        """Send what is due and take in what came; whether that was all."""
+        dialogue = self.client.dialogue
+        assert dialogue.ack is not None
+        passed_ns = int((time.monotonic_ns() - dialogue.acked_ns) * self.speed)
+        due = np.searchsorted(self.commands["time_ns"], dialogue.ack.time_ns + passed_ns, "right")
+        end = min(int(due), self.at + WINDOW - dialogue.unanswered)
+        if end > self.at:
+            part = self.commands[self.at : end].copy()
+            part["time_ns"] = 0
+            self.client.send(part)
+            self.at = end
+        self.client.pump(0.002)
+        for _ in self.client.arrays():
+            pass
+        assert not dialogue.refusals, dialogue.refusals[0]
+        return self.at == len(self.commands) and dialogue.unanswered == 0
+
+
+def main() -> None:
+    names, folder, speed = sys.argv[1:]
+    day = build_philly_day()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    senders = [Sender(name, day, Path(folder), float(speed)) for name in names.split(",")]
+    while True:
+        is_done = [sender.step() for sender in senders]
+        if all(is_done):
+            break
+    print(sum(len(sender.commands) for sender in senders), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Long runs by hand: fuzz, deliberate faults, branch coverage."""

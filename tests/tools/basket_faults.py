@@ -1,0 +1,231 @@
+"""Deliberate faults in orders for baskets; see faults.py."""
+
+from tests.tools.fault import Fault
+
+BASKET_KERNEL = (
+    Fault(
+        "basket_places.py",
+        "        steps += 1\n",
+        "",
+        "every hour of a basket is its first",
+    ),
+    Fault(
+        "basket_places.py",
+        'if hours > max(i64(m.instruments[instrument_id]["longest"]), i64(1)):',
+        "if hours > 168:",
+        "blocks of a basket are as long as they like",
+    ),
+    Fault(
+        "basket_places.py",
+        "(what == TRADES and phase != CONTINUOUS)",
+        "(what == TRADES and phase_reason(phase) != NONE)",
+        "an order for a basket trades in an auction",
+    ),
+    Fault(
+        "basket_places.py",
+        '            room = min(cap, i64(position["registered"])) - uncovered\n',
+        "            room = cap - uncovered\n",
+        "a basket's seller sells what it does not have",
+    ),
+    Fault(
+        "basket_places.py",
+        '        place["limit_room"] = max(cap - toward, i64(0))\n',
+        '        place["limit_room"] = cap - toward\n',
+        "a full member takes room from the others",
+    ),
+    Fault(
+        "basket_places.py",
+        "        if span_of(order) == 0:\n            limit = limit_index",
+        "        if span_of(order) != 0:\n            limit = limit_index",
+        "limit for blocks of a basket in each hour, and none for one hour",
+    ),
+    Fault(
+        "basket_places.py",
+        '        place["bound"] = collar_bound(m, instrument_id, side, limit)\n',
+        '        place["bound"] = limit\n',
+        "an order for a basket ignores collars",
+    ),
+    Fault(
+        "basket_places.py",
+        "        least = min(least, room_at(m, k, j, of_limit))\n",
+        "        least = max(least, room_at(m, k, j, of_limit))\n",
+        "one hour with room is enough for a whole block",
+    ),
+    Fault(
+        "basket_places.py",
+        "            together += room_at(m, k, j, of_limit)\n",
+        "            together = max(together, room_at(m, k, j, of_limit))\n",
+        "members do not sell together",
+    ),
+    Fault(
+        "basket_places.py",
+        "            needed = max(needed, of_member)\n",
+        "            needed = max(needed, of_member) if needed == 0 else needed\n",
+        "a whole sell needs the first member's deposit, not the dearest",
+    ),
+    Fault(
+        "basket_places.py",
+        "            of_hour = max(of_hour, deposit_at(m, order, k, j))\n",
+        "            of_hour += deposit_at(m, order, k, j)\n",
+        "a split sell needs the deposits of all members",
+    ),
+    Fault(
+        "basket_places.py",
+        '        rate = max(rate, i64(instrument["dearer_rate"]))\n',
+        '        rate = max(rate, i64(instrument["taker_rate"]))\n',
+        "an order for a basket holds the taker's fee alone",
+    ),
+    Fault(
+        "basket_places.py",
+        "return price < than if",
+        "return price <= than if",
+        "equal prices go to the member listed last",
+    ),
+    Fault(
+        "basket_places.py",
+        '            lots += i64(m.orders[slot]["leaves"])\n',
+        '            lots += i64(m.orders[slot]["shown"])\n',
+        "a split order does not count what icebergs hide",
+    ),
+    Fault(
+        "basket_places.py",
+        '        taken = min(wanted, seen, place["left"])\n',
+        "        taken = min(wanted, seen)\n",
+        "a split order counts on more than it has room for",
+    ),
+    Fault(
+        "basket_places.py",
+        "return total if span_of(order) == 0 or is_within(order, total) else i64(-1)",
+        "return total",
+        "a whole block pays more than its limit",
+    ),
+    Fault(
+        "basket_places.py",
+        "    if fits and is_within(order, total):\n",
+        "    if fits:\n",
+        "a split block pays more than its limit",
+    ),
+    Fault(
+        "basket_places.py",
+        "        if j != best:\n            leave_out(m, hours_of(order), j)\n",
+        "        if j == best + 1:\n            leave_out(m, hours_of(order), j)\n",
+        "a whole order trades in several members",
+    ),
+    Fault(
+        "basket_orders.py",
+        "            in_band = in_band or member_is",
+        "            in_band = member_is",
+        "only the last member's band counts",
+    ),
+    Fault(
+        "basket_orders.py",
+        "(highest_price(m, order) * tick_of(m))",
+        '(i64(order["price"]) * tick_of(m))',
+        "the largest order for a basket is that at its limit",
+    ),
+    Fault(
+        "basket_orders.py",
+        "    leave_out_full(m, order, whole)\n",
+        "",
+        "members without room ask for their deposit",
+    ),
+    Fault(
+        "basket_orders.py",
+        "    hold_money(m, order, i64(0))\n",
+        "",
+        "skipped release: an order for a basket that traded in part holds money",
+    ),
+    Fault(
+        "basket_orders.py",
+        '        state["trade_groups"] += 1\n',
+        '        state["trade_groups"] += 0\n',
+        "trades of a basket have the group of those before",
+    ),
+    Fault(
+        "basket_orders.py",
+        '                order["cumulative"] = 0\n',
+        "                pass\n",
+        "a block of a basket counts on from hour to hour",
+    ),
+    Fault(
+        "basket_orders.py",
+        '    place["room"] -= quantity\n',
+        "",
+        "an order for a basket takes more from a member than it has room for",
+    ),
+    Fault(
+        "basket_orders.py",
+        '        position["open_buy"] += quantity\n',
+        "        pass\n",
+        "open quantity of a basket's buyer is taken off and was never there",
+    ),
+    Fault(
+        "basket_orders.py",
+        "        loosen(m, instrument_id)\n",
+        "",
+        "a basket's trade lets no block trade that a collar held",
+    ),
+    Fault(
+        "basket_orders.py",
+        '        state["base_price"] = i64(place["base"])\n',
+        "",
+        "stops of a basket's trades: distances from another instrument's price",
+    ),
+    Fault(
+        "baskets.py",
+        "        or unlike\n",
+        "",
+        "a basket of instruments of different ticks",
+    ),
+    Fault(
+        "baskets.py",
+        "        or has_member_of(m, number, last_of_sequence(m, instrument_id))\n",
+        "",
+        "two members of a basket are of one sequence",
+    ),
+    Fault(
+        "sequences.py",
+        "        or makes_one_of_two(m, before_id, last_of_sequence(m, instrument_id))\n",
+        "",
+        "a sequence joins two members of a basket",
+    ),
+)
+
+BASKET_REFERENCE = (
+    Fault(
+        "reference_baskets.py",
+        "            yield order.cost(maker.price), quantity\n",
+        "            yield order.cost(maker.price), maker.leaves\n",
+        "a split order counts on more than it has room for",
+    ),
+    Fault(
+        "reference_baskets.py",
+        "return min(costs, key=lambda cost: cost[0])[1] if costs else []",
+        "return costs[0][1] if costs else []",
+        "whole takes the first member that can",
+    ),
+    Fault(
+        "reference_baskets.py",
+        "    return total if total <= order.cost(order.price) * order.lots else None\n",
+        "    return total\n",
+        "a block of a basket pays more than its limit",
+    ),
+    Fault(
+        "reference_baskets.py",
+        "            _, _, place, maker = min(fronts, key=lambda front: front[:2])\n",
+        "            _, _, place, maker = min(fronts, key=lambda front: (front[0], -front[1]))\n",
+        "equal prices go to the member listed last",
+    ),
+    Fault(
+        "reference_baskets.py",
+        "        place.room -= quantity\n",
+        "",
+        "an order for a basket takes more from a member than it has room for",
+    ),
+    Fault(
+        "reference_baskets.py",
+        "            if not place.low <= price <= place.high:\n                return\n",
+        "            if not place.low <= price <= place.high:\n                continue\n",
+        "what a collar hides is passed over",
+    ),
+)
