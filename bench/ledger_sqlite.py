@@ -206,7 +206,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row], *, 
 
 
 def _nominate(connection: sqlite3.Connection, registry: Registry) -> list[Row]:
-    """Pieces of delivery by the rule of `ledger.delivery.nomination`: hour after hour, keep, then pair."""
+    """Delivery lines by the rule of `ledger.delivery.nomination`: hour by hour, keep, then pair."""
     order = {each.id: each for each in registry.instruments}
     days = {each.id: day_number(shanghai_day(each.delivery_start_s)) for each in order.values()}
     contracts = {each.code: row for row, each in enumerate(registry.contracts)}

@@ -23,7 +23,7 @@ from exchange.definition.programmes import ProgrammeOn, check_pools, switch_on
 from exchange.definition.toml_file import BadFile, read_toml
 from ledger.daylog.registry import Basket, Chip, Contract, Hub, Programme, Record
 
-DEFAULT_PATH = Path(__file__).parent / "data" / "venue"
+DEFAULT_PATH = Path(__file__).parents[1] / "data" / "venue"
 """The definition that comes with the package."""
 
 

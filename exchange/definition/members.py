@@ -5,7 +5,7 @@ from pathlib import Path
 from exchange.definition.toml_file import BadFile, read_toml
 from ledger.daylog.registry import Account, Firm, Inventory, Record, Session
 
-DEMO_PATH = Path(__file__).parent / "data" / "demo" / "members.toml"
+DEMO_PATH = Path(__file__).parents[1] / "data" / "demo" / "members.toml"
 """Who takes part in the demonstration's day."""
 
 

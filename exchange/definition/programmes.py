@@ -15,7 +15,7 @@ from exchange.definition.contract_rules import Problem
 from exchange.definition.toml_file import read_toml
 from ledger.daylog.registry import Positive, Programme, Record
 
-CATALOGUE = Path(__file__).parent / "data" / "programmes"
+CATALOGUE = Path(__file__).parents[1] / "data" / "programmes"
 """One TOML file a policy."""
 
 

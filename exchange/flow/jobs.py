@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from exchange.definition.toml_file import BadFile
 
-PHILLY_PATH = Path(__file__).parent / "data" / "philly_busy_day.csv.gz"
+PHILLY_PATH = Path(__file__).parents[1] / "data" / "philly_busy_day.csv.gz"
 """The busiest day of the Philly trace; data/README.md says what it is and whose."""
 
 COLUMNS = ("timestamp", "duration", "num_gpus", "gpu_time", "cluster")

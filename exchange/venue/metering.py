@@ -3,7 +3,8 @@
 What is nominated stands in `delivery/DAY.notices.json`, which `deliver notices --to` writes; it is
 looked at anew when it has changed. What meters say goes to `delivery/DAY.readings.csv`, durable
 before it is answered, and is settled from there. Both outlive the venue's process and its trading
-day. A reading is judged by the rules of the books (`ledger.delivery.meter_files`); time is the venue's.
+day. A reading is judged by the rules of the books (`ledger.delivery.meter_files`), at the venue's
+time.
 """
 
 import logging

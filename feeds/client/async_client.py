@@ -82,7 +82,7 @@ class AsyncOrders:
         basket: int | str = 0,
         **more: Any,
     ) -> Report:
-        """Place an order; returns its acceptance. Raises as `feeds.client.sync_client.Orders.new`."""
+        """Place an order; returns its acceptance. Raises as `sync_client.Orders.new`."""
         more["basket"] = await self._client.basket(basket)
         order = ordering.new_order(account, instrument, side, quantity, price, **more)
         return await self._client.ask(order)

@@ -1,7 +1,7 @@
 """The messages of deliveries: what suppliers are told to deliver, and what their meters say of it.
 
-Session messages like those of `feeds.protocol.messages`. What counts is decided by the books' own rules; a
-reading that counts is durable before it is answered.
+Session messages like those of `feeds.protocol.messages`. The rules of the books decide what counts;
+a reading that counts is durable before it is answered.
 """
 
 from enum import IntEnum

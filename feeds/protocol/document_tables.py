@@ -1,4 +1,6 @@
-"""The tables of PROTOCOL.md, made from the records: `python -m feeds.protocol.document_tables` writes them anew.
+"""The tables of PROTOCOL.md, made from the records.
+
+    python -m feeds.protocol.document_tables       writes them anew
 
 A table stands between a line `<!-- NAME -->` and the next empty comment, and is never edited.
 """
@@ -40,8 +42,8 @@ from matching.records import (
     TimeInForce,
 )
 
-DOCUMENT = Path(__file__).parent / "PROTOCOL.md"
-SCHEMA = Path(__file__).parent / "messages.schema.json"
+DOCUMENT = Path(__file__).parents[1] / "PROTOCOL.md"
+SCHEMA = Path(__file__).parents[1] / "messages.schema.json"
 _BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- -->)", re.DOTALL)
 _WIRE_NAMES = {"sequence": "valid_until_ns", "time_ns": "send_time_ns"}
 _ENUMS: dict[str, type[IntEnum]] = {

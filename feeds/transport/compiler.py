@@ -1,6 +1,5 @@
 """Where the wire's kernels are compiled: like the machine's, in a cache that knows its sources."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,11 @@ from matching.memory import compiler as machine
 JIT_DISABLED = machine.JIT_DISABLED
 
 
-KERNELS = (
-    "admission", "calling", "compile", "derivation", "derive", "draining", "ladders",
-    "market_frames", "messages", "records", "telling", "waiting",
-)  # fmt: skip
-"""Modules with kernels, or with constants that kernels use."""
-
-
 def cache_folder() -> Path:
-    """Named by the sources of the kernels and by those of the machine, whose records they read."""
-    digest = hashlib.sha256()
-    for name in KERNELS:
-        digest.update(name.encode() + b"\0" + (Path(__file__).parent / f"{name}.py").read_bytes())
+    """Folder of compiled kernels, named by a hash of all sources of the wire and of the machine."""
     folder = machine.cache_folder()
-    return folder.with_name(f"feeds-{digest.hexdigest()[:16]}-{folder.name.partition('-')[2]}")
+    sources = machine.source_hash(Path(__file__).parents[1])
+    return folder.with_name(f"feeds-{sources}-{folder.name.partition('-')[2]}")
 
 
 def is_compiled() -> bool:

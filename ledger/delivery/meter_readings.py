@@ -1,9 +1,9 @@
 """Readings: a file of what meters said over the wire, in the order in which the venue took it.
 
-A meter file (see `ledger.delivery.meter_files`) with four columns more: what the venue counted, session and
-time of the reading, and `chain`, the beginning of the SHA-256 of the line before it and the line up
-to there. So the file settles as it is, a changed or missing line shows, and a line that was not
-written to its end is told from all others: it is the last, and was never answered.
+A meter file (see `ledger.delivery.meter_files`) with four columns more: what the venue counted,
+session and time of the reading, and `chain`, the beginning of the SHA-256 of the line before it and
+the line up to there. So the file settles as it is, a changed or missing line shows, and a line that
+was not written to its end is told from all others: it is the last, and was never answered.
 """
 
 import csv

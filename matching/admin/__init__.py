@@ -1,1 +1,1 @@
-"""Administrative commands: instruments, members, money, capacity, and trades that are taken back."""
+"""Administrative commands: instruments, members, money, capacity, and busts."""

@@ -1,1 +1,1 @@
-"""The order book: price levels, order ids, timers, risk, and the events that a change of it makes."""
+"""The order book: price levels, order ids, timers, risk, and the events of each change."""

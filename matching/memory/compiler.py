@@ -17,14 +17,14 @@ JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def source_hash(folder: Path | None = None) -> str:
-    """Hash of all sources of this package, of where they are and of Numba's version.
+    """Hash of all sources of the package matching, of where they are and of Numba's version.
 
     The place counts because Numba keeps the kernels of two places apart.
     """
-    folder = folder or Path(__file__).parent
+    folder = folder or Path(__file__).parents[1]
     digest = hashlib.sha256(f"{numba.__version__} {folder.resolve()}".encode())
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -20,7 +20,7 @@ from matching.native.__main__ import write
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="object code is compiled code")
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 ADAPTER = HERE.parent / "bench" / "harness" / "adapter.c"
 FLOWS = sorted((HERE / "conformance").glob("*.npz"))
 EMPTY = (-(2**63), 2**63 - 1)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.venue_process import World
 
-NODE = Path(__file__).parent / "node"
+NODE = Path(__file__).parents[1] / "node"
 LINES_MAX = 300
 
 

@@ -47,7 +47,7 @@ def test_a_chip_serves_a_need_of_its_vendor_that_it_is_strong_enough_for():
 
 def definition(folder: Path, text: str) -> Path:
     """The venue's own definition with other baskets."""
-    whole = Path(__file__).parent.parent / "exchange" / "data" / "venue"
+    whole = Path(__file__).parents[2] / "exchange" / "data" / "venue"
     for file in [*whole.glob("*.toml"), *whole.glob("contracts/*.toml")]:
         to = folder / file.relative_to(whole)
         to.parent.mkdir(exist_ok=True)

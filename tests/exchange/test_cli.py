@@ -352,7 +352,7 @@ def test_a_reader_that_has_gone_ends_the_command_quietly() -> None:
 
 
 def test_the_readme_shows_what_the_demonstration_prints(tmp_path: Path, command: Suanshi) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     excerpt = readme.partition("<!-- demo:begin -->\n```\n")[2].partition("```\n<!-- demo:end")[0]
     assert len(excerpt.splitlines()) > 20
     printed = command("demo", "--folder", tmp_path)[1].splitlines()

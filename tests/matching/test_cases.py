@@ -10,10 +10,10 @@ from tests.support.engines import ENGINES
 
 CASES = [
     case
-    for path in sorted((Path(__file__).parent / "cases").glob("*.txt"))
+    for path in sorted((Path(__file__).parents[1] / "cases").glob("*.txt"))
     for case in read_cases(path)
 ]
-EXAMPLES = read_fenced_cases(Path(__file__).parent.parent / "matching" / "RULES.md")
+EXAMPLES = read_fenced_cases(Path(__file__).parents[2] / "matching" / "RULES.md")
 
 
 def test_all_cases_are_there_under_unique_titles() -> None:

@@ -16,7 +16,7 @@ from matching.memory import compiler as compiling
 from matching.memory.compiler import JIT_DISABLED
 
 SOURCES = Path(matching.__file__).parent
-FILES = sorted(path.name for path in SOURCES.glob("*.py"))
+FILES = sorted(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py"))
 
 ONE_LISTING = """
 import numpy as np
@@ -51,7 +51,7 @@ def test_a_new_file_and_another_place_have_a_cache_of_their_own(tmp_path):
     before = compiling.source_hash(copy)
     other = shutil.copytree(SOURCES, tmp_path / "other")
     assert compiling.source_hash(other) != before
-    (copy / "another.py").write_text("")
+    (copy / "book" / "another.py").write_text("")
     assert compiling.source_hash(copy) != before
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from bench.conformance import conformance, read_flow, run_flow
 
-FLOWS = Path(__file__).parent / "conformance"
+FLOWS = Path(__file__).parents[1] / "conformance"
 EXPECTED = json.loads((FLOWS / "expected.json").read_text())
 
 MESSAGE = {"type": 0, "side": 0, "ioc": 0, "quantity": 5, "order_id": 1, "price_ticks": 100}

@@ -20,7 +20,7 @@ from tests.support.soundness import Soundness
 from tests.support.stream_generator import ALL, BASIC, garbage, stream
 from tests.tools import fuzz
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CHECK_EVERY = 25 if JIT_DISABLED else 1
 
 

@@ -4,8 +4,8 @@
 
 Every stream goes through the reference and, one command a call, through the compiled engine, whose
 memory is checked after every command. Events must agree to the byte; every 500 commands the whole
-states must agree too, and hold what matching/checks/invariants.py asks. A second compiled engine takes
-the same stream in larger batches and, in between, is put into a snapshot and out again. Ends
+states must agree too, and hold what matching/checks/invariants.py asks. A second compiled engine
+takes the same stream in larger batches and, in between, is put into a snapshot and out again. Ends
 with exit code 1 after a stream that failed, and says which command of which seed it was.
 """
 

@@ -13,12 +13,9 @@ import argparse
 import multiprocessing
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError

@@ -22,7 +22,7 @@ import click
 from tests.tools.fault import Fault
 from tests.tools.faults import FAULTS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TESTS = (
     "tests/matching/test_kernel.py::test_kernel_and_reference_agree_event_by_event_and_stay_sound",
     "tests/matching/test_bust.py",
