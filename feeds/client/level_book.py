@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from feeds.client.channel_replica import Replica
-from feeds.market_data.price_levels import (
+from feeds.price_levels import (
     checksum,
     clear_ladder,
     list_levels,

@@ -8,7 +8,7 @@ command is not told.
 
 import numpy as np
 
-from feeds.market_data.price_levels import put_level
+from feeds.price_levels import put_level
 from feeds.protocol.records import TradeFlag
 from feeds.transport.compiler import inline
 from matching.records import EventFlag, EventKind

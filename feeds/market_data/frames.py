@@ -10,7 +10,7 @@ from feeds.market_data.change_set import (
     TRADES,
     head,
 )
-from feeds.market_data.price_levels import top_code
+from feeds.price_levels import top_code
 from feeds.transport.compiler import inline
 
 

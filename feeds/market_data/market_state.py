@@ -19,7 +19,7 @@ from feeds.market_data.change_set import (
     TRADES,
 )
 from feeds.market_data.derive import derive
-from feeds.market_data.price_levels import EMPTY_CODE, checksum, list_levels, new_ladders
+from feeds.price_levels import EMPTY_CODE, checksum, list_levels, new_ladders
 from feeds.protocol.records import (
     BLOCK,
     INCREMENTAL,
