@@ -109,7 +109,7 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
     from bench.ledger_day import events_of
     from bench.memory import resident_mb
     from ledger.books.database import create_books, open_books
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
     from ledger.proof.audit import certificate
     from ledger.settle import settle
     from ledger.settlement.fills import read_fills

@@ -24,7 +24,7 @@ from exchange.definition.instrument_columns import Listing, listing_of
 from exchange.definition.instruments import instruments as list_instruments
 from exchange.definition.members import Members
 from exchange.flow.limits import limits_for
-from ledger.daylog.reader import DayLog, DayLogWriter
+from ledger.daylog import DayLog, DayLogWriter
 from ledger.daylog.registry import Account, Firm, Programme, Registry, Session
 from matching import Engine
 from matching.records import COMMAND, NANOSECONDS, CommandKind, OrderType, Side, TimeInForce

@@ -135,7 +135,7 @@ def _open(folder: Path) -> None:
     from exchange.definition.members import read_members
     from feeds.client.sync_client import connect
     from feeds.protocol.commands import command
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
     from matching.records import CommandKind
 
     place = folder / "venue"

@@ -39,7 +39,7 @@ def open_(
 
     from exchange.days.carry_forward import head_of_next_day
     from ledger.books.database import open_books
-    from ledger.daylog.reader import DayLogWriter, read_day_log
+    from ledger.daylog import DayLogWriter, read_day_log
 
     clear_outputs([day_log], force=force, remove=not dry_run)
     require_folder(day_log)
@@ -95,7 +95,7 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
     """
     from ledger.books.database import open_books
     from ledger.books.queries import statements
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
 
     log = read_day_log(day_log, unsealed=True)
     path = ledger or day_log.parent / options.LEDGER_NAME

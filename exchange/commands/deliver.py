@@ -240,7 +240,7 @@ def _books(ledger: Path | None, day_log: Path) -> Path:
 
 
 def _registry(day_log: Path) -> "Registry":
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
 
     return read_day_log(day_log).registry
 

@@ -72,7 +72,7 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
     from ledger.books.errors import LedgerError, NotBooksError
-    from ledger.daylog.layout import DayLogError, DayLogNotSealed, DayLogUnwritable
+    from ledger.daylog import DayLogError, DayLogNotSealed, DayLogUnwritable
 
     line = " ".join(str(error).split())
     if isinstance(error, DayLogNotSealed):

@@ -45,7 +45,7 @@ def _report(path: Path, batch: int, engine: "EngineName", unsealed: bool) -> dic
 
     from exchange.days.engines import open_engine
     from exchange.days.replay import replay as run
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
 
     start_s = time.perf_counter()
     log = read_day_log(path, unsealed=unsealed)

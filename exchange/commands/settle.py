@@ -57,7 +57,7 @@ def _settled(
 ) -> "Settlement":  # fmt: skip
     from exchange.days.engines import open_engine
     from exchange.days.replay import Replay, certified
-    from ledger.daylog.reader import read_day_log
+    from ledger.daylog import read_day_log
     from ledger.settle import settle
 
     log = read_day_log(day_log)

@@ -20,7 +20,7 @@ from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import Draft, draft_admin, join
 from ledger.books.database import Books
 from ledger.books.errors import LedgerError
-from ledger.daylog.reader import DayLog
+from ledger.daylog import DayLog
 from ledger.daylog.registry import Registry
 from ledger.delivery.nomination import nominate
 from ledger.statements.account import closing_cash_fen, settlement_ticks

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ledger.daylog.reader import DayLog
+from ledger.daylog import DayLog
 from matching.records import EVENT, CommandKind, EventFlag, EventKind, Reason
 from matching.state_tables import Tables
 

@@ -11,7 +11,7 @@ from exchange.days.engines import open_engine
 from exchange.days.replay import Replay, ReplayResult, certified
 from exchange.flow.flow import TRADING_DAY, build_philly_day, write_day
 from ledger.books.database import create_books
-from ledger.daylog.reader import read_day_log
+from ledger.daylog import read_day_log
 from ledger.daylog.registry import Registry
 from ledger.delivery.block_trades import TradedBlock, traded_blocks
 from ledger.settle import settle

@@ -14,7 +14,7 @@ from exchange.days.engines import open_engine
 from exchange.days.replay import BATCH_COMMANDS, EventTally, Machine
 from exchange.flow.synthetic import build_synthetic_day
 from exchange.flow.trace_day import TRADING_DAY, build_philly_day
-from ledger.daylog.reader import DayLogWriter
+from ledger.daylog import DayLogWriter
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 

@@ -22,7 +22,7 @@ from exchange.venue.key_changes import opened, with_keys
 from exchange.venue.next_day import carry_on
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
-from ledger.daylog.reader import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import NANOSECONDS

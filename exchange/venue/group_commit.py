@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from exchange.venue import sync_thread as syncing
 from exchange.venue.sync_thread import ASKED, DONE, FAILED, FILE, STOP, SYNCS
-from ledger.daylog.reader import DayLogUnwritable, DayLogWriter
+from ledger.daylog import DayLogUnwritable, DayLogWriter
 from ledger.daylog.registry import Registry
 
 

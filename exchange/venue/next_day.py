@@ -38,7 +38,7 @@ from exchange.venue.opening import (
 from feeds.protocol.keys import Entitlement
 from ledger.books.database import open_books
 from ledger.books.errors import LedgerError
-from ledger.daylog.reader import DayLog
+from ledger.daylog import DayLog
 from ledger.daylog.registry import Basket, Instrument, Registry
 from matching.records import CommandKind, Phase
 

@@ -4,11 +4,12 @@ import os
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ledger.daylog.day_log import DayLog
 from ledger.daylog.layout import (
     CELL,
     BlockKind,
@@ -20,9 +21,6 @@ from ledger.daylog.layout import (
 )
 from ledger.daylog.registry import Registry, encode
 from matching.records import COMMAND
-
-if TYPE_CHECKING:
-    from ledger.daylog.reader import DayLog
 
 BLOCK_COMMANDS_MAX = 1 << 16
 """A longer batch becomes several blocks, so that readers need little at a time."""
@@ -81,7 +79,7 @@ class DayLogWriter:
         return writer
 
     @classmethod
-    def resume(cls, log: "DayLog", torn: Path) -> Self:
+    def resume(cls, log: DayLog, torn: Path) -> Self:
         """A writer that goes on after the last whole block of a log without a SEAL.
 
         What an interrupted write left behind it is moved to the file `torn` first. Raises

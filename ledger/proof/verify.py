@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.database import open_books
-from ledger.daylog.reader import DayLog, read_day_log
+from ledger.daylog import DayLog, read_day_log
 from ledger.proof.audit import audit
 from ledger.proof.recomputation import compare
 from ledger.settle import Progress

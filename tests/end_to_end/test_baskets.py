@@ -15,7 +15,7 @@ from feeds.protocol.errors import FrameRefused, OrderRejected
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import Done, ListBasket, RefusalReason
 from ledger.books.database import open_books
-from ledger.daylog.reader import read_day_log
+from ledger.daylog import read_day_log
 from matching.records import CommandKind, EventKind, Reason, Side, TimeInForce
 from tests.support.venue_process import World
 

@@ -13,7 +13,7 @@ from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
 from feeds.protocol.records import Channel
 from ledger.books.database import open_books
-from ledger.daylog.reader import DayLog
+from ledger.daylog import DayLog
 from ledger.statements.account import closing_cash_fen
 from matching import Engine
 from matching.records import CommandKind, EventKind, Side

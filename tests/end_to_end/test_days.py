@@ -9,7 +9,7 @@ import pytest
 from exchange.cli import run
 from feeds.protocol.records import Channel
 from ledger.books.database import open_books
-from ledger.daylog.reader import read_day_log
+from ledger.daylog import read_day_log
 from ledger.statements.account import closing_cash_fen
 from matching import Engine, Limits
 from matching.records import CommandKind, EventKind, Side, TimeInForce

@@ -200,7 +200,7 @@ def test_a_replay_that_differs_from_the_seal_is_a_difference(
 
 
 def copy_with_hash(source: Path, target: Path, events_sha256: bytes) -> Path:
-    from ledger.daylog.reader import DayLogWriter, read_day_log
+    from ledger.daylog import DayLogWriter, read_day_log
 
     log = read_day_log(source)
     with DayLogWriter.create(target, venue=log.venue, trading_day=log.trading_day) as writer:

@@ -10,8 +10,7 @@ from exchange.cli import run
 from exchange.days.carry_forward import head_of_next_day
 from ledger.books.database import memory_books, open_books
 from ledger.books.errors import InputError, LedgerError
-from ledger.daylog.reader import read_day_log
-from ledger.daylog.writer import DayLogWriter
+from ledger.daylog import DayLogWriter, read_day_log
 from ledger.proof.audit import audit
 from ledger.settle import settle
 from ledger.statements.account import closing_cash_fen

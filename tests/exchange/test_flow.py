@@ -29,7 +29,7 @@ from exchange.flow.flow import build_philly_day, build_synthetic_day, write_day
 from exchange.flow.jobs import COLUMNS, read_jobs
 from exchange.flow.random_integers import Dice
 from exchange.flow.synthetic import BadSize
-from ledger.daylog.reader import DayLogUnwritable, read_day_log
+from ledger.daylog import DayLogUnwritable, read_day_log
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import (

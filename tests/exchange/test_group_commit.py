@@ -14,7 +14,7 @@ from exchange.venue.venue import Venue
 from feeds.client.sync_client import Client
 from feeds.protocol import commands as ordering
 from feeds.protocol.errors import TimedOut
-from ledger.daylog.reader import DayLogUnwritable, DayLogWriter
+from ledger.daylog import DayLogUnwritable, DayLogWriter
 from matching.records import Side
 from tests.ledger.test_daylog import DAY, REGISTRY, commands
 from tests.support.venue_process import START, World

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ledger.books.database import create_books, open_books
-from ledger.daylog.reader import DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.daylog import DayLogNotSealed, DayLogWriter, read_day_log
 from ledger.proof.verify import verify
 from ledger.settle import settle
 from ledger.statements.account import statement, trial_balance

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ledger.daylog import layout as daylog_layout
-from ledger.daylog.layout import CELL, BlockKind, pack_block_header, pack_seal
-from ledger.daylog.reader import (
+from ledger.daylog import (
     DayLogDamaged,
     DayLogError,
     DayLogNotSealed,
@@ -18,6 +16,8 @@ from ledger.daylog.reader import (
     DayLogWriter,
     read_day_log,
 )
+from ledger.daylog import layout as daylog_layout
+from ledger.daylog.layout import CELL, BlockKind, pack_block_header, pack_seal
 from ledger.daylog.registry import Registry, encode
 from matching.limits import Limits
 from matching.records import COMMAND

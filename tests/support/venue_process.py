@@ -13,7 +13,7 @@ from exchange.definition.members import read_members
 from feeds.client.connection_file import read_connection
 from feeds.client.sync_client import Client, connect
 from feeds.protocol.keys import new_pair
-from ledger.daylog.reader import DayLog, read_day_log
+from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Contract, Instrument, Registry
 
 START = "2026-11-22T09:00"
