@@ -7,52 +7,26 @@ settings for those, and never with a setting for what is published.
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from exchange.definition.contract_rules import Problem
 from exchange.definition.toml_file import read_toml
-from ledger.daylog.registry import Positive, Programme, Record
+from ledger.daylog.registry import Positive, Programme, ProgrammeTerms, RateBp, Record
 
 CATALOGUE = Path(__file__).parents[1] / "data" / "programmes"
 """One TOML file a policy."""
 
 
-class PublishedProgramme(Record, frozen=True, kw_only=True):
-    """A programme as far as it is published; the fields are those of `Programme`."""
+class PublishedProgramme(ProgrammeTerms, frozen=True, kw_only=True):
+    """A programme as far as it is published."""
 
-    id: str
-    version: Positive
-    place: str
-    policy: str
-    source: str
-    model: Literal["deduct", "reimburse"]
     model_published: bool
-    side: Literal["buyer", "supplier"]
-    effective_from: str
-    effective_until: str | None = None
-    rule: Literal["first-come", "in-proportion"] = "first-come"
     application: bool | None = None  # None: not published
-    signed_from: str | None = None
-    term_days_max: Positive | None = None
-    rate_bp: Positive | None = None
-    per_agreement_cap_fen: Positive | None = None
-    per_firm_year_cap_fen: Positive | None = None
-    per_firm_year_redeemed_cap_fen: Positive | None = None
-    pool_year_fen: Positive | None = None
-    pool_together_fen: Positive | None = None  # of all programmes of the policy
-    firm_spend_min_fen: Positive | None = None
+    rate_bp: RateBp | None = None
     spend_counts_back: bool | None = None
-    claim_days_max: Positive | None = None
-    funders: dict[str, Positive] = msgspec.field(default_factory=dict)
-    funder_caps_fen: dict[str, Positive] = msgspec.field(default_factory=dict)
-    firm_kinds: tuple[str, ...] = ()
-    kinds_first: tuple[str, ...] = ()
-    buyer_cities: tuple[str, ...] = ()
-    buyer_provinces: tuple[str, ...] = ()
-    compute_hubs: tuple[str, ...] = ()
-    compute_provinces: tuple[str, ...] = ()
+    pool_together_fen: Positive | None = None  # of all programmes of the policy
     required: tuple[str, ...] = ()  # settings without which it cannot be switched on
 
 

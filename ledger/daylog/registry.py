@@ -15,6 +15,7 @@ BasketCode = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,31}$")]
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000)]
+RateBp = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,8 +126,8 @@ class Inventory(Record, frozen=True, kw_only=True):
     gpus: Positive
 
 
-class Programme(Record, frozen=True, kw_only=True):
-    """One version of a voucher programme, exactly as in force on the day.
+class ProgrammeTerms(Record, frozen=True, kw_only=True):
+    """The terms that a voucher programme and its publication state in the same way.
 
     Caps are in fen; None means that the programme has no such cap. Shares of funders are
     weights and need not add up to anything.
@@ -142,16 +143,13 @@ class Programme(Record, frozen=True, kw_only=True):
     effective_from: str  # YYYY-MM-DD, by delivery day, inclusive
     effective_until: str | None = None  # inclusive
     rule: Literal["first-come", "in-proportion"] = "first-come"
-    application: bool = False  # whether a firm must apply and be issued a voucher first
     signed_from: str | None = None  # agreements whose first buy was before do not count
     term_days_max: Positive | None = None  # from the first buy to delivery
-    rate_bp: Annotated[int, Meta(ge=1, le=10_000)]
     per_agreement_cap_fen: Positive | None = None
     per_firm_year_cap_fen: Positive | None = None
     per_firm_year_redeemed_cap_fen: Positive | None = None  # counted at redemption
     pool_year_fen: Positive | None = None
     firm_spend_min_fen: Positive | None = None  # of a firm and year, before anything is paid
-    spend_counts_back: bool = False  # whether spend below the minimum counts once it is reached
     claim_days_max: Positive | None = None  # a claim not redeemed so long after delivery expires
     funders: dict[str, Positive] = {}
     funder_caps_fen: dict[str, Positive] = {}  # of a year; a funder not named has none
@@ -161,6 +159,14 @@ class Programme(Record, frozen=True, kw_only=True):
     buyer_provinces: tuple[str, ...] = ()
     compute_hubs: tuple[Code, ...] = ()  # compute must come from here; empty: anywhere
     compute_provinces: tuple[str, ...] = ()
+
+
+class Programme(ProgrammeTerms, frozen=True, kw_only=True):
+    """One version of a voucher programme, exactly as in force on the day."""
+
+    application: bool = False  # whether a firm must apply and be issued a voucher first
+    rate_bp: RateBp
+    spend_counts_back: bool = False  # whether spend below the minimum counts once it is reached
 
 
 class Registry(Record, frozen=True, kw_only=True):
