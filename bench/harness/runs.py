@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,9 +121,10 @@ def ours(library: Path) -> list[Contender]:
 
 def commit(sources: Path) -> str:
     """Which commit of its sources stands there; "unknown" where they were kept elsewhere."""
-    if not sources.is_dir():
+    git = shutil.which("git")
+    if git is None or not sources.is_dir():
         return "unknown"
-    command = ["git", "-C", str(sources), "rev-parse", "--show-prefix", "HEAD"]
+    command = [git, "-C", str(sources), "rev-parse", "--show-prefix", "HEAD"]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
     prefix, _, head = found.stdout.partition("\n")
     return head.strip() if found.returncode == 0 and not prefix else "unknown"

@@ -20,9 +20,9 @@ from matching.native.__main__ import write
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="object code is compiled code")
 
-HERE = Path(__file__).parents[1]
-ADAPTER = HERE.parent / "bench" / "harness" / "adapter.c"
-FLOWS = sorted((HERE / "conformance").glob("*.npz"))
+HERE = Path(__file__).parent
+ADAPTER = HERE.parents[1] / "bench" / "harness" / "adapter.c"
+FLOWS = sorted((HERE.parent / "conformance").glob("*.npz"))
 EMPTY = (-(2**63), 2**63 - 1)
 """What is said of a side without orders."""
 
@@ -57,6 +57,7 @@ def play(driver: Path, rows: Any, *arguments: str, **settings: str) -> tuple[lis
     return found.stdout.decode().splitlines(), [int(n) for n in found.stderr.split()]
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.stem)
 @pytest.mark.parametrize(
     ("batch", "capacity", "settings"),
@@ -87,6 +88,7 @@ def test_every_way_gives_the_reports_of_independent_engines(
 NEW, CANCEL, MODIFY = range(3)
 
 
+@pytest.mark.needs("cc")
 def test_a_book_that_empties_and_ids_that_nobody_has(driver):
     rows = [
         (NEW, 0, 0, 5, 7, 100),
@@ -114,6 +116,7 @@ def test_a_book_that_empties_and_ids_that_nobody_has(driver):
     assert book == [EMPTY[0], 0, EMPTY[1], 0]
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize(
     ("row", "what"),
     [

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import unavailable
+from tests.support.programs import find_program
 from tests.support.venue_process import World
 
 NODE = Path(__file__).parents[1] / "node"
@@ -15,11 +17,9 @@ LINES_MAX = 300
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """A folder with the client and its packages; without Node this fails rather than skips."""
-    if pytestconfig.getoption("--no-node"):
-        pytest.skip("left out by --no-node")
-    npm = shutil.which("npm")
-    assert npm is not None, "Node is needed for this test; --no-node leaves it out"
+    """A folder with the client and the packages that npm brings."""
+    npm = find_program("npm")
+    assert npm is not None
     folder = tmp_path_factory.mktemp("node")
     for name in ("package.json", "client.js"):
         shutil.copy(NODE / name, folder)
@@ -27,10 +27,12 @@ def modules(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
         [npm, "install", "--no-audit", "--no-fund", "--prefer-offline"],
         cwd=folder, check=False, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2_000:]
+    if done.returncode != 0:
+        unavailable(pytestconfig, f"needs packages that npm cannot bring: {done.stderr[-2_000:]}")
     return folder
 
 
+@pytest.mark.needs("node", "npm")
 def test_a_client_in_another_language_trades_and_builds_a_book(
     modules: Path, tmp_path: Path
 ) -> None:

@@ -1,15 +1,12 @@
 """Exports: other programs agree that the books balance, and notice one fen.
 
-These tests fail where hledger, ledger or bean-check is missing; `--without-accounting` skips them.
+Tests that run hledger, ledger or bean-check are skipped where the program is missing.
 """
 
 import hashlib
 import json
 import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import duckdb
 import msgspec
@@ -22,6 +19,7 @@ from ledger.proof.audit import audit
 from ledger.settle import settle
 from ledger.statements.export import export_parquet, export_text, snapshot
 from tests.support.ledger_world import INPUT, events, programme, world
+from tests.support.programs import find_program
 
 PROGRAMMES = (programme("p", funders={"city": 1, "district": 1}),)
 DAYS = (
@@ -49,13 +47,6 @@ def path(tmp_path_factory):
     return path
 
 
-def program(name):
-    """The program, also where it stands beside this Python."""
-    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
-    assert found, f"{name} is not installed; --without-accounting leaves these tests out"
-    return found
-
-
 CHECKS = {
     "hledger": ("hledger", ["hledger", "--strict", "check", "-f"]),
     "ledger": ("hledger", ["ledger", "--pedantic", "bal", "-f"]),
@@ -63,10 +54,13 @@ CHECKS = {
 }
 
 
+EACH_PROGRAM = [pytest.param(name, marks=pytest.mark.needs(name)) for name in sorted(CHECKS)]
+
+
 def accepted(name, text, folder):
     command = [*CHECKS[name][1], str(folder / "books.journal")]
     (folder / "books.journal").write_text(text)
-    command[0] = program(command[0])
+    command[0] = find_program(command[0])
     return subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
 
 
@@ -78,8 +72,7 @@ def one_fen_more(text):
     return f"{text[: at.start()]}  {fen // 100}.{fen % 100:02} CNY\n{text[at.end() :]}"
 
 
-@pytest.mark.accounting
-@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("name", EACH_PROGRAM)
 @pytest.mark.parametrize("day", [None, "2026-11-20", "2026-11-21"])
 def test_another_program_accepts_the_books_and_refuses_one_fen_more(name, day, path, tmp_path):
     with open_books(path, read_only=True) as books:
@@ -113,8 +106,7 @@ def odd_books(names):
     return books
 
 
-@pytest.mark.accounting
-@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("name", EACH_PROGRAM)
 @pytest.mark.parametrize("names", ODD_NAMES)
 def test_another_program_accepts_accounts_of_any_name(name, names, tmp_path):
     text = export_text(odd_books(names), CHECKS[name][0])
@@ -138,8 +130,7 @@ def test_a_programmes_name_with_a_colon_is_refused():
             settle(memory_books(), world(programmes=(wrong,)), events(world(), ""), INPUT)
 
 
-@pytest.mark.accounting
-@pytest.mark.parametrize("name", sorted(CHECKS))
+@pytest.mark.parametrize("name", EACH_PROGRAM)
 def test_another_program_accepts_the_demonstration(name, tmp_path):
     folder = tmp_path / "demo"
     assert run(["demo", "--folder", str(folder)]) == 0

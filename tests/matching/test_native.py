@@ -1,4 +1,4 @@
-"""The compiled machine without Python: what C programs include, link and run. Needs `cc`."""
+"""The compiled machine without Python: C programs include, link and run it."""
 
 import subprocess
 from dataclasses import replace
@@ -87,7 +87,7 @@ SMALL = Limits(sessions=3, accounts=5, instruments=2, orders=9, refs=2049, ref_p
 
 
 def cc(folder: Path, *arguments: str) -> None:
-    """Compile C by the system's compiler, strictly; there is no skipping where there is none."""
+    """Compile C with the system's compiler; every warning is an error."""
     strict = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror")
     subprocess.run(["cc", *strict, *arguments], cwd=folder, check=True)
 
@@ -107,6 +107,7 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.needs("cc")
 def test_the_example_lists_an_instrument_and_matches_two_orders(native):
     cc(native, "-Wpedantic", "-o", "example", "example.c", "suanshi.c", "suanshi_core.o")
     found = subprocess.run([native / "example"], check=True, capture_output=True, text=True)
@@ -122,6 +123,7 @@ def filter_program(native: Path) -> Path:
     return native / "filter"
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize(
     ("seed", "how", "batch", "room"),
     [(1, "blind", 1, 16), (2, "seeing", 64, 4096), (6, "blind", 7, 99)],
@@ -135,6 +137,7 @@ def test_a_c_program_says_what_the_engine_says(filter_program, seed, how, batch,
     assert found.stdout == Engine(limits).process(commands).tobytes()
 
 
+@pytest.mark.needs("cc")
 def test_limits_beyond_their_bounds_are_no_machine(filter_program):
     impossible = [str(high + 1) for name, (_, high) in BOUNDS.items() if name != "events"]
     for at, bound in enumerate(impossible):
@@ -145,6 +148,7 @@ def test_limits_beyond_their_bounds_are_no_machine(filter_program):
             assert subprocess.run(program, check=False).returncode == 3
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize(
     "limits", [Limits(), SMALL, replace(SMALL, refs=2048, ticks=1 << 18, sessions=256)]
 )
@@ -158,6 +162,7 @@ def test_the_header_sizes_tables_as_the_engine_does(tmp_path, limits):
     assert [int(n) for n in printed.split()] == [*lengths, *buffers, pages_a_session(limits)]
 
 
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize(("name", "dtype"), [("command", COMMAND), ("event", EVENT)])
 def test_the_header_puts_every_field_where_the_record_has_it(tmp_path, name, dtype):
     (tmp_path / "suanshi.h").write_text(header())
