@@ -7,7 +7,7 @@ trade was, and whether it was taken back before, from the reports of the day.
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.gateway.report_streams import Streams
+from feeds.gateway.report_streams import ReportStreams
 from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
 from matching.records import COMMAND, CommandKind, EventFlag, EventKind, Reason, Side
 
@@ -23,7 +23,7 @@ class BustRefused(Exception):
 
 
 def bust_command(
-    streams: Streams, asked: BustTrade, session: int, now_ns: int, sequence: int
+    streams: ReportStreams, asked: BustTrade, session: int, now_ns: int, sequence: int
 ) -> Records:
     """The BUST of a trade as it was, in the name of an operator's session.
 
@@ -43,7 +43,7 @@ def bust_command(
     if int(maker["instrument"]) != asked.instrument:
         text = f"trade {trade_id} is of instrument {maker['instrument']}, not of {asked.instrument}"
         raise BustRefused(RefusalReason.UNKNOWN, text)
-    if trade_id in streams.busted:
+    if trade_id in streams.busted_trades:
         text = f"trade {trade_id} was taken back already"
         raise BustRefused(RefusalReason.BUSTED_ALREADY, text)
     command = np.zeros(1, COMMAND)

@@ -41,20 +41,22 @@ class Operators:
 
     def serve(self) -> None:
         """Carry out what was asked."""
-        desk = self._venue.gateway.desk
-        while desk.requests:
-            peer, message = desk.requests.pop(0)
+        messages = self._venue.gateway.messages
+        while messages.requests:
+            peer, message = messages.requests.pop(0)
             try:
                 reply = self._carry_out(message, peer.number)
             except ValueError as error:
-                desk.refuse(peer, RefusalReason.UNKNOWN, str(error))
+                messages.refuse(peer, RefusalReason.UNKNOWN, str(error))
             except BustRefused as error:
-                desk.refuse(peer, error.reason, str(error))
+                messages.refuse(peer, error.reason, str(error))
             except OSError as error:
                 LOG.error("readings cannot be written: %s", error)
-                desk.refuse(peer, RefusalReason.REJECTED, "cannot be written; send it once more")
+                messages.refuse(
+                    peer, RefusalReason.REJECTED, "cannot be written; send it once more"
+                )
             else:
-                desk.say(peer, reply)
+                messages.send(peer, reply)
 
     def _carry_out(self, message: Request, session: int) -> Reply:
         """The reply to an operator's request. Raises ValueError and BustRefused, which say no."""
@@ -81,8 +83,8 @@ class Operators:
             venue.registry, message.symbol, venue.clock.now_ns(), venue.log.next_sequence
         )
         venue.record(registry, commands)
-        venue.market.define(definitions(registry)[-1:], done.sequence)
-        venue.market.release(done.sequence)
+        venue.market.define_instruments(definitions(registry)[-1:], done.sequence)
+        venue.market.send_durable(done.sequence)
         return done
 
     def _list_basket(self, message: ListBasket) -> Done:
@@ -94,8 +96,8 @@ class Operators:
         )
         venue.record(registry, commands)
         members = [each for each in definitions(registry) if message.code in each.baskets]
-        venue.market.define(members, done.sequence)
-        venue.market.release(done.sequence)
+        venue.market.define_instruments(members, done.sequence)
+        venue.market.send_durable(done.sequence)
         return done
 
     def _bust(self, message: BustTrade, session: int) -> TradeBusted:
@@ -114,7 +116,9 @@ class Operators:
         Raises ValueError where it has gone, OSError where readings cannot be written.
         """
         venue = self._venue
-        found = [each for each in venue.gateway.sessions.values() if each.number == session]
+        found = [
+            each for each in venue.gateway.registry.sessions.values() if each.number == session
+        ]
         if not found:
             raise ValueError("log on first")
         rights = found[0].entitlement
@@ -133,6 +137,6 @@ class Operators:
         registry = with_keys(venue.registry, entitlements)
         now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
         venue.record(registry, opened(registry, venue.registry, now_ns, sequence))
-        venue.door.know(entitlements)
+        venue.zap.set_entitlements(entitlements)
         gateway = venue.gateway
-        return gateway.roster.know(entitlements, *numbers_of(registry), gateway.attendance)
+        return gateway.registry.reload_keys(entitlements, *numbers_of(registry), gateway.sessions)

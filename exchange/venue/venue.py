@@ -33,20 +33,20 @@ from exchange.venue.group_commit import GroupCommit
 from exchange.venue.listing_requests import definitions
 from exchange.venue.metering import Meters
 from exchange.venue.operator_requests import Operators
-from feeds.gateway.config import Setting
+from feeds.gateway.config import GatewayConfig
 from feeds.gateway.connections import Port
 from feeds.gateway.gateway import Gateway
-from feeds.gateway.sessions import Told
-from feeds.market_data.event_buffer import Pile
-from feeds.market_data.market_state import Market
-from feeds.market_data.publisher import MarketData
+from feeds.gateway.sessions import LogoutReason
+from feeds.market_data.event_buffer import EventBuffer
+from feeds.market_data.market_state import MarketState
+from feeds.market_data.publisher import MarketDataPublisher
 from feeds.protocol.messages import (
     RefusalReason,
 )
 from feeds.protocol.records import Channel
 from feeds.transport import compiler as wire_compiler
-from feeds.transport.poller import Waiter
-from feeds.transport.zap import Doorkeeper
+from feeds.transport.poller import Poller
+from feeds.transport.zap import ZapHandler
 from ledger.daylog.registry import Registry
 from matching.records import COMMAND, EVENT, NANOSECONDS, CommandKind
 
@@ -93,30 +93,32 @@ class Venue:
         self._boundaries = self._scheduled()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.setsockopt(zmq.MAX_SOCKETS, 4_096)
-        self.door = Doorkeeper(self._context, self.day.entitlements, self.counters)
-        self.gateway = Gateway(self._context, self._setting(), self.counters)
-        self.market = MarketData(
+        self.zap = ZapHandler(self._context, self.day.entitlements, self.counters)
+        self.gateway = Gateway(self._context, self._gateway_config(), self.counters)
+        self.market = MarketDataPublisher(
             self._context,
-            Market(self.day.limits, self.gateway.setting.folder),
+            MarketState(self.day.limits, self.gateway.config.folder),
             self.day.secret,
             self.counters,
             (config.market, config.recovery),
             plain=config.plain,
         )
         self._recover()
-        self.market.define(definitions(self.registry), self.day.writer.next_sequence - 1)
+        self.market.define_instruments(
+            definitions(self.registry), self.day.writer.next_sequence - 1
+        )
         self.log = GroupCommit(self.day.writer, durable=config.durable)
-        self._made, self._turns = Pile(), 0
+        self._made, self._turns = EventBuffer(), 0
         if len(self.day.opening):
-            self.gateway.used(self.day.opening)  # of orders that live on
+            self.gateway.note_used_refs(self.day.opening)  # of orders that live on
             self._work(self.day.opening)
             self._tidy()
         self.settle()
-        self.gateway.warm()
-        self.market.market.image(Channel.LEVELS, 1, 0)
+        self.gateway.load_kernels()
+        self.market.state.image(Channel.LEVELS, 1, 0)
         self.metering = Meters(Path(config.folder), self.registry.venue)
         self._operators = Operators(self)
-        self._waiter = self._watched()
+        self._poller = self._watched()
         self.connection = write_connection(Path(config.folder), self)
 
     # The loop
@@ -137,14 +139,14 @@ class Venue:
         commands = self.gateway.receive(now_ns, self.log.next_sequence, self._due(now_ns), ports)
         if len(commands):
             self._work(commands)
-        if self.gateway.desk.requests:
+        if self.gateway.messages.requests:
             self._operators.serve()
-        self.gateway.release(self.log.durable_sequence())
+        self.gateway.send_durable(self.log.durable_sequence())
         if len(commands) == 0 or self._turns == TURNS_MAX:
             self._tidy()
-            self.gateway.beat(time.monotonic_ns())
-            self.market.beat()
-            self.market.release(self.log.durable_sequence())
+            self.gateway.send_heartbeats(time.monotonic_ns())
+            self.market.queue_heartbeats()
+            self.market.send_durable(self.log.durable_sequence())
 
     def _work(self, commands: Commands) -> Events:
         """Commands to the log, through the machine, and what it says to whom it concerns.
@@ -156,7 +158,7 @@ class Venue:
         events = self.engine.process(commands)
         content = events.tobytes()
         self.gateway.report(content)
-        self._made.add(content)
+        self._made.append(content)
         self._turns += 1
         return events
 
@@ -165,7 +167,7 @@ class Venue:
         if self._turns == 0:
             return
         self._digest.update(self._made.content)
-        self.market.publish(self._made.take(), self.log.next_sequence - 1)
+        self.market.publish(self._made.drain(), self.log.next_sequence - 1)
         self._turns = 0
 
     def record(self, registry: Registry, commands: Commands) -> Events:
@@ -182,25 +184,27 @@ class Venue:
     def settle(self) -> None:
         """Wait until everything is durable, and tell it."""
         durable_sequence = self.log.settle()
-        self.gateway.release(durable_sequence)
-        self.market.release(durable_sequence)
+        self.gateway.send_durable(durable_sequence)
+        self.market.send_durable(durable_sequence)
 
     def _wait(self, wait_ms: int) -> list[Port]:
         """Wait for something; returns the ports that have frames, or ends of connections."""
         ports = self.gateway.ports
-        found = self._waiter.wait(min(wait_ms, BEHIND_MS) if self.gateway.is_behind else wait_ms)
-        return [port for place, port in enumerate(ports) if found >> place & 1 or port.has_ends]
+        found = self._poller.wait(min(wait_ms, BEHIND_MS) if self.gateway.has_backlog else wait_ms)
+        return [
+            port for place, port in enumerate(ports) if found >> place & 1 or port.has_disconnects
+        ]
 
-    def _watched(self) -> Waiter:
+    def _watched(self) -> Poller:
         ports, market = self.gateway.ports, self.market
-        return Waiter(
+        return Poller(
             [port.socket for port in ports],
             [
                 # what came before an end is taken first
-                *((port.monitor, port.note_ends) for port in ports),
-                (self.door.socket, self.door.answer),
-                (market.publisher, market.listen),
-                (market.recovery, market.listen),
+                *((port.monitor, port.note_disconnects) for port in ports),
+                (self.zap.socket, self.zap.answer_requests),
+                (market.publisher, market.read_requests),
+                (market.recovery, market.read_requests),
             ],
             self.log.wake,
             self.log.quiet,
@@ -245,12 +249,12 @@ class Venue:
 
     def seal(self) -> None:
         """Take what has arrived, tell everybody, and seal the day."""
-        self.gateway.desk.closing = True
+        self.gateway.messages.closing = True
         self.step()
         self._tidy()
-        self.market.beat(last=True)
+        self.market.queue_heartbeats(last=True)
         self.settle()
-        self.gateway.flush(Told(RefusalReason.DAY_OVER, "the trading day is over"))
+        self.gateway.log_out_all(LogoutReason(RefusalReason.DAY_OVER, "the trading day is over"))
         self.day.writer.seal(self.events_sha256)
         LOG.info("sealed %s: %s", self.day.writer.path, self.events_sha256.hex())
 
@@ -264,7 +268,7 @@ class Venue:
         self.metering.close()
         self.gateway.close()
         self.market.close()
-        self.door.close()
+        self.zap.close()
         self._context.term()
         self.log.close()
 
@@ -282,12 +286,12 @@ class Venue:
                 events = self.engine.process(commands)
                 self._digest.update(events.tobytes())
                 self.gateway.restore(commands, events)
-                self.market.market.add(events)
+                self.market.state.derive_frames(events)
 
-    def _setting(self) -> Setting:
+    def _gateway_config(self) -> GatewayConfig:
         day, config = self.day, self.config
         sessions, firms = numbers_of(self.registry)
-        return Setting(
+        return GatewayConfig(
             venue=self.registry.venue,
             trading_day=self.registry.trading_day,
             limits=day.limits,

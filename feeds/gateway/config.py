@@ -8,7 +8,7 @@ from matching.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class GatewayConfig:
     """What a gateway is for."""
 
     venue: str

@@ -16,7 +16,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.gateway.report_streams import Stream
+from feeds.gateway.report_streams import ReportStream
 from feeds.protocol.keys import Entitlement
 from feeds.transport.reject_log import refused
 from feeds.transport.sockets import FAREWELL_MS, Socket
@@ -49,7 +49,7 @@ class Session:
 
     number: int
     entitlement: Entitlement
-    stream: Stream
+    stream: ReportStream
     peer: "Peer | None" = None
     cancel_on_disconnect: bool = False
     told: int = 0  # how far it had been told at the last heartbeat
@@ -89,7 +89,7 @@ class Port:
     peers: dict[bytes, Peer] = field(default_factory=dict)
     _by_descriptor: dict[int, Peer] = field(default_factory=dict)
 
-    has_ends: bool = False  # whether connections may have ended that nobody took note of
+    has_disconnects: bool = False  # whether connections may have ended that nobody took note of
 
     def __post_init__(self) -> None:
         self._unreachable: set[int] = set()  # descriptors of peers that went before their end came
@@ -110,9 +110,9 @@ class Port:
             self.changed = False
         return self._routes, self._numbers
 
-    def note_ends(self) -> None:
+    def note_disconnects(self) -> None:
         """Connections may have ended; `watch` is to look."""
-        self.has_ends = True
+        self.has_disconnects = True
 
     def watch(self) -> None:
         """Take note of connections that have ended."""
@@ -123,12 +123,12 @@ class Port:
 
     def _hear(self) -> None:
         """Read the monitor."""
-        self.has_ends = True
+        self.has_disconnects = True
         for _ in range(EVENTS_MAX):
             try:
                 event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                self.has_ends = False
+                self.has_disconnects = False
                 return
             self._ended.append(_MONITOR.unpack(event))
 
@@ -155,7 +155,7 @@ class Port:
                 self._note(what, each)
             else:
                 self._ended.append((what, each))
-        self.has_ends = self.has_ends or bool(self._ended)
+        self.has_disconnects = self.has_disconnects or bool(self._ended)
 
     def meet(self, route: bytes, frame: zmq.Frame) -> Peer | None:
         """The peer behind a first frame; None for one that chose its own id, or is one too many."""

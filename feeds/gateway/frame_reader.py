@@ -37,7 +37,7 @@ Verdicts = NDArray[np.void]
 FRAMES_MAX = 4_096
 
 
-class Intake:
+class FrameReader:
     """Frames of a turn in one buffer, with whose they are."""
 
     def __init__(self, records_max: int, rules: Rules, verdicts: Verdicts) -> None:
@@ -113,7 +113,7 @@ class Intake:
             self._take_note()
         return noted, marks
 
-    def warm(self) -> None:
+    def load_kernels(self) -> None:
         """Have `take_in` compiled or loaded: with no room for a frame it reads none."""
         self._header[admission.FRAMES_LONG] = 0
         take_in(self._header_at, 0, 1)

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.gateway.config import Setting
+from feeds.gateway.config import GatewayConfig
 from feeds.gateway.connections import Port, Session
-from feeds.gateway.frame_reader import FRAMES_MAX, Intake
+from feeds.gateway.frame_reader import FRAMES_MAX, FrameReader
 from feeds.gateway.order_gate import LOOK, VERDICT, admit, new_rules
 from feeds.gateway.read_frames import APART, OWNER, PARTS
-from feeds.gateway.report_streams import Streams
-from feeds.gateway.session_messages import Desk
-from feeds.gateway.session_registry import Roster
-from feeds.gateway.sessions import HEARTBEAT_MS, Attendance, Told
+from feeds.gateway.report_streams import ReportStreams
+from feeds.gateway.session_messages import SessionMessages
+from feeds.gateway.session_registry import SessionRegistry
+from feeds.gateway.sessions import HEARTBEAT_MS, LogoutReason, Sessions
 from feeds.protocol.messages import RefusalReason
 from feeds.protocol.records import (
     FRAME_BYTES_MAX,
@@ -52,26 +52,25 @@ _NO_COMMANDS = np.zeros(0, COMMAND)
 class Gateway:
     """Order entry, drop copy and administration over two ROUTERs."""
 
-    def __init__(self, context: Context, setting: Setting, counters: Counter[str]) -> None:
+    def __init__(self, context: Context, config: GatewayConfig, counters: Counter[str]) -> None:
         self.counters = counters
-        self.setting = setting
+        self.config = config
         self.now_ns = 0  # the venue's time of the last batch
         self.sequence = 0  # of the last command
-        limits = setting.limits
-        self.streams = Streams(setting.folder, limits.sessions, setting.firms)
+        limits = config.limits
+        self.streams = ReportStreams(config.folder, limits.sessions, config.firms)
         self.rules = new_rules(limits.sessions, limits.accounts, limits.refs - 1)
-        self.roster = Roster(setting, self.streams, self.rules)
-        self.sessions = self.roster.sessions
-        self.desk = Desk(self)
-        self.attendance = Attendance(self)
+        self.registry = SessionRegistry(config, self.streams, self.rules)
+        self.messages = SessionMessages(self)
+        self.sessions = Sessions(self)
         self._behind: set[Session] = set()
         self._verdicts = np.zeros(FRAMES_MAX, VERDICT)
-        self._intake = Intake(BATCH_COMMANDS, self.rules, self._verdicts)
+        self._reader = FrameReader(BATCH_COMMANDS, self.rules, self._verdicts)
         self._make_room(0)
         self._heartbeat_ns = 0
         self.ports = [
-            self._port(context, "orders", setting.orders),
-            self._port(context, "admin", setting.admin),
+            self._port(context, "orders", config.orders),
+            self._port(context, "admin", config.admin),
         ]
 
     # In
@@ -88,27 +87,27 @@ class Gateway:
         `sequence` is that of the first command. `own` has its times already. `ports`: those that
         have something; None: nobody knows.
         """
-        intake = self._intake
+        reader = self._reader
         self.now_ns = now_ns
         ports = self.ports if ports is None else ports
         if len(ports) == 1 and self._is_usual(ports[0], own):
-            count = intake.take_in(ports[0], now_ns, sequence)
+            count = reader.take_in(ports[0], now_ns, sequence)
             if count != LOOK:
                 self.sequence = sequence + count - 1
-                noted, marks = intake.judged()
+                noted, marks = reader.judged()
                 if noted or marks:
                     self._judged(noted, marks)
                 return self._out[:count]
         else:
-            intake.clear()
+            reader.clear()
             for port in ports:
-                intake.read(port)
-        for place in intake.apart():
+                reader.read(port)
+        for place in reader.apart():
             self._set_apart(place)
         for port in ports:
-            if port.has_ends:
+            if port.has_disconnects:
                 port.watch()
-        own = self.attendance.with_cancels(own, now_ns)
+        own = self.sessions.with_cancels(own, now_ns)
         count = len(own)
         if count:
             if count > len(self._out) - BATCH_COMMANDS - FRAME_RECORDS_MAX:
@@ -116,27 +115,27 @@ class Gateway:
             self._out[:count] = own
             self._out["sequence"][:count] = np.arange(sequence, sequence + count)
         self.sequence = sequence + count - 1
-        if intake.count:
+        if reader.count:
             count += self._admit(now_ns, sequence + count, count)
         return self._out[:count]
 
     def _set_apart(self, place: int) -> None:
         """Look at a frame that is no plain order of an open session."""
-        intake = self._intake
-        peer = intake.peer(place)
+        reader = self._reader
+        peer = reader.peer(place)
         if peer is None:
             return
-        if intake.frames[place, APART] == PARTS:
+        if reader.frames[place, APART] == PARTS:
             text = "a message has one part, got several"
-            self.desk.refuse(peer, RefusalReason.MALFORMED_FRAME, text)
+            self.messages.refuse(peer, RefusalReason.MALFORMED_FRAME, text)
         else:
-            self.desk.take(peer, intake.content(place))
+            self.messages.take(peer, reader.content(place))
 
     def _admit(self, now_ns: int, sequence: int, start: int) -> int:
         """Turn the frames read into commands behind `start`; answers those that are refused."""
-        intake, rules = self._intake, self.rules
+        reader, rules = self._reader, self.rules
         count, noted, marks = admit(
-            intake.words, intake.frames, intake.count, rules.sessions, rules.accounts,
+            reader.words, reader.frames, reader.count, rules.sessions, rules.accounts,
             rules.ref_max, now_ns, sequence, self._rows, start, self._verdicts,
         )  # fmt: skip
         self.sequence = sequence + int(count) - 1
@@ -145,39 +144,39 @@ class Gateway:
 
     def _is_usual(self, port: Port, own: Records) -> bool:
         """Whether this turn has nothing but frames that a port may have."""
-        if len(own) or port.has_ends:
+        if len(own) or port.has_disconnects:
             return False
-        return self._intake.is_compiled and not self.attendance.has_cancels
+        return self._reader.is_compiled and not self.sessions.has_cancels
 
     def _judged(self, noted: int, marks: int) -> None:
         """Do what the gate's verdicts ask for."""
-        intake = self._intake
+        reader = self._reader
         if marks:
             marked = self.rules.sessions["marked_ref"]
-            for number in np.unique(intake.frames[: intake.count, OWNER]).tolist():
+            for number in np.unique(reader.frames[: reader.count, OWNER]).tolist():
                 self.streams.streams[number].mark(int(marked[number]))
         if noted:
-            said = self._verdicts[: intake.count]
+            said = self._verdicts[: reader.count]
             for frame in np.flatnonzero(said["reason"] | said["repeated"]).tolist():
-                peer = intake.peer(frame)
+                peer = reader.peer(frame)
                 if peer is not None:
-                    self.desk.answer(peer, intake.content(frame), said[frame])
+                    self.messages.answer(peer, reader.content(frame), said[frame])
 
     # Out
 
     def report(self, events: bytes) -> None:
         """Take what the machine said, EVENT records, to be told when it is durable."""
-        self.streams.add(events)
+        self.streams.append(events)
 
-    def release(self, durable_sequence: int) -> None:
+    def send_durable(self, durable_sequence: int) -> None:
         """Number and tell what is durable: reports of commands up to this one."""
-        if self.streams.is_waiting:
-            for stream in self.streams.release(durable_sequence):
+        if self.streams.has_undispatched:
+            for stream in self.streams.dispatch(durable_sequence):
                 session = stream.listener
                 if session is not None and session.peer and session not in self._behind:
                     self.tell(session)
-        if self.desk.repeats:
-            self.desk.answer_repeats(durable_sequence)
+        if self.messages.repeats:
+            self.messages.answer_repeats(durable_sequence)
         if self._behind:
             self._catch_up()
 
@@ -208,7 +207,7 @@ class Gateway:
         self._behind.add(session)
 
     @property
-    def is_behind(self) -> bool:
+    def has_backlog(self) -> bool:
         """Whether some broker has not taken all that it may be told."""
         return bool(self._behind)
 
@@ -220,15 +219,15 @@ class Gateway:
             lag = session.stream.count - session.stream.sent
             if since_ns and (now_ns - since_ns > STUCK_NS_MAX or lag > OUTBOX_REPORTS_MAX):
                 text = f"{lag} reports wait and are not taken; log on again from the first of them"
-                self.attendance.end(session, RefusalReason.SLOW, text)
+                self.sessions.end(session, RefusalReason.SLOW, text)
 
-    def beat(self, now_ns: int) -> None:
+    def send_heartbeats(self, now_ns: int) -> None:
         """Let sessions that heard nothing for a while know that the venue is there."""
         if now_ns - self._heartbeat_ns < HEARTBEAT_MS * 1_000_000:
             return
         self._heartbeat_ns = now_ns
         self._look_for_room()
-        for session in self.sessions.values():
+        for session in self.registry.sessions.values():
             peer = session.peer
             if peer is None:
                 continue
@@ -237,8 +236,8 @@ class Gateway:
                 following = session.stream.count + 1
                 peer.port.send(peer, FRAME_HEAD.pack(FrameKind.HEARTBEAT, 0, 0, 0, following))
             session.told = told
-            self.attendance.beat(session)
-        self.attendance.save()
+            self.sessions.beat(session)
+        self.sessions.save()
 
     def _look_for_room(self) -> None:
         """Count it where the system has no descriptor left for another connection.
@@ -250,20 +249,20 @@ class Gateway:
         except OSError:
             refused(self.counters, LOG, "no room for a connection", "somebody")
 
-    def flush(self, told: Told) -> None:
+    def log_out_all(self, told: LogoutReason) -> None:
         """Say goodbye to everybody."""
-        for session in self.sessions.values():
+        for session in self.registry.sessions.values():
             if session.peer is not None:
-                self.attendance.end(session, *told)
+                self.sessions.end(session, *told)
 
     def restore(self, commands: Records, events: Records) -> None:
         """Take in a part of the day that happened before this start: refs used, reports made."""
-        self.used(commands)
-        self.streams.add(events.tobytes())
-        for stream in self.streams.release():
+        self.note_used_refs(commands)
+        self.streams.append(events.tobytes())
+        for stream in self.streams.dispatch():
             stream.tell_from(stream.count + 1)
 
-    def used(self, commands: Records) -> None:
+    def note_used_refs(self, commands: Records) -> None:
         """Take note of refs that stand in the log and did not come over the wire just now."""
         last = self.rules.sessions["last_ref"]
         sent = commands["session"] > 0
@@ -280,21 +279,21 @@ class Gateway:
 
     # Making it
 
-    def warm(self) -> None:
+    def load_kernels(self) -> None:
         """Have the gate compiled or loaded, so that the first order waits for nothing."""
-        self._intake.clear()
+        self._reader.clear()
         self._admit(0, 1, 0)
-        if self._intake.is_compiled:
-            self._intake.warm()
-        self.streams.release()
+        if self._reader.is_compiled:
+            self._reader.load_kernels()
+        self.streams.dispatch()
 
     def _port(self, context: Context, domain: str, endpoint: str) -> Port:
-        security = Security(self.setting.secret, plain=self.setting.plain)
+        security = Security(self.config.secret, plain=self.config.plain)
         socket = venue_router(context, security, domain, FRAME_BYTES_MAX)
-        return Port(socket, bind(socket, endpoint), self.counters, self.attendance.lost)
+        return Port(socket, bind(socket, endpoint), self.counters, self.sessions.lost)
 
     def _make_room(self, own: int) -> None:
         """Room for commands of the venue's own too, as a closure of many instruments needs it."""
         self._out = np.zeros(own + BATCH_COMMANDS + 2 * FRAME_RECORDS_MAX, COMMAND)
         self._rows = self._out.view(np.int64).reshape(-1, 8)
-        self._intake.fill(self._rows)
+        self._reader.fill(self._rows)

@@ -41,7 +41,7 @@ _OF_TRADES = (EventKind.FILLED, EventKind.BUSTED)
 _NO_TRADE = 1 << 32
 
 
-class Stream:
+class ReportStream:
     """The reports of one session or firm, all of them durable. Numbers start at 1."""
 
     def __init__(self, path: Path, row: Words) -> None:
@@ -100,7 +100,7 @@ class Stream:
         if self._kept - self._stored > STORED_TOGETHER:
             self.store()
 
-    def add(self, reports: bytes) -> None:
+    def append(self, reports: bytes) -> None:
         """Number reports, and keep them."""
         self._row[telling.COUNT] += len(reports) // RECORD_BYTES
         if self.listener is None:
@@ -224,7 +224,7 @@ class Stream:
         return _NO_TRADE
 
 
-class Streams:
+class ReportStreams:
     """All streams of a day, fed with its events."""
 
     def __init__(self, folder: Path, sessions: int, firms: dict[int, int]) -> None:
@@ -235,12 +235,12 @@ class Streams:
             for place, firm in enumerate(sorted(set(firms.values()) - {0}))
         }
         total = sessions + 1 + len(self._firm_stream)
-        self.busted: set[int] = set()
+        self.busted_trades: set[int] = set()
         """Trades of the day that were taken back."""
         names = {number: f"firm-{firm}" for firm, number in self._firm_stream.items()}
         self._table = np.zeros((total, ROW), np.int64)
         self.streams = [
-            Stream(folder / f"{names.get(number, f'session-{number}')}.reports", row)
+            ReportStream(folder / f"{names.get(number, f'session-{number}')}.reports", row)
             for number, row in enumerate(self._table)
         ]
         self._of = np.full((sessions + 1, 2), -1, np.int64)
@@ -254,7 +254,7 @@ class Streams:
         self._header = np.zeros(telling.CELLS, np.int64)
         self._make_room(1 << 12, 1 << 16)
 
-    def open_session(self, session: int) -> Stream:
+    def open_session(self, session: int) -> ReportStream:
         """A session's own stream, which its events go to from now on."""
         self._of[session, 0] = session
         self.streams[session].open()
@@ -270,7 +270,7 @@ class Streams:
         """Whether a firm's stream is kept: that begins with the day or not at all."""
         return self._firm_stream.get(firm, 0) in self._kept
 
-    def open_firm(self, firm: int) -> Stream | None:
+    def open_firm(self, firm: int) -> ReportStream | None:
         """A firm's stream; None for a firm that has no session."""
         number = self._firm_stream.get(firm)
         if number is None:
@@ -282,8 +282,8 @@ class Streams:
                 self._of[session, 1] = number
         return self.streams[number]
 
-    def add(self, content: bytes) -> None:
-        """Take the next EVENT records; they are handed out when they are durable (`release`)."""
+    def append(self, content: bytes) -> None:
+        """Take the next EVENT records; they are handed out when they are durable (`dispatch`)."""
         start = self._end * RECORD_BYTES
         if start + len(content) > len(self._waiting_bytes):
             self._make_way(len(content) // RECORD_BYTES)
@@ -292,16 +292,16 @@ class Streams:
         self._end += len(content) // RECORD_BYTES
 
     @property
-    def is_waiting(self) -> bool:
+    def has_undispatched(self) -> bool:
         """Whether there are events that were not handed out."""
         return self._first != self._end
 
-    def release(self, durable_sequence: int = SEQUENCE_MAX) -> list[Stream]:
+    def dispatch(self, durable_sequence: int = SEQUENCE_MAX) -> list[ReportStream]:
         """Hand out the events of commands up to this one; returns streams that have more to tell.
 
         What their readers take at once was sent.
         """
-        behind: list[Stream] = []
+        behind: list[ReportStream] = []
         while self._first != self._end:
             used, self._first, is_bust = self._tell(durable_sequence)
             if used == NO_ROOM:
@@ -315,7 +315,7 @@ class Streams:
                     behind.append(stream)
             if not is_bust:
                 break
-            behind += self._release_bust()
+            behind += self._dispatch_bust()
         if self._first == self._end:
             self._first = self._end = 0
         return behind
@@ -346,12 +346,12 @@ class Streams:
         )  # fmt: skip
         return found
 
-    def _release_bust(self) -> list[Stream]:
+    def _dispatch_bust(self) -> list[ReportStream]:
         """One side's bust: to the operator as it is, and to whoever was told of the fill."""
         event = self._waiting[self._first : self._first + 1].view(EVENT)[0].copy()
         self._first += 1
         trade_id = int(event["trade_id"][0])
-        self.busted.add(trade_id)
+        self.busted_trades.add(trade_id)
         told = dict.fromkeys(self._heard_by(int(event["session"][0])), event)
         fills = self.fills_of(trade_id)
         for fill in fills[fills["side"] == event["side"]]:
@@ -359,7 +359,7 @@ class Streams:
             report["session"], report["user_ref"] = fill["session"], fill["user_ref"]
             told.update((number, report) for number in self._heard_by(int(fill["session"])))
         for number, report in told.items():
-            self.streams[number].add(report.tobytes())
+            self.streams[number].append(report.tobytes())
         return [self.streams[number] for number in told]
 
     def _heard_by(self, session: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The gateway's desk: sessions begin and end here, and whatever is no plain order is answered."""
+"""Answers to session messages (logon, logout, queries) and to refused or repeated orders."""
 
 import logging
 from collections import deque
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from feeds.gateway.connections import Peer, Session
 from feeds.gateway.order_gate import HEAD_WORDS, WORDS
-from feeds.gateway.sessions import BLOCKED, HEARTBEAT_MS, SILENCE_MS_MAX, Told
+from feeds.gateway.sessions import BLOCKED, HEARTBEAT_MS, SILENCE_MS_MAX, LogoutReason
 from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
 from feeds.protocol.messages import (
     BustTrade,
@@ -65,7 +65,7 @@ _QUERY_COST = 100  # a query costs as many commands
 _REPEAT_COST = 10
 
 
-class Desk:
+class SessionMessages:
     """Answers session messages and refusals."""
 
     def __init__(self, gateway: "Gateway") -> None:
@@ -119,12 +119,12 @@ class Desk:
         """Say no, and count it."""
         own = None if peer.session is None else peer.session.refusals
         refused(self._gateway.counters, LOG, reason.name, f"{peer.name}: {text}", own)
-        self.say(
+        self.send(
             peer,
             Refusal(reason=reason, text=text, user_ref=user_ref, index=index, count=count),
         )
 
-    def say(self, peer: Peer, message: Message) -> None:
+    def send(self, peer: Peer, message: Message) -> None:
         """Send a session message; one that a peer does not take is not kept for it."""
         following = peer.session.stream.count + 1 if peer.session else 0
         peer.port.send(peer, pack(message, following))
@@ -170,7 +170,7 @@ class Desk:
         elif peer.session is None:
             self.refuse(peer, RefusalReason.NOT_LOGGED_ON, "log on first")
         elif isinstance(message, Logout):
-            self._gateway.attendance.end(peer.session, RefusalReason.REQUESTED, "goodbye")
+            self._gateway.sessions.end(peer.session, RefusalReason.REQUESTED, "goodbye")
         elif isinstance(message, ResendRequest):
             self._resend(peer, peer.session, message.from_report)
         elif isinstance(message, OrderStatusRequest):
@@ -187,40 +187,42 @@ class Desk:
             self.requests.append((peer, message))
 
     def _logon(self, peer: Peer, message: Logon) -> None:
-        session = self._gateway.sessions.get(peer.name)
-        why = self._not_logged_on(session, peer, message)
+        session = self._gateway.registry.sessions.get(peer.name)
+        why = self._logon_refusal(session, peer, message)
         if session is None or why is not None:
-            told = why or Told(RefusalReason.NOT_ENTITLED, "this key has no session")
+            told = why or LogoutReason(RefusalReason.NOT_ENTITLED, "this key has no session")
             refused(self._gateway.counters, LOG, told.reason.name, f"logon of {peer.name}")
-            self.say(peer, Logout(reason=told.reason, text=told.text))
+            self.send(peer, Logout(reason=told.reason, text=told.text))
             return
-        self._gateway.attendance.begin(session, peer, message)
-        self.say(peer, self._acknowledgement(session))
+        self._gateway.sessions.begin(session, peer, message)
+        self.send(peer, self._acknowledgement(session))
         self._gateway.tell(session)
 
-    def _not_logged_on(self, session: Session | None, peer: Peer, message: Logon) -> Told | None:
+    def _logon_refusal(
+        self, session: Session | None, peer: Peer, message: Logon
+    ) -> LogoutReason | None:
         """Why a logon is refused, if it is."""
         if self.closing:
-            return Told(RefusalReason.DAY_OVER, "the trading day is over")
+            return LogoutReason(RefusalReason.DAY_OVER, "the trading day is over")
         if message.version != PROTOCOL_VERSION:
             text = f"version must be {PROTOCOL_VERSION}, got {message.version}"
-            return Told(RefusalReason.VERSION, text)
+            return LogoutReason(RefusalReason.VERSION, text)
         if session is None or session.entitlement.key != peer.key:
-            return Told(RefusalReason.NOT_ENTITLED, "this key has no session")
-        if self._gateway.attendance.is_stopped(session):
-            return Told(RefusalReason.BLOCKED, BLOCKED)
+            return LogoutReason(RefusalReason.NOT_ENTITLED, "this key has no session")
+        if self._gateway.sessions.is_stopped(session):
+            return LogoutReason(RefusalReason.BLOCKED, BLOCKED)
         following = session.stream.count + 1
         if message.next_report > following:
             text = f"next_report must be at most {following}, got {message.next_report}"
-            return Told(RefusalReason.NEXT_REPORT, text)
+            return LogoutReason(RefusalReason.NEXT_REPORT, text)
         return None
 
     def _acknowledgement(self, session: Session) -> LogonAck:
         gateway = self._gateway
         return LogonAck(
             version=PROTOCOL_VERSION,
-            venue=gateway.setting.venue,
-            trading_day=gateway.setting.trading_day,
+            venue=gateway.config.venue,
+            trading_day=gateway.config.trading_day,
             session=session.number,
             name=session.entitlement.name,
             role=session.entitlement.role,
@@ -272,20 +274,22 @@ class Desk:
             self.requests.append((peer, message))
 
     def _kill(self, peer: Peer, message: KillSwitch) -> None:
-        session = self._gateway.sessions.get(message.session)
+        session = self._gateway.registry.sessions.get(message.session)
         if session is None:
             self.refuse(peer, RefusalReason.UNKNOWN, f"there is no session {message.session}")
             return
-        self._gateway.attendance.stop(session, stopped=message.stopped)
-        self.say(peer, Done())
+        self._gateway.sessions.stop(session, stopped=message.stopped)
+        self.send(peer, Done())
 
     def _venue_status(self, peer: Peer) -> None:
         gateway = self._gateway
-        names = [name for name, session in gateway.sessions.items() if session.peer is not None]
+        names = [
+            name for name, session in gateway.registry.sessions.items() if session.peer is not None
+        ]
         status = VenueStatus(
             sequence=gateway.sequence, sessions=names, counters=dict(gateway.counters)
         )
-        self.say(peer, status)
+        self.send(peer, status)
 
     def _charge(self, session: Session, commands: int) -> bool:
         """Take the price of a query from a session's rate; False where it cannot pay."""

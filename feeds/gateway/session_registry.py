@@ -1,42 +1,42 @@
 """Which sessions there are, and what each key entitles to; keys may come and go meanwhile."""
 
-from feeds.gateway.config import Setting
+from feeds.gateway.config import GatewayConfig
 from feeds.gateway.connections import Session
 from feeds.gateway.order_gate import OPERATOR, READ_ONLY, TRADING, Rules
 from feeds.gateway.order_gate import cost_ns as cost_of
-from feeds.gateway.report_streams import Streams
-from feeds.gateway.sessions import Attendance
+from feeds.gateway.report_streams import ReportStreams
+from feeds.gateway.sessions import Sessions
 from feeds.protocol.keys import Entitlement
 from feeds.protocol.messages import KeysKnown, RefusalReason
 
 _ROLES = {"trading": TRADING, "operator": OPERATOR}
 
 
-class Roster:
+class SessionRegistry:
     """All sessions that have a key, by name."""
 
-    def __init__(self, setting: Setting, streams: Streams, rules: Rules) -> None:
+    def __init__(self, config: GatewayConfig, streams: ReportStreams, rules: Rules) -> None:
         self._streams = streams
         self._rules = rules
-        self._entitlements = setting.entitlements
+        self._entitlements = config.entitlements
         self.sessions = {
-            name: self._session(setting.entitlements[name], number)
-            for name, number in setting.sessions.items()
-            if name in setting.entitlements
+            name: self._session(config.entitlements[name], number)
+            for name, number in config.sessions.items()
+            if name in config.entitlements
         }
-        for number in setting.firms:  # with a key or without, so that no start numbers otherwise
+        for number in config.firms:  # with a key or without, so that no start numbers otherwise
             streams.open_session(number)
 
-    def know(
+    def reload_keys(
         self,
         entitlements: dict[str, Entitlement],
-        sessions: dict[str, int],
+        numbers: dict[str, int],
         firms: dict[int, int],
-        attendance: Attendance,
+        sessions: Sessions,
     ) -> KeysKnown:
         """Go on with other keys; sessions of those that went end, and their orders are cancelled.
 
-        `sessions` and `firms` are the numbers and firms of all sessions, as in a Setting.
+        `numbers` (of session names) and `firms` are those of all sessions, as in a GatewayConfig.
         """
         known = KeysKnown(added=[], changed=[], revoked=[], waiting=[])
         before, self._entitlements = self._entitlements, entitlements
@@ -45,13 +45,13 @@ class Roster:
             if name in self.sessions:
                 session = self.sessions.pop(name)
                 session.stream.read_by(None)
-                attendance.revoke(session)
+                sessions.revoke(session)
         for name, entitlement in sorted(entitlements.items()):
             if name in before and before[name] == entitlement:
                 continue
-            number = sessions.get(name, 0)
+            number = numbers.get(name, 0)
             if name in self.sessions:
-                self._change(self.sessions[name], entitlement, attendance)
+                self._change(self.sessions[name], entitlement, sessions)
             elif entitlement.role == "drop-copy" and not self._streams.has_firm(entitlement.firm):
                 known.waiting.append(name)
                 continue
@@ -61,11 +61,11 @@ class Roster:
             (known.changed if name in before else known.added).append(name)
         return known
 
-    def _change(self, session: Session, entitlement: Entitlement, attendance: Attendance) -> None:
+    def _change(self, session: Session, entitlement: Entitlement, sessions: Sessions) -> None:
         """A session has other rights, or another key: then whoever has the old one is out."""
         if session.entitlement.key != entitlement.key:
             text = "the key has become another one"
-            attendance.end(session, RefusalReason.REVOKED, text)
+            sessions.end(session, RefusalReason.REVOKED, text)
         session.entitlement = entitlement
         self._entitle(session.number, entitlement)
 

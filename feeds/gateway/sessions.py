@@ -27,20 +27,20 @@ SILENCE_MS_MAX = 10_000
 BLOCKED = "an operator has stopped this session"
 
 
-class Told(NamedTuple):
+class LogoutReason(NamedTuple):
     """Why a session ends."""
 
     reason: RefusalReason
     text: str
 
 
-class Attendance:
+class Sessions:
     """Begins and ends sessions, and has the orders cancelled of those who asked for that."""
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self._cancels: list[int] = []
-        self._path = gateway.setting.folder / STATE
+        self._path = gateway.config.folder / STATE
         self._stopped: set[str] = set()
         self._written = ""
         self._restore()
@@ -134,7 +134,7 @@ class Attendance:
         Where that cannot be written (no descriptor is left, the disk is full) the next call
         tries again; the gateway calls once a second.
         """
-        sessions = self._gateway.sessions
+        sessions = self._gateway.registry.sessions
         state = {
             "cancel_on_disconnect": sorted(
                 n for n, s in sessions.items() if s.cancel_on_disconnect
@@ -176,13 +176,13 @@ class Attendance:
         self._written = self._path.read_text(encoding="utf-8")
         state = json.loads(self._written)
         for name in state["stopped"]:
-            session = self._gateway.sessions.get(name)
+            session = self._gateway.registry.sessions.get(name)
             self._stopped.add(name)
             if session is not None:
                 self._gateway.rules.sessions["blocked"][session.number] = 1
         for name in state["cancel_on_disconnect"]:
-            if name in self._gateway.sessions:
-                self._cancels.append(self._gateway.sessions[name].number)
+            if name in self._gateway.registry.sessions:
+                self._cancels.append(self._gateway.registry.sessions[name].number)
 
 
 _EXPECTED = (RefusalReason.REQUESTED, RefusalReason.DAY_OVER, RefusalReason.REPLACED)

@@ -1,4 +1,4 @@
-"""Events that pile up until somebody has time for them, in memory that is used again."""
+"""A buffer of events that wait to be processed; its memory is used again."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,15 +8,15 @@ from matching.records import EVENT
 Events = NDArray[np.void]
 
 
-class Pile:
-    """EVENT records end to end. What `take` and `content` give is valid until the next `add`."""
+class EventBuffer:
+    """EVENT records end to end. `content` and the result of `drain` are valid until `append`."""
 
     def __init__(self) -> None:
         self._end = 0
         self._make_room(1 << 16)
 
-    def add(self, content: bytes) -> None:
-        """Put the bytes of more records on top."""
+    def append(self, content: bytes) -> None:
+        """Append the bytes of more records."""
         end = self._end + len(content)
         if end > len(self._bytes):
             self._make_room(2 * end)
@@ -28,8 +28,8 @@ class Pile:
         """The bytes of all records."""
         return self._bytes[: self._end]
 
-    def take(self) -> Events:
-        """All records, and begin anew."""
+    def drain(self) -> Events:
+        """Return all records and empty the buffer."""
         count, self._end = self._end // EVENT.itemsize, 0
         return self._events[:count]
 

@@ -54,12 +54,12 @@ STORED = np.dtype(
 """A trade as it is kept for those who missed it."""
 
 
-class Market:
+class MarketState:
     """The day's market data so far."""
 
     def __init__(self, limits: Limits, folder: Path) -> None:
         count = limits.instruments + 1
-        self.state = np.zeros(count, MARKET_STATE)
+        self.instruments = np.zeros(count, MARKET_STATE)
         self.sequences = np.ones((len(CHANNELS), count), np.int64)
         self.wanted = np.zeros((len(CHANNELS), count), np.uint8)
         self._ladders = new_ladders(limits.instruments, limits.ticks)
@@ -83,7 +83,7 @@ class Market:
         self._descriptor = os.open(self._path, flags, 0o600)
         self._trade_count = 0
 
-    def add(self, events: Records) -> list[bytes]:
+    def derive_frames(self, events: Records) -> list[bytes]:
         """The frames that events make, in order; those that nobody wants are only numbered."""
         made: list[bytes] = []
         at, open_command = 0, -1
@@ -91,7 +91,7 @@ class Market:
             return made
         while True:
             at, why, open_command = derive(
-                events, at, open_command, self.state, self._live, self._names,
+                events, at, open_command, self.instruments, self._live, self._names,
                 self._ladders.ladders, self._ladders.quantity, self._ladders.orders,
                 self._ladders.words, self._stamps, self._levels, self._orders, self._trades,
                 self._stored, self._books, self.sequences, self.wanted, self._counters,
@@ -169,7 +169,7 @@ class Market:
             setattr(self, name, grown)
 
     def _whole(self, channel: Channel, instrument: int) -> tuple[MarketKind, Records]:
-        book = self.state[instrument : instrument + 1]
+        book = self.instruments[instrument : instrument + 1]
         if channel == Channel.LEVELS:
             return MarketKind.LEVEL, self._level_records(instrument)
         if channel == Channel.ORDERS:

@@ -14,7 +14,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.market_data.market_state import CHANNELS, Market
+from feeds.market_data.market_state import CHANNELS, MarketState
 from feeds.protocol.keys import Secret
 from feeds.protocol.messages import Definition, encode, image_request
 from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
@@ -40,13 +40,13 @@ HEARTBEAT_NS = 1_000_000_000
 TOPICS_MAX = 100_000
 
 
-class MarketData:
-    """Publishes what `market` derives."""
+class MarketDataPublisher:
+    """Publishes what `state` derives."""
 
     def __init__(
         self,
         context: Context,
-        market: Market,
+        state: MarketState,
         secret: Secret,
         counters: Counter[str],
         endpoints: tuple[str, str],
@@ -54,13 +54,13 @@ class MarketData:
         plain: bool = False,
     ) -> None:
         security = Security(secret, plain=plain)
-        self.market = market
+        self.state = state
         self.counters = counters
         self.publisher = venue_publisher(context, security, "market")
         self.recovery = venue_router(context, security, "market", REQUEST_BYTES_MAX)
         self.recovery.setsockopt(zmq.SNDHWM, IMAGE_FRAMES)
         self.endpoints = bind(self.publisher, endpoints[0]), bind(self.recovery, endpoints[1])
-        self.published = 0
+        self.frames_sent = 0
         self._definitions: dict[int, tuple[int, bytes]] = {}  # number and map of the last one
         self._topics: set[bytes] = set()
         self._pending: deque[tuple[int, list[bytes]]] = deque()
@@ -69,7 +69,7 @@ class MarketData:
         self._beats = 1
         self._sequence = 0
 
-    def define(self, definitions: list[Definition], sequence: int) -> None:
+    def define_instruments(self, definitions: list[Definition], sequence: int) -> None:
         """Tell of instruments, new or changed."""
         frames = []
         for each in definitions:
@@ -79,25 +79,25 @@ class MarketData:
         self._pending.append((sequence, frames))
 
     def publish(self, events: Records, sequence: int) -> None:
-        """Derive what the events of commands up to `sequence` mean, for `release`."""
-        frames = self.market.add(events)
+        """Derive what the events of commands up to `sequence` mean, for `send_durable`."""
+        frames = self.state.derive_frames(events)
         self._sequence = sequence
         if frames:
             self._pending.append((sequence, frames))
 
-    def release(self, durable_sequence: int) -> None:
+    def send_durable(self, durable_sequence: int) -> None:
         """Send what is durable."""
         send, pending = self.publisher.send, self._pending
         while pending and pending[0][0] <= durable_sequence:
             frames = pending.popleft()[1]
             for frame in frames:
                 send(frame, zmq.NOBLOCK)
-            self.published += len(frames)
+            self.frames_sent += len(frames)
         while self._images and self._images[0][0] <= durable_sequence:
             _, route, frames = self._images.popleft()
             self._reply(route, frames)
 
-    def listen(self) -> None:
+    def read_requests(self) -> None:
         """Take note of subscriptions and requests."""
         changed = False
         while True:
@@ -116,7 +116,7 @@ class MarketData:
             if len(self._images) >= WAITING_MAX or not self._request():
                 return
 
-    def beat(self, *, last: bool = False) -> None:
+    def queue_heartbeats(self, *, last: bool = False) -> None:
         """Once a second: the next number of every channel; at the end of the day, that it is over.
 
         The numbers are those of frames derived so far, so they wait like frames.
@@ -126,12 +126,12 @@ class MarketData:
             return
         self._beat_ns = now_ns
         frames = []
-        used = np.flatnonzero(self.market.state["tick_fen"])
+        used = np.flatnonzero(self.state.instruments["tick_fen"])
         for channel, place in CHANNELS.items():
             records = np.zeros(len(used), NEXT)
             records["instrument"] = used
             records["channel"] = channel
-            records["sequence"] = self.market.sequences[place, used]
+            records["sequence"] = self.state.sequences[place, used]
             frames.append(self._heartbeat(MarketKind.HEARTBEAT, records))
         frames.append(self._heartbeat(MarketKind.HEARTBEAT, self._next_definitions()))
         if last:
@@ -142,7 +142,7 @@ class MarketData:
         """Close sockets and files."""
         self.publisher.close(FAREWELL_MS)
         self.recovery.close(0)
-        self.market.close()
+        self.state.close()
 
     def _heartbeat(self, kind: MarketKind, records: Records) -> bytes:
         head = MARKET_HEAD.pack(
@@ -168,7 +168,7 @@ class MarketData:
 
     def _want(self) -> None:
         """Frames are made for topics that somebody subscribed to, by whatever prefix."""
-        wanted = self.market.wanted
+        wanted = self.state.wanted
         wanted[:] = 0
         for topic in self._topics:
             for channel, place in CHANNELS.items():
@@ -211,9 +211,9 @@ class MarketData:
             frames = [self._definition(n, image=True) for n in chosen]
             end = MARKET_HEAD.pack(channel, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0)
             return [*frames, end]
-        if channel not in CHANNELS or not 0 < instrument < len(self.market.state):
+        if channel not in CHANNELS or not 0 < instrument < len(self.state.instruments):
             return []
-        return self.market.image(channel, instrument, from_sequence)
+        return self.state.image(channel, instrument, from_sequence)
 
     def _reply(self, route: bytes, frames: list[bytes]) -> None:
         try:

@@ -36,7 +36,7 @@ def ready(header_at):
     return found
 
 
-class Waiter:
+class Poller:
     """Sockets that the venue itself reads, and others with who handles them."""
 
     def __init__(
@@ -44,13 +44,13 @@ class Waiter:
         own: Sequence[Socket],
         others: "Sequence[tuple[Socket, Callable[[], None]]]",
         descriptor: int,
-        woken: Callable[[], None],
+        on_wake: Callable[[], None],
     ) -> None:
-        """`descriptor`: of the eventfd that ends a wait; then `woken` is called."""
+        """`descriptor`: of the eventfd that ends a wait; then `on_wake` is called."""
         self._own = len(own)
         self._sockets = [*own, *(socket for socket, _ in others)]
         self._handlers = [handler for _, handler in others]
-        self._descriptor, self._woken = descriptor, woken
+        self._descriptor, self._on_wake = descriptor, on_wake
         self._value = np.zeros(_VALUE, np.int64)
         addresses = [int(socket.underlying) for socket in self._sockets]
         getsockopt = function("zmq_getsockopt")
@@ -76,7 +76,7 @@ class Waiter:
         if wait_ms and not found:
             for descriptor, _ in self._poll.poll(wait_ms):
                 if descriptor == self._descriptor:
-                    self._woken()
+                    self._on_wake()
                 else:
                     found |= self._bits[descriptor]
         rest = found >> self._own

@@ -28,7 +28,7 @@ DOMAINS: dict[str, frozenset[str]] = {
 """Which roles may connect to the sockets of a domain."""
 
 
-class Doorkeeper:
+class ZapHandler:
     """Decides who comes in."""
 
     def __init__(
@@ -38,14 +38,14 @@ class Doorkeeper:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind("inproc://zeromq.zap.01")
         self.counters = counters
-        self.know(entitlements)
+        self.set_entitlements(entitlements)
 
-    def know(self, entitlements: dict[str, Entitlement]) -> None:
+    def set_entitlements(self, entitlements: dict[str, Entitlement]) -> None:
         """Let in these from now on, and nobody else; whoever is in stays connected."""
         self._names = entitlements
         self._keys = {each.key: each for each in entitlements.values()}
 
-    def answer(self) -> None:
+    def answer_requests(self) -> None:
         """Answer what was asked, at most `BATCH` handshakes."""
         for _ in range(BATCH):
             try:

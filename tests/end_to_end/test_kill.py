@@ -15,8 +15,8 @@ from msgspec.structs import astuple
 
 from feeds.client.block_book import BlocksBook
 from feeds.client.market_view import MarketView
-from feeds.gateway.report_streams import Streams
-from feeds.market_data.market_state import Market
+from feeds.gateway.report_streams import ReportStreams
+from feeds.market_data.market_state import MarketState
 from feeds.protocol.records import Channel
 from matching import Engine
 from matching.records import COMMAND, EVENT, CommandKind, EventFlag, EventKind, Side
@@ -135,27 +135,32 @@ def grown(world: World, commands: int) -> None:
             pytest.fail((world.folder / "stderr").read_text()[-2_000:])
 
 
-def walked(world: World, folder: Path) -> tuple[Streams, Market]:
+def walked(world: World, folder: Path) -> tuple[ReportStreams, MarketState]:
     """What the log alone says every session is told, and what the market sees."""
     log = world.log()
     engine = Engine(log.limits)
     firms = {s.id: s.firm for s in log.registry.sessions}
     again = folder / f"again-{time.monotonic_ns()}"
-    streams = Streams(again, log.limits.sessions, firms)
+    streams = ReportStreams(again, log.limits.sessions, firms)
     for number in firms:
         streams.open_session(number)
-    market = Market(log.limits, again)
+    market = MarketState(log.limits, again)
     for block in log.blocks():
         for start in range(0, len(block), 1_000):
             events = engine.process(block[start : start + 1_000])
-            streams.add(events.tobytes())
-            streams.release()
-            market.add(events)
+            streams.append(events.tobytes())
+            streams.dispatch()
+            market.derive_frames(events)
     return streams, market
 
 
 def agrees(
-    world: World, folder: Path, name: str, streams: Streams, market: Market, end: dict[str, object]
+    world: World,
+    folder: Path,
+    name: str,
+    streams: ReportStreams,
+    market: MarketState,
+    end: dict[str, object],
 ) -> int:
     """Check that a broker's view is the log's: reports, orders, books; how many blocks traded."""
     number = next(s.id for s in world.registry.sessions if s.name == name)
@@ -181,7 +186,7 @@ def agrees(
     return whole(stream.read(1, stream.count))
 
 
-def standing(market: Market, instrument: int) -> list[object]:
+def standing(market: MarketState, instrument: int) -> list[object]:
     """The blocks that stand by the log, as a client that missed nothing lists them."""
     view = MarketView()
     replica = view.replica(Channel.BLOCKS, instrument)

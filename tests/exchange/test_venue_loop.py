@@ -33,10 +33,10 @@ def halt(venue: Venue) -> None:
 def test_the_turn_after_an_answer_publishes_and_leaves_nothing_waiting(venue: Venue) -> None:
     venue.step()
     venue.step()
-    venue.market.market.wanted[:] = 1
-    before = venue.market.published
+    venue.market.state.wanted[:] = 1
+    before = venue.market.frames_sent
     halt(venue)
-    assert venue.market.published == before
+    assert venue.market.frames_sent == before
     venue.step()
-    assert venue.market.published > before
+    assert venue.market.frames_sent > before
     assert not venue.market._pending

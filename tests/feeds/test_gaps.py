@@ -18,7 +18,7 @@ from feeds.client.last_value import Latest
 from feeds.client.market_view import MarketView, Place
 from feeds.client.order_book import OrdersBook
 from feeds.client.trade_tape import Trade
-from feeds.market_data.market_state import CHANNELS, Market
+from feeds.market_data.market_state import CHANNELS, MarketState
 from feeds.protocol.errors import OrderRejected
 from feeds.protocol.messages import Definition, ListInstrument, encode
 from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
@@ -37,7 +37,7 @@ DEFINED = Channel.DEFINITIONS
 class Air:
     """What is between a venue and a client: loses market data, and answers for images."""
 
-    def __init__(self, seed: int, market: Market) -> None:
+    def __init__(self, seed: int, market: MarketState) -> None:
         self.dice = Random(seed)
         self.market = market
         self.sent: Counter[Place] = Counter()
@@ -131,7 +131,7 @@ def told(view: MarketView, instrument: int) -> list[BlockShown]:
 
 
 def agrees(
-    view: MarketView, market: Market, engine: ReferenceEngine, instruments: Iterable[int]
+    view: MarketView, market: MarketState, engine: ReferenceEngine, instruments: Iterable[int]
 ) -> int:
     """Compare what shows some instruments up to now; how much that was."""
     compared = 0
@@ -167,7 +167,7 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
     seed: int, features: Features, tmp_path: Path
 ) -> None:
     made = stream(seed, COUNT, features)
-    engine, market = ReferenceEngine(made.limits), Market(made.limits, tmp_path)
+    engine, market = ReferenceEngine(made.limits), MarketState(made.limits, tmp_path)
     market.wanted[:] = 1
     air, compared, trades = Air(seed, market), 0, []
     for number, (low, high) in bands(made).items():
@@ -180,7 +180,7 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
             events["flags"] & 1 != 0
         )
         trades += events["trade_id"][taker].tolist()
-        air.carry(market.add(events), lost=0.3)
+        air.carry(market.derive_frames(events), lost=0.3)
         air.repair(0.3)
         if air.dice.random() < 0.05:
             for instrument in air.view.definitions:
@@ -247,7 +247,7 @@ def follow(client: Broker, numbers: list[int]) -> list[Place]:
     return [(channel, number) for channel in CHANNELS for number in numbers]
 
 
-def is_up_to(client: Broker, market: Market, before: dict[Place, int]) -> bool | None:
+def is_up_to(client: Broker, market: MarketState, before: dict[Place, int]) -> bool | None:
     """Whether a client has heard of all that the log says was sent, and counted what it lost."""
     for place, first in before.items():
         replica = client.market.replicas[place]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from feeds.client.level_book import Book
-from feeds.market_data.market_state import CHANNELS, Market
+from feeds.market_data.market_state import CHANNELS, MarketState
 from feeds.protocol.errors import LogonRefused
 from feeds.protocol.messages import Definition, Logout, RefusalReason, pack
 from feeds.protocol.records import (
@@ -39,9 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 def market_of(
     seed: int, folder: Path, features: Features = ALL
-) -> tuple[Engine, Market, np.ndarray]:  # type: ignore[type-arg]
+) -> tuple[Engine, MarketState, np.ndarray]:  # type: ignore[type-arg]
     made = stream(seed, COUNT, features)
-    market = Market(made.limits, folder)
+    market = MarketState(made.limits, folder)
     market.wanted[:] = 1
     return Engine(made.limits), market, made.commands
 
@@ -53,7 +53,7 @@ def of_channel(frames: Frames, channel: Channel, instrument: int) -> Iterator[by
             yield frame
 
 
-def book_for(market: Market, instrument: int) -> Book:
+def book_for(market: MarketState, instrument: int) -> Book:
     ladder = market._ladders.ladders[instrument]
     low, width = int(ladder["low"]), int(ladder["width"])
     return Book(
@@ -76,7 +76,7 @@ def test_levels_after_every_command_are_those_of_a_plain_reader(seed: int, folde
     for index in range(len(commands)):
         events = engine.process(commands[index : index + 1])
         reader.read(events)
-        market.add(events)
+        market.derive_frames(events)
         for instrument in set(events["instrument"].tolist()) & set(listed):
             expected = [list(side) for side in reader.depth(instrument)]
             for side in Side:
@@ -92,7 +92,7 @@ def test_frames_do_not_depend_on_how_commands_are_batched(seed: int, folder: Pat
         engine, market, commands = market_of(seed, folder, WITH_BLOCKS)
         frames: Frames = []
         for start in range(0, len(commands), batch):
-            frames += market.add(engine.process(commands[start : start + batch]))
+            frames += market.derive_frames(engine.process(commands[start : start + batch]))
         found.append(frames)
         market.close()
     assert found[0] == found[1] == found[2]
@@ -108,10 +108,10 @@ def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, fold
     for index in range(len(commands)):
         events = engine.process(commands[index : index + 1])
         for instrument in events["instrument"][events["kind"] == EventKind.BAND_SET].tolist():
-            market.add(events)
+            market.derive_frames(events)
             books[instrument] = book_for(market, instrument)
             events = events[:0]
-        frames = market.add(events)
+        frames = market.derive_frames(events)
         for instrument, book in books.items():
             for frame in of_channel(frames, Channel.LEVELS, instrument):
                 sent[instrument] += 1
@@ -139,7 +139,7 @@ def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, fold
 def test_orders_and_trades_tell_the_whole_day(seed: int, features: Features, folder: Path) -> None:
     engine, market, commands = market_of(seed, folder, features)
     events = engine.process(commands).copy()
-    frames = market.add(events)
+    frames = market.derive_frames(events)
     for instrument in range(1, engine.limits.instruments + 1):
         orders: dict[int, tuple[int, int, int]] = {}
         for frame in of_channel(frames, Channel.ORDERS, instrument):

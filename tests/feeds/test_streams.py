@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feeds.gateway import report_streams as feeds_streams
-from feeds.gateway.report_streams import Streams
+from feeds.gateway.report_streams import ReportStreams
 from matching import Engine
 from matching.records import EVENT, EventKind
 from tests.support.stream_generator import ALL, stream
@@ -26,7 +26,7 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     made = stream(seed, COUNT, ALL)
     engine = Engine(made.limits)
     firms = {number: number % FIRMS for number in range(1, made.limits.sessions + 1)}
-    streams = Streams(tmp_path, made.limits.sessions, firms)
+    streams = ReportStreams(tmp_path, made.limits.sessions, firms)
     for number in firms:
         streams.open_session(number)
     copied = {firm: streams.open_firm(firm) for firm in range(1, FIRMS)}
@@ -37,13 +37,13 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     dice = Random(seed)
     for start in range(0, COUNT, 50):
         events = engine.process(made.commands[start : start + 50]).copy()
-        streams.add(events.tobytes())
+        streams.append(events.tobytes())
         if dice.random() < 0.5:  # some of it is durable
-            streams.release(int(dice.choice(events["sequence"])))
+            streams.dispatch(int(dice.choice(events["sequence"])))
         for event in events:
             read(event, fills, firms, expected)
-    streams.release()
-    assert not streams.is_waiting
+    streams.dispatch()
+    assert not streams.has_undispatched
     for number, reports in expected.items():
         own = streams.streams[number] if number > 0 else copied[-number]
         assert own is not None
