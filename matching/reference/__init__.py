@@ -1,1 +1,1 @@
-"""The same rules in plain Python, to be read by a person and compared with the kernel."""
+"""The same rules in plain Python: the specification, for people and for comparison."""

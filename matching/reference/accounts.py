@@ -1,4 +1,4 @@
-"""Who trades in the reference: sessions, and accounts with their money and positions."""
+"""Sessions and accounts of the reference: rights, limits, money and positions."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from matching.records import POSITION_MAX
 
 @dataclass(slots=True)
 class Session:
-    """An opened session: it may trade the accounts of its firm; an operator runs the venue."""
+    """An open session: it may trade the accounts of its firm; an operator runs the venue."""
 
     firm: int
     operator: bool
@@ -15,7 +15,7 @@ class Session:
 
 @dataclass(slots=True)
 class Position:
-    """What an account has in one instrument, in lots."""
+    """Position of an account in one instrument, in lots."""
 
     registered: int = 0  # capacity that a supplier may sell
     net: int = 0  # bought - sold
@@ -30,10 +30,10 @@ class Position:
 
 @dataclass(slots=True)
 class Account:
-    """An account: its owner, its limits (0: none), its money in fen.
+    """An account: its owner, its limits (0: none) and its money in fen.
 
-    What was funded (FUND less WITHDRAW) is free, reserved for buys, held as deposit, or paid for
-    what was bought; what sells bring in is `earned` and not free before settlement.
+    Money that was funded (FUND less WITHDRAW) is free, reserved for buys, held as deposit, or paid
+    for purchases. Proceeds of sales are `earned`, and not free before settlement.
     """
 
     id: int
@@ -55,7 +55,7 @@ class Account:
         """The account's position in the instrument of this number."""
         return self.positions.setdefault(instrument, Position())
 
-    def related(self, other: "Account") -> bool:
+    def is_related(self, other: "Account") -> bool:
         """Whether both belong to one owner, in the sense of self-trade prevention."""
         return self is other or (self.group > 0 and self.group == other.group)
 
@@ -70,7 +70,7 @@ class Account:
         self.paid_fen += amount_fen
 
     def hold_deposit(self, position: Position, per_lot_fen: int) -> None:
-        """Hold the deposit that the position asks for now, and free what is beyond it."""
+        """Hold the deposit that the position requires now, and free what is above it."""
         change_fen = deposit_fen(position, per_lot_fen) - position.deposit_fen
         position.deposit_fen += change_fen
         self.deposit_fen += change_fen
@@ -78,5 +78,5 @@ class Account:
 
 
 def deposit_fen(position: Position, per_lot_fen: int, more: int = 0) -> int:
-    """The deposit for a position with `more` lots offered: for what it sells short, not resells."""
+    """The deposit of a position with `more` lots offered: for lots sold short, not for resales."""
     return per_lot_fen * max(0, position.open[1] + more - position.net)

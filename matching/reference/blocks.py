@@ -1,22 +1,20 @@
-"""Blocks of the reference: hours bought or sold as one, all or none.
+"""Blocks of the reference: several hours bought or sold as one order, all or none.
 
-What a block may ask for, when it can trade, and how it does. A block is an Order over several
-instruments, those of consecutive delivery periods ("hours", whatever their length); what it has in
-common with other orders (names, cancels, expiry) is done where theirs is.
+The checks of a new or replaced block, the test whether it can trade, and its trades. A block is an
+Order for several instruments, those of consecutive delivery periods ("hours", whatever their
+length). Refs, cancels and expiry are handled as for other orders.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from matching.records import (
-    NANOSECONDS,
     RATE_UNIT,
     CommandFlag,
     EventFlag,
     EventKind,
     Phase,
     Reason,
-    SelfTradePrevention,
     TimeInForce,
 )
 from matching.reference.accounts import Account, deposit_fen
@@ -24,26 +22,41 @@ from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference.fields import Command
 from matching.reference.market import Market
 
+BOOKS = "the hourly books"
+"""The way of a block that trades with the orders of its hours, not with an opposite block."""
+
 
 @dataclass(eq=False, slots=True)
 class Block(Order):
-    """A live block; `leaves` is its quantity in every hour, `price` its limit on their average."""
+    """A live block; `leaves` is its quantity in every hour, `price` its limit on their average.
+
+    While it trades, `leaves` and `cumulative` are those of the hour under way.
+    """
 
     hours: tuple[Instrument, ...] = ()
-    filled: dict[Instrument, int] = field(default_factory=dict)  # while it trades
 
     @property
-    def span(self) -> int:
-        """How many hours it is long."""
+    def block_hours(self) -> int:
+        """Number of its hours."""
         return len(self.hours)
+
+    @property
+    def trades_in_group(self) -> bool:
+        """All its fills share a trade group."""
+        return True
+
+    @property
+    def fill_flags(self) -> int:
+        """Its fills carry BLOCK."""
+        return EventFlag.BLOCK
 
     def covers(self, instrument: Instrument) -> bool:
         """Whether the instrument is one of its hours."""
         return instrument in self.hours
 
     def reserve_fen(self, price: int, quantity: int) -> int:
-        """What a buy must hold: all hours at the limit, and the dearest fee on it, rounded up."""
-        notional_fen = price * quantity * self.span * self.instrument.tick_fen
+        """Money that a buy must hold: all hours at the limit, and the dearest fee, rounded up."""
+        notional_fen = price * quantity * self.block_hours * self.instrument.tick_fen
         dearest = max(hour.dearer_rate for hour in self.hours)
         return notional_fen - (-(notional_fen * dearest) // RATE_UNIT)
 
@@ -55,40 +68,22 @@ class Block(Order):
             self.account.hold_deposit(position, hour.deposit_fen)
         self.leaves = leaves
         if self.side == BUY:
-            self.hold(self.reserve_fen(self.price, leaves))
+            self.reserve(self.reserve_fen(self.price, leaves))
 
-    def hold(self, needed_fen: int) -> None:
-        """Hold this much money instead of what is held."""
-        self.account.reserve(needed_fen - self.reserved_fen)
-        self.reserved_fen = needed_fen
-
-    def fill_hour(self, hour: Instrument, price: int, quantity: int, rate: int) -> int:
-        """Trade in one hour; returns the fee. Fractions of a fen go from hour to hour."""
-        notional_fen = price * quantity * hour.tick_fen
-        fee_fen, self.fraction = divmod(self.fraction + notional_fen * rate, RATE_UNIT)
-        position = self.account.position(hour.id)
+    def take_filled(self, instrument: Instrument, quantity: int) -> None:
+        """Take filled lots off the hour's open quantity."""
+        position = self.account.position(instrument.id)
         position.open[self.side] -= quantity
-        if self.side == BUY:
-            position.net += quantity
-            self.account.pay(notional_fen + fee_fen)
-        else:
-            position.net -= quantity
-            self.account.earned_fen += notional_fen - fee_fen
-        self.account.hold_deposit(position, hour.deposit_fen)
-        self.filled[hour] = self.filled.get(hour, 0) + quantity
-        return fee_fen
+        self.account.hold_deposit(position, instrument.deposit_fen)
+        self.leaves -= quantity
 
-    def within(self, total: int) -> bool:
+    def is_within_limit(self, total: int) -> bool:
         """Whether its limit admits this sum of price x quantity over all hours."""
-        limit = self.price * self.leaves * self.span
+        limit = self.price * self.leaves * self.block_hours
         return total <= limit if self.side == BUY else total >= limit
 
-    def passes_over(self, other: Order) -> bool:
-        """Whether it does not see an order: one of its owner, under any prevention."""
-        return self.stp != SelfTradePrevention.NONE and self.account.related(other.account)
 
-
-# Asking for a block
+# New and replaced blocks
 
 
 def new_block(market: Market, command: Command, account: Account, first: Instrument) -> Reason:
@@ -96,45 +91,30 @@ def new_block(market: Market, command: Command, account: Account, first: Instrum
     hours = _hours_from(first, command.hours)
     if hours is None:
         return Reason.UNKNOWN_INSTRUMENT
-    block = Block(
-        session=command.session,
-        user_ref=command.user_ref,
-        account=account,
-        instrument=first,
-        side=command.side,
-        type=command.type,
-        tif=command.tif,
-        stp=command.stp,
-        post_only=False,
-        price=command.price,
-        stop=0,
-        display=0,
-        expiry_s=command.expiry_s,
-        hours=hours,
-    )
-    reason = _refuse_new(market, block, command.quantity)
+    block = Block.of(command, account, first, hours=hours)
+    reason = _check_new(market, block, command.quantity)
     if reason:
         return reason
-    market.admit(block)
+    market.add_order(block)
     block.set_leaves(command.quantity)
     if block.tif == TimeInForce.GTD:
         market.agenda.add_expiry(first.id, block.expiry_s)
-    market.say(EventKind.ACCEPTED, block, command.quantity)
+    market.report(EventKind.ACCEPTED, block, command.quantity)
     if not _try(market, block) and block.tif == TimeInForce.IOC:
-        market.take_off(block, block.leaves, Reason.REMAINDER)
+        market.reduce(block, block.leaves, Reason.REMAINDER)
     return Reason.NONE
 
 
 def _hours_from(first: Instrument, count: int) -> tuple[Instrument, ...] | None:
-    """So many consecutive periods; None where they are not listed, or too many for a block."""
+    """So many consecutive hours; None where they are not listed, or too many for a block."""
     hours = [first]
     while len(hours) < count and hours[-1].after is not None:
         hours.append(hours[-1].after)
     return tuple(hours) if len(hours) == count <= first.longest else None
 
 
-def _refuse_new(market: Market, block: Block, quantity: int) -> Reason:
-    """Why the market, the account's means or the machine's memory refuse a new block."""
+def _check_new(market: Market, block: Block, quantity: int) -> Reason:
+    """The reason for which market, account or memory reject a new block, or NONE."""
     at_once = block.tif in (TimeInForce.IOC, TimeInForce.FOK)
     if any(hour.phase in (Phase.HALTED, Phase.CLOSED) for hour in block.hours):
         return Reason.PHASE
@@ -142,14 +122,14 @@ def _refuse_new(market: Market, block: Block, quantity: int) -> Reason:
         return Reason.DUPLICATE_REF
     if at_once and any(hour.phase != Phase.CONTINUOUS for hour in block.hours):
         return Reason.ORDER_TYPE
-    reason = _refuse_terms(market, block, block.expiry_s, block.price)
+    reason = _check_time_and_price(market, block, block.expiry_s, block.price)
     if reason:
         return reason
-    reason = _refuse_means(block, block.price, quantity)
+    reason = _check_means(block, block.price, quantity)
     if reason:
         return reason
     block.leaves, block.accepted = quantity, market.accepted + 1
-    can_trade = _way(market, block) is not None
+    can_trade = _choose_way(market, block) is not None
     block.leaves = block.accepted = 0
     if block.tif == TimeInForce.FOK and not can_trade:
         return Reason.FOK
@@ -159,19 +139,24 @@ def _refuse_new(market: Market, block: Block, quantity: int) -> Reason:
     return Reason.NONE
 
 
-def _refuse_terms(market: Market, block: Block, expiry_s: int, price: int) -> Reason:
-    """Whether its time is past, or its price outside the band of an hour; 0 is neither."""
-    if expiry_s > 0 and expiry_s * NANOSECONDS <= market.now_ns:
+def _check_time_and_price(market: Market, block: Block, expiry_s: int, price: int) -> Reason:
+    """The reason to reject a time that is past or a price outside the band of an hour; 0 is not
+    checked."""
+    if market.is_past(expiry_s):
         return Reason.TIME_PAST
-    if price and any(not hour.low <= price <= hour.high for hour in block.hours):
+    if price and not all(hour.is_in_band(price) for hour in block.hours):
         return Reason.BAND
     return Reason.NONE
 
 
-def _refuse_means(block: Block, price: int, quantity: int) -> Reason:
-    """Why an account cannot have this block; sizes are of all hours, means by the difference."""
+def _check_means(block: Block, price: int, quantity: int) -> Reason:
+    """The reason for which the account cannot have this block, or NONE.
+
+    Sizes are those of all hours; capacity and money are checked with the difference to what the
+    block holds already.
+    """
     account, growth = block.account, quantity - block.leaves
-    lots = quantity * block.span
+    lots = quantity * block.block_hours
     largest = min(hour.quantity_max for hour in block.hours)
     if lots > min(largest, account.order_max or QUANTITY_MAX):
         return Reason.SIZE_LIMIT
@@ -197,35 +182,35 @@ def _refuse_means(block: Block, price: int, quantity: int) -> Reason:
 
 
 def replace_block(market: Market, block: Block, command: Command) -> Reason:
-    """Change a block; less quantity at the same price keeps its place. Then it is tried."""
+    """Change a block, then try it; less quantity at the same price keeps its place."""
     if block.account.halted:
         return Reason.ACCOUNT_HALTED
     if any(hour.phase in (Phase.HALTED, Phase.CLOSED) for hour in block.hours):
         return Reason.PHASE
     if command.stop or command.display or (command.expiry_s and block.tif != TimeInForce.GTD):
         return Reason.ORDER_TYPE
-    reason = _refuse_terms(market, block, command.expiry_s, command.price)
+    reason = _check_time_and_price(market, block, command.expiry_s, command.price)
     if reason:
         return reason
     if command.quantity == 0:
-        market.take_off(block, block.leaves, Reason.REQUESTED, command.user_ref)
+        market.reduce(block, block.leaves, Reason.REQUESTED, command.user_ref)
         return Reason.NONE
     price = command.price or block.price
-    reason = _refuse_means(block, price, command.quantity)
+    reason = _check_means(block, price, command.quantity)
     if reason:
         return reason
     requeue = bool(command.flags & CommandFlag.REQUEUE)
     flags = 0
     if requeue or price != block.price or command.quantity >= block.leaves:
         flags = EventFlag.REQUEUED
-        market.forget(block)
-        market.admit(block)
+        market.remove_order(block)
+        market.add_order(block)
     block.price = price
     if command.expiry_s:
         block.expiry_s = command.expiry_s
         market.agenda.add_expiry(block.instrument.id, block.expiry_s)
     block.set_leaves(command.quantity)
-    market.say(EventKind.REPLACED, block, command.quantity, number=command.user_ref, flags=flags)
+    market.report(EventKind.REPLACED, block, command.quantity, number=command.user_ref, flags=flags)
     _try(market, block)
     return Reason.NONE
 
@@ -234,7 +219,7 @@ def replace_block(market: Market, block: Block, command: Command) -> Reason:
 
 
 def try_blocks(market: Market) -> None:
-    """As long as any standing block can trade, the first of them does.
+    """Trade standing blocks, always the first that can, until none can.
 
     Buys come before sells, then better prices, then earlier acceptance.
     """
@@ -246,12 +231,13 @@ def _by_priority(market: Market) -> list[Block]:
     def key(block: Block) -> tuple[int, int, int]:
         return block.side, -block.price if block.side == BUY else block.price, block.accepted
 
-    return sorted((o for o in market.blocks.values() if isinstance(o, Block)), key=key)
+    blocks = (order for order in market.blocks.values() if isinstance(order, Block))
+    return sorted(blocks, key=key)
 
 
 def _try(market: Market, block: Block) -> bool:
-    """Let the block trade whole, if it can, and then all that its trades trigger."""
-    way = _way(market, block)
+    """Trade the whole block, if it can trade now, and then run all stops that it triggers."""
+    way = _choose_way(market, block)
     if way is None:
         return False
     market.trade_groups += 1
@@ -262,134 +248,90 @@ def _try(market: Market, block: Block) -> bool:
     return True
 
 
-def _way(market: Market, block: Block) -> str | Block | None:
-    """How the block can trade now: with "the books", with an opposite block, or not at all.
+def _choose_way(market: Market, block: Block) -> str | Block | None:
+    """The better way to trade now: BOOKS or an opposite block; None where there is none.
 
-    Where both can, by the better total for it; the hourly orders first if they are equal.
+    The better way is the one with the better total for the block; of equal ones BOOKS.
     """
     if any(hour.phase != Phase.CONTINUOUS for hour in block.hours):
         return None
-    swept = _swept_total(block)
-    if swept is not None and not block.within(swept):
+    swept = _sweep_total(block)
+    if swept is not None and not block.is_within_limit(swept):
         swept = None
-    rival = next(_rivals(market, block), None)
-    if rival is None:
-        return None if swept is None else "the books"
+    opposite = next(_opposite_blocks(market, block), None)
+    if opposite is None:
+        return None if swept is None else BOOKS
     if swept is None:
-        return rival
-    total = min(block, rival, key=lambda one: one.accepted).price * block.leaves * block.span
+        return opposite
+    earlier = min(block, opposite, key=lambda one: one.accepted)
+    total = earlier.price * block.leaves * block.block_hours
     is_better = total < swept if block.side == BUY else total > swept
-    return rival if is_better else "the books"
+    return opposite if is_better else BOOKS
 
 
-def _swept_total(block: Block) -> int | None:
-    """Sum of price x quantity of what it would take from the hourly books; None: too little."""
+def _sweep_total(block: Block) -> int | None:
+    """Sum of price x quantity of a sweep of all hourly books; None where one has too little."""
     total = 0
     for hour in block.hours:
-        part = _hour_total(block, hour)
-        if part is None:
+        hour_total = _hour_total(block, hour)
+        if hour_total is None:
             return None
-        total += part
+        total += hour_total
     return total
 
 
 def _hour_total(block: Block, hour: Instrument) -> int | None:
-    low, high = hour.collar_range()
+    """Sum of price x quantity of a sweep of one hour; None where it has too little."""
     wanted, total = block.leaves, 0
-    for price, level in hour.levels(1 - block.side):
-        if not low <= price <= high:
-            break
-        seen = sum(maker.leaves for maker in level.values() if not block.passes_over(maker))
-        total += min(seen, wanted) * price
-        wanted -= min(seen, wanted)
+    for maker in hour.makers(block, *hour.collar_range()):
+        quantity = min(maker.leaves, wanted)
+        total += quantity * maker.price
+        wanted -= quantity
     return total if wanted == 0 else None
 
 
-def _rivals(market: Market, block: Block) -> Iterator[Block]:
-    """The opposite blocks of the same hours and quantity whose limits admit it, the best first."""
+def _opposite_blocks(market: Market, block: Block) -> Iterator[Block]:
+    """The opposite blocks of the same hours and quantity whose limits cross, the best first."""
     for other in _by_priority(market):
-        later = max(block, other, key=lambda one: one.accepted)
+        earlier, later = sorted((block, other), key=lambda one: one.accepted)
         if (
             other.side != block.side
             and other.hours == block.hours
             and other.leaves == block.leaves
             and block.accepts(other.price)
-            and not (later.stp and block.account.related(other.account))
+            and not later.is_kept_from(earlier)
         ):
             yield other
 
 
-def _trade_with(market: Market, block: Block, rival: Block) -> None:
-    """Two blocks, hour by hour at the limit of the earlier one; no book and no last price moves."""
-    maker, taker = sorted((block, rival), key=lambda one: one.accepted)
-    maker.hold(0)
-    taker.hold(0)
+def _trade_with(market: Market, block: Block, opposite: Block) -> None:
+    """Trade two blocks hour by hour at the limit of the earlier one."""
+    maker, taker = sorted((block, opposite), key=lambda one: one.accepted)
+    quantity = block.leaves
+    maker.reserve(0)
+    taker.reserve(0)
     for hour in block.hours:
-        _trade(market, maker, taker, hour, maker.price, block.leaves)
-    market.forget(maker)
-    market.forget(taker)
+        for one in (maker, taker):
+            one.leaves, one.cumulative = quantity, 0
+        market.fill(maker, taker, hour, maker.price, quantity)
+    market.remove_order(maker)
+    market.remove_order(taker)
 
 
 def _sweep(market: Market, block: Block) -> None:
-    """The hourly orders, best first, in one hour after the other; then the stops, hour by hour."""
+    """Trade with the hourly orders, best first, hour by hour; then run the stops, hour by hour."""
+    quantity = block.leaves
     traded: list[tuple[Instrument, int, list[int]]] = []
-    block.hold(0)
+    block.reserve(0)
     for hour in block.hours:
         base, prices = hour.last or hour.reference, []
-        while (left := block.leaves - block.filled.get(hour, 0)) > 0:
-            maker = next(
-                maker
-                for _, level in hour.levels(1 - block.side)
-                for maker in level.values()
-                if not block.passes_over(maker)
-            )
-            quantity = min(left, maker.shown)
-            maker.shown -= quantity
-            hour.last = maker.price
+        low, high = hour.collar_range()
+        block.leaves, block.cumulative = quantity, 0
+        while block.leaves:
+            maker = next(hour.makers(block, low, high))
             prices.append(maker.price)
-            _trade(market, maker, block, hour, maker.price, quantity)
-            if maker.leaves and maker.shown == 0:
-                hour.leave(maker)
-                maker.shown = maker.slice
-                hour.rest(maker)
-                market.say(EventKind.REFRESHED, maker, maker.shown)
+            market.trade(maker, block, min(block.leaves, maker.shown))
         traded.append((hour, base, prices))
-    market.forget(block)
+    market.remove_order(block)
     for hour, base, prices in traded:
-        market.run_stops(hour, market.reached(hour, prices, base), base)
-
-
-def _trade(
-    market: Market, maker: Order, taker: Block, hour: Instrument, price: int, quantity: int
-) -> None:
-    """One trade of one hour, told to both; the maker may be a block or an hourly order."""
-    market.trades += 1
-    off_book = EventFlag.OFF_BOOK if maker.span else 0
-    for order, rate, role in (
-        (maker, hour.maker_rate, off_book),
-        (taker, hour.taker_rate, off_book | EventFlag.TAKER),
-    ):
-        if isinstance(order, Block):
-            fee_fen = order.fill_hour(hour, price, quantity, rate)
-            leaves, cumulative = order.leaves - order.filled[hour], order.filled[hour]
-        else:
-            fee_fen = order.fill(price, quantity, rate)
-            leaves, cumulative = order.leaves, order.cumulative
-            if order.leaves == 0:
-                market.forget(order)
-        market.emit(
-            EventKind.FILLED,
-            number=market.trades,
-            amount=fee_fen,
-            price=price,
-            quantity=quantity,
-            leaves=leaves,
-            cumulative=cumulative,
-            session=order.session,
-            user_ref=order.user_ref,
-            account=order.account.id,
-            instrument=hour.id,
-            side=order.side,
-            flags=role | (EventFlag.BLOCK if order.span else 0),
-            group=market.trade_groups,
-        )
+        market.run_stops(hour, market.triggered_stops(hour, prices, base), base)

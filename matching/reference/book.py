@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from sortedcontainers import SortedDict
 
 from matching.records import (
     FEE_MAX_FEN,
     RATE_UNIT,
-    OrderType,
+    CommandFlag,
     Phase,
     SelfTradePrevention,
     Side,
-    TimeInForce,
 )
 from matching.reference.accounts import Account
+from matching.reference.fields import LASTING, WITH_LIMIT, WITH_STOP, Command
 
 BUY, SELL = Side.BUY, Side.SELL
 NOTIONAL_MAX_FEN = 1 << 53
@@ -28,8 +29,8 @@ Level = dict[int, "Order"]
 class Order:
     """A live order. Prices in ticks, 0 for none; quantities in lots.
 
-    `leaves` is what is open, `shown` the part of it that the market sees, `fraction` the part of
-    the fee, in millionths of a fen, that has not been charged yet.
+    `leaves` is the open quantity, `shown` the part of it that the market sees, `fraction` the part
+    of the fee that has not been charged yet, in millionths of a fen.
     """
 
     session: int
@@ -54,18 +55,55 @@ class Order:
     waiting: bool = False
     resting: bool = False
 
-    @property
-    def may_rest(self) -> bool:
-        """Whether what does not trade at once stays in the book."""
-        lasting = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
-        return self.type in (OrderType.LIMIT, OrderType.STOP_LIMIT) and self.tif in lasting
+    @classmethod
+    def of(
+        cls, command: Command, account: Account, instrument: "Instrument", **fields: Any
+    ) -> Self:
+        """The order that a command NEW asks for, with nothing open yet."""
+        return cls(
+            session=command.session,
+            user_ref=command.user_ref,
+            account=account,
+            instrument=instrument,
+            side=command.side,
+            type=command.type,
+            tif=command.tif,
+            stp=command.stp,
+            post_only=bool(command.flags & CommandFlag.POST_ONLY),
+            price=command.price,
+            stop=command.stop,
+            display=command.display,
+            expiry_s=command.expiry_s,
+            waiting=command.type in WITH_STOP,
+            **fields,
+        )
 
     @property
-    def slice(self) -> int:
-        """What it shows when it comes to the back of its level; nothing without a limit."""
+    def can_rest(self) -> bool:
+        """Whether the remainder stays in the book after the order has run."""
+        return self.type in WITH_LIMIT and self.tif in LASTING
+
+    @property
+    def next_slice(self) -> int:
+        """Lots shown when it joins the back of its level; 0 while it waits or without a limit."""
         if self.waiting or self.price == 0:
             return 0
         return min(self.display or self.leaves, self.leaves)
+
+    @property
+    def block_hours(self) -> int:
+        """Number of hours of a block; 0 for an order that is no block."""
+        return 0
+
+    @property
+    def trades_in_group(self) -> bool:
+        """Whether all its fills share a trade group, as those of blocks and baskets do."""
+        return False
+
+    @property
+    def fill_flags(self) -> int:
+        """Flags of its own fills, besides those of the trade."""
+        return 0
 
     def accepts(self, price: int) -> bool:
         """Whether its limit admits a trade at this price."""
@@ -73,40 +111,42 @@ class Order:
             return True
         return price <= self.price if self.side == BUY else price >= self.price
 
-    def is_reached(self, low: int, high: int) -> bool:
-        """Whether trades between these two prices trigger its stop."""
+    def is_triggered_by(self, low: int, high: int) -> bool:
+        """Whether trades at prices from `low` to `high` trigger its stop."""
         return self.stop <= high if self.side == BUY else self.stop >= low
 
-    @property
-    def span(self) -> int:
-        """How many hours it is long; 0: it is no block."""
-        return 0
+    def is_kept_from(self, other: "Order") -> bool:
+        """Whether its self-trade prevention forbids a trade with an order of the same owner."""
+        return self.stp != SelfTradePrevention.NONE and self.account.is_related(other.account)
 
     def covers(self, instrument: "Instrument") -> bool:
         """Whether it is an order for this instrument."""
         return self.instrument is instrument
 
     def set_leaves(self, leaves: int) -> None:
-        """Change what is open; shown quantity, open position and held money follow."""
+        """Change the open quantity; shown quantity, open position and held money follow."""
         position = self.account.position(self.instrument.id)
         position.open[self.side] += leaves - self.leaves
         self.leaves = leaves
         self.shown = min(self.shown, leaves)
         if self.side == BUY:
-            needed_fen = self.instrument.reserve_fen(self.price, leaves, self.fraction)
-            self.account.reserve(needed_fen - self.reserved_fen)
-            self.reserved_fen = needed_fen
+            self.reserve(self.instrument.reserve_fen(self.price, leaves, self.fraction))
         self.account.hold_deposit(position, self.instrument.deposit_fen)
 
-    def fill(self, price: int, quantity: int, rate: int) -> int:
+    def reserve(self, needed_fen: int) -> None:
+        """Hold this much of the buyer's money instead of what the order holds now."""
+        self.account.reserve(needed_fen - self.reserved_fen)
+        self.reserved_fen = needed_fen
+
+    def fill(self, instrument: "Instrument", price: int, quantity: int, rate: int) -> int:
         """Trade: move position and money, and return the fee charged, in fen.
 
         The fee of an order is the floor of its exact sum so far: each fill is charged the
-        difference, and the fraction waits for the next.
+        difference, and the fraction waits for the next fill.
         """
-        notional_fen = price * quantity * self.instrument.tick_fen
+        notional_fen = price * quantity * instrument.tick_fen
         fee_fen, self.fraction = divmod(self.fraction + notional_fen * rate, RATE_UNIT)
-        position = self.account.position(self.instrument.id)
+        position = self.account.position(instrument.id)
         if self.side == BUY:
             position.net += quantity
             self.account.pay(notional_fen + fee_fen)
@@ -114,8 +154,13 @@ class Order:
             position.net -= quantity
             self.account.earned_fen += notional_fen - fee_fen
         self.cumulative += quantity
-        self.set_leaves(self.leaves - quantity)
+        self.take_filled(instrument, quantity)
         return fee_fen
+
+    def take_filled(self, instrument: "Instrument", quantity: int) -> None:
+        """Take filled lots off the open quantity, and hold what the rest needs."""
+        assert instrument is self.instrument
+        self.set_leaves(self.leaves - quantity)
 
 
 def _sides() -> tuple[SortedDict, SortedDict]:
@@ -124,7 +169,7 @@ def _sides() -> tuple[SortedDict, SortedDict]:
 
 @dataclass(eq=False, slots=True)
 class Instrument:
-    """A listed instrument: its settings, its two sides, the stops that wait outside."""
+    """A listed instrument: its settings, the two sides of its book, and its waiting stops."""
 
     id: int
     reference: int  # ticks
@@ -136,7 +181,7 @@ class Instrument:
     taker_rate: int = 0
     deposit_fen: int = 0  # per lot sold short
     collar: int = 0  # ticks; 0: off
-    collar_s: int = 0  # how long its auction lasts
+    collar_s: int = 0  # length of the auction that the collar starts
     close_s: int = 0  # end of the day to come
     gate_s: int = 0  # gate closure to come
     gated: bool = False
@@ -144,31 +189,35 @@ class Instrument:
     last: int = 0  # price of the last trade, in an uncross too
     follows: "Instrument | None" = None  # the delivery period before
     after: "Instrument | None" = None  # the delivery period after
-    longest: int = 0  # block that may begin here
+    longest: int = 0  # hours of the longest block that may begin here
     sides: tuple[SortedDict, SortedDict] = field(default_factory=_sides)  # price -> Level
     waiting: dict[int, Order] = field(default_factory=dict)  # stops by acceptance sequence
 
     @property
     def dearer_rate(self) -> int:
-        """The rate that buys reserve for."""
+        """The higher of both rates: buys reserve money for it."""
         return max(self.maker_rate, self.taker_rate)
 
     @property
     def quantity_max(self) -> int:
-        """The largest order, so that no fee leaves int32 and no notional 2^53."""
+        """The largest order of which no fee exceeds int32 and no notional 2^53 fen."""
         notional_fen = min(NOTIONAL_MAX_FEN, FEE_MAX_FEN * RATE_UNIT // max(self.dearer_rate, 1))
         return min(QUANTITY_MAX, notional_fen // (self.high * self.tick_fen))
 
     def worst_notional_fen(self, price: int, quantity: int) -> int:
-        """Notional at the limit, or at the upper band where there is none."""
+        """Notional at the limit, or at the upper edge of the band where there is no limit."""
         return (price or self.high) * quantity * self.tick_fen
 
     def reserve_fen(self, price: int, quantity: int, fraction: int = 0) -> int:
-        """What a buy must hold: worst notional, and the dearer fee on it, rounded up."""
+        """Money that a buy must hold: worst notional, and the dearer fee on it, rounded up."""
         if quantity == 0:
             return 0
         notional_fen = self.worst_notional_fen(price, quantity)
         return notional_fen - (-(notional_fen * self.dearer_rate + fraction) // RATE_UNIT)
+
+    def is_in_band(self, price: int) -> bool:
+        """Whether the band admits a price; both its edges are inside."""
+        return self.low <= price <= self.high
 
     def collar_range(self) -> tuple[int, int]:
         """Lowest and highest price that an order arriving now may trade at."""
@@ -182,8 +231,8 @@ class Instrument:
         order.resting = True
         self.sides[order.side].setdefault(order.price, {})[order.accepted] = order
 
-    def leave(self, order: Order) -> None:
-        """Take the order out of its level, or out of the waiting stops, if it is there."""
+    def remove(self, order: Order) -> None:
+        """Remove the order from its level or from the waiting stops, if it is there."""
         if order.resting:
             level = self.sides[order.side][order.price]
             del level[order.accepted]
@@ -198,30 +247,38 @@ class Instrument:
         for price in reversed(prices) if side == BUY else iter(prices):
             yield price, prices[price]
 
+    def makers(self, order: Order, low: int, high: int) -> Iterator[Order]:
+        """The orders that a block or basket order may trade with, best first: prices from `low` to
+        `high`, without its owner's orders under prevention; none behind a price outside."""
+        for price, level in self.levels(1 - order.side):
+            if not low <= price <= high:
+                return
+            yield from [maker for maker in level.values() if not order.is_kept_from(maker)]
+
     def front(self, side: int) -> Order | None:
         """The first order at the best price of a side."""
         for _, level in self.levels(side):
             return next(iter(level.values()))
         return None
 
-    def would_meet(self, order: Order) -> bool:
-        """Whether anything on the other side is at the order's price or better."""
+    def would_cross(self, order: Order) -> bool:
+        """Whether an opposite order rests at the order's price or better."""
         front = self.front(1 - order.side)
         return front is not None and order.accepts(front.price)
 
-    def could_fill(self, order: Order, quantity: int) -> bool:
+    def can_fill(self, order: Order, quantity: int) -> bool:
         """Whether the order, arriving now, would trade this quantity at once (fill or kill).
 
-        Hidden quantity counts. Own orders never count under prevention, and where prevention
-        would end the incoming order, nothing behind the first of them: of its own level only what
-        is shown in front of it, since the rest would come back behind.
+        Hidden quantity counts. The owner's orders never count under prevention. Where prevention
+        would end the incoming order, nothing counts behind the first of them; of that order's
+        level only the shown quantity in front of it counts, since later slices join the back.
         """
         low, high = self.collar_range()
         for price, level in self.levels(1 - order.side):
             if quantity <= 0 or not order.accepts(price) or not low <= price <= high:
                 break
             makers = list(level.values())
-            own = [order.account.related(maker.account) for maker in makers]
+            own = [order.account.is_related(maker.account) for maker in makers]
             if order.stp == SelfTradePrevention.NONE or not any(own):
                 quantity -= sum(maker.leaves for maker in makers)
             elif order.stp in (SelfTradePrevention.OLDEST, SelfTradePrevention.DECREMENT):
@@ -232,11 +289,11 @@ class Instrument:
         return quantity <= 0
 
     def uncross_price(self) -> int | None:
-        """The one price at which the book is to be uncrossed; None where it is not crossed.
+        """The price at which the book is to be uncrossed; None where it is not crossed.
 
-        Of all ticks: those of the greatest volume, of these the least surplus; then the highest
-        if buyers are left over at all of them, the lowest if sellers are; else the one nearest
-        the reference, of two equally near ones the higher.
+        Of all ticks those of the greatest volume, and of these the ones of the least surplus. Of
+        the rest: the highest if buyers are left over at all of them, the lowest if sellers are;
+        otherwise the one nearest the reference, and of two equally near ones the higher.
         """
         buy, sell = self.front(BUY), self.front(SELL)
         if buy is None or sell is None or buy.price < sell.price:
@@ -254,9 +311,9 @@ class Instrument:
         return min(prices, key=lambda price: (abs(price - self.reference), -price))
 
     def _volumes(self, low: int, high: int) -> Iterator[tuple[int, int, int]]:
-        """Each price with what would trade at it and by how much buyers exceed sellers.
+        """Each price with the volume that would trade at it, and by how much buyers exceed sellers.
 
-        Outside best sell to best buy nothing trades, so these prices are all that matter.
+        Nothing trades below the best sell or above the best buy, so other prices do not matter.
         """
         buys = sum(_leaves(level) for price, level in self.levels(BUY) if price >= low)
         sells = 0

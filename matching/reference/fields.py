@@ -1,7 +1,7 @@
-"""Commands as the reference reads them, and which of them are malformed.
+"""Commands as the reference reads them, and the check for malformed ones.
 
-Malformed is what no state of the machine could make right: a field outside its range, or a
-combination of fields that has no meaning.
+A command is malformed where no state of the machine could make it valid: a field is outside its
+range, or a combination of fields has no meaning.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ TICK_FEN_MAX = 1_000_000
 LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 WITH_STOP = (OrderType.STOP, OrderType.STOP_LIMIT)
-IN_BASKET = CommandFlag.SPLIT | CommandFlag.WHOLE
+BASKET_FLAGS = CommandFlag.SPLIT | CommandFlag.WHOLE
 
 
 class Command(NamedTuple):
@@ -58,11 +58,11 @@ class Command(NamedTuple):
     spare: int
 
 
-def malformed(command: Command, limits: Limits, operator: bool) -> bool:
-    """Whether the command's fields make no sense; `operator`: the sender is one."""
-    if command.kind not in _WELL_FORMED or command.spare:
+def is_malformed(command: Command, limits: Limits, operator: bool) -> bool:
+    """Whether no state could make the command valid; `operator`: its sender is an operator."""
+    if command.kind not in _IS_VALID or command.spare:
         return True
-    if command.hours and not (command.kind == CommandKind.NEW and _block(command)):
+    if command.hours and not (command.kind == CommandKind.NEW and _is_block(command)):
         return True
     if command.flags not in _FLAGS.get(command.kind, (0,)):
         return True
@@ -71,36 +71,37 @@ def malformed(command: Command, limits: Limits, operator: bool) -> bool:
         has_own_ref = False
     if has_own_ref and not 1 <= command.user_ref < limits.refs:
         return True
-    return not _WELL_FORMED[command.kind](command)
+    return not _IS_VALID[command.kind](command)
 
 
-def _is(kind: type[Side | OrderType | TimeInForce | SelfTradePrevention], value: int) -> bool:
+def _is_code(kind: type[Side | OrderType | TimeInForce | SelfTradePrevention], value: int) -> bool:
     return value in kind._value2member_map_
 
 
-def _new(command: Command) -> bool:
+def _is_valid_new(command: Command) -> bool:
     return (
-        _is(Side, command.side)
-        and _is(OrderType, command.type)
-        and _is(TimeInForce, command.tif)
-        and _is(SelfTradePrevention, command.stp)
+        _is_code(Side, command.side)
+        and _is_code(OrderType, command.type)
+        and _is_code(TimeInForce, command.tif)
+        and _is_code(SelfTradePrevention, command.stp)
         and command.quantity >= 1
         and 0 <= command.display <= command.quantity
-        and _prices_fit_type(command)
-        and _time_fits_type(command)
-        and (not command.flags & IN_BASKET or _at_once(command))
+        and _has_prices_of_type(command)
+        and _has_time_of_type(command)
+        and (not command.flags & BASKET_FLAGS or _trades_at_once(command))
     )
 
 
-def _prices_fit_type(command: Command) -> bool:
-    """A limit where the type has one, a stop where it has one, 0 elsewhere."""
+def _has_prices_of_type(command: Command) -> bool:
+    """Whether limit and stop are set where the type of order has them, and 0 elsewhere."""
     price_fits = command.price >= 1 if command.type in WITH_LIMIT else command.price == 0
     stop_fits = command.stop >= 1 if command.type in WITH_STOP else command.stop == 0
     return price_fits and stop_fits
 
 
-def _time_fits_type(command: Command) -> bool:
-    """An expiry for GTD alone; icebergs and post-only last; no stop is fill or kill."""
+def _has_time_of_type(command: Command) -> bool:
+    """Whether type and time in force fit: expiry for GTD alone; icebergs and post-only orders last;
+    no stop order is fill or kill."""
     lasting = command.tif in LASTING
     post_only = command.flags & CommandFlag.POST_ONLY
     return (
@@ -111,23 +112,24 @@ def _time_fits_type(command: Command) -> bool:
     )
 
 
-def _at_once(command: Command) -> bool:
-    """What may name a basket: a limit order that trades now or never."""
+def _trades_at_once(command: Command) -> bool:
+    """Whether it may name a basket: a limit order that trades now or never."""
     return command.type == OrderType.LIMIT and command.tif in (TimeInForce.IOC, TimeInForce.FOK)
 
 
-def _block(command: Command) -> bool:
-    """Limit orders that show nothing, and last for a stated time or not at all."""
+def _is_block(command: Command) -> bool:
+    """Whether it may be a block: a limit order without display that lasts for a stated time, or
+    trades at once."""
     return (
         BLOCK_HOURS_MIN <= command.hours <= BLOCK_HOURS_MAX
         and command.type == OrderType.LIMIT
         and command.tif != TimeInForce.GTC
         and command.display == 0
-        and not command.flags & ~IN_BASKET
+        and not command.flags & ~BASKET_FLAGS
     )
 
 
-def _replace(command: Command) -> bool:
+def _is_valid_replace(command: Command) -> bool:
     least = 1 if command.flags & CommandFlag.REQUEUE else 0
     return (
         command.quantity >= least
@@ -136,94 +138,94 @@ def _replace(command: Command) -> bool:
     )
 
 
-def _anything(_: Command) -> bool:
+def _is_always_valid(_: Command) -> bool:
     return True
 
 
-def _mass_cancel(command: Command) -> bool:
+def _is_valid_mass_cancel(command: Command) -> bool:
     return command.type in MassCancelScope._value2member_map_
 
 
-def _list(command: Command) -> bool:
+def _is_valid_list(command: Command) -> bool:
     return command.price >= 1 and 1 <= command.quantity <= TICK_FEN_MAX
 
 
-def _band(command: Command) -> bool:
+def _is_valid_band(command: Command) -> bool:
     return 1 <= command.price <= command.stop < command.price + BAND_TICKS_MAX
 
 
-def _fees(command: Command) -> bool:
+def _is_valid_fees(command: Command) -> bool:
     rates = (command.price, command.stop)
     return min(rates) >= 0 and max(rates) <= RATE_MAX and command.quantity >= 0
 
 
-def _collar(command: Command) -> bool:
+def _is_valid_collar(command: Command) -> bool:
     return command.price == 0 or (command.price > 0 and command.quantity >= 1)
 
 
-def _phase(command: Command) -> bool:
+def _is_valid_phase(command: Command) -> bool:
     return command.type in Phase._value2member_map_
 
 
-def _sequence(command: Command) -> bool:
-    two = 0 not in (command.target_ref, command.instrument)
-    two = two and command.target_ref != command.instrument
-    return two and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
+def _is_valid_sequence(command: Command) -> bool:
+    differ = command.target_ref != command.instrument
+    both = 0 not in (command.target_ref, command.instrument)
+    return both and differ and BLOCK_HOURS_MIN <= command.quantity <= BLOCK_HOURS_MAX
 
 
-def _basket(command: Command) -> bool:
+def _is_valid_basket(command: Command) -> bool:
     return 0 not in (command.target_ref, command.instrument)
 
 
-def _session(command: Command) -> bool:
+def _is_valid_session(command: Command) -> bool:
     return command.account >= 1 or bool(command.flags & CommandFlag.OPERATOR)
 
 
-def _account(command: Command) -> bool:
+def _is_valid_account(command: Command) -> bool:
     return command.target_ref >= 1 and command.quantity >= 0
 
 
-def _limits(command: Command) -> bool:
+def _is_valid_limits(command: Command) -> bool:
     return min(command.quantity, command.display, command.amount_fen) >= 0
 
 
-def _money(command: Command) -> bool:
+def _is_valid_money(command: Command) -> bool:
     return command.amount_fen >= 1
 
 
-def _register(command: Command) -> bool:
+def _is_valid_register(command: Command) -> bool:
     if command.flags == CommandFlag.CARRIED:
         return command.quantity >= 1 and command.account != command.seller
     return command.quantity != 0
 
 
-def _bust(command: Command) -> bool:
-    sums = (command.price - 1, command.quantity - 1, command.stop, command.display)
-    return min(sums) >= 0 and command.target_ref >= 1 and _is(Side, command.side)
+def _is_valid_bust(command: Command) -> bool:
+    amounts = (command.price - 1, command.quantity - 1, command.stop, command.display)
+    return min(amounts) >= 0 and command.target_ref >= 1 and _is_code(Side, command.side)
 
 
-_WELL_FORMED: dict[int, Callable[[Command], bool]] = {
-    CommandKind.NEW: _new,
-    CommandKind.CANCEL: _anything,
-    CommandKind.REPLACE: _replace,
-    CommandKind.MASS_CANCEL: _mass_cancel,
-    CommandKind.CLOCK: _anything,
-    CommandKind.LIST: _list,
-    CommandKind.BAND: _band,
-    CommandKind.FEES: _fees,
-    CommandKind.TIMES: _anything,
-    CommandKind.COLLAR: _collar,
-    CommandKind.PHASE: _phase,
-    CommandKind.SEQUENCE: _sequence,
-    CommandKind.BASKET: _basket,
-    CommandKind.SESSION: _session,
-    CommandKind.ACCOUNT: _account,
-    CommandKind.LIMITS: _limits,
-    CommandKind.FUND: _money,
-    CommandKind.WITHDRAW: _money,
-    CommandKind.REGISTER: _register,
-    CommandKind.HALT_ACCOUNT: _anything,
-    CommandKind.BUST: _bust,
+_IS_VALID: dict[int, Callable[[Command], bool]] = {
+    CommandKind.NEW: _is_valid_new,
+    CommandKind.CANCEL: _is_always_valid,
+    CommandKind.REPLACE: _is_valid_replace,
+    CommandKind.MASS_CANCEL: _is_valid_mass_cancel,
+    CommandKind.CLOCK: _is_always_valid,
+    CommandKind.LIST: _is_valid_list,
+    CommandKind.BAND: _is_valid_band,
+    CommandKind.FEES: _is_valid_fees,
+    CommandKind.TIMES: _is_always_valid,
+    CommandKind.COLLAR: _is_valid_collar,
+    CommandKind.PHASE: _is_valid_phase,
+    CommandKind.SEQUENCE: _is_valid_sequence,
+    CommandKind.BASKET: _is_valid_basket,
+    CommandKind.SESSION: _is_valid_session,
+    CommandKind.ACCOUNT: _is_valid_account,
+    CommandKind.LIMITS: _is_valid_limits,
+    CommandKind.FUND: _is_valid_money,
+    CommandKind.WITHDRAW: _is_valid_money,
+    CommandKind.REGISTER: _is_valid_register,
+    CommandKind.HALT_ACCOUNT: _is_always_valid,
+    CommandKind.BUST: _is_valid_bust,
 }
 
 _FLAGS: dict[int, tuple[int, ...]] = {
@@ -233,4 +235,4 @@ _FLAGS: dict[int, tuple[int, ...]] = {
     CommandKind.HALT_ACCOUNT: (0, CommandFlag.HALT),
     CommandKind.REGISTER: (0, CommandFlag.CARRIED),
 }
-"""What `flags` may be, by kind; 0 for the others."""
+"""Valid values of `flags` by kind; 0 for kinds that are not named."""

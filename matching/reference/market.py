@@ -1,7 +1,7 @@
-"""The trading floor of the reference: how orders run, stops trigger, phases change, time ends.
+"""The market of the reference: its state, runs of orders, stops, phases, and time.
 
-A Market holds the whole state and says what happens as events. What commands may ask of it is
-decided elsewhere (reference.py for orders, reference_admin.py for the venue).
+A Market holds the state and collects events. Which commands are accepted is decided elsewhere:
+orders.py, blocks.py and baskets.py for orders, admin.py and its parts for the venue's commands.
 """
 
 from collections import Counter, deque
@@ -18,8 +18,10 @@ from matching.records import (
     TimeInForce,
 )
 from matching.reference.accounts import Account, Session
-from matching.reference.agenda import EXPIRY, GATE, Agenda
+from matching.reference.agenda import Agenda, Work
 from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
+from matching.reference.events import Event, command_event, order_event
+from matching.reference.fields import Command
 from matching.state_tables import SCHEDULED_BY
 
 REFS_PER_PAGE = 1024
@@ -38,7 +40,7 @@ class Market:
         self.sessions: dict[int, Session] = {}
         self.accounts: dict[int, Account] = {}
         self.instruments: dict[int, Instrument] = {}
-        self.baskets: dict[int, list[Instrument]] = {}  # of like instruments, as listed
+        self.baskets: dict[int, list[Instrument]] = {}  # members in the order of listing
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.blocks: dict[tuple[int, int], Order] = {}  # those of them that are blocks
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
@@ -46,77 +48,35 @@ class Market:
         self.events: list[tuple[int, ...]] = []
         self.stamp = (0, 0)  # sequence and time of the command under way
 
-    # What is said
+    # Events
 
-    def emit(
-        self,
-        kind: int,
-        *,
-        number: int = 0,  # the u32 at byte 16: trade_id, request_ref, target_ref
-        amount: int = 0,  # the i32 at byte 20: fee_fen, shown
-        price: int = 0,
-        quantity: int = 0,
-        leaves: int = 0,
-        cumulative: int = 0,
-        session: int = 0,
-        user_ref: int = 0,
-        account: int = 0,
-        instrument: int = 0,
-        side: int = 0,
-        reason: int = 0,
-        flags: int = 0,
-        group: int = 0,  # the u32 at byte 60: trade_group, hours
-    ) -> None:
-        """Say that something happened, with the stamp of the command under way."""
-        values = (number, amount, price, quantity, leaves, cumulative)
-        names = (session, user_ref, account, instrument)
-        self.events.append((*self.stamp, *values, *names, kind, side, reason, flags, group))
+    def emit(self, event: Event) -> None:
+        """Add an event, with the stamp of the command under way."""
+        self.events.append((*self.stamp, *event))
 
-    def say(
-        self,
-        kind: int,
-        order: Order,
-        quantity: int,
-        *,
-        number: int = 0,
-        price: int | None = None,
-        fee_fen: int | None = None,
-        reason: int = 0,
-        flags: int = 0,
-    ) -> None:
-        """Say what became of an order; a fill has its own price, and its fee for what is shown."""
-        self.emit(
-            kind,
-            number=number,
-            amount=order.shown if fee_fen is None else fee_fen,
-            price=order.price if price is None else price,
-            quantity=quantity,
-            leaves=order.leaves,
-            cumulative=order.cumulative,
-            session=order.session,
-            user_ref=order.user_ref,
-            account=order.account.id,
-            instrument=order.instrument.id,
-            side=order.side,
-            reason=reason,
-            flags=flags | (EventFlag.BLOCK if order.span else 0),
-            group=order.span,
-        )
+    def report(self, kind: int, order: Order, quantity: int, **changes: int) -> None:
+        """Add an event of an order as it is now; `changes` replace fields by name."""
+        self.emit(order_event(kind, order, quantity, **changes))
 
-    # Orders come and go
+    def accept(self, command: Command, **fields: int) -> Reason:
+        """Add the event of an accepted administrative command; returns Reason.NONE."""
+        self.emit(command_event(command.kind, command, **fields))
+        return Reason.NONE
 
-    def admit(self, order: Order) -> None:
-        """Make the order known under its name, and give it its acceptance sequence."""
+    # Live orders
+
+    def add_order(self, order: Order) -> None:
+        """Add a live order under its session and ref, with the next acceptance sequence."""
         self.accepted += 1
         order.accepted = self.accepted
         self.orders[order.session, order.user_ref] = order
-        if order.span:
+        if order.block_hours:
             self.blocks[order.session, order.user_ref] = order
         self.ref_pages[order.session, order.user_ref // REFS_PER_PAGE] += 1
 
-    def forget(self, order: Order) -> None:
-        """Take the order out of the book and free its name."""
-        order.instrument.leave(order)
+    def remove_order(self, order: Order) -> None:
+        """Remove the order from the book and from the live orders, and free its ref."""
+        order.instrument.remove(order)
         del self.orders[order.session, order.user_ref]
         self.blocks.pop((order.session, order.user_ref), None)
         page = order.session, order.user_ref // REFS_PER_PAGE
@@ -130,48 +90,56 @@ class Market:
         fits_page = page in self.ref_pages or len(self.ref_pages) < self.limits.ref_pages
         return len(self.orders) < self.limits.orders and fits_page
 
-    def take_off(self, order: Order, quantity: int, reason: int, request: int = 0) -> None:
-        """Take quantity off an order without a trade; at zero the order is over."""
+    def is_past(self, time_s: int) -> bool:
+        """Whether a time that is set (not 0) is not after the clock."""
+        return time_s > 0 and time_s * NANOSECONDS <= self.now_ns
+
+    def reduce(self, order: Order, quantity: int, reason: int, request: int = 0) -> None:
+        """Take quantity off an order without a trade; an order with nothing open ends."""
         kind = EventKind.EXPIRED if reason >= Reason.END_OF_TIME else EventKind.CANCELLED
         order.set_leaves(order.leaves - quantity)
         if order.leaves == 0:
-            self.forget(order)
-        self.say(kind, order, quantity, number=request, reason=reason)
+            self.remove_order(order)
+        self.report(kind, order, quantity, number=request, reason=reason)
 
-    def in_acceptance(self, wanted: Callable[[Order], bool]) -> list[Order]:
+    def orders_by_acceptance(self, is_wanted: Callable[[Order], bool]) -> list[Order]:
         """The live orders that are wanted, in acceptance sequence."""
-        return sorted(filter(wanted, self.orders.values()), key=lambda order: order.accepted)
+        return sorted(filter(is_wanted, self.orders.values()), key=lambda order: order.accepted)
 
-    # Orders run
+    # Matching
 
-    def enter(self, order: Order) -> None:
-        """Let an accepted or replaced order wait or run, and then all that it triggers."""
+    def start_order(self, order: Order) -> None:
+        """Let an accepted or replaced order wait or run, and then all stops that it triggers."""
         instrument = order.instrument
         base = instrument.last or instrument.reference
         if not order.waiting:
-            self.run_stops(instrument, self.reached(instrument, self._run(order), base), base)
+            prices = self._run_order(order)
+            self.run_stops(instrument, self.triggered_stops(instrument, prices, base), base)
             return
         instrument.waiting[order.accepted] = order
         last = instrument.last
-        if last and instrument.phase == Phase.CONTINUOUS and order.is_reached(last, last):
+        if last and instrument.phase == Phase.CONTINUOUS and order.is_triggered_by(last, last):
             self.run_stops(instrument, [order], base)
 
-    def _run(self, order: Order) -> list[int]:
-        """Match an incoming order and rest or cancel what is left; the prices of its trades."""
+    def _run_order(self, order: Order) -> list[int]:
+        """Match an incoming order, rest or cancel its remainder; returns the prices it traded at.
+
+        An order that the collar stopped starts the collar's auction.
+        """
         instrument = order.instrument
         prices: list[int] = []
-        tripped = instrument.phase == Phase.CONTINUOUS and self._match(order, prices)
-        if order.leaves and order.may_rest:
-            order.shown = order.slice
+        stopped = instrument.phase == Phase.CONTINUOUS and self._match(order, prices)
+        if order.leaves and order.can_rest:
+            order.shown = order.next_slice
             instrument.rest(order)
         elif order.leaves:
-            self.take_off(order, order.leaves, Reason.REMAINDER)
-        if tripped:
-            self._trip_collar(instrument)
+            self.reduce(order, order.leaves, Reason.REMAINDER)
+        if stopped:
+            self._start_collar_auction(instrument)
         return prices
 
     def _match(self, order: Order, prices: list[int]) -> bool:
-        """Trade with the other side as far as limit and collar go; True if the collar stopped it.
+        """Trade with the other side as far as limit and collar allow; True: the collar stopped it.
 
         `prices` receives the price of each trade.
         """
@@ -183,101 +151,116 @@ class Market:
                 return False
             if not low <= maker.price <= high:
                 return True
-            if order.stp != SelfTradePrevention.NONE and order.account.related(maker.account):
+            if order.is_kept_from(maker):
                 self._prevent(maker, order)
             else:
-                self._trade(maker, order)
+                self.trade(maker, order, min(maker.shown, order.leaves))
                 prices.append(maker.price)
         return False
 
-    def _trade(self, maker: Order, taker: Order) -> None:
-        """One trade in continuous trading; an iceberg's next slice goes to the back."""
-        instrument = maker.instrument
-        quantity = min(maker.shown, taker.leaves)
+    def trade(self, maker: Order, taker: Order, quantity: int) -> None:
+        """Trade with a resting order at its price; an iceberg's next slice goes to the back."""
         maker.shown -= quantity
-        self._fill(maker, taker, maker.price, quantity, auction=False)
+        self.fill(maker, taker, maker.instrument, maker.price, quantity)
         if maker.leaves and maker.shown == 0:
-            instrument.leave(maker)
-            maker.shown = maker.slice
-            instrument.rest(maker)
-            self.say(EventKind.REFRESHED, maker, maker.shown)
+            maker.instrument.remove(maker)
+            maker.shown = maker.next_slice
+            maker.instrument.rest(maker)
+            self.report(EventKind.REFRESHED, maker, maker.shown)
 
-    def _fill(self, maker: Order, taker: Order, price: int, quantity: int, auction: bool) -> None:
-        """Move quantity and money between two orders, and say so to each."""
-        instrument = maker.instrument
-        instrument.last = price
+    def fill(
+        self,
+        maker: Order,
+        taker: Order,
+        instrument: Instrument,
+        price: int,
+        quantity: int,
+        auction: bool = False,
+    ) -> None:
+        """Move quantity and money between two orders, and report the fill to each, maker first.
+
+        Two blocks trade off the book: they do not move the instrument's last price.
+        """
         self.trades += 1
         common = EventFlag.AUCTION if auction else 0
+        if maker.block_hours:
+            common = EventFlag.OFF_BOOK
+        else:
+            instrument.last = price
         taker_rate = instrument.maker_rate if auction else instrument.taker_rate
         for order, rate, flags in (
             (maker, instrument.maker_rate, common),
             (taker, taker_rate, common | EventFlag.TAKER),
         ):
-            fee_fen = order.fill(price, quantity, rate)
-            if order.leaves == 0:
-                self.forget(order)
-            self.say(
+            fee_fen = order.fill(instrument, price, quantity, rate)
+            if order.leaves == 0 and not order.trades_in_group:
+                self.remove_order(order)
+            self.report(
                 EventKind.FILLED,
                 order,
                 quantity,
                 number=self.trades,
+                amount=fee_fen,
                 price=price,
-                fee_fen=fee_fen,
-                flags=flags,
+                instrument=instrument.id,
+                flags=flags | order.fill_flags,
+                trade_group=self.trade_groups if taker.trades_in_group else 0,
             )
 
     def _prevent(self, resting: Order, incoming: Order) -> None:
-        """Keep two orders of one owner apart, as the incoming one asks."""
+        """Reduce or end two orders of one owner that meet, by the mode of the incoming one."""
         mode = incoming.stp
         ends_resting = mode in (SelfTradePrevention.OLDEST, SelfTradePrevention.BOTH)
         ends_incoming = mode in (SelfTradePrevention.NEWEST, SelfTradePrevention.BOTH)
         if mode == SelfTradePrevention.DECREMENT:
             quantity = min(resting.leaves, incoming.leaves)
-            self.take_off(resting, quantity, Reason.SELF_TRADE)
-            self.take_off(incoming, quantity, Reason.SELF_TRADE)
+            self.reduce(resting, quantity, Reason.SELF_TRADE)
+            self.reduce(incoming, quantity, Reason.SELF_TRADE)
         if ends_resting:
-            self.take_off(resting, resting.leaves, Reason.SELF_TRADE)
+            self.reduce(resting, resting.leaves, Reason.SELF_TRADE)
         if ends_incoming:
-            self.take_off(incoming, incoming.leaves, Reason.SELF_TRADE)
+            self.reduce(incoming, incoming.leaves, Reason.SELF_TRADE)
 
     # Stops
 
-    def reached(self, instrument: Instrument, prices: list[int], base: int) -> list[Order]:
+    def triggered_stops(self, instrument: Instrument, prices: list[int], base: int) -> list[Order]:
         """The waiting stops that trades at these prices trigger, nearest to `base` first."""
         if not prices:
             return []
         low, high = min(prices), max(prices)
-        stops = [order for order in instrument.waiting.values() if order.is_reached(low, high)]
+        waiting = instrument.waiting.values()
+        stops = [order for order in waiting if order.is_triggered_by(low, high)]
         return sorted(stops, key=lambda order: (abs(order.stop - base), order.accepted))
 
-    def run_stops(self, instrument: Instrument, wave: list[Order], base: int) -> None:
-        """Run triggered stops first come, first served; what each run triggers queues behind.
+    def run_stops(self, instrument: Instrument, stops: list[Order], base: int) -> None:
+        """Run triggered stops in their order; stops that a run triggers join the end of the queue.
 
         Where a collar ends continuous trading in between, the others run into the auction: they
-        rest if their kind may, and are cancelled if not.
+        rest if their type may rest, and are cancelled otherwise.
         """
-        queue = deque(self._trigger(wave))
+        queue = deque(self._trigger(stops))
         while queue:
-            prices = self._run(queue.popleft())
-            queue.extend(self._trigger(self.reached(instrument, prices, base)))
+            prices = self._run_order(queue.popleft())
+            queue.extend(self._trigger(self.triggered_stops(instrument, prices, base)))
 
-    def _trigger(self, wave: list[Order]) -> list[Order]:
-        """Take the stops out of waiting, and say so."""
-        for order in wave:
-            order.instrument.leave(order)
+    def _trigger(self, stops: list[Order]) -> list[Order]:
+        """Take stops out of waiting, and report it; returns them."""
+        for order in stops:
+            order.instrument.remove(order)
             order.waiting = False
-            order.shown = order.slice
-            self.say(EventKind.TRIGGERED, order, order.leaves)
-        return wave
+            order.shown = order.next_slice
+            self.report(EventKind.TRIGGERED, order, order.leaves)
+        return stops
 
     # Phases
 
     def change_phase(
-        self, instrument: Instrument, phase: int, asker: tuple[int, int] = (0, 0)
+        self, instrument: Instrument, phase: int, requester: tuple[int, int] = (0, 0)
     ) -> None:
-        """Go to a phase: close the day, or uncross, and then run the stops that this reaches.
+        """Change the phase: end DAY orders at a close, uncross before continuous trading, and run
+        the stops that this triggers.
 
-        `asker` is session and user_ref of the PHASE command, where it is one.
+        `requester` is session and user_ref of the PHASE command, if a command caused the change.
         """
         base = instrument.last or instrument.reference
         prices: list[int] = []
@@ -288,20 +271,22 @@ class Market:
             prices, volume = self._uncross(instrument)
         instrument.phase = phase
         self.emit(
-            EventKind.PHASE_CHANGED,
-            price=prices[-1] if prices else 0,
-            quantity=min(volume, QUANTITY_MAX),
-            session=asker[0],
-            user_ref=asker[1],
-            instrument=instrument.id,
-            flags=phase,
+            Event(
+                kind=EventKind.PHASE_CHANGED,
+                price=prices[-1] if prices else 0,
+                quantity=min(volume, QUANTITY_MAX),
+                session=requester[0],
+                user_ref=requester[1],
+                instrument=instrument.id,
+                flags=phase,
+            )
         )
         if phase == Phase.CONTINUOUS and instrument.last:
-            reached = self.reached(instrument, [*prices, instrument.last], base)
-            self.run_stops(instrument, reached, base)
+            stops = self.triggered_stops(instrument, [*prices, instrument.last], base)
+            self.run_stops(instrument, stops, base)
 
     def _uncross(self, instrument: Instrument) -> tuple[list[int], int]:
-        """Uncross until nothing crosses: the prices that traded, and the volume of all."""
+        """Uncross until nothing crosses; returns the prices that traded, and the whole volume."""
         prices, volume = [], 0
         while (price := instrument.uncross_price()) is not None:
             traded = self._pair(instrument, price)
@@ -311,24 +296,26 @@ class Market:
         return prices, volume
 
     def _pair(self, instrument: Instrument, price: int) -> int:
-        """Trade by price, then time, all at one price, until a side has nothing left at it."""
+        """Trade by price, then time, all at one price, until a side has nothing left at it;
+        returns the volume."""
         volume = 0
         while True:
             buy, sell = instrument.front(BUY), instrument.front(SELL)
             if buy is None or sell is None or not buy.price >= price >= sell.price:
                 return volume
             earlier, later = (buy, sell) if buy.accepted < sell.accepted else (sell, buy)
-            if later.stp != SelfTradePrevention.NONE and buy.account.related(sell.account):
+            if later.is_kept_from(earlier):
                 self._prevent(earlier, later)
                 continue
             quantity = min(buy.leaves, sell.leaves)
-            self._fill(earlier, later, price, quantity, auction=True)
+            self.fill(earlier, later, instrument, price, quantity, auction=True)
             volume += quantity
 
-    def _trip_collar(self, instrument: Instrument) -> None:
-        """From continuous trading into an auction of the collar's length.
+    def _start_collar_auction(self, instrument: Instrument) -> None:
+        """Change from continuous trading into an auction of the collar's length.
 
-        Its end takes the place of an earlier collar's, and lifts nothing but an auction.
+        The end of this auction replaces the end of an earlier one, and lifts nothing but an
+        auction.
         """
         self.change_phase(instrument, Phase.AUCTION)
         cause = SCHEDULED_BY["collar"]
@@ -338,24 +325,26 @@ class Market:
 
     # Time
 
-    def do_next_due(self) -> bool:
-        """Do what is due by now and comes first: by second, class, instrument, then order of
-        scheduling. False where nothing is."""
-        due = self.agenda.take(self.now_ns)
+    def process_next_due(self) -> bool:
+        """Do the first work that is due by now; False where nothing is due.
+
+        Work runs by second, kind and instrument, then in the order of scheduling.
+        """
+        due = self.agenda.pop_due(self.now_ns)
         if due is None:
             return False
         (due_s, work, number, _), (phase, cause) = due
         instrument = self.instruments[number]
-        if work == EXPIRY:
+        if work == Work.EXPIRY:
             self._expire(instrument, due_s)
-        elif work == GATE:
+        elif work == Work.GATE:
             self._close_gate(instrument)
         else:
             self._change_phase_on_time(instrument, phase, cause)
         return True
 
     def _change_phase_on_time(self, instrument: Instrument, phase: int, cause: int) -> None:
-        """Do a scheduled change that still means something."""
+        """Do a scheduled phase change, unless it has become meaningless."""
         if cause == SCHEDULED_BY["close"]:
             instrument.close_s = 0
         lifts_halt = cause == SCHEDULED_BY["collar"] and instrument.phase != Phase.AUCTION
@@ -363,16 +352,16 @@ class Market:
             self.change_phase(instrument, phase)
 
     def _expire(self, instrument: Instrument, due_s: int) -> None:
-        """End the GTD orders of this second and, at the close, DAY orders: by acceptance.
+        """End the GTD orders of this second and, at the close, DAY orders, in acceptance sequence.
 
-        A block ends in time with its first hour's orders, a DAY block with the day of any hour.
+        A GTD block ends with the orders of its first hour, a DAY block at the close of any hour.
         """
-        for order in self.in_acceptance(lambda order: order.covers(instrument)):
+        for order in self.orders_by_acceptance(lambda order: order.covers(instrument)):
             if order.tif == TimeInForce.GTD and order.expiry_s == due_s:
                 if order.instrument is instrument:
-                    self.take_off(order, order.leaves, Reason.END_OF_TIME)
+                    self.reduce(order, order.leaves, Reason.END_OF_TIME)
             elif order.tif == TimeInForce.DAY and instrument.close_s == due_s:
-                self.take_off(order, order.leaves, Reason.END_OF_DAY)
+                self.reduce(order, order.leaves, Reason.END_OF_DAY)
 
     def _close_gate(self, instrument: Instrument) -> None:
         """End every order; the instrument never trades again."""
@@ -382,8 +371,8 @@ class Market:
         if instrument.phase != Phase.CLOSED:
             self.change_phase(instrument, Phase.CLOSED)
 
-    def _end(self, instrument: Instrument, reason: int, wanted: Callable[[Order], bool]) -> None:
+    def _end(self, instrument: Instrument, reason: int, is_wanted: Callable[[Order], bool]) -> None:
         """End the instrument's orders that are wanted, in acceptance sequence."""
-        for order in self.in_acceptance(lambda order: order.covers(instrument)):
-            if wanted(order):
-                self.take_off(order, order.leaves, reason)
+        for order in self.orders_by_acceptance(lambda order: order.covers(instrument)):
+            if is_wanted(order):
+                self.reduce(order, order.leaves, reason)

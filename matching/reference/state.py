@@ -1,7 +1,7 @@
-"""The reference's state, written as the tables of state.py."""
+"""The tables of the reference's state, with the columns of state_tables.py."""
 
 from matching.records import TimeInForce
-from matching.reference.agenda import PHASE
+from matching.reference.agenda import Work
 from matching.reference.book import Instrument, Order
 from matching.reference.market import Market
 from matching.state_tables import Tables, table
@@ -24,7 +24,7 @@ def state_tables(market: Market) -> Tables:
         "schedule": [
             (due_s, instrument, phase, cause)
             for (due_s, work, instrument, _), (phase, cause) in market.agenda.work.items()
-            if work == PHASE
+            if work == Work.PHASE
         ],
         "positions": _positions(market),
         "orders": _orders(market),
@@ -96,7 +96,7 @@ def _orders(market: Market) -> list[tuple[int, ...]]:
         for level in side.values()
         for place, order in enumerate(level.values())
     }
-    orders = market.in_acceptance(lambda order: not order.span)
+    orders = market.orders_by_acceptance(lambda order: not order.block_hours)
     return [_order(order, places.get(order, 0)) for order in orders]
 
 
@@ -108,7 +108,7 @@ def _blocks(market: Market) -> list[tuple[int, ...]]:
             block.user_ref,
             block.account.id,
             block.instrument.id,
-            block.span,
+            block.block_hours,
             block.side,
             block.tif,
             block.stp,
@@ -116,7 +116,7 @@ def _blocks(market: Market) -> list[tuple[int, ...]]:
             block.leaves,
             block.expiry_s,
         )
-        for block in market.in_acceptance(lambda order: order.span > 0)
+        for block in market.orders_by_acceptance(lambda order: order.block_hours > 0)
     ]
 
 

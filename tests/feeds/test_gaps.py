@@ -116,7 +116,7 @@ def standing(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
         if isinstance(block, Block) and block.instrument.id == instrument
     ]
     return [
-        (block.instrument.id, block.span, block.side, block.price, block.leaves)
+        (block.instrument.id, block.block_hours, block.side, block.price, block.leaves)
         for *_, block in sorted(found, key=lambda each: each[:3])
     ]
 

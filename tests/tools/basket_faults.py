@@ -194,7 +194,7 @@ BASKET_KERNEL = (
 BASKET_REFERENCE = (
     Fault(
         "reference/baskets.py",
-        "            yield order.cost(maker.price), quantity\n",
+        "            yield order.cost(maker.price), lots\n",
         "            yield order.cost(maker.price), maker.leaves\n",
         "a split order counts on more than it has room for",
     ),
@@ -206,26 +206,26 @@ BASKET_REFERENCE = (
     ),
     Fault(
         "reference/baskets.py",
-        "    return total if total <= order.cost(order.price) * order.lots else None\n",
+        "    return total if total <= order.cost(order.price) * order.total_lots else None\n",
         "    return total\n",
         "a block of a basket pays more than its limit",
     ),
     Fault(
         "reference/baskets.py",
-        "            _, _, place, maker = min(fronts, key=lambda front: front[:2])\n",
-        "            _, _, place, maker = min(fronts, key=lambda front: (front[0], -front[1]))\n",
+        "            _, _, one, maker = min(fronts, key=lambda front: front[:2])\n",
+        "            _, _, one, maker = min(fronts, key=lambda front: (front[0], -front[1]))\n",
         "equal prices go to the member listed last",
     ),
     Fault(
         "reference/baskets.py",
-        "        place.room -= quantity\n",
+        "            one.room -= lots\n",
         "",
         "an order for a basket takes more from a member than it has room for",
     ),
     Fault(
         "reference/baskets.py",
-        "            if not place.low <= price <= place.high:\n                return\n",
-        "            if not place.low <= price <= place.high:\n                continue\n",
-        "what a collar hides is passed over",
+        "    low, high = hour.collar_range()\n",
+        "    low, high = hour.low, hour.high\n",
+        "an order for a basket trades beyond a collar",
     ),
 )

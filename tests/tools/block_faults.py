@@ -223,9 +223,9 @@ BLOCK_KERNEL = (
 
 BLOCK_REFERENCE = (
     Fault(
-        "reference/blocks.py",
-        "        if not low <= price <= high:\n            break\n",
-        "        if not low <= price <= high:\n            continue\n",
+        "reference/book.py",
+        "            if not low <= price <= high:\n                return\n",
+        "            if not low <= price <= high:\n                continue\n",
         "what a collar hides is passed over",
     ),
     Fault(
@@ -248,7 +248,7 @@ BLOCK_REFERENCE = (
     ),
     Fault(
         "reference/blocks.py",
-        "    taker.hold(0)\n",
+        "    taker.reserve(0)\n",
         "",
         "skipped release: an opposite block that traded holds its money",
     ),

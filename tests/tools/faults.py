@@ -454,14 +454,14 @@ REFERENCE = (
     ),
     Fault(
         "reference/book.py",
-        "            self.account.reserve(needed_fen - self.reserved_fen)\n",
+        "        self.account.reserve(needed_fen - self.reserved_fen)\n",
         "",
         "skipped release: buys hold nothing and give nothing back",
     ),
     Fault(
         "reference/market.py",
-        "            instrument.leave(maker)\n            maker.shown = maker.slice\n",
-        "            maker.shown = maker.slice\n",
+        "            maker.instrument.remove(maker)\n            maker.shown = maker.next_slice\n",
+        "            maker.shown = maker.next_slice\n",
         "an iceberg's next slice keeps its place",
     ),
     Fault(
@@ -483,19 +483,19 @@ REFERENCE = (
         "in an uncross the buyer is always the maker",
     ),
     Fault(
-        "reference/engine.py",
+        "reference/orders.py",
         "if growth > position.available:",
         "if growth >= position.available:",
         "wrong comparison: the last lot of capacity cannot be sold",
     ),
     Fault(
-        "reference/engine.py",
-        "if ticks and not instrument.low <= ticks <= instrument.high:",
-        "if ticks and not instrument.low <= ticks < instrument.high:",
+        "reference/book.py",
+        "return self.low <= price <= self.high",
+        "return self.low <= price < self.high",
         "off by one in the band",
     ),
     Fault(
-        "reference/engine.py",
+        "reference/orders.py",
         "keeps_place = not requeue and growth < 0",
         "keeps_place = not requeue and growth <= 0",
         "a replace that changes no quantity keeps its place",
@@ -513,13 +513,13 @@ REFERENCE = (
         "what is due runs a nanosecond late",
     ),
     Fault(
-        "reference/admin.py",
+        "reference/instrument_admin.py",
         "if any(position is not None and position.net for position in positions):",
         "if any(position is not None and position.registered < 0 for position in positions):",
         "a deposit is changed while sellers of carried positions hold another",
     ),
     Fault(
-        "reference/admin.py",
+        "reference/member_admin.py",
         "account.funded_fen + command.amount_fen > FREE_MAX_FEN",
         "account.free_fen + command.amount_fen > FREE_MAX_FEN",
         "money that is held or spent does not count against its bound",
