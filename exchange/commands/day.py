@@ -9,6 +9,7 @@ from exchange.commands import options
 from exchange.commands.console import Stages, cny, day_text, note_compiling, print_json, table
 from exchange.commands.group import BilingualGroup
 from exchange.commands.outcome import clear_outputs, require_folder
+from exchange.definition.file_names import LEDGER_NAME
 
 
 @click.group(cls=BilingualGroup)
@@ -48,7 +49,7 @@ def open_(
     opened = date.fromisoformat(day_text(which) or tomorrow.isoformat())
     with Stages() as stages:
         tables = _final_state(log, stages)
-    with open_books(ledger or before.parent / options.LEDGER_NAME, read_only=True) as books:
+    with open_books(ledger or before.parent / LEDGER_NAME, read_only=True) as books:
         head = head_of_next_day(log, tables, books, opened)
     if not dry_run:
         with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
@@ -98,7 +99,7 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
     from ledger.daylog import read_day_log
 
     log = read_day_log(day_log, unsealed=True)
-    path = ledger or day_log.parent / options.LEDGER_NAME
+    path = ledger or day_log.parent / LEDGER_NAME
     result: dict[str, Any] = {
         "day_log": str(day_log), "day": log.trading_day, "sealed": log.sealed,
         "commands": log.command_count, "settled": False,

@@ -17,6 +17,7 @@ from exchange.commands.console import (
 )
 from exchange.commands.group import BilingualGroup
 from exchange.commands.outcome import Refused
+from exchange.definition.file_names import DELIVERY_FOLDER, LEDGER_NAME
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
@@ -87,7 +88,6 @@ def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> Non
 
     打印调度通知：每个供应方交付什么、交给谁。
     """
-    from exchange.venue.metering import FOLDER
     from ledger.books.database import open_books
     from ledger.delivery.dispatch_notices import notices as run
     from ledger.delivery.dispatch_notices import write_notices
@@ -97,7 +97,7 @@ def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> Non
         raise click.UsageError(f"--to: there is no venue's folder {folder}")
     with open_books(ledger, read_only=True) as books:
         found = run(books, day)
-        written = None if folder is None else write_notices(books, day, folder / FOLDER)
+        written = None if folder is None else write_notices(books, day, folder / DELIVERY_FOLDER)
     if as_json:
         document = {"day": day, "notices": found}
         print_json(document if written is None else {**document, "written": str(written)})
@@ -236,7 +236,7 @@ def _day(text: str) -> str:
 
 
 def _books(ledger: Path | None, day_log: Path) -> Path:
-    return ledger or day_log.parent / options.LEDGER_NAME
+    return ledger or day_log.parent / LEDGER_NAME
 
 
 def _registry(day_log: Path) -> "Registry":

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from exchange.definition.file_names import LEDGER_NAME
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 
 dry_run = click.option(
@@ -38,9 +40,6 @@ venue = click.option(
     type=click.Path(path_type=Path),
     help="Folder or file of a venue's definition in TOML, instead of the one that comes along.",
 )
-
-LEDGER_NAME = "ledger.duckdb"
-"""What the books are called where no other name is given."""
 
 ledger = click.option(
     "--ledger",

@@ -69,6 +69,7 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
     from exchange.definition.calendar import BadDay
     from exchange.definition.toml_file import BadFile
     from exchange.venue.clock import BadClock
+    from exchange.venue.errors import DayRefused
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
     from ledger.books.errors import LedgerError, NotBooksError
@@ -79,7 +80,7 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
         return ExitCode.NOT_SEALED, line
     if isinstance(error, SealDisagrees):
         return ExitCode.DIFFERENCES, line
-    if isinstance(error, DayLogUnwritable):
+    if isinstance(error, DayLogUnwritable | DayRefused):
         return ExitCode.REFUSED, line
     if isinstance(error, DayLogError | BadFile | BadDay | BadClock | BadKey | NotBooksError):
         return ExitCode.BAD_INPUT, line

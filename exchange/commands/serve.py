@@ -8,6 +8,7 @@ import click
 
 from exchange.commands import options
 from exchange.commands.console import note, note_compiling, print_json
+from exchange.definition.file_names import CONNECTION_NAME
 
 
 @click.command()
@@ -62,7 +63,7 @@ def _started(venue: Any) -> dict[str, Any]:
     import msgspec
 
     return {
-        "connection": str(Path(venue.config.folder) / "connection.toml"),
+        "connection": str(Path(venue.config.folder) / CONNECTION_NAME),
         **msgspec.to_builtins(venue.connection),
         "trading_day": venue.registry.trading_day,
         "sequence": venue.log.next_sequence - 1,

@@ -15,6 +15,7 @@ from exchange.commands.console import (
     table,
 )
 from exchange.commands.outcome import require_folder
+from exchange.definition.file_names import LEDGER_NAME
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
@@ -37,7 +38,7 @@ def settle(
 
     结算一天：资金、费用、交割与算力券，记入账簿。
     """
-    path = ledger or day_log.parent / options.LEDGER_NAME
+    path = ledger or day_log.parent / LEDGER_NAME
     lines: list[tuple[Any, ...]] | None = [] if postings or dry_run else None
     result = _settled(day_log, path, deliver=not carry, dry_run=dry_run, lines=lines)
     if as_json:

@@ -8,6 +8,7 @@ import click
 from exchange.commands import options
 from exchange.commands.console import Stages, note, note_compiling, print_json
 from exchange.commands.outcome import ExitCode
+from exchange.definition.file_names import LEDGER_NAME
 
 if TYPE_CHECKING:
     from exchange.days.engines import EngineName
@@ -26,7 +27,7 @@ def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bo
     from exchange.days.engines import open_engine
     from ledger.proof.verify import verify as run
 
-    path = ledger or day_log.parent / options.LEDGER_NAME
+    path = ledger or day_log.parent / LEDGER_NAME
     note(f"verifying {path} against {day_log} ...")
     with Stages() as stages:
         differences = run(

@@ -9,6 +9,7 @@ import click
 from exchange.commands import options
 from exchange.commands.console import cny, day_text, print_json, table
 from exchange.commands.group import BilingualGroup
+from exchange.definition.file_names import LEDGER_NAME
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
@@ -185,7 +186,7 @@ def list_(ledger: Path, as_json: bool) -> None:
 def _books(ledger: Path | None, day_log: Path) -> "Books":
     from ledger.books.database import open_or_create_books
 
-    return open_or_create_books(ledger or day_log.parent / options.LEDGER_NAME)
+    return open_or_create_books(ledger or day_log.parent / LEDGER_NAME)
 
 
 def _registry(day_log: Path) -> "Registry":

@@ -7,7 +7,8 @@ import numpy as np
 from exchange.definition.calendar import DAY_S, HOUR_S
 from exchange.definition.contracts import Venue
 from exchange.definition.members import Members
-from exchange.flow.demand import DemandSettings, NothingToTrade
+from exchange.definition.offers import NothingToTrade
+from exchange.flow.demand import DemandSettings
 from exchange.flow.jobs import Jobs
 from exchange.flow.random_integers import Ints
 from exchange.flow.supply import SupplySettings

@@ -21,7 +21,7 @@ from exchange.definition.command_drafts import (
     join,
 )
 from exchange.definition.instrument_columns import Listing
-from exchange.definition.toml_file import BadFile
+from exchange.definition.offers import NothingToTrade
 from exchange.flow.context import Floor
 from exchange.flow.jobs import Jobs
 from exchange.flow.random_integers import Dice, Ints
@@ -57,10 +57,6 @@ class DemandSettings:
     raised_percent: int = 60  # of the orders that wait: bid more later
     cancelled_percent: int = 15  # of the orders that wait: given up
     resold_percent: int = 3  # of the jobs: called off, what was bought is sold again
-
-
-class NothingToTrade(BadFile):
-    """A venue, members and a trace that make no market together; the message says why."""
 
 
 @dataclass(frozen=True)

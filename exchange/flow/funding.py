@@ -13,8 +13,8 @@ import numpy.typing as npt
 from exchange.definition.command_drafts import Draft, draft_admin, join
 from exchange.definition.instrument_columns import Listing
 from exchange.definition.members import Members
+from exchange.definition.offers import Offers
 from exchange.flow.random_integers import Ints
-from exchange.flow.supply import Offers
 from matching.records import CommandKind, Side
 
 UNIT_FEN = 100_000

@@ -18,12 +18,9 @@ from exchange.definition.command_drafts import (
     draft_replaces,
     join,
 )
-from exchange.definition.instrument_columns import Listing
-from exchange.definition.members import Members
+from exchange.definition.offers import DAYS_PERCENT, HOURS_PERCENT, Offers
 from exchange.flow.context import Floor
-from exchange.flow.demand import NothingToTrade
 from exchange.flow.random_integers import Dice, Ints
-from ledger.daylog.registry import Chip
 from matching.records import NANOSECONDS, Side, TimeInForce
 
 
@@ -31,8 +28,8 @@ from matching.records import NANOSECONDS, Side, TimeInForce
 class SupplySettings:
     """Shares and spreads of what is generated; premiums are parts per million of the worth."""
 
-    hours_percent: int = 12  # of a centre's GPUs offered as GPU-hours
-    days_percent: int = 20  # of a centre's GPUs offered as PFLOPS-days
+    hours_percent: int = HOURS_PERCENT  # of a centre's GPUs offered as GPU-hours
+    days_percent: int = DAYS_PERCENT  # of a centre's GPUs offered as PFLOPS-days
     levels: int = 2
     level_share: int = 10  # a level quotes this part of the capacity offered: 1 in 10
     spread_low_ppm: int = 5_000
@@ -43,48 +40,6 @@ class SupplySettings:
     round_s: int = 5_400  # quotes are looked at this often
     replaced_percent: int = 55  # of the quotes, in each round
     renewed_percent: int = 30  # cancelled and quoted afresh, in full size
-
-
-@dataclass(frozen=True)
-class Offers:
-    """What suppliers may sell: one element for each account and instrument."""
-
-    account: Ints
-    index: Ints  # instrument
-    capacity: Ints
-
-
-def offers_of(
-    members: Members, listing: Listing, chips: tuple[Chip, ...], settings: SupplySettings
-) -> Offers:
-    """The capacity that each supplier registers, within its inventory.
-
-    Raises NothingToTrade where no supplier has any that a contract asks for.
-    """
-    rating = {chip.code: chip.dense_fp16_tflops for chip in chips}
-    capacity: dict[tuple[int, int], int] = {}
-    for number, contract in enumerate(listing.contracts):
-        tflops: dict[int, int] = {}
-        for entry in members.inventory:
-            if entry.hub != contract.hub or entry.chip not in contract.chips:
-                continue
-            if contract.product == "gpu-hour":
-                key = (entry.account, number)
-                gpus = max(1, entry.gpus * settings.hours_percent // 100)
-                capacity[key] = capacity.get(key, 0) + gpus
-            else:
-                gpus = entry.gpus * settings.days_percent // 100
-                share = tflops.get(entry.account, 0)
-                tflops[entry.account] = share + gpus * rating[entry.chip]
-        for account, amount in tflops.items():
-            if amount >= 1_000:
-                capacity[account, number] = amount // 1_000
-    if not capacity:
-        raise NothingToTrade("flow: no supplier has inventory for a contract of the venue")
-    pairs = sorted(capacity)
-    rows = [(a, i, capacity[a, n]) for a, n in pairs for i in np.flatnonzero(listing.contract == n)]
-    columns = np.array(rows, np.int64).reshape(-1, 3)
-    return Offers(account=columns[:, 0], index=columns[:, 1], capacity=columns[:, 2])
 
 
 class _Quotes:

@@ -21,6 +21,7 @@ from exchange.definition.instrument_columns import Listing, listing_of
 from exchange.definition.instruments import instruments
 from exchange.definition.inventory import inventory_breaches
 from exchange.definition.members import Members, read_members
+from exchange.definition.offers import Offers, offers_of
 from exchange.definition.sequences import draft_sequences
 from exchange.flow.context import Floor
 from exchange.flow.day_plan import DayPlan, DaySettings
@@ -38,7 +39,7 @@ from exchange.flow.limits import limits_for
 from exchange.flow.mistakes import Desk, draft_mistakes
 from exchange.flow.prices import Prices
 from exchange.flow.random_integers import Ints
-from exchange.flow.supply import Offers, draft_supply, offers_of
+from exchange.flow.supply import draft_supply
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import CommandFlag, CommandKind
@@ -85,7 +86,14 @@ def build_philly_day(
         seed=seed,
         settings=plan.settings.demand,
     )
-    offers = offers_of(plan.members, listing, plan.venue.chips, plan.settings.supply)
+    supply = plan.settings.supply
+    offers = offers_of(
+        plan.members,
+        listing,
+        plan.venue.chips,
+        hours_percent=supply.hours_percent,
+        days_percent=supply.days_percent,
+    )
     draft = in_order_of_time(_draft(plan, listing, demand, offers))
     registry = _registry(plan, trading_day, listing, demand, draft)
     machine = open_engine(engine, Limits(**registry.limits))

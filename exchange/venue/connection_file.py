@@ -2,18 +2,13 @@
 
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from exchange.definition.file_names import CONNECTION_NAME
 from exchange.venue.config import VenueConfig
 from feeds.client.connection_file import Connection, read_connection, write_toml
 from feeds.protocol.keys import BadKey
-
-if TYPE_CHECKING:
-    from exchange.venue.venue import Venue
-
-CONNECTION = "connection.toml"
 
 
 def with_earlier_ports(config: VenueConfig) -> VenueConfig:
@@ -22,7 +17,7 @@ def with_earlier_ports(config: VenueConfig) -> VenueConfig:
     So brokers find a venue again that was started anew. A port that somebody else has by now is
     chosen afresh.
     """
-    path = Path(config.folder) / CONNECTION
+    path = Path(config.folder) / CONNECTION_NAME
     try:
         earlier = read_connection(path)
     except BadKey:  # none, or none that tells anything
@@ -47,18 +42,6 @@ def _free(wanted: str, before: str) -> str:
     return before
 
 
-def write_connection(folder: Path, venue: "Venue") -> Connection:
-    """Write down where this venue is reached; returns the same."""
-    orders, admin = (port.endpoint for port in venue.gateway.ports)
-    market, recovery = venue.market_endpoints
-    connection = Connection(
-        venue=venue.registry.venue,
-        key=venue.day.secret.public_key,
-        orders=orders,
-        admin=admin,
-        market=market,
-        recovery=recovery,
-        plain=venue.config.plain,
-    )
-    write_toml(folder / CONNECTION, connection)
-    return connection
+def write_connection(folder: Path, connection: Connection) -> None:
+    """Write the endpoints and the public key of a venue into its folder, for clients to read."""
+    write_toml(folder / CONNECTION_NAME, connection)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange.commands.outcome import Refused
 from exchange.definition.calendar import day_of, day_start_s, parse_day
 from exchange.definition.contracts import read_venue
 from exchange.definition.members import Members, read_members
 from exchange.venue.clock import VenueClock
 from exchange.venue.config import VenueConfig
+from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import opened, with_keys
 from exchange.venue.next_day import carry_on
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
@@ -61,7 +61,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
     """Begin the trading day in the configuration's folder, or go on with it.
 
     A folder's first day opens with what the configuration gives to everybody, each later one
-    with what the day before left. Raises Refused for a day that is sealed and for one that
+    with what the day before left. Raises DayRefused for a day that is sealed and for one that
     cannot follow yet, BadFile and BadKey for what cannot be read, DayLogError for a log that is
     damaged or cannot be written.
     """
@@ -99,7 +99,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
 def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> date:
     """The day to serve: the one that is not over, else the one after it.
 
-    `newest` is the last day that the folder knows. Raises Refused for a day that is over, that
+    `newest` is the last day that the folder knows. Raises DayRefused for a day that is over, that
     comes before the newest, or that has not begun by the real clock.
     """
     today = day_of(clock.now_ns() // NANOSECONDS)
@@ -109,15 +109,15 @@ def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> d
     last = parse_day(newest.trading_day)
     if not newest.sealed:
         if wanted not in (None, last):
-            raise Refused(
+            raise DayRefused(
                 f"{newest.path}: {last} is not sealed; serve and close it before {wanted}"
             )
         return last
     day = wanted or max(today, last + timedelta(days=1))
     if day <= last:
-        raise Refused(f"{newest.path}: {last} is over and sealed; serve a later day than {day}")
+        raise DayRefused(f"{newest.path}: {last} is over and sealed; serve a later day than {day}")
     if day > today and clock.start_ns is None:
-        raise Refused(f"{newest.path}: {last} is over and sealed; {day} has not begun")
+        raise DayRefused(f"{newest.path}: {last} is over and sealed; {day} has not begun")
     return day
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from exchange.definition.file_names import DELIVERY_FOLDER
 from feeds.protocol.delivery_messages import (
     NOTICES_MAX,
     MeterAnswer,
@@ -36,9 +37,6 @@ from ledger.delivery.meter_readings import ReadingsFile, Row
 from matching.records import NANOSECONDS
 
 LOG = logging.getLogger("suanshi.venue")
-
-FOLDER = "delivery"
-"""In the venue's folder."""
 
 READINGS_MAX = 1_000
 """Of one line of an agreement."""
@@ -86,7 +84,7 @@ class Meters:
     """Answers suppliers' sessions."""
 
     def __init__(self, folder: Path, venue: str) -> None:
-        self._folder = folder / FOLDER
+        self._folder = folder / DELIVERY_FOLDER
         self._venue = venue
         self._days: dict[str, _Day] = {}
         self._stamps: dict[Path, tuple[int, int]] = {}

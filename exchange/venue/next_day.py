@@ -13,8 +13,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from exchange.commands.options import LEDGER_NAME
-from exchange.commands.outcome import Refused
 from exchange.days.carry_forward import DayHead, head_of_next_day
 from exchange.days.engines import open_engine
 from exchange.days.opening import draft_listing, draft_members
@@ -23,11 +21,13 @@ from exchange.definition.baskets import draft_baskets
 from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import Draft, finish, join
 from exchange.definition.contracts import Venue
+from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.instrument_columns import listing_of
 from exchange.definition.instruments import instruments
 from exchange.definition.members import Members
 from exchange.definition.sequences import draft_sequences
 from exchange.venue.config import VenueConfig
+from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
 from exchange.venue.opening import (
     PHASES,
@@ -56,7 +56,7 @@ def carry_on(
 ) -> tuple[Registry, Commands]:
     """The registry of the day after `before`, and the stamped commands that open it.
 
-    Raises Refused, which names the command to run first, where `before` is not settled.
+    Raises DayRefused, which names the command to run first, where `before` is not settled.
     """
     head = _head(config, before, trading_day)
     old = head.registry
@@ -105,7 +105,7 @@ def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
     path = Path(config.ledger) if config.ledger else Path(config.folder) / LEDGER_NAME
     first = f"suanshi day close {before.path} --ledger {path}"
     if not path.exists():
-        raise Refused(f"{path}: {before.trading_day} is not settled; run `{first}` first")
+        raise DayRefused(f"{path}: {before.trading_day} is not settled; run `{first}` first")
     engine = open_engine("kernel", before.limits)
     for _ in certified(Replay(before, engine), before):
         pass
@@ -114,7 +114,7 @@ def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
             tables = engine.state_tables()
             return head_of_next_day(before, tables, books, trading_day, baskets=False)
         except LedgerError as error:
-            raise Refused(f"{error}; `{first}`") from None
+            raise DayRefused(f"{error}; `{first}`") from None
 
 
 def _opened_as(commands: Commands, config: VenueConfig) -> Commands:

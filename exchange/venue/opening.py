@@ -17,9 +17,9 @@ from exchange.definition.contracts import Venue
 from exchange.definition.instrument_columns import Listing, listing_of
 from exchange.definition.instruments import instruments
 from exchange.definition.members import Members
+from exchange.definition.offers import offers_of
 from exchange.definition.sequences import draft_sequences
 from exchange.definition.toml_file import BadFile
-from exchange.flow.supply import SupplySettings, offers_of
 from exchange.venue.config import VenueConfig
 from feeds.protocol.keys import Entitlement
 from ledger.daylog.registry import Account, Registry, Session
@@ -152,7 +152,7 @@ def register_inventory(
     """The capacity that suppliers start with, if the configuration says so."""
     if not config.register_inventory or not members.inventory:
         return []
-    offers = offers_of(members, listing, venue.chips, SupplySettings())
+    offers = offers_of(members, listing, venue.chips)
     return [
         _admin(
             CommandKind.REGISTER,

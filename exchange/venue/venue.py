@@ -33,6 +33,7 @@ from exchange.venue.group_commit import GroupCommit
 from exchange.venue.listing_requests import definitions
 from exchange.venue.metering import Meters
 from exchange.venue.operator_requests import Operators
+from feeds.client.connection_file import Connection
 from feeds.gateway.config import GatewayConfig
 from feeds.gateway.connections import Port
 from feeds.gateway.gateway import Gateway
@@ -119,7 +120,8 @@ class Venue:
         self.metering = Meters(Path(config.folder), self.registry.venue)
         self._operators = Operators(self)
         self._poller = self._watched()
-        self.connection = write_connection(Path(config.folder), self)
+        self.connection = self._connection()
+        write_connection(Path(config.folder), self.connection)
 
     # The loop
 
@@ -235,11 +237,6 @@ class Venue:
         commands["time_ns"] = np.array(seconds, np.int64) * NANOSECONDS
         return commands
 
-    @property
-    def market_endpoints(self) -> tuple[str, str]:
-        """Where market data is published, and where it is asked for again."""
-        return self.market.endpoints
-
     # Beginning and end
 
     def end(self, *_: object) -> None:
@@ -287,6 +284,19 @@ class Venue:
                 self._digest.update(events.tobytes())
                 self.gateway.restore(commands, events)
                 self.market.state.derive_frames(events)
+
+    def _connection(self) -> Connection:
+        orders, admin = (port.endpoint for port in self.gateway.ports)
+        market, recovery = self.market.endpoints
+        return Connection(
+            venue=self.registry.venue,
+            key=self.day.secret.public_key,
+            orders=orders,
+            admin=admin,
+            market=market,
+            recovery=recovery,
+            plain=self.config.plain,
+        )
 
     def _gateway_config(self) -> GatewayConfig:
         day, config = self.day, self.config

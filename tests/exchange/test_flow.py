@@ -23,8 +23,8 @@ from exchange.definition.command_drafts import (
 from exchange.definition.contracts import read_venue
 from exchange.definition.inventory import inventory_breaches
 from exchange.definition.members import read_members
+from exchange.definition.offers import NothingToTrade
 from exchange.definition.toml_file import BadFile
-from exchange.flow.demand import NothingToTrade
 from exchange.flow.flow import build_philly_day, build_synthetic_day, write_day
 from exchange.flow.jobs import COLUMNS, read_jobs
 from exchange.flow.random_integers import Dice
