@@ -29,7 +29,7 @@ from matching.codes import (
 )
 from matching.fast_path.record_words import EVENT_FLAGS_AT, LOW, REASON_AT, SIDE_AT, TIF_AT, WORDS
 from matching.memory.allocation import allocate
-from matching.memory.compiler import highest_bit
+from matching.memory.intrinsics import highest_bit
 from matching.records import CommandKind
 
 i64 = np.int64

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.transport.compiler import entry, inline
-from matching.memory.compiler import highest_bit
+from matching.memory.intrinsics import highest_bit
 
 LADDER = np.dtype(
     [

@@ -13,7 +13,8 @@ from matching.limits import Limits
 from matching.loop import advance
 from matching.memory.allocation import allocate
 from matching.memory.compiler import JIT_DISABLED, compile_quickly, entry, is_compiled
-from matching.memory.layout import TABLES, pages_a_session, plain_machine, shapes
+from matching.memory.handle import ADDRESS
+from matching.memory.layout import MACHINE_LAYOUT, pages_a_session, shapes
 from matching.records import COMMAND, EVENT
 
 if not JIT_DISABLED:
@@ -22,7 +23,7 @@ if not JIT_DISABLED:
 Commands = NDArray[np.void]
 Events = NDArray[np.void]
 
-COMMANDS_AT = 2 * list(TABLES).index("commands")
+COMMANDS_ADDRESS = MACHINE_LAYOUT.word("commands", ADDRESS)
 INBOX = 64
 """Batches up to this size are copied to a place whose address is known, which costs less. As bytes:
 numpy copies records field by field, and asks at length before it reads them as something else."""
@@ -49,9 +50,9 @@ class Engine(Inspection):
         buffers = allocate({"commands": (INBOX, COMMAND), "events": (limits.events, EVENT)})
         self._inbox, self._events = buffers["commands"], buffers["events"]
         self._inbox_bytes = self._inbox.view(np.uint8).data
-        tables = [*self._arrays.values(), self._inbox, self._events]
-        open_memory(plain_machine(tables), limits.refs, pages_a_session(limits))
-        self._header = np.array([(table.ctypes.data, len(table)) for table in tables]).reshape(-1)
+        tables = self._arrays | buffers
+        open_memory(MACHINE_LAYOUT.plain(tables), limits.refs, pages_a_session(limits))
+        self._header = MACHINE_LAYOUT.header(tables)
         self._header_address = self._header.ctypes.data
         self._inbox_address = self._inbox.ctypes.data
         if not is_compiled():
@@ -97,9 +98,9 @@ class Engine(Inspection):
     def _advance(self, commands: Commands, count: int, fresh: bool) -> int:
         if not JIT_DISABLED:
             if commands is self._inbox:
-                self._header[COMMANDS_AT] = self._inbox_address
+                self._header[COMMANDS_ADDRESS] = self._inbox_address
             else:
-                self._header[COMMANDS_AT] = commands.ctypes.data
+                self._header[COMMANDS_ADDRESS] = commands.ctypes.data
             return int(run_compiled(self._header_address, count, fresh))
-        machine = plain_machine([*self._arrays.values(), commands, self._events])
-        return int(advance(machine, count, fresh))
+        tables = self._arrays | {"commands": commands, "events": self._events}
+        return int(advance(MACHINE_LAYOUT.plain(tables), count, fresh))

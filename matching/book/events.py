@@ -3,7 +3,8 @@
 import numpy as np
 
 from matching.codes import REJECTED
-from matching.memory.compiler import inline, kernel, prefetch
+from matching.memory.compiler import inline, kernel
+from matching.memory.intrinsics import prefetch
 
 i64 = np.int64
 

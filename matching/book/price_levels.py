@@ -10,7 +10,8 @@ whether it was the first or the last. A level that never had an order has a link
 
 import numpy as np
 
-from matching.memory.compiler import highest_bit, inline, kernel
+from matching.memory.compiler import inline, kernel
+from matching.memory.intrinsics import highest_bit
 from matching.memory.layout import TOPS, WAITING
 
 i64 = np.int64

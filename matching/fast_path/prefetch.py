@@ -14,7 +14,8 @@ from matching.book.price_levels import level_at, word_at
 from matching.book.risk import position_at
 from matching.codes import NEW
 from matching.fast_path.record_words import below, either
-from matching.memory.compiler import inline, kernel, prefetch
+from matching.memory.compiler import inline, kernel
+from matching.memory.intrinsics import prefetch
 from matching.memory.layout import RING, TOPS
 
 i64 = np.int64

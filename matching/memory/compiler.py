@@ -1,4 +1,4 @@
-"""How kernels are compiled: one place for the flags, the cache folder and the intrinsics.
+"""How kernels are compiled: one place for the flags and the cache folder.
 
 Numba's file cache does not see a change in another file, so the cache folder is named by a hash of
 every module in this package: changed source, new folder.
@@ -89,21 +89,3 @@ def compile_quickly(function: Any, signature: Any) -> None:
         function.compile(signature)
     finally:
         numba.config.OPT = before
-
-
-def highest_bit_plain(word: int) -> int:
-    """The place of the highest set bit of a word that is not 0: twin of the intrinsic."""
-    return (int(word) & 0xFFFF_FFFF_FFFF_FFFF).bit_length() - 1
-
-
-def prefetch_plain(table: Any, index: int) -> None:
-    """Nothing: twin of the intrinsic, which changes no result."""
-
-
-highest_bit: Any = highest_bit_plain
-prefetch: Any = prefetch_plain
-if not JIT_DISABLED:
-    from matching.memory import machine_type as memory
-
-    highest_bit = memory.highest_bit_native
-    prefetch = memory.prefetch_native

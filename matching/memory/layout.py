@@ -3,12 +3,12 @@
 Slot, page and position 0 mean "none", so that zeroed memory is a valid empty machine.
 """
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from matching.limits import Limits
+from matching.memory.handle import HandleLayout
 from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, COMMAND, EVENT
 
 RING = 64
@@ -275,15 +275,8 @@ VIEWS: dict[str, tuple[str, np.dtype[Any]]] = {
 
 TOPS = INSTRUMENT.itemsize // U4.itemsize
 
-_named_tuple: Any = namedtuple  # mypy wants literal names
-Machine = _named_tuple("Machine", [*TABLES, *VIEWS])
-"""All tables and views as numpy arrays: what kernels run on where compiling is switched off."""
-
-
-def plain_machine(tables: list[Any]) -> Any:
-    """A Machine of arrays in the order of TABLES."""
-    by_name = dict(zip(TABLES, tables, strict=True))
-    return Machine(*tables, *(by_name[name].view(dtype) for name, dtype in VIEWS.values()))
+MACHINE_LAYOUT = HandleLayout("Machine", TABLES, VIEWS)
+"""The handle that kernels take as `m`: all tables and views by name."""
 
 
 def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:

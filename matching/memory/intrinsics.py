@@ -1,0 +1,30 @@
+"""Operations that numpy has no word for: each an intrinsic in compiled code, and a plain twin."""
+
+from typing import Any
+
+from matching.memory.compiler import JIT_DISABLED
+
+
+def highest_bit_plain(word: int) -> int:
+    """The place of the highest set bit of a word that is not 0: twin of the intrinsic."""
+    return (int(word) & 0xFFFF_FFFF_FFFF_FFFF).bit_length() - 1
+
+
+def prefetch_plain(table: Any, index: int) -> None:
+    """Nothing: twin of the intrinsic, which changes no result."""
+
+
+def address_of_plain(table: Any) -> int:
+    """The address of a table's first item: twin of the intrinsic."""
+    return int(table.ctypes.data)
+
+
+highest_bit: Any = highest_bit_plain
+prefetch: Any = prefetch_plain
+address_of: Any = address_of_plain
+if not JIT_DISABLED:
+    from matching.memory import native_intrinsics
+
+    highest_bit = native_intrinsics.highest_bit_native
+    prefetch = native_intrinsics.prefetch_native
+    address_of = native_intrinsics.address_of_native
