@@ -38,7 +38,7 @@ Rules for kernels:
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,7 @@ class Handle:
         self.argument: Any = self._header.ctypes.data if plain is None else plain
 
 
-def handle_at(layout: HandleLayout) -> Callable[[Any], Any]:
+def handle_at(layout: HandleLayout) -> Any:
     """The function by which an entry makes a handle of `Handle.argument`; call it once a layout.
 
     An intrinsic that costs nothing in compiled code. Where compiling is off, it returns its
