@@ -15,8 +15,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.books.database import Books, columns_of, enum_values
+from ledger.books.database import Books
 from ledger.books.directory import EPOCH, day_number, shanghai_day
+from ledger.books.schema import columns_of, enum_values
 from ledger.daylog.registry import Programme, Registry
 from ledger.settlement.fills import Fills
 

@@ -1,41 +1,49 @@
-"""Settlement: a trading day's events become certified postings, in one transaction.
+"""Settlement of a trading day: from the machine's events to sealed postings, in one transaction.
 
-Two batches come of it. `settlement`: deposits and withdrawals, the differences to the day's
-settlement prices, escrow, deposits of suppliers, fees. `delivery`: nominations, service agreements,
-what escrow pays the suppliers, vouchers. Settling the same day from the same input again changes
-nothing.
+It writes two batches. `settlement`: deposits and withdrawals, differences to the day's settlement
+prices, escrow, performance deposits of suppliers, fees. `delivery`: nominations, service
+agreements, payments from escrow to suppliers, vouchers. Settling the same day from the same input
+again changes nothing.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import date
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.batches import Head, begin_digest, next_batch, next_revision, seal_batch
+from ledger.books.batches import BatchHeader, begin_digest, next_batch, next_revision, seal_batch
 from ledger.books.database import Books
 from ledger.books.directory import Directory, day_number, day_start_s, write_directory
 from ledger.books.errors import DayOrderError, InputDiffersError, InputError
-from ledger.books.journal import Journal
+from ledger.books.journal import Journal, JournalLines, journal_lines
 from ledger.books.names import BANK, CLEARING, FEES, Names
+from ledger.books.progress import Progress, no_progress
 from ledger.books.queries import statements
+from ledger.books.registry_check import check_venue, trading_day
 from ledger.daylog.registry import Registry
-from ledger.delivery.agreements import bundle, next_agreement, open_positions, to_deliver
-from ledger.delivery.block_trades import Bought, read_bought, with_today
-from ledger.delivery.delivery_lines import Before, Work, deliver_lines, lines_of, nominate_days
+from ledger.delivery.agreements import (
+    deliverable_positions,
+    make_agreements,
+    next_agreement_id,
+    open_positions,
+)
+from ledger.delivery.block_trades import BoughtBlocks, add_todays_blocks, read_bought_blocks
+from ledger.delivery.delivery_lines import (
+    OpeningState,
+    deliver_lines,
+    lines_of,
+    write_nomination,
+)
 from ledger.settlement.busts import check_busts
 from ledger.settlement.fills import Fills, read_fills
 from ledger.settlement.netting import Columns, net
 from ledger.statements.account import closing_cash_fen
 from ledger.statements.summary import Settlement, summarise
 from ledger.vouchers.claims import made_claims, redeem_and_pay, waiting_claims
-from ledger.vouchers.decisions import Past, read_past
-from ledger.vouchers.reservations import reserve, reserved
-from ledger.vouchers.states import Lives
-
-Progress = Callable[[str, int, int], None]
-"""Told the stage that begins, how many are done and how many there are."""
+from ledger.vouchers.decisions import PriorGrants, read_prior_grants
+from ledger.vouchers.open_batch import OpenBatch, write_postings
+from ledger.vouchers.reservations import reserve, waiting_reservations
 
 _STAGES = ("trades", "netting", "delivery", "vouchers", "hashes", "summary")
 
@@ -51,16 +59,16 @@ def settle(
     deliver: bool = True,
     dry_run: bool = False,
     progress: Progress | None = None,
-    lines: list[tuple[Any, ...]] | None = None,
+    lines: JournalLines | None = None,
 ) -> Settlement:
-    """Settle the registry's trading day from the machine's events; the result in numbers.
+    """Settle the registry's trading day from the machine's events; returns the day's totals.
 
-    `input_sha256` names the input (the day log's hash). `deliver` takes all open positions in the
-    registry's instruments as delivered in full; without it they are carried, with their escrow.
-    `dry_run` rolls everything back and tells what would have been posted; `lines` gets the day's
-    postings (number, batch, kind, from, to, instrument, fen). Raises LedgerError: the
-    day was settled from another input, a later day is settled, events and registry do not fit.
-    Where the day is settled already, `events` is not looked at.
+    `input_sha256` names the input (the day log's hash). With `deliver`, all open positions in the
+    registry's instruments count as delivered in full; without it, they are carried with their
+    escrow. `dry_run` rolls everything back and returns what would have been posted. `lines`
+    receives the day's postings. A day that is settled already is read from the books, and `events`
+    is not read. Raises LedgerError where the day was settled from another input, where a later day
+    is settled, or where events and registry do not fit.
     """
     day = trading_day(registry)
     check_venue(books, registry.venue)
@@ -69,68 +77,43 @@ def settle(
         if lines is not None:
             lines += journal_lines(books, result.batches)
         return result
-    tell = progress or (lambda stage, done, total: None)
-    tell(_STAGES[0], 0, len(_STAGES))
+    report = progress or no_progress
+    report(_STAGES[0], 0, len(_STAGES))
     with books.transaction(keep=not dry_run):
-        batch, revision = next_batch(books), next_revision(books, day)
-        standing = _read_standing(books, batch) if deliver else None
+        number, revision = next_batch(books), next_revision(books, day)
+        inputs = _read_delivery_inputs(books, number) if deliver else None
         fills = read_fills(events, registry)
-        work, positions = _net(books, registry, fills, batch, tell)
-        batches = {"settlement": work}
-        if standing is None:
-            work.known.update(reserve(books, batch, work.directory))
+        settlement, positions = _net(books, registry, fills, number, report)
+        batches = {"settlement": settlement}
+        if inputs is None:
+            settlement.hashes.update(reserve(books, number, settlement.directory))
         else:
-            bought = with_today(standing.bought, fills, work.directory, batch)
-            batches["delivery"] = _deliver(work, positions, standing._replace(bought=bought), tell)
-        tell("hashes", 4, len(_STAGES))
-        for kind, each in batches.items():
-            head = Head(kind, day, registry.venue, input_sha256, revision)
-            seal_batch(books, each.batch, head, each.known)
-        if dry_run:  # while there is something to tell of
-            result = _told(books, day, dry_run, lines)
-    tell("summary", len(_STAGES) - 1, len(_STAGES))  # the postings are durable
+            bought = add_todays_blocks(inputs.bought, fills, settlement.directory, number)
+            inputs = inputs._replace(bought=bought)
+            batches["delivery"] = _deliver(settlement, positions, inputs, report)
+        report("hashes", 4, len(_STAGES))
+        for kind, batch in batches.items():
+            header = BatchHeader(kind, day, registry.venue, input_sha256, revision)
+            seal_batch(books, batch.number, header, batch.hashes)
+        if dry_run:  # the rows are gone after the transaction
+            result = _summarised(books, day, dry_run, lines)
+    report("summary", len(_STAGES) - 1, len(_STAGES))  # the postings are durable
     if not dry_run:
-        result = _told(books, day, dry_run, lines)
-    tell("done", len(_STAGES), len(_STAGES))
+        result = _summarised(books, day, dry_run, lines)
+    report("done", len(_STAGES), len(_STAGES))
     return result
 
 
-def _told(books: Books, day: str, dry_run: bool, lines: list[tuple[Any, ...]] | None) -> Settlement:
-    """The day in numbers; `lines` gets its postings."""
+def _summarised(books: Books, day: str, dry_run: bool, lines: JournalLines | None) -> Settlement:
+    """The day's totals; `lines` receives its postings."""
     result = summarise(books, day, dry_run=dry_run)
     if lines is not None:
         lines += journal_lines(books, result.batches)
     return result
 
 
-def journal_lines(books: Books, batches: tuple[int, ...]) -> list[tuple[Any, ...]]:
-    """The postings of batches: number, batch, kind, from, to, instrument or "", fen."""
-    return books.rows(
-        "SELECT id, batch, kind::VARCHAR, from_account, to_account, coalesce(instrument, ''), "
-        "amount_fen FROM journal WHERE list_contains($batches, batch) ORDER BY id",
-        {"batches": list(batches)},
-    )
-
-
-def trading_day(registry: Registry) -> str:
-    """The registry's day; raises InputError where it is none."""
-    try:
-        return date.fromisoformat(registry.trading_day).isoformat()
-    except ValueError as error:
-        raise InputError(
-            f"registry: trading day `{registry.trading_day}` is not a date YYYY-MM-DD"
-        ) from error
-
-
-def check_venue(books: Books, venue: str) -> None:
-    """Raise InputError where the books are those of another venue."""
-    for (other,) in books.rows("SELECT DISTINCT venue FROM batches"):
-        if other != venue:
-            raise InputError(f"{books.path}: these are the books of {other}, not of {venue}")
-
-
 def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
-    """Whether the day is settled from this input. Raises where it may not be settled at all."""
+    """Whether the day is settled from this input. Raises LedgerError where it may not be."""
     rows = books.rows(
         "SELECT day::VARCHAR, input_sha256 FROM standing WHERE kind = 'settlement' ORDER BY day"
     )
@@ -147,68 +130,65 @@ def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
     return False
 
 
-class _Standing(NamedTuple):
-    """What a delivery has to know of the books before its day."""
+class _DeliveryInputs(NamedTuple):
+    """State of the books before the day, as far as its delivery needs it."""
 
-    agreement: int  # the number that its first agreement gets
-    past: Past
-    reserved: Columns
+    agreement_id: int  # of the first agreement
+    prior: PriorGrants
+    reservations: Columns
     claims: Columns
-    bought: Bought
+    bought: BoughtBlocks
 
 
-def _read_standing(books: Books, batch: int) -> _Standing:
-    return _Standing(
-        next_agreement(books), read_past(books, batch), reserved(books), waiting_claims(books),
-        read_bought(books),
+def _read_delivery_inputs(books: Books, batch: int) -> _DeliveryInputs:
+    return _DeliveryInputs(
+        next_agreement_id(books), read_prior_grants(books, batch), waiting_reservations(books),
+        waiting_claims(books), read_bought_blocks(books),
     )  # fmt: skip
 
 
 def _net(
-    books: Books, registry: Registry, fills: Fills, batch: int, tell: Progress
-) -> tuple[Work, Columns]:
-    """Write the settlement batch, up to its seal; and the positions that are open after it.
+    books: Books, registry: Registry, fills: Fills, number: int, report: Progress
+) -> tuple[OpenBatch, Columns]:
+    """Write the settlement batch up to its seal; returns it and the positions open after it.
 
-    What has to be read is read first: the database loads while the rest is computed.
+    All reads come first, so that the database loads rows while the rest is computed.
     """
     names = Names(books)
     for name in (BANK, CLEARING, FEES):
-        names[name]  # they have the first numbers
-    directory = write_directory(books, batch, registry, names)
+        names[name]  # these get the first numbers
+    directory = write_directory(books, number, registry, names)
     carried, journal = open_positions(books), Journal(books, names)
     prices = books.arrays(statements("netting")["prices"])
     opening = fills.transfers["sequence"] <= registry.opening_commands
     if registry.opening_commands:
         _check_opening(books, directory, fills.transfers, opening)
-    books.spare_memory()
-    day = registry.trading_day
-    work = Work(books, directory, journal, Lives(books, batch, day), batch, day)
-    work.known["trades"] = begin_digest("trades", fills.trades)
-    for table, columns in (("trades", fills.trades), ("busts", fills.busts)):
-        listed = ", ".join(columns)
-        if len(columns["trade_id"]):
+    books.limit_memory()
+    batch = OpenBatch.create(books, directory, journal, number)
+    batch.hashes["trades"] = begin_digest("trades", fills.trades)
+    for table, rows in (("trades", fills.trades), ("busts", fills.busts)):
+        columns = ", ".join(rows)
+        if len(rows["trade_id"]):
             books.load(
-                f"INSERT INTO {table} (batch, {listed}) SELECT {batch}, {listed} FROM columns",
-                columns,
+                f"INSERT INTO {table} (batch, {columns}) SELECT {number}, {columns} FROM columns",
+                rows,
             )
-    tell("netting", 1, len(_STAGES))
+    report("netting", 1, len(_STAGES))
     if len(fills.blocks["row"]):
-        books.run_with(fills.blocks, "blocks", "trades", batch=batch)
-    check_busts(books, batch, fills, directory)
+        books.run_with(fills.blocks, "blocks", "trades", batch=number)
+    check_busts(books, number, fills, directory)
     netting = net(fills.trades, fills.busts, carried, prices, directory)
-    work.known["positions"] = begin_digest("positions", netting.positions)
-    books.run_with(netting.instrument_days, "netting", "instrument_days", batch=batch)
-    books.run_with(netting.positions, "netting", "positions", batch=batch)
+    batch.hashes["positions"] = begin_digest("positions", netting.positions)
+    books.run_with(netting.instrument_days, "netting", "instrument_days", batch=number)
+    books.run_with(netting.positions, "netting", "positions", batch=number)
     _draft_transfers(journal, directory, fills.transfers, ~opening)
     _draft_positions(journal, directory, netting.positions)
-    journal.level()
-    names.write(books, batch)
-    work.known["postings"] = journal.post(books, batch, day)
-    return work, _open(carried, netting.positions)
+    write_postings(batch)
+    return batch, _open_after(carried, netting.positions)
 
 
-def _open(carried: Columns, positions: Columns) -> Columns:
-    """What is open after a day: what it left, and what was carried in instruments it let alone."""
+def _open_after(carried: Columns, positions: Columns) -> Columns:
+    """The open positions after a day: those it changed, and carried ones that it did not."""
     kept = ~np.isin(carried["instrument"], positions["instrument"])
     left = positions["quantity"] != 0
     return {
@@ -220,9 +200,9 @@ def _open(carried: Columns, positions: Columns) -> Columns:
 def _check_opening(
     books: Books, directory: Directory, transfers: Columns, opening: NDArray[np.bool_]
 ) -> None:
-    """Raise InputError where the log does not open with the money that the books closed with.
+    """Raise InputError where the log's opening transfers are not the money in the books.
 
-    That is cash, and the deposits of positions in instruments that still trade.
+    That money is cash, and the performance deposits of positions that still trade.
     """
     funded: dict[str, int] = {}
     account = directory.account[transfers["account"][opening]]
@@ -249,7 +229,7 @@ def _check_opening(
 def _draft_transfers(
     journal: Journal, directory: Directory, transfers: Columns, chosen: NDArray[np.bool_]
 ) -> None:
-    """Deposits and withdrawals, one by one."""
+    """Draft a posting for each deposit and withdrawal."""
     account = directory.account[transfers["account"]]
     bank = np.array(directory.names[BANK])
     for kind, own in (("deposit", transfers["deposit"]), ("withdrawal", ~transfers["deposit"])):
@@ -262,7 +242,7 @@ def _draft_transfers(
 
 
 def _draft_positions(journal: Journal, directory: Directory, positions: Columns) -> None:
-    """What each account pays or gets for what happened to its positions."""
+    """Draft differences, escrow, performance deposits and fees of all positions."""
     names = directory.names
     account, instrument = positions["account"], positions["instrument"]
     about = {"instrument": instrument}
@@ -281,25 +261,26 @@ def _draft_positions(journal: Journal, directory: Directory, positions: Columns)
     journal.add_either_way("fee", "fee-refund", account, names[FEES], positions["fee_fen"], **about)
 
 
-def _deliver(settled: Work, positions: Columns, standing: _Standing, tell: Progress) -> Work:
-    """Write the delivery batch, up to its seal: everything is taken as delivered in full."""
-    tell("delivery", 2, len(_STAGES))
-    books, directory, journal = settled.books, settled.directory, settled.journal
-    found = bundle(
-        to_deliver(positions, directory, None), directory, standing.agreement, standing.bought
-    )
-    tell("vouchers", 3, len(_STAGES))
-    journal.turn_over()
-    batch, day = settled.batch + 1, settled.day
-    work = Work(books, directory, journal, Lives(books, batch, day), batch, day)
+def _deliver(
+    settlement: OpenBatch, positions: Columns, inputs: _DeliveryInputs, report: Progress
+) -> OpenBatch:
+    """Write the delivery batch up to its seal: all positions are delivered in full."""
+    report("delivery", 2, len(_STAGES))
+    books, directory, journal = settlement.books, settlement.directory, settlement.journal
+    nomination = make_agreements(
+        deliverable_positions(positions, directory, None), directory, inputs.agreement_id,
+        inputs.bought,
+    )  # fmt: skip
+    report("vouchers", 3, len(_STAGES))
+    journal.begin_next_batch()
+    batch = OpenBatch.create(books, directory, journal, settlement.number + 1)
     long = {name: positions[name][positions["quantity"] > 0] for name in ("account", "instrument")}
-    vouchers = nominate_days(work, found, Before(standing.past, standing.reserved, long))
-    _, made = deliver_lines(work, lines_of(found, directory), vouchers)
-    made_now = made_claims(work, made, found.agreements)
-    redeem_and_pay(work, {
-        name: np.concatenate([column, made_now[name]]) for name, column in standing.claims.items()
+    opening = OpeningState(inputs.prior, inputs.reservations, long)
+    vouchers = write_nomination(batch, nomination, opening)
+    _, made = deliver_lines(batch, lines_of(nomination, directory), vouchers)
+    made_now = made_claims(batch, made, nomination.agreements)
+    redeem_and_pay(batch, {
+        name: np.concatenate([column, made_now[name]]) for name, column in inputs.claims.items()
     })  # fmt: skip
-    journal.level()
-    directory.names.write(books, batch)
-    work.known.update(work.lives.known(), postings=journal.post(books, batch, day))
-    return work
+    write_postings(batch)
+    return batch

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ledger.books import database
+from ledger.books.connection import CONFIG
 from tests.support.programs import find_program
 
-database._CONFIG["threads"] = 1  # small books: more threads wait for each other, a third slower
+CONFIG["threads"] = 1  # small books: more threads wait for each other, a third slower
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

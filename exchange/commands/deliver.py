@@ -170,12 +170,12 @@ def shortfall(
     from dataclasses import asdict
 
     from ledger.books.database import open_books
-    from ledger.delivery.shortfall import take_back
+    from ledger.delivery.shortfall import post_shortfalls
 
     registry = _registry(day_log)
     with Stages() as stages, open_books(_books(ledger, day_log)) as books:
         found = _read(books, meter, leave_out, findings=True)
-        done = take_back(
+        done = post_shortfalls(
             books, registry, found, penalty=not no_penalty, dry_run=dry_run, progress=stages
         )
     document = {"dry_run": dry_run, "refused": found.refused, "repeated": found.repeated,

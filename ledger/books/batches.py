@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.database import TABLES, Books, types_of
+from ledger.books.database import Books
+from ledger.books.schema import TABLES, types_of
 
-LINES = tuple(table for table in TABLES if table not in ("ledger_schema", "batches"))
+BATCH_TABLES = tuple(table for table in TABLES if table not in ("ledger_schema", "batches"))
 """Tables whose rows belong to batches."""
 
-KEYS = {
+TABLE_KEYS = {
     "names": ("id",),
     "firms": ("batch", "number"),
     "accounts": ("batch", "number"),
@@ -52,7 +53,7 @@ KEYS = {
 }
 """What names a row of each table, and so orders its rows."""
 
-assert set(KEYS) == set(LINES)
+assert set(TABLE_KEYS) == set(BATCH_TABLES)
 
 _TEXTS = frozenset({
     "names", "firms", "accounts", "contracts", "contract_chips", "instruments", "programmes",
@@ -78,14 +79,14 @@ _NULLS = {"INTEGER": NULL_INTEGER, "TINYINT": -128, "ENUM": -(2**15), "BOOLEAN":
 
 Columns = Mapping[str, NDArray[Any]]
 
-Known = Mapping[str, Future[str]]
+KnownHashes = Mapping[str, Future[str]]
 """Hashes of tables that `begin_digest` was given the rows of; they need not be read again."""
 
 _hashing = ThreadPoolExecutor(1, "hashing")
 
 
 @dataclass(frozen=True)
-class Head:
+class BatchHeader:
     """What a batch is: of which kind and day, and what it was made from."""
 
     kind: str
@@ -110,7 +111,7 @@ def next_revision(books: Books, day: str) -> int:
 def filled_tables(books: Books) -> dict[int, set[str]]:
     """The tables in which each batch has rows."""
     found: dict[int, set[str]] = {}
-    for table in LINES:
+    for table in BATCH_TABLES:
         for (batch,) in books.rows(f"SELECT DISTINCT batch FROM {table}"):
             found.setdefault(batch, set()).add(table)
     return found
@@ -126,7 +127,7 @@ def begin_digest(table: str, columns: Columns) -> Future[str]:
 
 
 def lines_sha256(
-    books: Books, batch: int, known: Known | None = None, filled: set[str] | None = None
+    books: Books, batch: int, known: KnownHashes | None = None, filled: set[str] | None = None
 ) -> str:
     """Hash of all rows of a batch, table by table in the order of the schema.
 
@@ -134,7 +135,7 @@ def lines_sha256(
     """
     known = known or {}
     whole = hashlib.sha256()
-    for table in LINES:
+    for table in BATCH_TABLES:
         if table in known:
             digest = known[table].result()
         elif filled is not None and table not in filled:
@@ -147,7 +148,7 @@ def lines_sha256(
     return whole.hexdigest()
 
 
-def chain_sha256(previous: str, head: Head, lines: str) -> str:
+def chain_sha256(previous: str, head: BatchHeader, lines: str) -> str:
     """Hash of a batch: everything that stands in its row, and so all batches before it."""
     named = (
         head.kind, head.day, str(head.revision), head.venue, head.input_sha256,
@@ -156,7 +157,9 @@ def chain_sha256(previous: str, head: Head, lines: str) -> str:
     return hashlib.sha256("\n".join((previous, *named, lines)).encode()).hexdigest()
 
 
-def seal_batch(books: Books, batch: int, head: Head, known: Known | None = None) -> None:
+def seal_batch(
+    books: Books, batch: int, head: BatchHeader, known: KnownHashes | None = None
+) -> None:
     """Write the row of a batch whose lines are all there."""
     lines = lines_sha256(books, batch, known, books.filled)
     before = books.rows("SELECT sha256 FROM batches ORDER BY id DESC LIMIT 1")
@@ -180,7 +183,7 @@ def _columns_digest(table: str, columns: Columns) -> str:
     Each number is as wide as the schema has it. Where the processor knows SHA, it is twice as fast
     as BLAKE2b.
     """
-    keys = [columns[name] for name in KEYS[table] if name != "batch"]
+    keys = [columns[name] for name in TABLE_KEYS[table] if name != "batch"]
     order = slice(None) if _in_order(keys) else np.lexsort(keys[::-1])
     digest = hashlib.sha256()
     for name, kind in types_of(table).items():
@@ -231,7 +234,7 @@ def _as_numbers(books: Books, table: str, batch: int) -> Columns:
 def _texts_sha256(books: Books, table: str, batch: int) -> str:
     """SHA-256 of the rows of a table in the order of its key, one line each, as text."""
     rows = books.rows(
-        f"SELECT * FROM {table} WHERE batch = $batch ORDER BY {', '.join(KEYS[table])}",
+        f"SELECT * FROM {table} WHERE batch = $batch ORDER BY {', '.join(TABLE_KEYS[table])}",
         {"batch": batch},
     )
     digest = hashlib.sha256()

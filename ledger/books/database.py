@@ -6,106 +6,36 @@ a crash leaves either no books or empty ones. DuckDB lets no second process open
 writes it; that comes out as one clear line.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.errors import (
-    AppendOnlyError,
-    BooksLockedError,
-    DiskFullError,
-    InputError,
-    LedgerError,
-    NotBooksError,
+from ledger.books.connection import (
+    CORES,
+    LOADERS,
+    LOADING_MB,
+    ROW_GROUP,
+    connect,
+    flush_file,
+    ledger_errors,
 )
-from ledger.books.queries import parameters, script, statements
-
-SCHEMA_VERSION = 5
-"""Of `sql/schema.sql`; books of another version are refused, never guessed at."""
-
-_CREATED = re.compile(r"^CREATE (TYPE|TABLE) (\w+) (?:AS ENUM )?\((.*?)^\);", re.M | re.S)
-_ENUMS: dict[str, tuple[str, ...]] = {}
-_SCHEMA: dict[str, dict[str, str]] = {}
-for _what, _name, _body in _CREATED.findall(script("schema")):  # quicker than asking a database
-    if _what == "TYPE":
-        _ENUMS[_name] = tuple(re.findall(r"'([^']+)'", _body))
-    else:
-        _SCHEMA[_name] = dict(re.findall(r"^    (\w+) (\w+(?:\[\])?)", _body, re.M))
-
-TABLES = tuple(_SCHEMA)
-"""All tables of the books."""
-
-
-def enum_values(name: str) -> tuple[str, ...]:
-    """The words of an enumeration of the schema, in their order."""
-    return _ENUMS[name]
-
-
-def columns_of(table: str) -> tuple[str, ...]:
-    """Names of a table's columns, in the order of the schema."""
-    return tuple(_SCHEMA[table])
-
-
-def types_of(table: str) -> dict[str, str]:
-    """The database's type of each column of a table, without its parameters."""
-    return {name: "ENUM" if kind in _ENUMS else kind for name, kind in _SCHEMA[table].items()}
-
+from ledger.books.errors import LedgerError, NotBooksError
+from ledger.books.queries import parameters, statements
+from ledger.books.schema import SCHEMA_VERSION, TABLES, TRIGGERS, create_schema, create_triggers
 
 Columns = Mapping[str, NDArray[Any]]
-
-_CORES = len(os.sched_getaffinity(0))  # DuckDB counts cores that we may not use
-
-_CONFIG: dict[str, Any] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "preserve_insertion_order": False,  # who needs an order asks for it; half the cost of a load
-    "threads": _CORES,
-}
-
-_LOADERS = max(_CORES - 1, 1)
-"""Threads of the database while it loads: one core is for what is computed and hashed beside it."""
-
-_LOADING_MB = 512
-"""What the database may keep in memory of a large load."""
-
-_ROW_GROUP = 122_880
-"""Rows that the database writes together, before the commit; fewer wait for it."""
-
-_SETTINGS = {
-    "force_compression": "uncompressed",  # compressing takes a third of a settlement
-    "write_buffer_row_group_count": "1",  # write what is full, not all at the commit
-}
-"""Settings of writers, as far as the database has them."""
 
 _loading = ThreadPoolExecutor(1, "loading")
 _flushing = ThreadPoolExecutor(1, "flushing")
 
 _INSERTED = re.compile(r"INSERT INTO (\w+)")
-
-_WRONG_OPTIMIZERS = ("common_subplan",)
-"""Of DuckDB 2.0.0: it takes the two halves of a UNION ALL over one view and filter for the same,
-although they select other columns, and so gives wrong sums (test_ledger_books.py shows it)."""
-
-
-def _connect(path: str) -> duckdb.DuckDBPyConnection:
-    """A connection with our settings."""
-    connection = duckdb.connect(path, config=_CONFIG)
-    rows = connection.execute("SELECT name FROM duckdb_settings()").fetchall()
-    for name in _SETTINGS.keys() & {name for (name,) in rows}:
-        connection.execute(f"SET {name} = '{_SETTINGS[name]}'")
-    known = {name for (name,) in connection.execute("FROM duckdb_optimizers()").fetchall()}
-    if wrong := known.intersection(_WRONG_OPTIMIZERS):
-        connection.execute(f"SET disabled_optimizers = '{','.join(sorted(wrong))}'")
-    return connection
 
 
 class Books:
@@ -128,12 +58,7 @@ class Books:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -141,7 +66,7 @@ class Books:
         try:
             self._wait()
         finally:
-            with _translated(self.path):
+            with ledger_errors(self.path):
                 self.connection.close()
 
     def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
@@ -150,7 +75,7 @@ class Books:
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query (never one: an open result breaks the next statement)."""
-        with _translated(self.path):
+        with ledger_errors(self.path):
             return self._run(sql, values).fetchall()
 
     def scalar(self, sql: str, values: Mapping[str, Any] | None = None) -> Any:
@@ -160,14 +85,14 @@ class Books:
 
     def records(self, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """All rows of a query, each as a dict by the names of its columns."""
-        with _translated(self.path):
+        with ledger_errors(self.path):
             cursor = self._run(sql, values)
             names = [name for name, *_ in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def arrays(self, sql: str, values: Mapping[str, Any] | None = None) -> dict[str, NDArray[Any]]:
         """A query's columns as numpy arrays; none may hold NULL."""
-        with _translated(self.path):
+        with ledger_errors(self.path):
             columns = self._run(sql, values).fetchnumpy()
         return {name: np.ma.getdata(column) for name, column in columns.items()}
 
@@ -192,12 +117,12 @@ class Books:
     def _load_now(
         self, sql: str, columns: dict[str, NDArray[Any]], values: Mapping[str, Any] | None
     ) -> None:
-        with _translated(self.path):
+        with ledger_errors(self.path):
             self.connection.register("columns", columns)
             try:
                 self._statement(sql, values)
-                if self._on_disk and len(next(iter(columns.values()))) >= _ROW_GROUP:
-                    _flushing.submit(_flush, self.path)
+                if self._on_disk and len(next(iter(columns.values()))) >= ROW_GROUP:
+                    _flushing.submit(flush_file, self.path)
             finally:
                 with suppress(duckdb.Error):  # after an error the transaction takes nothing more
                     self.connection.unregister("columns")
@@ -212,7 +137,7 @@ class Books:
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
         """All or nothing: commit at the end; roll back on any error, or where `keep` is false."""
-        self.execute(f"SET threads = {_LOADERS}")
+        self.execute(f"SET threads = {LOADERS}")
         try:
             self.execute("BEGIN")
             self.filled = set()
@@ -221,42 +146,42 @@ class Books:
                 if keep:
                     self.execute("COMMIT")
             except BaseException:
-                self._abandon()
+                self._roll_back()
                 raise
             if not keep:
-                self._abandon()
+                self._roll_back()
         finally:
-            self.execute(f"SET threads = {_CORES}")
+            self.execute(f"SET threads = {CORES}")
             self.execute("RESET memory_limit")
 
-    def spare_memory(self) -> None:
+    def limit_memory(self) -> None:
         """Have the database keep little of what it writes, until the transaction ends.
 
         For large loads after which nothing large is read.
         """
         if self._on_disk:
-            self.execute(f"SET memory_limit = '{_LOADING_MB}MB'")
+            self.execute(f"SET memory_limit = '{LOADING_MB}MB'")
 
-    def beside(self, name: str) -> "Books":
+    def attach_memory_books(self, name: str) -> "Books":
         """New books in memory, named `name`, on a second connection that sees these, too."""
         self._wait()
-        with _translated(self.path):
+        with ledger_errors(self.path):
             connection = self.connection.cursor()
             connection.execute(f"ATTACH ':memory:' AS {name}")
             connection.execute(f"USE {name}")
-            _lay_out(connection)
+            create_schema(connection)
         return Books(connection, self.path, read_only=False, on_disk=False)
 
     def detach(self, home: str, name: str) -> None:
-        """Drop the books that `beside` made, and their connection; `home` are these books."""
+        """Drop books of `attach_memory_books` and close their connection; `home` names the others."""
         with suppress(LedgerError):
             self._wait()
-        with _translated(self.path):
+        with ledger_errors(self.path):
             self.connection.execute(f"USE {home}")
             self.connection.execute(f"DETACH {name}")
             self.connection.close()
 
-    def _abandon(self) -> None:
+    def _roll_back(self) -> None:
         """Roll back; a transaction that the database gave up by itself is fine too."""
         with suppress(LedgerError):
             self._wait()
@@ -269,7 +194,7 @@ class Books:
         return self._statement(sql, values)
 
     def _statement(self, sql: str, values: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
-        with _translated(self.path):
+        with ledger_errors(self.path):
             if not values:
                 return self.connection.execute(sql)
             wanted = parameters(sql)
@@ -286,12 +211,12 @@ def create_books(path: str | Path) -> Books:
     if not target.parent.is_dir():
         raise LedgerError(f"{target}: the folder {target.parent} does not exist")
     growing = target.with_name(target.name + ".new")
-    with _translated(str(target)):
+    with ledger_errors(str(target)):
         growing.unlink(missing_ok=True)
-        connection = _connect(str(growing))
+        connection = connect(str(growing))
     try:
-        with _translated(str(target)):
-            _lay_out(connection)
+        with ledger_errors(str(target)):
+            create_schema(connection)
             connection.execute("CHECKPOINT")  # closing would do it too, but hide a full disk
     except BaseException:
         connection.close()
@@ -305,8 +230,8 @@ def create_books(path: str | Path) -> Books:
 
 def memory_books() -> Books:
     """Empty books in memory, for recomputing and for tests."""
-    connection = _connect(":memory:")
-    _lay_out(connection)
+    connection = connect(":memory:")
+    create_schema(connection)
     return Books(connection, ":memory:", read_only=False, on_disk=False)
 
 
@@ -315,8 +240,8 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
     target = Path(path)
     if not target.exists():
         raise NotBooksError(f"{target}: no such file; `settle` creates the books")
-    with _translated(str(target)):
-        connection = _connect(":memory:" if read_only else str(target))
+    with ledger_errors(str(target)):
+        connection = connect(":memory:" if read_only else str(target))
     books = Books(connection, str(target), read_only, on_disk=not read_only)
     try:
         if read_only:  # attached, so that books in memory may stand beside them
@@ -335,34 +260,14 @@ def open_or_create_books(path: str | Path) -> Books:
     return open_books(path) if Path(path).exists() else create_books(path)
 
 
-def _lay_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """Tables, then triggers: the INSERT of the version is the last thing they have to allow."""
-    connection.execute(script("schema"))
-    connection.execute("INSERT INTO ledger_schema VALUES (?)", [SCHEMA_VERSION])
-    connection.execute("CREATE TABLE append_only (refused VARCHAR CHECK (refused IS NULL))")
-    _guard(connection)
-
-
-_GUARDS = tuple((table, action) for table in TABLES for action in ("UPDATE", "DELETE"))
-"""What each table has a trigger against; TRUNCATE is a DELETE here, too."""
-
-
-def _guard(connection: duckdb.DuckDBPyConnection) -> None:
-    for table, action in _GUARDS:
-        connection.execute(
-            f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
-            f"FOR EACH STATEMENT INSERT INTO append_only VALUES ('{action} {table}')"
-        )
-
-
-def guard_copy(path: str | Path) -> None:
-    """Give a copy of books its triggers, which the database does not copy."""
-    with _translated(str(path)), _connect(str(path)) as connection:
-        _guard(connection)
+def add_triggers(path: str | Path) -> None:
+    """Create the triggers of a copy of books, because the database does not copy them."""
+    with ledger_errors(str(path)), connect(str(path)) as connection:
+        create_triggers(connection)
         connection.execute("CHECKPOINT")
 
 
-def missing_guards(books: Books) -> list[str]:
+def missing_triggers(books: Books) -> list[str]:
     """Tables whose rows could be changed or removed, in words."""
     found = set(books.rows(
         "SELECT table_name, event_manipulation FROM duckdb_triggers() "
@@ -370,7 +275,7 @@ def missing_guards(books: Books) -> list[str]:
     ))  # fmt: skip
     return [
         f"table `{table}` has no trigger against {action} any more"
-        for table, action in _GUARDS
+        for table, action in TRIGGERS
         if (table, action) not in found
     ]
 
@@ -386,49 +291,5 @@ def _check_version(books: Books) -> None:
         )
     if missing := sorted(set(TABLES) - tables):
         raise NotBooksError(f"{books.path}: table `{missing[0]}` is missing")
-    if not books.read_only and (missing := missing_guards(books)):
+    if not books.read_only and (missing := missing_triggers(books)):
         raise NotBooksError(f"{books.path}: {missing[0]}: rows could be changed; see `verify`")
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Turn the database's errors into one line each, with the file's name."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise _translation(path, error) from error
-    except OSError as error:
-        raise LedgerError(f"{path}: {error.strerror}") from error
-
-
-def _translation(path: str, error: duckdb.Error) -> LedgerError:
-    text = " ".join(str(error).split())
-    if "Could not set lock" in text:
-        holder = re.search(r"PID (\d+)", text)
-        by = f" (PID {holder.group(1)})" if holder else ""
-        return BooksLockedError(
-            f"{path}: another process{by} has the books open; one writes at a time"
-        )
-    if "not a valid DuckDB database" in text or "Is a directory" in text:
-        return NotBooksError(f"{path}: not a ledger file (no DuckDB database)")
-    if "No space left" in text or "File too large" in text:
-        return DiskFullError(f"{path}: the disk is full; nothing was changed")
-    if "read-only mode" in text:
-        return LedgerError(f"{path}: the books are open for reading only")
-    if "append_only" in text:
-        return AppendOnlyError(f"{path}: rows of the books are never changed or removed")
-    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
-        return InputError(f"{path}: an amount does not fit 64 bits: {text}")
-    return LedgerError(f"{path}: {text}")
-
-
-def _flush(path: str) -> None:
-    """Write to the disk what the database has written to its file, so that its commit waits less.
-
-    By the database's own descriptor: to close another one would take its lock away.
-    """
-    file = Path(path).resolve()
-    with suppress(OSError):
-        for descriptor in Path("/proc/self/fd").iterdir():
-            if descriptor.readlink() == file:
-                os.fdatasync(int(descriptor.name))

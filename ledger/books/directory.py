@@ -4,7 +4,7 @@ They are written again with every day, because firms move and programmes change:
 books is judged by what was in force when it was written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -81,6 +81,60 @@ class Directory:
     contract_penalty_bp: Integers
     contract_reference_ticks: Integers
 
+    @property
+    def programme_deducts(self) -> NDArray[np.bool_]:
+        """Whether each programme of the registry deducts its voucher from the price."""
+        return np.array([each.model == "deduct" for each in self.registry.programmes], dtype=bool)
+
+    def account_numbers(self, accounts: Integers) -> Integers:
+        """The registry's numbers of accounts of the books; 0 where it does not name them."""
+        return _look_up(self.account_number, accounts)
+
+    def instrument_numbers(self, instruments: Integers) -> Integers:
+        """The registry's numbers of instruments of the books; 0 where it does not name them."""
+        return _look_up(self.instrument_number, instruments)
+
+    def programme_rows(self, keys: Iterable[tuple[int, int]], waiting: str) -> Integers:
+        """Rows of programmes in the registry, by their number in the books and their version.
+
+        Raises InputError, naming what is `waiting`, where the registry lacks a version.
+        """
+        rows = {
+            (self.names[f"programme:{each.id}"], each.version): row
+            for row, each in enumerate(self.registry.programmes)
+        }
+        found = []
+        for programme, version in keys:
+            if (programme, version) not in rows:
+                raise InputError(
+                    f"{waiting} of programme {self.names.bare(programme)} version {version} wait, "
+                    "but the day's registry does not have that version"
+                )
+            found.append(rows[programme, version])
+        return np.array(found, dtype=np.int64)
+
+    def check_holders(self, positions: Mapping[str, Integers], accounts: Integers) -> None:
+        """Raise InputError where a holder of positions has no number in the registry.
+
+        `positions` has account and instrument, `accounts` the holders' numbers, a row a position.
+        """
+        unknown = np.flatnonzero(accounts == 0)
+        if len(unknown):
+            account, instrument = (
+                self.names.bare(int(positions[name][unknown[0]]))
+                for name in ("account", "instrument")
+            )
+            raise InputError(
+                f"account {account!r} holds {instrument}, but the day's registry does not name "
+                "the account"
+            )
+
+
+def _look_up(table: Integers, numbers: Integers) -> Integers:
+    """Entries of a table; 0 where it is too short, because it is older than a name."""
+    found: Integers = table[np.where(numbers < len(table), numbers, 0)]
+    return found
+
 
 def read_directory(registry: Registry, names: Names) -> Directory:
     """The tables of a registry; new names get their numbers."""
@@ -140,15 +194,15 @@ def write_directory(books: Books, batch: int, registry: Registry, names: Names) 
     """
     check_registry(registry)
     directory = read_directory(registry, names)
-    _write_people(books, batch, directory)
-    _write_listing(books, batch, directory)
+    _write_parties(books, batch, directory)
+    _write_instruments(books, batch, directory)
     for turn, programme in enumerate(registry.programmes):
         _write_programme(books, batch, turn, programme, names)
     check_versions(books, batch)
     return directory
 
 
-def _write_people(books: Books, batch: int, directory: Directory) -> None:
+def _write_parties(books: Books, batch: int, directory: Directory) -> None:
     registry = directory.registry
     _load(books, "firms", batch, [
         (
@@ -166,7 +220,7 @@ def _write_people(books: Books, batch: int, directory: Directory) -> None:
     ])  # fmt: skip
 
 
-def _write_listing(books: Books, batch: int, directory: Directory) -> None:
+def _write_instruments(books: Books, batch: int, directory: Directory) -> None:
     registry = directory.registry
     hubs = {hub.code: hub for hub in registry.hubs}
     ratings = {chip.code: chip.dense_fp16_tflops for chip in registry.chips}

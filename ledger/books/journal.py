@@ -8,13 +8,15 @@ accounts.
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ledger.books.batches import NULL, NULL_INTEGER, begin_digest
-from ledger.books.database import Books, enum_values
+from ledger.books.database import Books
 from ledger.books.names import Names
+from ledger.books.schema import enum_values
 
 Integers = NDArray[np.int64]
 
@@ -25,6 +27,10 @@ _EMPTY: dict[str, Integers] = {
     "agreement": np.zeros(0, dtype=np.int64), "sequence": np.zeros(0, dtype=np.int64),
 }  # fmt: skip
 """What is drafted of a posting, as wide as the books have it."""
+
+
+JournalLines = list[tuple[Any, ...]]
+"""Postings as callers get them: number, batch, kind, from, to, instrument or "", fen."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Journal:
         self._before_fen = np.zeros(len(names), dtype=np.int64)
         self._before_fen[found["account"]] = found["fen"]
 
-    def turn_over(self) -> None:
+    def begin_next_batch(self) -> None:
         """Begin the next batch on top of this one, whose postings are written."""
         self._before_fen = self.balances_fen()
         self._last += len(self)
@@ -111,7 +117,7 @@ class Journal:
             np.subtract.at(fen, draft.from_account, draft.amount_fen)
         return fen
 
-    def level(self) -> None:
+    def draft_advances(self) -> None:
         """Draft advances and repayments, so that no cash is negative.
 
         What an account cannot pay (a seller whose price fell below the settlement price, before
@@ -166,3 +172,12 @@ def _as_hashed(columns: Mapping[str, Integers], day: str) -> dict[str, Integers]
     """Columns of postings, the way they are hashed."""
     number = np.datetime64(day).astype(np.int64)
     return {**columns, "day": np.full(len(columns["id"]), number)}
+
+
+def journal_lines(books: Books, batches: tuple[int, ...]) -> JournalLines:
+    """The postings of batches: number, batch, kind, from, to, instrument or "", fen."""
+    return books.rows(
+        "SELECT id, batch, kind::VARCHAR, from_account, to_account, coalesce(instrument, ''), "
+        "amount_fen FROM journal WHERE list_contains($batches, batch) ORDER BY id",
+        {"batches": list(batches)},
+    )

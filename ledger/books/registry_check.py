@@ -1,6 +1,7 @@
 """What must hold of a registry before the books take it: names are unique and lead somewhere."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from ledger.books.database import Books
@@ -81,3 +82,20 @@ def check_versions(books: Books, batch: int) -> None:
             f"programme {name}: version {version} differs from what the books have under that "
             "number; a change needs a new version"
         )
+
+
+def trading_day(registry: Registry) -> str:
+    """The registry's day; raises InputError where it is none."""
+    try:
+        return date.fromisoformat(registry.trading_day).isoformat()
+    except ValueError as error:
+        raise InputError(
+            f"registry: trading day `{registry.trading_day}` is not a date YYYY-MM-DD"
+        ) from error
+
+
+def check_venue(books: Books, venue: str) -> None:
+    """Raise InputError where the books are those of another venue."""
+    for (other,) in books.rows("SELECT DISTINCT venue FROM batches"):
+        if other != venue:
+            raise InputError(f"{books.path}: these are the books of {other}, not of {venue}")

@@ -3,7 +3,6 @@
 import os
 import struct
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -178,12 +177,7 @@ class DayLogWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _check_stamps(self, commands: npt.NDArray[np.void], content: bytes) -> int:

@@ -1,6 +1,6 @@
 """Service agreements: nominated lines bundled by buyer, supplier, contract and day of delivery.
 
-That bundle is what programmes call a contract. Its value is at settlement prices; its number is
+Programmes call that bundle a contract. Its value is at settlement prices; its number is
 its place in "first come, first served": by the first buy of the buyer in its instruments.
 """
 
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ledger.books.database import Books
 from ledger.books.directory import Directory
-from ledger.delivery.block_nomination import Parts, place_blocks, state_split
-from ledger.delivery.block_trades import Bought, held, served_by
+from ledger.delivery.block_nomination import Parts, assign_blocks, complete_split
+from ledger.delivery.block_trades import BoughtBlocks, current_suppliers, held
 from ledger.delivery.nomination import Nominations, nominate
-from ledger.settlement.netting import unknown_holder
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -24,7 +23,7 @@ _SEQUENCE_BITS = 44
 
 
 @dataclass(frozen=True)
-class Nominated:
+class Nomination:
     """Open positions in the order of their hours, the lines between them, and the agreements."""
 
     positions: Columns
@@ -42,25 +41,24 @@ def open_positions(books: Books) -> Columns:
     )
 
 
-def next_agreement(books: Books) -> int:
+def next_agreement_id(books: Books) -> int:
     """The number that the next agreement gets."""
     return int(books.scalar("SELECT coalesce(max(id), 0) + 1 FROM agreements"))
 
 
-def to_deliver(found: Columns, directory: Directory, days: Integers | None) -> Columns:
+def deliverable_positions(found: Columns, directory: Directory, days: Integers | None) -> Columns:
     """Those in the registry's instruments (of the delivery days asked for), by hour.
 
     Raises InputError where the registry does not name an account that holds one.
     """
-    number = directory.instrument_number[_known(found["instrument"], directory.instrument_number)]
+    number = directory.instrument_numbers(found["instrument"])
     chosen = number > 0
     if days is not None:
         chosen &= np.isin(directory.instrument_day[number], days)
     rows = {name: column[chosen].astype(np.int64) for name, column in found.items()}
     rows["number"] = number[chosen]
-    account = directory.account_number[_known(rows["account"], directory.account_number)]
-    if (account == 0).any():
-        raise unknown_holder(rows, np.flatnonzero(account == 0)[0], directory)
+    account = directory.account_numbers(rows["account"])
+    directory.check_holders(rows, account)
     rows["party"] = account
     rows["contract"] = directory.instrument_contract[rows["number"]]
     rows["day"] = directory.instrument_day[rows["number"]]
@@ -69,13 +67,9 @@ def to_deliver(found: Columns, directory: Directory, days: Integers | None) -> C
     return {name: column[order] for name, column in rows.items()}
 
 
-def _known(numbers: Integers, table: Integers) -> Integers:
-    return np.where(numbers < len(table), numbers, 0)
-
-
-def bundle(
-    positions: Columns, directory: Directory, first_number: int, bought: Bought
-) -> Nominated:
+def make_agreements(
+    positions: Columns, directory: Directory, first_number: int, bought: BoughtBlocks
+) -> Nomination:
     """Nominate the open positions and make agreements of the lines.
 
     What was bought as blocks gets one supplier where one can serve all of it.
@@ -83,7 +77,9 @@ def bundle(
     book, follows = _books(positions, directory)
     party, quantity = positions["party"], positions["quantity"]
     blocks, names = held(bought, positions, directory)
-    parts = place_blocks(book, party, quantity, blocks, served_by(bought, names, directory))
+    parts = assign_blocks(
+        book, party, quantity, blocks, current_suppliers(bought, names, directory)
+    )
     pieces = nominate(book, party, quantity, follows, parts)
     lines = _lines(positions, pieces)
     long, short = lines["long"], lines["short"]
@@ -111,9 +107,9 @@ def bundle(
     agreements = {name: column[order] for name, column in agreements.items()}
     agreements["id"] = np.arange(first_number, first_number + count)
     lines["agreement"] = first_number + place[row_of_line]
-    split = _split(lines, state_split(blocks, parts, pieces), names)
+    split = _split(lines, complete_split(blocks, parts, pieces), names)
     by_agreement = np.lexsort((lines["instrument"], lines["agreement"]))
-    return Nominated(
+    return Nomination(
         positions, {name: column[by_agreement] for name, column in lines.items()}, agreements, split
     )
 

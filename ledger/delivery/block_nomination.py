@@ -41,7 +41,7 @@ class Parts(NamedTuple):
 NO_PARTS = Parts(*(np.zeros(0, dtype=np.int64) for _ in range(5)))
 
 
-def place_blocks(
+def assign_blocks(
     book: Integers, party: Integers, quantity: Integers, blocks: Blocks,
     served: Mapping[int, set[int]] | None = None,
 ) -> Parts:  # fmt: skip
@@ -52,7 +52,7 @@ def place_blocks(
 
     >>> one = Blocks(np.array([0, 0]), np.array([0, 3]), np.array([2, 2]))
     >>> book, party = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2])
-    >>> parts = place_blocks(book, party, np.array([2, -1, -3, 2, -4, -2]), one)
+    >>> parts = assign_blocks(book, party, np.array([2, -1, -3, 2, -4, -2]), one)
     >>> parts.short.tolist(), parts.quantity.tolist()
     ([2, 5], [2, 2])
     """
@@ -113,7 +113,9 @@ def _rows(number: int, book: Integers, long: Integers, short: Integers, part: In
     return np.stack([np.full(len(hours), number), long[hours], short[hours], part[hours], goes_on])
 
 
-def state_split(blocks: Blocks, parts: Parts, pieces: tuple[Integers, Integers, Integers]) -> Parts:
+def complete_split(
+    blocks: Blocks, parts: Parts, pieces: tuple[Integers, Integers, Integers]
+) -> Parts:
     """All lots of blocks with who delivers them: the parts, and what was left to single hours.
 
     `pieces` is the whole nomination (long, short, quantity). What a block lacks in an hour is found

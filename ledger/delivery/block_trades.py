@@ -24,7 +24,7 @@ _BOUGHT = ("trade_batch", "trade_group", "account", "instrument", "quantity")
 _SERVED = ("trade_batch", "trade_group", "supplier")
 
 
-class Bought(NamedTuple):
+class BoughtBlocks(NamedTuple):
     """What buyers bought as blocks and have not been delivered, and who serves it already."""
 
     hours: Columns  # a row for each block and hour, in the order of blocks
@@ -49,16 +49,18 @@ class TradedBlock:
     suppliers: list[dict[str, Any]]  # of a buy, once nominated: who, from when, hours, lots
 
 
-def read_bought(books: Books) -> Bought:
+def read_bought_blocks(books: Books) -> BoughtBlocks:
     """Blocks of earlier days that wait for delivery."""
     if not books.scalar("SELECT count(*) FROM block_trades"):
         none = np.zeros(0, dtype=np.int64)
-        return Bought(dict.fromkeys(_BOUGHT, none), dict.fromkeys(_SERVED, none))
+        return BoughtBlocks(dict.fromkeys(_BOUGHT, none), dict.fromkeys(_SERVED, none))
     queries = statements("blocks")
-    return Bought(books.arrays(queries["bought"]), books.arrays(queries["served"]))
+    return BoughtBlocks(books.arrays(queries["bought"]), books.arrays(queries["served"]))
 
 
-def with_today(before: Bought, fills: Fills, directory: Directory, batch: int) -> Bought:
+def add_todays_blocks(
+    before: BoughtBlocks, fills: Fills, directory: Directory, batch: int
+) -> BoughtBlocks:
     """Those of earlier days, and those that the day's trades add under its batch."""
     rows = fills.blocks["row"]
     trades = {name: column[rows] for name, column in fills.trades.items()}
@@ -73,7 +75,7 @@ def with_today(before: Bought, fills: Fills, directory: Directory, batch: int) -
     quantity = np.zeros(found.shape[1], dtype=np.int64)
     np.add.at(quantity, place.reshape(-1), trades["quantity"][chosen].astype(np.int64))
     columns = (np.full(len(quantity), batch), *found, quantity)
-    return Bought(
+    return BoughtBlocks(
         {
             name: np.concatenate([before.hours[name], column])
             for name, column in zip(_BOUGHT, columns, strict=True)
@@ -82,7 +84,7 @@ def with_today(before: Bought, fills: Fills, directory: Directory, batch: int) -
     )
 
 
-def held(bought: Bought, positions: Columns, directory: Directory) -> tuple[Blocks, Columns]:
+def held(bought: BoughtBlocks, positions: Columns, directory: Directory) -> tuple[Blocks, Columns]:
     """The blocks as rows of the long positions that hold them, and what each one's number means.
 
     Hours that are not among the positions are left out: delivered, resold or of another day.
@@ -108,7 +110,9 @@ def held(bought: Bought, positions: Columns, directory: Directory) -> tuple[Bloc
     return blocks, {"trade_batch": named[0], "trade_group": named[1]}
 
 
-def served_by(bought: Bought, names: Columns, directory: Directory) -> dict[int, set[int]]:
+def current_suppliers(
+    bought: BoughtBlocks, names: Columns, directory: Directory
+) -> dict[int, set[int]]:
     """The parties that serve each block already, by the block's number."""
     number = {
         pair: place

@@ -6,22 +6,21 @@ did not; for that the supplier owes a penalty, out of the deposit first, then ou
 rest is a receivable. Vouchers shrink with the delivery.
 """
 
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.batches import NULL, begin_digest
-from ledger.books.database import Books, columns_of
 from ledger.books.directory import Directory
-from ledger.books.journal import Journal
 from ledger.books.names import FEES, PENALTIES
-from ledger.delivery.agreements import Nominated
-from ledger.vouchers.decisions import Decided, Past, decide, read_past
+from ledger.books.schema import columns_of
+from ledger.delivery.agreements import Nomination
+from ledger.vouchers.claims import NewClaims
+from ledger.vouchers.decisions import Decided, PriorGrants, decide, read_prior_grants
+from ledger.vouchers.open_batch import OpenBatch
 from ledger.vouchers.reservations import end_reservations
-from ledger.vouchers.states import Lives
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -37,19 +36,6 @@ _STORED = {
 
 
 @dataclass(frozen=True)
-class Work:
-    """A batch that is being written: where, on what day, with which names."""
-
-    books: Books
-    directory: Directory
-    journal: Journal
-    lives: Lives
-    batch: int
-    day: str
-    known: dict[str, Future[str]] = field(default_factory=dict)  # hashes of tables written so far
-
-
-@dataclass(frozen=True)
 class Vouchers:
     """Live decisions on the agreements of a delivery, one row each."""
 
@@ -61,53 +47,43 @@ class Vouchers:
     state_turn: Integers  # of the last state written; 0: none yet
 
 
-class Before(NamedTuple):
+class OpeningState(NamedTuple):
     """What the books say before nominations are written: read before the database loads."""
 
-    past: Past
+    prior: PriorGrants
     reserved: Columns  # reservations that wait
     left: Columns  # long positions, those that are nominated included
 
 
-class Claims(NamedTuple):
-    """Claims that a delivery made, one row each."""
-
-    voucher: Integers
-    agreement: Integers
-    programme_row: Integers  # in the registry
-    turn: Integers  # of the last state
-    amount_fen: Integers
-
-
-def nominate_days(work: Work, found: Nominated, before: Before) -> Vouchers:
+def write_nomination(batch: OpenBatch, found: Nomination, before: OpeningState) -> Vouchers:
     """Write nominations, and decide vouchers."""
-    books, past = work.books, before.past
-    work.known["positions"] = begin_digest("positions", _closed(found.positions))
+    books, prior = batch.books, before.prior
+    batch.hashes["positions"] = begin_digest("positions", _closed(found.positions))
     for name, columns in (("agreements", found.agreements), ("nominations", found.lines)):
-        work.known[name] = begin_digest(name, columns)
-        books.run_with(columns, "delivery", name, batch=work.batch)
-    books.run_with(found.positions, "delivery", "closed_positions", batch=work.batch)
+        batch.hashes[name] = begin_digest(name, columns)
+        books.run_with(columns, "delivery", name, batch=batch.number)
+    books.run_with(found.positions, "delivery", "closed_positions", batch=batch.number)
     if len(found.blocks["quantity"]):
-        books.run_with(found.blocks, "blocks", "nominations", batch=work.batch)
+        books.run_with(found.blocks, "blocks", "nominations", batch=batch.number)
     if len(before.reserved["id"]):
-        end_reservations(work.lives, before.reserved, found.positions, before.left)
-        past = read_past(books, work.batch)
-    decided = _decide(work, found, past)
-    work.known["vouchers"] = decided.sha256
-    turn = _write_decisions(work, decided)
+        end_reservations(batch.states, before.reserved, found.positions, before.left)
+        prior = read_prior_grants(books, batch.number)
+    decided = _decide(batch, found, prior)
+    batch.hashes["vouchers"] = decided.sha256
+    turn = _write_decisions(batch, decided)
     buyer = found.agreements["buyer"][decided.row]
     return Vouchers(
         decided.id, decided.agreement, buyer, decided.programme_row, decided.grant_fen, turn
     )
 
 
-def _decide(work: Work, found: Nominated, past: Past) -> Decided:
+def _decide(batch: OpenBatch, found: Nomination, prior: PriorGrants) -> Decided:
     """Decide on the agreements."""
     none = np.zeros(len(found.agreements["id"]), dtype=np.int64)
     wanted = {
         **found.agreements, "agreement": found.agreements["id"], "account": none, "instrument": none
     }  # fmt: skip
-    return decide(work.books, work.batch, wanted, work.directory, past)
+    return decide(batch.books, batch.number, wanted, batch.directory, prior)
 
 
 def _closed(positions: Columns) -> Columns:
@@ -122,18 +98,18 @@ def _closed(positions: Columns) -> Columns:
     }  # fmt: skip
 
 
-def _write_decisions(work: Work, decided: Decided) -> Integers:
+def _write_decisions(batch: OpenBatch, decided: Decided) -> Integers:
     """The first state of each decision; the number of its states, 0 for a claim not yet made."""
-    deducted = np.array(
-        [each.model == "deduct" for each in work.directory.registry.programmes], dtype=np.bool_
-    )[decided.programme_row]
+    deducted = batch.directory.programme_deducts[decided.programme_row]
     granted = decided.grant_fen > 0
     for state, chosen in (("rejected", ~granted), ("reserved", granted & deducted)):
-        work.lives.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
+        batch.states.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
     return np.where(granted & ~deducted, 0, 1)
 
 
-def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> tuple[Columns, Claims]:
+def deliver_lines(
+    batch: OpenBatch, lines: Columns, vouchers: Vouchers
+) -> tuple[Columns, NewClaims]:
     """Pay out of escrow for lines with `delivered_millionths` and a `source`.
 
     Returns the rows of `deliveries` and the claims that come of it.
@@ -154,12 +130,12 @@ def deliver_lines(work: Work, lines: Columns, vouchers: Vouchers) -> tuple[Colum
         "excess": lines["delivered_millionths"] - delivered, "value": value, "refund": refund,
         "fee": lines["fee_fen"], "penalty": penalty, "metered": lines["metered"],
     }  # fmt: skip
-    work.known["deliveries"] = begin_digest(
+    batch.hashes["deliveries"] = begin_digest(
         "deliveries", {_STORED.get(name, name): column for name, column in columns.items()}
     )
-    work.books.run_with(columns, "delivery", "deliveries", batch=work.batch)
-    _post(work, lines, value, refund, penalty)
-    return columns, _use_vouchers(work, lines, value, vouchers)
+    batch.books.run_with(columns, "delivery", "deliveries", batch=batch.number)
+    _post(batch, lines, value, refund, penalty)
+    return columns, _use_vouchers(batch, lines, value, vouchers)
 
 
 def _share(fen: Integers, part: Integers, whole: Integers) -> Integers:
@@ -170,8 +146,10 @@ def _share(fen: Integers, part: Integers, whole: Integers) -> Integers:
     return a_lot * lots + a_lot * rest // MILLION
 
 
-def _post(work: Work, lines: Columns, value: Integers, refund: Integers, penalty: Integers) -> None:
-    journal, names = work.journal, work.directory.names
+def _post(
+    batch: OpenBatch, lines: Columns, value: Integers, refund: Integers, penalty: Integers
+) -> None:
+    journal, names = batch.journal, batch.directory.names
     about = {"instrument": lines["instrument"], "agreement": lines["agreement"]}
     supplier, held = lines["supplier"], lines["guaranteed_fen"]
     journal.add("delivery", lines["instrument"], supplier, value, **about)
@@ -187,7 +165,9 @@ def _post(work: Work, lines: Columns, value: Integers, refund: Integers, penalty
     journal.add("release", guarantee, supplier, held - taken, **about)
 
 
-def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Vouchers) -> Claims:
+def _use_vouchers(
+    batch: OpenBatch, lines: Columns, value: Integers, vouchers: Vouchers
+) -> NewClaims:
     """Consume or claim what is due for what was delivered; the rest can be granted again.
 
     Returns the claims.
@@ -203,9 +183,7 @@ def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Voucher
     due = grant.copy()
     for k in np.flatnonzero(delivered[of] != nominated[of]).tolist():
         due[k] = int(grant[k]) * int(delivered[of[k]]) // int(nominated[of[k]])
-    deducted = np.array(
-        [each.model == "deduct" for each in work.directory.registry.programmes], dtype=np.bool_
-    )[vouchers.programme_row[granted]]
+    deducted = batch.directory.programme_deducts[vouchers.programme_row[granted]]
     number, turn = vouchers.id[granted], vouchers.state_turn[granted]
     less = grant - due
     part, none = (due > 0) & (less > 0), due == 0
@@ -214,19 +192,19 @@ def _use_vouchers(work: Work, lines: Columns, value: Integers, vouchers: Voucher
         ("consumed", deducted & ~none, 1 + part, due),
         ("claimed", ~deducted & ~none, 1 + part, due),
     ):  # fmt: skip
-        work.lives.step(state, number[chosen], (turn + step)[chosen], fen[chosen])
+        batch.states.step(state, number[chosen], (turn + step)[chosen], fen[chosen])
     agreement, programme_row = vouchers.agreement[granted], vouchers.programme_row[granted]
-    work.lives.pay(work.journal, work.directory, {
+    batch.states.pay(batch.journal, batch.directory, {
         "voucher": number, "agreement": agreement, "buyer": vouchers.buyer[granted],
         "programme_row": programme_row, "amount_fen": np.where(deducted, due, 0),
     })  # fmt: skip
     chosen = ~deducted & ~none
-    return Claims(
+    return NewClaims(
         *(column[chosen] for column in (number, agreement, programme_row, turn + 1 + part, due))
     )
 
 
-def lines_of(found: Nominated, directory: Directory) -> Columns:
+def lines_of(found: Nomination, directory: Directory) -> Columns:
     """The lines of a nomination as `deliver_lines` takes them, delivered in full."""
     lines = dict(found.lines)
     lines["buyer"] = found.positions["account"][lines["long"]]

@@ -11,23 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.batches import Head, next_batch, seal_batch
 from ledger.books.database import Books
-from ledger.books.directory import DAY_S, day_number, day_start_s, read_directory
-from ledger.books.errors import DayOrderError, InputError, LedgerError
-from ledger.books.journal import Journal
-from ledger.books.names import FEES, PENALTIES, Names
+from ledger.books.directory import DAY_S, day_number, day_start_s
+from ledger.books.errors import InputError, LedgerError
+from ledger.books.journal import journal_lines
+from ledger.books.progress import Progress, no_progress
 from ledger.books.queries import statements
 from ledger.daylog.registry import Registry
-from ledger.delivery.agreements import bundle, next_agreement, open_positions, to_deliver
-from ledger.delivery.block_trades import read_bought
-from ledger.delivery.delivery_lines import Before, Vouchers, Work, deliver_lines, nominate_days
+from ledger.delivery.agreements import (
+    deliverable_positions,
+    make_agreements,
+    next_agreement_id,
+    open_positions,
+)
+from ledger.delivery.block_trades import read_bought_blocks
+from ledger.delivery.delivery_lines import OpeningState, Vouchers, deliver_lines, write_nomination
 from ledger.delivery.meter_files import Meterings
-from ledger.settle import Progress, check_venue, journal_lines, trading_day
 from ledger.vouchers.claims import redeem_and_pay, waiting_claims
-from ledger.vouchers.decisions import read_past
-from ledger.vouchers.reservations import reserved
-from ledger.vouchers.states import Lives
+from ledger.vouchers.decisions import read_prior_grants
+from ledger.vouchers.open_batch import OpenBatch, begin_batch, close_batch
+from ledger.vouchers.reservations import waiting_reservations
 
 Integers = NDArray[np.int64]
 
@@ -60,22 +63,24 @@ def nominate(
     day, or where an instrument of the day still trades: its gate must have closed by the end of
     the trading day.
     """
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     with books.transaction(keep=not dry_run):
-        work = begin(books, registry)
+        batch = begin_batch(books, registry)
         _require_gates_closed(registry, day)
         delivered = np.array([day_number(day)], dtype=np.int64)
-        tell("nominations", 0, 2)
-        positions = to_deliver(open_positions(books), work.directory, delivered)
-        bought = read_bought(books)
-        found = bundle(positions, work.directory, next_agreement(books), bought)
+        report("nominations", 0, 2)
+        positions = deliverable_positions(open_positions(books), batch.directory, delivered)
+        bought = read_bought_blocks(books)
+        found = make_agreements(positions, batch.directory, next_agreement_id(books), bought)
         left = books.arrays(statements("vouchers")["long_positions"], {"batch": 0})
-        before = Before(read_past(books, work.batch), reserved(books), left)
-        nominate_days(work, found, before)
-        tell("hashes", 1, 2)
-        end(work, registry, "nomination", f"nomination of {day}")
+        before = OpeningState(
+            read_prior_grants(books, batch.number), waiting_reservations(books), left
+        )
+        write_nomination(batch, found, before)
+        report("hashes", 1, 2)
+        close_batch(batch, "nomination", f"nomination of {day}")
         if lines is not None:
-            lines += books.rows(statements("metering")["nominated"], {"batch": work.batch})
+            lines += books.rows(statements("metering")["nominated"], {"batch": batch.number})
     return len(found.agreements["id"])
 
 
@@ -100,10 +105,10 @@ def deliver(
     With `part`, agreements of which not every hour is metered yet wait for a later file, and what
     was metered of them is kept. Raises LedgerError where nothing of the day waits for delivery.
     """
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     with books.transaction(keep=not dry_run):
-        work = begin(books, registry)
-        tell("meters", 0, 3)
+        batch = begin_batch(books, registry)
+        report("meters", 0, 3)
         lines = books.arrays(statements("metering")["waiting"], {"day": day})
         if not len(lines["agreement"]):
             raise LedgerError(f"{books.path}: nothing is nominated for {day} that is not delivered")
@@ -112,14 +117,14 @@ def deliver(
             waits = np.unique(lines["agreement"][lines["metered"] == 2])
             chosen = ~np.isin(lines["agreement"], waits)
             lines = {name: column[chosen] for name, column in lines.items()}
-        _write_meterings(work, meterings)
-        tell("deliveries", 1, 3)
-        done, _ = deliver_lines(work, lines, _vouchers(work, day, lines["agreement"]))
-        tell("hashes", 2, 3)
-        end(work, registry, "delivery", meterings.sha256)
-        postings = tuple(journal_lines(books, (work.batch,)))
+        _write_meterings(batch, meterings)
+        report("deliveries", 1, 3)
+        done, _ = deliver_lines(batch, lines, _vouchers(batch, day, lines["agreement"]))
+        report("hashes", 2, 3)
+        close_batch(batch, "delivery", meterings.sha256)
+        postings = tuple(journal_lines(books, (batch.number,)))
     return Delivered(
-        work.batch, len(lines["agreement"]), len(meterings.lines), int(done["value"].sum()),
+        batch.number, len(lines["agreement"]), len(meterings.lines), int(done["value"].sum()),
         int(done["refund"].sum()), int(done["penalty"].sum()),
         sum(line[-1] for line in postings if line[2] == "voucher"), postings,
     )  # fmt: skip
@@ -154,49 +159,22 @@ def claim(
 
     `lines` gets the postings, as in `settle`.
     """
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     with books.transaction(keep=not dry_run):
-        work = begin(books, registry)
-        tell("claims", 0, 2)
-        judged = redeem_and_pay(work, waiting_claims(books))
+        batch = begin_batch(books, registry)
+        report("claims", 0, 2)
+        judged = redeem_and_pay(batch, waiting_claims(books))
         if not judged:
             raise LedgerError(f"{books.path}: no claim waits")
-        tell("hashes", 1, 2)
-        end(work, registry, "claims", f"claims on {work.day}")
-        found = journal_lines(books, (work.batch,))
+        report("hashes", 1, 2)
+        close_batch(batch, "claims", f"claims on {batch.day}")
+        found = journal_lines(books, (batch.number,))
     if lines is not None:
         lines += found
     return judged, sum(line[-1] for line in found if line[2] == "claim")
 
 
-def begin(books: Books, registry: Registry) -> Work:
-    """A batch dated the last settled day; raises LedgerError where `registry` is another's."""
-    day = trading_day(registry)
-    check_venue(books, registry.venue)
-    last = books.scalar("SELECT max(day)::VARCHAR FROM standing WHERE kind = 'settlement'")
-    if last != day:
-        raise DayOrderError(
-            f"{books.path}: the last settled day is {last or 'none'}, not {day}; give its log"
-        )
-    names = Names(books)
-    for name in (FEES, PENALTIES):
-        names[name]
-    directory = read_directory(registry, names)
-    batch = next_batch(books)
-    return Work(books, directory, Journal(books, names), Lives(books, batch, day), batch, day)
-
-
-def end(work: Work, registry: Registry, kind: str, input_sha256: str) -> None:
-    """Level, post and seal a batch."""
-    work.journal.level()
-    work.directory.names.write(work.books, work.batch)
-    postings = work.journal.post(work.books, work.batch, work.day)
-    head = Head(kind, work.day, registry.venue, input_sha256)
-    known = {**work.known, **work.lives.known(), "postings": postings}
-    seal_batch(work.books, work.batch, head, known)
-
-
-def _write_meterings(work: Work, meterings: Meterings) -> None:
+def _write_meterings(batch: OpenBatch, meterings: Meterings) -> None:
     if meterings.lines:
         columns = {
             "meter": np.array([each.meter for each in meterings.lines], dtype=object),
@@ -207,27 +185,18 @@ def _write_meterings(work: Work, meterings: Meterings) -> None:
                 for name in ("agreement", "instrument", "gpus", "available_s")
             },
         }
-        work.books.run_with(columns, "metering", "write", batch=work.batch)
+        batch.books.run_with(columns, "metering", "write", batch=batch.number)
 
 
-def _vouchers(work: Work, day: str, agreements: Integers) -> Vouchers:
+def _vouchers(batch: OpenBatch, day: str, agreements: Integers) -> Vouchers:
     """Decisions on agreements of a day, with the rows of their programmes in the registry."""
-    found = work.books.arrays(statements("metering")["vouchers"], {"day": day})
+    found = batch.books.arrays(statements("metering")["vouchers"], {"day": day})
     chosen = np.isin(found["agreement"], agreements)
     found = {name: column[chosen] for name, column in found.items()}
-    names = work.directory.names
-    rows = {
-        (names[f"programme:{each.id}"], each.version): row
-        for row, each in enumerate(work.directory.registry.programmes)
-    }
-    keys = list(zip(found["programme"].tolist(), found["version"].tolist(), strict=True))
-    for programme, version in set(keys) - rows.keys():
-        raise InputError(
-            f"vouchers of programme {names.bare(programme)} version {version} wait, "
-            "but the day's registry does not have that version"
-        )
+    keys = zip(found["programme"].tolist(), found["version"].tolist(), strict=True)
+    rows = batch.directory.programme_rows(keys, "vouchers")
     return Vouchers(
         found["id"], found["agreement"], found["buyer"],
-        np.array([rows[key] for key in keys], dtype=np.int64), found["grant_fen"],
+        rows, found["grant_fen"],
         found["turn"].astype(np.int64),
     )  # fmt: skip

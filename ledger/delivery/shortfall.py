@@ -14,14 +14,15 @@ import numpy as np
 
 from ledger.books.database import Books
 from ledger.books.errors import InputError
+from ledger.books.journal import journal_lines
 from ledger.books.names import PENALTIES
+from ledger.books.progress import Progress, no_progress
 from ledger.books.queries import statements
 from ledger.daylog.registry import Registry
-from ledger.delivery.delivery_lines import MILLION, Work
-from ledger.delivery.dispatch import begin, end
+from ledger.delivery.delivery_lines import MILLION
 from ledger.delivery.meter_files import Metering, Meterings
-from ledger.settle import Progress, journal_lines
 from ledger.vouchers.allocation import shares_of
+from ledger.vouchers.open_batch import OpenBatch, begin_batch, close_batch
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Found:
     postings: tuple[tuple[Any, ...], ...]
 
 
-def take_back(
+def post_shortfalls(
     books: Books, registry: Registry, findings: Meterings, *, penalty: bool = True,
     dry_run: bool = False, progress: Progress | None = None,
 ) -> Found:  # fmt: skip
@@ -47,22 +48,28 @@ def take_back(
     """
     if not findings.lines:
         raise InputError("findings: no line of the file counts")
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     agreements = sorted({each.agreement for each in findings.lines})
     with books.transaction(keep=not dry_run):
-        work = begin(books, registry)
-        tell("findings", 0, len(findings.lines))
-        refund, fined = _give_back(work, findings, agreements, penalty)
-        _shrink(work, agreements, tell)
-        tell("suppliers' subsidies", 0, 1)
-        _shrink_share_outs(work, agreements)
-        tell("hashes", 0, 1)
-        end(work, registry, "shortfall", findings.sha256)
-        postings = tuple(journal_lines(books, (work.batch,)))
+        batch = begin_batch(books, registry)
+        report("findings", 0, len(findings.lines))
+        refund, fined = _give_back(batch, findings, agreements, penalty)
+        _shrink(batch, agreements, report)
+        report("suppliers' subsidies", 0, 1)
+        _shrink_share_outs(batch, agreements)
+        report("hashes", 0, 1)
+        close_batch(batch, "shortfall", findings.sha256)
+        postings = tuple(journal_lines(books, (batch.number,)))
     sums = {kind: sum(line[-1] for line in postings if line[2] == kind) for kind in (
         "clawback", "advance")}  # fmt: skip
     return Found(
-        work.batch, len(findings.lines), refund, fined, sums["clawback"], sums["advance"], postings
+        batch.number,
+        len(findings.lines),
+        refund,
+        fined,
+        sums["clawback"],
+        sums["advance"],
+        postings,
     )
 
 
@@ -72,10 +79,10 @@ _WRITTEN = ("finding", "agreement", "instrument", "chip", "gpus", "available_s",
 
 
 def _give_back(
-    work: Work, findings: Meterings, agreements: list[int], penalty: bool
+    batch: OpenBatch, findings: Meterings, agreements: list[int], penalty: bool
 ) -> tuple[int, int]:
     """Refund what was lost, finding by finding; the refunds and penalties in fen."""
-    rows = work.books.rows(statements("shortfall")["lines"], {"agreements": agreements})
+    rows = batch.books.rows(statements("shortfall")["lines"], {"agreements": agreements})
     lines = {row[:2]: row[2:] for row in rows}
     lost = {key: line[3] for key, line in lines.items()}
     found = []
@@ -88,11 +95,11 @@ def _give_back(
         for name, values in zip(_WRITTEN, zip(*found, strict=True), strict=True)
     }
     written = {name: columns[name] for name in _WRITTEN[:-2]}
-    work.books.run_with(written, "shortfall", "write", batch=work.batch)
+    batch.books.run_with(written, "shortfall", "write", batch=batch.number)
     about = {"instrument": columns["instrument"], "agreement": columns["agreement"]}
-    names, supplier = work.directory.names, columns["supplier"]
-    work.journal.add("refund", supplier, columns["buyer"], columns["refund"], **about)
-    work.journal.add("penalty", supplier, names[PENALTIES], columns["penalty"], **about)
+    names, supplier = batch.directory.names, columns["supplier"]
+    batch.journal.add("refund", supplier, columns["buyer"], columns["refund"], **about)
+    batch.journal.add("penalty", supplier, names[PENALTIES], columns["penalty"], **about)
     return int(columns["refund"].sum()), int(columns["penalty"].sum())
 
 
@@ -115,14 +122,14 @@ def _worth(each: Metering, line: tuple[Any, ...], lost: int, penalty: bool) -> t
     )  # fmt: skip
 
 
-def _shrink(work: Work, agreements: list[int], tell: Progress) -> None:
+def _shrink(batch: OpenBatch, agreements: list[int], report: Progress) -> None:
     """Shrink what programmes owe or paid for agreements to what is left of their value."""
-    books = work.books
+    books = batch.books
     rows = books.records(
-        statements("shortfall")["subsidies"], {"agreements": agreements, "batch": work.batch}
+        statements("shortfall")["subsidies"], {"agreements": agreements, "batch": batch.number}
     )
     for number, row in enumerate(rows):
-        tell("vouchers", number, len(rows))
+        report("vouchers", number, len(rows))
         held = row["base_fen"] - row["gone_fen"]
         due = row["base_fen"] * row["now_fen"] // row["then_fen"]
         if due >= held:
@@ -130,39 +137,39 @@ def _shrink(work: Work, agreements: list[int], tell: Progress) -> None:
         paid = row["state"] in ("consumed", "paid", "clawed-back")
         state = "clawed-back" if paid else ("reduced" if due else "released")
         one = np.array([row["id"]])
-        work.lives.step(state, one, row["turn"] + 1, np.array([held - due]))
+        batch.states.step(state, one, row["turn"] + 1, np.array([held - due]))
         if paid:
-            _claw_back(work, row, held, due)
+            _claw_back(batch, row, held, due)
 
 
-def _claw_back(work: Work, row: dict[str, Any], held: int, due: int) -> None:
+def _claw_back(batch: OpenBatch, row: dict[str, Any], held: int, due: int) -> None:
     """Return to each funder the difference of its shares before and after."""
-    funders = work.books.rows(statements("shortfall")["funders"], row)
+    funders = batch.books.rows(statements("shortfall")["funders"], row)
     weights = np.array([weight for _, weight in funders], dtype=np.int64)
     pools = np.array([pool for pool, _ in funders], dtype=np.int64)
     before, after = shares_of(np.array([held, due]), weights)
-    work.lives.share(np.full(len(pools), row["id"]), pools, after - before)
+    batch.states.share(np.full(len(pools), row["id"]), pools, after - before)
     back = np.maximum(before - after, 0)
-    work.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
+    batch.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
     odd = np.maximum(after - before, 0)  # an odd fen may change sides
-    work.journal.add("clawback", pools, row["buyer"], odd, agreement=row["agreement"])
+    batch.journal.add("clawback", pools, row["buyer"], odd, agreement=row["agreement"])
 
 
-def _shrink_share_outs(work: Work, agreements: list[int]) -> None:
+def _shrink_share_outs(batch: OpenBatch, agreements: list[int]) -> None:
     """Take back of suppliers' yearly subsidies what the lost value had brought them."""
-    for row in work.books.records(
-        statements("shortfall")["share_outs"], {"agreements": agreements, "batch": work.batch}
+    for row in batch.books.records(
+        statements("shortfall")["share_outs"], {"agreements": agreements, "batch": batch.number}
     ):
         due = row["paid_fen"] * row["now_fen"] // row["then_fen"]
         back = np.array([row["left_fen"] - due])
         if back[0] <= 0:
             continue
-        work.journal.add("clawback", row["supplier"], row["pool"], back)
+        batch.journal.add("clawback", row["supplier"], row["pool"], back)
         columns = {
             "supplier": np.array([row["supplier"]]), "amount": np.array([row["now_fen"]]),
             "want": np.array([row["want_fen"]]), "fen": -back, "cut": np.array([1]),
         }  # fmt: skip
-        work.books.run_with(
-            columns, "suppliers", "grants", batch=work.batch, programme=row["programme"],
+        batch.books.run_with(
+            columns, "suppliers", "grants", batch=batch.number, programme=row["programme"],
             version=row["version"], year=row["year"], pool=row["pool"],
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Audit: what must hold in any books, whatever the day was, asked of the books alone."""
 
-from ledger.books.batches import GENESIS, Head, chain_sha256, filled_tables, lines_sha256
-from ledger.books.database import Books, missing_guards
+from ledger.books.batches import GENESIS, BatchHeader, chain_sha256, filled_tables, lines_sha256
+from ledger.books.database import Books, missing_triggers
+from ledger.books.progress import Progress, no_progress
 from ledger.books.queries import statements
-from ledger.settle import Progress
 
 
 def audit(books: Books, progress: Progress | None = None) -> list[str]:
@@ -13,14 +13,14 @@ def audit(books: Books, progress: Progress | None = None) -> list[str]:
     equal to what positions are worth, no negative cash, pools within their caps, funders paying
     what was granted, states of vouchers, and the certificate of every voucher, position and price.
     """
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     questions = statements("audit")
-    tell("hashes", 0, 1)
-    faults = missing_guards(books) + _chain(books)
+    report("hashes", 0, 1)
+    faults = missing_triggers(books) + _chain(books)
     for number, sql in enumerate(questions.values()):
-        tell("audit", number, len(questions))
+        report("audit", number, len(questions))
         faults += [text for (text,) in books.rows(sql)]
-    tell("certificate", 0, 1)
+    report("certificate", 0, 1)
     return faults + certificate(books)
 
 
@@ -49,7 +49,7 @@ def _chain(books: Books) -> list[str]:
             faults.append(f"batch {batch}: its lines do not have the hash that was sealed")
         if stored_previous != previous:
             faults.append(f"batch {batch}: is not chained to the batch before it")
-        if sha256 != chain_sha256(stored_previous, Head(*head), lines):
+        if sha256 != chain_sha256(stored_previous, BatchHeader(*head), lines):
             faults.append(f"batch {batch}: its row does not have the hash that it states")
         previous = sha256
     return faults

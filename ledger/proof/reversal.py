@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ledger.books.batches import NULL, NULL_INTEGER, Head, next_batch, seal_batch
+from ledger.books.batches import NULL, NULL_INTEGER, BatchHeader, next_batch, seal_batch
 from ledger.books.database import Books
 from ledger.books.errors import LedgerError
-from ledger.books.journal import Journal
+from ledger.books.journal import Journal, journal_lines
 from ledger.books.names import Names
-from ledger.settle import Progress, journal_lines
+from ledger.books.progress import Progress, no_progress
 
 
 def reverse_day(
@@ -41,18 +41,18 @@ def reverse_day(
             f"{books.path}: batch {batch} ({kind} of {other}) stands on top of {day}; "
             "reverse that day first"
         )
-    tell = progress or (lambda stage, done, total: None)
+    report = progress or no_progress
     with books.transaction(keep=not dry_run):
         for number, (batch, _, _, revision, venue, sha256) in enumerate(own):
-            tell("batches", number, len(own))
-            _reverse(books, batch, Head("reversal", day, venue, sha256, revision, batch))
+            report("batches", number, len(own))
+            _reverse(books, batch, BatchHeader("reversal", day, venue, sha256, revision, batch))
         if lines is not None:
             last = next_batch(books)
             lines += journal_lines(books, tuple(range(last - len(own), last)))
     return tuple(row[0] for row in own)
 
 
-def _reverse(books: Books, batch: int, head: Head) -> None:
+def _reverse(books: Books, batch: int, head: BatchHeader) -> None:
     """Post a batch's lines the other way round, the last first."""
     number = next_batch(books)
     journal = Journal(books, Names(books))

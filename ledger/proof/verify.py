@@ -8,20 +8,28 @@ audited by themselves.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.database import open_books
+from ledger.books.batches import BATCH_TABLES, TABLE_KEYS
+from ledger.books.database import Books, open_books
+from ledger.books.errors import LedgerError
+from ledger.books.progress import Progress, no_progress
+from ledger.books.schema import columns_of
 from ledger.daylog import DayLog, read_day_log
+from ledger.daylog.registry import Registry
 from ledger.proof.audit import audit
-from ledger.proof.recomputation import compare
-from ledger.settle import Progress
+from ledger.settle import Events, settle
 from matching.checks.invariants import violations
 from matching.limits import Limits
 from matching.state_tables import Tables
+
+SHOWN_MAX = 20
+"""Differences told of one table; of the others the number is told."""
 
 
 class Machine(Protocol):
@@ -54,23 +62,23 @@ def verify(
     with open_books(books_path, read_only=True) as books:
         digest = hashlib.sha256()
         unsound: list[str] = []
-        tell = progress or (lambda stage, done, total: None)
-        events = _events(log, machine(log.limits), digest.update, unsound, tell)
-        faults = compare(books, log.registry, events, log.sha256, tell)
+        report = progress or no_progress
+        events = _events(log, machine(log.limits), digest.update, unsound, report)
+        faults = compare(books, log.registry, events, log.sha256, report)
         for _ in events:  # what `compare` did not need; the hash does
             pass
         if log.events_sha256 is not None and digest.digest() != log.events_sha256:
             faults.append(f"{log.path}: its commands do not give the events that were sealed")
-        return unsound + faults + audit(books, tell)
+        return unsound + faults + audit(books, report)
 
 
 def _events(
     log: DayLog, machine: Machine, hashed: Callable[[memoryview], None], unsound: list[str],
-    tell: Progress,
+    report: Progress,
 ) -> Iterator[NDArray[np.void]]:  # fmt: skip
     done = 0
     for block in log.blocks():
-        tell("commands", done, log.command_count)
+        report("commands", done, log.command_count)
         done += len(block)
         events = machine.process(block)
         hashed(np.ascontiguousarray(events).view(np.uint8).data)
@@ -80,3 +88,94 @@ def _events(
             for fault in violations(machine.state_tables())
         ]
         yield events
+
+
+def compare(
+    books: Books, registry: Registry, events: Events, input_sha256: str,
+    progress: Progress | None = None,
+) -> list[str]:  # fmt: skip
+    """Differences between the books and the same day settled again, in words.
+
+    The earlier batches are taken as they stand (verify their days with their own logs). The day
+    is settled again in memory beside the books, which are only read.
+    """
+    day = registry.trading_day
+    batches = books.rows(
+        "SELECT id, kind::VARCHAR, input_sha256 FROM standing AS s WHERE day = $day::DATE AND "
+        "(kind = 'settlement' OR kind = 'delivery' AND input_sha256 = (SELECT input_sha256 "
+        "FROM batches AS b WHERE b.id = s.id - 1)) ORDER BY id",
+        {"day": day},
+    )
+    if not batches:
+        return [f"{books.path}: {day} is not settled"]
+    faults = [
+        f"batch {batch}: was made from input {stored[:16]}..., not from {input_sha256[:16]}..."
+        for batch, _, stored in batches
+        if stored != input_sha256
+    ]
+    first, last = batches[0][0], batches[-1][0]
+    deliver = any(kind == "delivery" for _, kind, _ in batches)
+    with _beside(books, first) as (again, catalog):
+        try:
+            settle(again, registry, events, input_sha256, deliver=deliver, progress=progress)
+        except LedgerError as error:
+            return [*faults, f"{day} cannot be settled again: {error}"]
+        for table in BATCH_TABLES:
+            faults += _differences(again, catalog, table, first, last)
+    return faults
+
+
+@contextmanager
+def _beside(books: Books, first: int) -> Iterator[tuple[Books, str]]:
+    """New books in memory with the batches before `first`, on a connection that sees both."""
+    catalog = f'"{books.scalar("SELECT current_database()")}"'
+    again = books.attach_memory_books("again")
+    try:
+        again.execute(f"INSERT INTO batches SELECT * FROM {catalog}.batches WHERE id < {first}")
+        for table in BATCH_TABLES:
+            again.execute(
+                f"INSERT INTO {table} SELECT * FROM {catalog}.{table} WHERE batch < {first}"
+            )
+        yield again, catalog
+    finally:
+        again.detach(catalog, "again")
+
+
+def _differences(again: Books, catalog: str, table: str, first: int, last: int) -> list[str]:
+    """Rows of one table that are not the same in both, in words."""
+    span = f"WHERE batch BETWEEN {first} AND {last}"
+    there = f"SELECT * FROM {catalog}.{table} {span}"
+    here = f"SELECT * FROM {table} WHERE batch >= {first}"
+    key = ", ".join(TABLE_KEYS[table])
+    stored = again.rows(f"SELECT * FROM ({there} EXCEPT ALL {here}) ORDER BY {key}")
+    fresh = again.rows(f"SELECT * FROM ({here} EXCEPT ALL {there}) ORDER BY {key}")
+    if not stored and not fresh:
+        return []
+    faults = list(_described(table, columns_of(table), stored, fresh))
+    if len(faults) > SHOWN_MAX:
+        more = len(faults) - SHOWN_MAX
+        faults[SHOWN_MAX:] = [f"{table}: and {more} differences more"]
+    return faults
+
+
+def _described(
+    table: str,
+    columns: tuple[str, ...],
+    stored: list[tuple[Any, ...]],
+    fresh: list[tuple[Any, ...]],
+) -> Iterator[str]:
+    places = [columns.index(name) for name in TABLE_KEYS[table]]
+    expected = {tuple(row[k] for k in places): row for row in fresh}
+    for row in stored:
+        key = tuple(row[k] for k in places)
+        name = f"{table}: " + " ".join(f"{columns[k]} {row[k]}" for k in places)
+        other = expected.pop(key, None)
+        if other is None:
+            yield f"{name}: is in the books, but does not come out of the day"
+            continue
+        for column, found, right in zip(columns, row, other, strict=True):
+            if found != right:
+                yield f"{name}: {column} is {found}, recomputed {right}"
+    for key in expected:
+        name = " ".join(f"{columns[k]} {value}" for k, value in zip(places, key, strict=True))
+        yield f"{table}: {name}: is missing from the books"

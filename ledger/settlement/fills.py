@@ -7,7 +7,7 @@ events in a row, one for each side of the trade.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from ledger.books.errors import InputError
 from ledger.daylog.registry import Registry
 from matching.records import EVENT, EventFlag, EventKind, Side
 
-OFF_BOOK = 4
-"""Of a trade's flags: two blocks with each other, at no price of the hour."""
+BUYER_IS_TAKER, IN_AUCTION, OFF_BOOK, BUYER_BLOCK, SELLER_BLOCK = 1, 2, 4, 8, 16
+"""Flags of a trade. OFF_BOOK: two blocks traded with each other, at no price of the hour.
+BUYER_BLOCK and SELLER_BLOCK: the order of that side was a block.
+"""
 
-BUYER_BLOCK, SELLER_BLOCK = 8, 16
-"""Of a trade's flags: whose order was a block."""
-
-assert (Side.BUY, EventFlag.AUCTION, EventFlag.BLOCK, EventFlag.OFF_BOOK) == (0, 2, 32, 64)
+_BUY = int(Side.BUY)
+_EVENT_AUCTION = int(EventFlag.AUCTION)
+_EVENT_BLOCK = int(EventFlag.BLOCK)
+_EVENT_OFF_BOOK = int(EventFlag.OFF_BOOK)
 
 _MOVES_MONEY = np.zeros(256, dtype=np.bool_)
 _MOVES_MONEY[[EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN, EventKind.BUSTED]] = True
@@ -33,16 +35,37 @@ _WORDS = EVENT.itemsize // 8
 _GATHERED = 1 << 16
 """So many events that move money become rows at a time: few enough to stay in the cache."""
 
-_TRADE_COLUMNS = {
-    "trade_id": np.int64, "sequence": np.int64, "time_ns": np.int64, "instrument": np.int32,
-    "price_ticks": np.int32, "quantity": np.int32, "buyer": np.int32, "buyer_fee_fen": np.int32,
-    "buyer_session": np.int32, "buyer_ref": np.int64, "seller": np.int32,
-    "seller_fee_fen": np.int32, "seller_session": np.int32, "seller_ref": np.int64,
-    "flags": np.int8, "trade_group": np.int32,
-}  # fmt: skip
-"""Columns of a trade, in the order in which `pair_plain` takes them, as wide as the books' are."""
 
-_OF_FILLS_ONLY = (
+class TradeColumns(NamedTuple):
+    """Columns of trades or busts, one row each."""
+
+    trade_id: Any
+    sequence: Any
+    time_ns: Any
+    instrument: Any
+    price_ticks: Any
+    quantity: Any
+    buyer: Any
+    buyer_fee_fen: Any
+    buyer_session: Any
+    buyer_ref: Any
+    seller: Any
+    seller_fee_fen: Any
+    seller_session: Any
+    seller_ref: Any
+    flags: Any
+    trade_group: Any
+
+
+_TYPES = TradeColumns(
+    trade_id=np.int64, sequence=np.int64, time_ns=np.int64, instrument=np.int32,
+    price_ticks=np.int32, quantity=np.int32, buyer=np.int32, buyer_fee_fen=np.int32,
+    buyer_session=np.int32, buyer_ref=np.int64, seller=np.int32, seller_fee_fen=np.int32,
+    seller_session=np.int32, seller_ref=np.int64, flags=np.int8, trade_group=np.int32,
+)  # fmt: skip
+"""Types of the columns, as wide as those of the books."""
+
+_NOT_OF_BUSTS = (
     "buyer_session", "buyer_ref", "seller_session", "seller_ref", "flags", "trade_group",
 )  # fmt: skip
 
@@ -65,20 +88,20 @@ def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: 
     kept, and those only until they are rows.
     """
     parts = [events] if isinstance(events, np.ndarray) else events
-    trades, busts = _Pairs("trade"), _Pairs("bust of trade")
+    trades, busts = _TradePairs("trade"), _TradePairs("bust of trade")
     transfers = [_transfers(np.empty(0, dtype=EVENT))]
-    for money in _gathered(parts):
+    for money in _money_events(parts):
         kind = money["kind"]
-        fills, taken_back = kind == EventKind.FILLED, kind == EventKind.BUSTED
+        fills, busted = kind == EventKind.FILLED, kind == EventKind.BUSTED
         if fills.all():
             trades.add(money)
             continue
-        trades.add(_chosen(money, fills))
-        busts.add(_chosen(money, taken_back))
-        transfers.append(_transfers(_chosen(money, ~(fills | taken_back))))
+        trades.add(_select(money, fills))
+        busts.add(_select(money, busted))
+        transfers.append(_transfers(_select(money, ~(fills | busted))))
     paired = trades.columns()
-    found = Fills(paired, busts.columns(), _joined(transfers), _blocks(paired))
-    for name in _OF_FILLS_ONLY:
+    found = Fills(paired, busts.columns(), _concatenated(transfers), _blocks(paired))
+    for name in _NOT_OF_BUSTS:
         del found.busts[name]
     _check_names(found, registry)
     return found
@@ -97,7 +120,7 @@ def _blocks(trades: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     }  # fmt: skip
 
 
-def _gathered(parts: Iterable[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
+def _money_events(parts: Iterable[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
     """The events that move money, some at a time; each array is valid until the next."""
     kept = np.empty(2 * _GATHERED, dtype=EVENT)
     words = kept.view(np.int64).reshape(-1, _WORDS)
@@ -129,7 +152,7 @@ def gather_plain(events, words, wanted, kept, count) -> int:  # type: ignore[no-
     return int(count)
 
 
-def _chosen(events: NDArray[np.void], mask: NDArray[np.bool_]) -> NDArray[np.void]:
+def _select(events: NDArray[np.void], mask: NDArray[np.bool_]) -> NDArray[np.void]:
     """A copy of the events chosen: numpy copies overlapping fields one by one, raw records not."""
     return events.view(_RAW)[mask].view(EVENT)
 
@@ -159,7 +182,7 @@ def _check_names(found: Fills, registry: Registry) -> None:
                 )
 
 
-class _Pairs:
+class _TradePairs:
     """Trades (or busts) from halves that come in any number of parts."""
 
     def __init__(self, what: str) -> None:
@@ -180,51 +203,48 @@ class _Pairs:
         if len(self._odd):
             trade = self._odd["trade_id"][0]
             raise InputError(f"{self._what} {trade}: its other half is missing")
-        return _joined(self._parts)
+        return _concatenated(self._parts)
 
     def _paired(self, halves: NDArray[np.void]) -> dict[str, NDArray[Any]]:
-        columns = {
-            name: np.empty(len(halves) // 2, dtype=kind) for name, kind in _TRADE_COLUMNS.items()
-        }
-        wrong = compiled(pair_plain)(halves, *columns.values()) if len(halves) else -1
+        columns = TradeColumns(*(np.empty(len(halves) // 2, dtype=kind) for kind in _TYPES))
+        wrong = compiled(pair_plain)(halves, columns) if len(halves) else -1
         if wrong >= 0:
             trade = halves["trade_id"][2 * wrong]
             raise InputError(f"{self._what} {trade}: its two halves do not agree")
-        return columns
+        return columns._asdict()
 
 
-def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+def _concatenated(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """The parts' columns end to end; the parts are used up, so that memory is not needed twice."""
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 
-def pair_plain(  # type: ignore[no-untyped-def]
-    fills, trade_id, sequence, time_ns, instrument, price, quantity,
-    buyer, buyer_fee, buyer_session, buyer_ref, seller, seller_fee, seller_session, seller_ref,
-    flags, trade_group,
-) -> int:  # fmt: skip
-    """Write one row a trade from pairs of halves; the first pair that does not agree, or -1.
+def pair_plain(fills, trades) -> int:  # type: ignore[no-untyped-def]
+    """Write one row of `trades` for each pair of fills, maker then taker.
 
-    The rule as Python; it runs compiled, because a pass for each of the
-    fifteen columns over records of 64 bytes takes ten times as long.
+    Returns the index of the first pair whose halves do not agree, or -1. Plain twin of the compiled
+    kernel: numpy would pass over the 64-byte records once for each column, which takes ten times
+    as long.
     """
-    for k in range(len(trade_id)):
+    for k in range(len(trades.trade_id)):
         maker, taker = fills[2 * k], fills[2 * k + 1]
-        buys = taker["side"] == 0
+        buys = taker["side"] == _BUY
         buy, sell = (taker, maker) if buys else (maker, taker)
-        trade_id[k], sequence[k] = maker["trade_id"], maker["sequence"]
-        time_ns[k], instrument[k] = maker["time_ns"], maker["instrument"]
-        price[k], quantity[k] = maker["price"], maker["quantity"]
-        buyer[k], seller[k] = buy["account"], sell["account"]
-        buyer_fee[k], seller_fee[k] = buy["fee_fen"], sell["fee_fen"]
-        buyer_session[k], seller_session[k] = buy["session"], sell["session"]
-        buyer_ref[k], seller_ref[k] = buy["user_ref"], sell["user_ref"]
-        seen = maker["flags"]
-        flags[k] = (
-            (1 if buys else 0) + (2 if seen & 2 else 0) + (4 if seen & 64 else 0)
-            + (8 if buy["flags"] & 32 else 0) + (16 if sell["flags"] & 32 else 0)
-        )  # fmt: skip
-        trade_group[k] = maker["trade_group"]
+        trades.trade_id[k], trades.sequence[k] = maker["trade_id"], maker["sequence"]
+        trades.time_ns[k], trades.instrument[k] = maker["time_ns"], maker["instrument"]
+        trades.price_ticks[k], trades.quantity[k] = maker["price"], maker["quantity"]
+        trades.buyer[k], trades.seller[k] = buy["account"], sell["account"]
+        trades.buyer_fee_fen[k], trades.seller_fee_fen[k] = buy["fee_fen"], sell["fee_fen"]
+        trades.buyer_session[k], trades.seller_session[k] = buy["session"], sell["session"]
+        trades.buyer_ref[k], trades.seller_ref[k] = buy["user_ref"], sell["user_ref"]
+        trades.flags[k] = (
+            (BUYER_IS_TAKER if buys else 0)
+            + (IN_AUCTION if maker["flags"] & _EVENT_AUCTION else 0)
+            + (OFF_BOOK if maker["flags"] & _EVENT_OFF_BOOK else 0)
+            + (BUYER_BLOCK if buy["flags"] & _EVENT_BLOCK else 0)
+            + (SELLER_BLOCK if sell["flags"] & _EVENT_BLOCK else 0)
+        )
+        trades.trade_group[k] = maker["trade_group"]
         if (
             maker["trade_id"] != taker["trade_id"] or maker["sequence"] != taker["sequence"]
             or maker["time_ns"] != taker["time_ns"] or maker["instrument"] != taker["instrument"]

@@ -10,7 +10,7 @@ trade of two blocks with each other counts in everything but the prices: it has 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +54,14 @@ def net(
     moved = np.zeros(len(directory.instrument), dtype=np.bool_)
     moved[trades["instrument"]] = True
     moved[busts["instrument"]] = True
-    held = _held(carried, moved, directory)
+    held = _carried_cells(carried, moved, directory)
     sides = [
         *(each["instrument"].astype(np.int64) * accounts + each[side]
           for each in (trades, busts) for side in ("buyer", "seller")),
         held["cell"],
     ]  # fmt: skip
-    cells, places = _slots(sides, len(moved) * accounts)
-    columns, by_instrument = _summed(trades, busts, places, len(cells), len(moved))
+    cells, places = _cell_index(sides, len(moved) * accounts)
+    columns, by_instrument = _sums(trades, busts, places, len(cells), len(moved))
     days = _instrument_days(by_instrument, prices, moved, directory)
     for name in ("q0", "s0", "due0", "guaranteed0", "first_day0", "first_sequence0"):
         columns[name] = np.zeros(len(cells), dtype=np.int64)
@@ -85,14 +85,14 @@ def _check_bounds(trades: Columns, directory: Directory) -> None:
         )
 
 
-def _held(carried: Columns, moved: NDArray[np.bool_], directory: Directory) -> Columns:
+def _carried_cells(carried: Columns, moved: NDArray[np.bool_], directory: Directory) -> Columns:
     """The carried positions that the day moves, by their cell (instrument, account)."""
-    instrument = directory.instrument_number[_within(carried["instrument"], directory)]
-    account = directory.account_number[_within(carried["account"], directory)]
+    instrument = directory.instrument_numbers(carried["instrument"])
+    account = directory.account_numbers(carried["account"])
     chosen = (instrument > 0) & moved[instrument]
-    if (account[chosen] == 0).any():
-        row = np.flatnonzero(chosen & (account == 0))[0]
-        raise unknown_holder(carried, row, directory)
+    directory.check_holders(
+        {name: carried[name][chosen] for name in ("account", "instrument")}, account[chosen]
+    )
     names = {
         "q0": "quantity", "s0": "price_ticks", "due0": "fee_due_fen",
         "guaranteed0": "guaranteed_fen", "first_day0": "first_day",
@@ -103,20 +103,6 @@ def _held(carried: Columns, moved: NDArray[np.bool_], directory: Directory) -> C
     return held
 
 
-def unknown_holder(carried: Columns, row: Any, directory: Directory) -> InputError:
-    """The error of a position whose account the day's registry does not name."""
-    account = directory.names.bare(int(carried["account"][row]))
-    instrument = directory.names.bare(int(carried["instrument"][row]))
-    return InputError(
-        f"account {account!r} holds {instrument}, but the day's registry does not name the account"
-    )
-
-
-def _within(numbers: Integers, directory: Directory) -> Integers:
-    """Numbers of names that the tables know; 0, nobody, for later ones."""
-    return np.where(numbers < len(directory.account_number), numbers, 0)
-
-
 def _instrument_days(
     sums: Columns, prices: Columns, moved: NDArray[np.bool_], directory: Directory
 ) -> Columns:
@@ -125,7 +111,7 @@ def _instrument_days(
     """
     volume, worth = sums["priced"], sums["priced_worth"]
     last = directory.contract_reference_ticks[directory.instrument_contract]
-    known = directory.instrument_number[_within(prices["instrument"], directory)]
+    known = directory.instrument_numbers(prices["instrument"])
     last[known[known > 0]] = prices["price_ticks"][known > 0]
     twice = np.maximum(2 * volume, 1)
     settlement = np.where(volume > 0, (2 * worth + volume) // twice, last)
@@ -141,8 +127,8 @@ def _instrument_days(
     return {"number": number, **{name: column[number] for name, column in columns.items()}}
 
 
-def _slots(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
-    """The distinct keys in order, and where each key of each list stands among them."""
+def _cell_index(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
+    """The distinct keys in order, and the place of each key of each list among them."""
     if size > _CELLS_MAX:
         distinct, inverse = np.unique(np.concatenate(keys), return_inverse=True)
         ends = np.cumsum([len(each) for each in keys])[:-1]
@@ -156,72 +142,95 @@ def _slots(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
     return distinct, [slot[each].astype(np.int64) for each in keys]
 
 
-_OF_CELLS = ("bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "long_sequence")
-_OF_INSTRUMENTS = (
-    "trades", "volume", "worth", "high", "low", "open", "close", "priced", "priced_worth"
-)  # fmt: skip
+CELL_SUMS = np.dtype([
+    (name, "<i8") for name in (
+        "bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "long_sequence"
+    )
+])  # fmt: skip
+"""Sums of a cell. `long_sequence` is that of the first command that made the position longer: a buy
+or the bust of a sale.
+"""
+
+INSTRUMENT_SUMS = np.dtype([
+    (name, "<i8") for name in (
+        "trades", "volume", "worth", "high", "low", "open", "close", "priced", "priced_worth"
+    )
+])  # fmt: skip
+"""Sums of an instrument's trades without busted ones; from `high` on, only of trades in the book."""
+
+BUSTED, IN_BOOK, NOT_PRICED = 0, 1, 2
 
 
-def _summed(
+class CellTrades(NamedTuple):
+    """Columns of trades or busts with the cells of both sides and a price code, a row each."""
+
+    instrument: Any
+    price_ticks: Any
+    quantity: Any
+    buyer_fee_fen: Any
+    seller_fee_fen: Any
+    sequence: Any
+    buyer_cell: Any
+    seller_cell: Any
+    pricing: Any  # BUSTED, IN_BOOK or NOT_PRICED (off the book)
+
+
+def _sums(
     trades: Columns, busts: Columns, places: list[Integers], cells: int, instruments: int
 ) -> tuple[Columns, Columns]:
-    """Sums over each cell's trades, less its busts; and over each instrument's whole trades, those
-    in the book once more by themselves, for the prices.
-    """
-    by_cell = np.zeros((cells, len(_OF_CELLS)), dtype=np.int64)
-    by_instrument = np.zeros((instruments, len(_OF_INSTRUMENTS)), dtype=np.int64)
-    whole = np.isin(trades["trade_id"], busts["trade_id"], invert=True).astype(np.int8)
-    whole[(whole > 0) & (trades["flags"] & OFF_BOOK > 0)] = 2
-    none = np.zeros(len(busts["trade_id"]), dtype=np.int8)
-    names = ("instrument", "price_ticks", "quantity", "buyer_fee_fen", "seller_fee_fen", "sequence")
-    for events, own, sign, chosen in (
-        (trades, places[:2], 1, whole),
+    """Sums of each cell, trades less busts, and of each instrument, without busted trades."""
+    by_cell = np.zeros(cells, dtype=CELL_SUMS)
+    by_instrument = np.zeros(instruments, dtype=INSTRUMENT_SUMS)
+    pricing = np.isin(trades["trade_id"], busts["trade_id"], invert=True).astype(np.int8)
+    pricing[(pricing > BUSTED) & (trades["flags"] & OFF_BOOK > 0)] = NOT_PRICED
+    none = np.full(len(busts["trade_id"]), BUSTED, dtype=np.int8)
+    for events, own, sign, codes in (
+        (trades, places[:2], 1, pricing),
         (busts, places[2:4], -1, none),
     ):
         if len(events["trade_id"]):
-            columns = [events[name] for name in names]
-            compiled(sum_plain)(*columns, *own, sign, chosen, by_cell, by_instrument)
-    return (
-        dict(zip(_OF_CELLS, np.ascontiguousarray(by_cell.T), strict=True)),
-        dict(zip(_OF_INSTRUMENTS, np.ascontiguousarray(by_instrument.T), strict=True)),
-    )
+            columns = [events[name] for name in CellTrades._fields[:6]]
+            rows = CellTrades(*[*columns, *own, codes])
+            compiled(sum_plain)(rows, sign, by_cell, by_instrument)
+    return _as_columns(by_cell), _as_columns(by_instrument)
 
 
-def sum_plain(  # type: ignore[no-untyped-def]
-    instrument, price, quantity, buyer_fee, seller_fee, sequence, bought, sold, sign, whole,
-    by_cell, by_instrument,
-) -> None:  # fmt: skip
-    """Add trades (or, with `sign` -1, busts) to the rows of their cells and instruments.
+def _as_columns(rows: NDArray[np.void]) -> Columns:
+    return {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
 
-    A cell's `long_sequence` is that of the first command that made it longer: a buy, or the bust
-    of a sale. `whole` is 0 of what was busted, 2 off the book. The rule as Python; this very
-    function runs compiled: numpy needs a pass a sum.
+
+def sum_plain(trades, sign, cells, instruments) -> None:  # type: ignore[no-untyped-def]
+    """Add trades (or, with `sign` -1, busts) to the sums of their cells and instruments.
+
+    `trades` are CellTrades. Plain twin of the compiled kernel: numpy needs a pass for each sum.
     """
-    for k in range(len(instrument)):
-        buy, sell, on = bought[k], sold[k], instrument[k]
-        ticks = np.int64(price[k])
-        lots = sign * np.int64(quantity[k])
-        by_cell[buy, 0] += lots
-        by_cell[sell, 1] += lots
-        by_cell[buy, 2] += ticks * lots
-        by_cell[sell, 3] += ticks * lots
-        by_cell[buy, 4] += sign * buyer_fee[k]
-        by_cell[sell, 5] += sign * seller_fee[k]
+    for k in range(len(trades.instrument)):
+        buy, sell = cells[trades.buyer_cell[k]], cells[trades.seller_cell[k]]
+        ticks = np.int64(trades.price_ticks[k])
+        lots = sign * np.int64(trades.quantity[k])
+        buy["bought"] += lots
+        sell["sold"] += lots
+        buy["bought_ticks"] += ticks * lots
+        sell["sold_ticks"] += ticks * lots
+        buy["buy_fee"] += sign * trades.buyer_fee_fen[k]
+        sell["sell_fee"] += sign * trades.seller_fee_fen[k]
         longer = buy if sign > 0 else sell
-        if by_cell[longer, 6] == 0 or sequence[k] < by_cell[longer, 6]:
-            by_cell[longer, 6] = sequence[k]
-        if whole[k] > 0:
-            by_instrument[on, 0] += 1
-            by_instrument[on, 1] += lots
-            by_instrument[on, 2] += ticks * lots
-        if whole[k] == 1:
-            if by_instrument[on, 7] == 0:
-                by_instrument[on, 4] = by_instrument[on, 5] = ticks
-            by_instrument[on, 7] += lots
-            by_instrument[on, 8] += ticks * lots
-            by_instrument[on, 3] = max(by_instrument[on, 3], ticks)
-            by_instrument[on, 4] = min(by_instrument[on, 4], ticks)
-            by_instrument[on, 6] = ticks
+        if longer["long_sequence"] == 0 or trades.sequence[k] < longer["long_sequence"]:
+            longer["long_sequence"] = trades.sequence[k]
+        on = instruments[trades.instrument[k]]
+        if trades.pricing[k] != BUSTED:
+            on["trades"] += 1
+            on["volume"] += lots
+            on["worth"] += ticks * lots
+        if trades.pricing[k] == IN_BOOK:
+            if on["priced"] == 0:
+                on["low"] = ticks
+                on["open"] = ticks
+            on["priced"] += lots
+            on["priced_worth"] += ticks * lots
+            on["high"] = max(on["high"], ticks)
+            on["low"] = min(on["low"], ticks)
+            on["close"] = ticks
 
 
 def _positions(

@@ -13,9 +13,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from ledger.books.database import TABLES, Books, guard_copy
+from ledger.books.database import Books, add_triggers
 from ledger.books.errors import LedgerError
 from ledger.books.queries import statements
+from ledger.books.schema import TABLES
 
 Style = Literal["beancount", "hledger", "csv"]
 
@@ -201,5 +202,5 @@ def snapshot(books: Books, path: str | Path) -> None:
     finally:
         books.execute("DETACH snapshot")
         books.execute(f"SET force_compression = '{writing}'")
-    guard_copy(growing)
+    add_triggers(growing)
     growing.replace(target)

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.books.database import Books, enum_values
+from ledger.books.database import Books
 from ledger.books.errors import LedgerError
+from ledger.books.schema import enum_values
 
 _OWN = """WHERE batch IN (
     SELECT id FROM standing WHERE day = $day::DATE AND kind IN ('settlement', 'delivery'))"""

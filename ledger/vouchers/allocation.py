@@ -68,46 +68,45 @@ def no_funders(rules: int) -> Funders:
 
 
 def allocate_plain(  # type: ignore[no-untyped-def]
-    wants, before_firm_fen, before_pool_fen, grant_fen, funder_cap_fen,
-    agreement_cap_fen, firm_cap_fen, pool_cap_fen, firm_used_fen, pool_used_fen,
-    first, weight, cap_fen, slot, used_fen,
-) -> None:  # fmt: skip
+    wants, grants, caps, firm_used_fen, pool_used_fen, funders
+) -> None:
     """Decide all wants in order, writing the grants and the used amounts.
 
-    grant = max(0, min(want, agreement cap, firm cap - used, pool cap - used, funders' ceilings));
-    a funder with weight w of W and f left bounds the grant at floor(f * W / w). Amounts are not
-    negative; `funder_cap_fen` is written where a rule has funders. The rule as Python; this very
-    function runs compiled.
+    grant = max(0, min(want, agreement cap, firm cap - used, pool cap - used, funders' ceilings)).
+    A funder with weight w of W and f left bounds the grant at floor(f * W / w). Amounts are not
+    negative. `grants.funder_cap_fen` is written where a rule has funders. Plain twin of the
+    compiled kernel.
 
     >>> wants, grants = np.zeros(2, dtype=WANT), Grants(*np.zeros((4, 2), dtype=np.int64))
     >>> wants["want_fen"], wants["firm_slot"] = 70, [0, 1]
     >>> caps = Caps(np.array([70]), np.array([70]), np.array([100]))
-    >>> allocate_plain(
-    ...     wants, *grants, *caps, np.zeros(2, np.int64), np.zeros(1, np.int64), *no_funders(1)
-    ... )
+    >>> firms, pools = np.zeros(2, np.int64), np.zeros(1, np.int64)
+    >>> allocate_plain(wants, grants, caps, firms, pools, no_funders(1))
     >>> grants.grant_fen.tolist()
     [70, 30]
     """
+    weight, slot = funders.weight, funders.slot
     for k in range(len(wants)):
         firm, pool, rule = wants[k]["firm_slot"], wants[k]["pool_slot"], wants[k]["rule"]
         before_firm = firm_used_fen[firm]
         before_pool = pool_used_fen[pool]
         left = np.int64(UNLIMITED_FEN)
-        begin, end = first[rule], first[rule + 1]
+        begin, end = funders.first[rule], funders.first[rule + 1]
         whole = np.int64(0)
         if begin < end:
             for f in range(begin, end):
                 whole += weight[f]
             for f in range(begin, end):
-                if cap_fen[f] < UNLIMITED_FEN:
-                    left = min(left, max(0, cap_fen[f] - used_fen[slot[f]]) * whole // weight[f])
-            funder_cap_fen[k] = left
-        grant = min(wants[k]["want_fen"], agreement_cap_fen[rule])
-        grant = min(grant, firm_cap_fen[rule] - before_firm)
-        grant = max(0, min(grant, pool_cap_fen[rule] - before_pool, left))
-        before_firm_fen[k] = before_firm
-        before_pool_fen[k] = before_pool
-        grant_fen[k] = grant
+                if funders.cap_fen[f] < UNLIMITED_FEN:
+                    unused = max(0, funders.cap_fen[f] - funders.used_fen[slot[f]])
+                    left = min(left, unused * whole // weight[f])
+            grants.funder_cap_fen[k] = left
+        grant = min(wants[k]["want_fen"], caps.agreement_fen[rule])
+        grant = min(grant, caps.firm_fen[rule] - before_firm)
+        grant = max(0, min(grant, caps.pool_fen[rule] - before_pool, left))
+        grants.before_firm_fen[k] = before_firm
+        grants.before_pool_fen[k] = before_pool
+        grants.grant_fen[k] = grant
         firm_used_fen[firm] = before_firm + grant
         pool_used_fen[pool] = before_pool + grant
         if begin < end:
@@ -122,7 +121,7 @@ def allocate_plain(  # type: ignore[no-untyped-def]
                     if other > rest or (other == rest and g < f):
                         ahead += 1
                 share = grant // whole * weight[f] + grant % whole * weight[f] // whole
-                used_fen[slot[f]] += share + (1 if ahead < spare else 0)
+                funders.used_fen[slot[f]] += share + (1 if ahead < spare else 0)
 
 
 def shares_of(amount_fen: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -157,10 +156,8 @@ def allocate(
     if len(funders.weight):
         ceilings = np.full(count, UNLIMITED_FEN)
     before_firm, before_pool, grant = (np.empty(count, dtype=np.int64) for _ in range(3))
-    compiled(allocate_plain)(
-        wants, before_firm, before_pool, grant, ceilings, *caps, firm_used_fen, pool_used_fen,
-        *funders,
-    )  # fmt: skip
+    grants = Grants(before_firm, before_pool, grant, ceilings)
+    compiled(allocate_plain)(wants, grants, caps, firm_used_fen, pool_used_fen, funders)
     if not len(ceilings):
-        ceilings = np.broadcast_to(_UNLIMITED, count)
-    return Grants(before_firm, before_pool, grant, ceilings)
+        grants = grants._replace(funder_cap_fen=np.broadcast_to(_UNLIMITED, count))
+    return grants

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from ledger.books.batches import Head, next_batch, seal_batch
+from ledger.books.batches import BatchHeader, next_batch, seal_batch
 from ledger.books.database import Books
 from ledger.books.errors import DayOrderError, InputError, LedgerError
 from ledger.books.names import Names
 from ledger.books.queries import statements
+from ledger.books.registry_check import check_venue, trading_day
 from ledger.daylog.registry import Firm, Programme, Registry
-from ledger.settle import check_venue, trading_day
 from ledger.vouchers.claims import waiting_claims
 from ledger.vouchers.eligibility import firm_fits
 
@@ -289,7 +289,7 @@ def _desk(books: Books, registry: Registry, what: str, dry_run: bool) -> Iterato
         desk = _Desk(books, registry, Names(books), next_batch(books))
         yield desk
         desk.names.write(books, desk.batch)
-        seal_batch(books, desk.batch, Head("vouchers", day, registry.venue, what))
+        seal_batch(books, desk.batch, BatchHeader("vouchers", day, registry.venue, what))
 
 
 def _write(

@@ -5,19 +5,28 @@ that comes too late expires, and what a firm may redeem in a calendar year is co
 what it was granted. What is not redeemed is released to the pool.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.database import Books
-from ledger.books.errors import InputError
 from ledger.books.queries import statements
-from ledger.delivery.delivery_lines import Claims, Work
-from ledger.vouchers.decisions import distinct
+from ledger.vouchers.decisions import distinct_rows
+from ledger.vouchers.open_batch import OpenBatch
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
+
+
+class NewClaims(NamedTuple):
+    """Claims that a delivery made, one row each."""
+
+    voucher: Integers
+    agreement: Integers
+    programme_row: Integers  # in the registry
+    turn: Integers  # of the last state
+    amount_fen: Integers
 
 
 def waiting_claims(books: Books) -> Columns:
@@ -25,13 +34,13 @@ def waiting_claims(books: Books) -> Columns:
     return books.arrays(statements("claims")["waiting"])
 
 
-def made_claims(work: Work, claims: Claims, agreements: Columns) -> Columns:
+def made_claims(batch: OpenBatch, claims: NewClaims, agreements: Columns) -> Columns:
     """Claims that the batch has just made, as `waiting_claims` has them; `agreements` are all
     that the batch made, by number.
     """
     row = claims.agreement - agreements["id"][:1]
-    names = work.directory.names
-    programmes = work.directory.registry.programmes
+    names = batch.directory.names
+    programmes = batch.directory.registry.programmes
     number = names.numbers("programme", (each.id for each in programmes))
     version = np.array([each.version for each in programmes], dtype=np.int64)
     return {
@@ -42,13 +51,13 @@ def made_claims(work: Work, claims: Claims, agreements: Columns) -> Columns:
     }  # fmt: skip
 
 
-def redeem_and_pay(work: Work, claims: Columns) -> int:
+def redeem_and_pay(batch: OpenBatch, claims: Columns) -> int:
     """Redeem and pay claims, those of the batch itself included; their number."""
-    rows = _programme_rows(work, claims)
-    related = _related(work, claims)
-    late = _late(work, claims, rows)
+    rows = _programme_rows(batch, claims)
+    related = _related(batch, claims)
+    late = _late(batch, claims, rows)
     due = np.where(related | late, 0, claims["amount_fen"])
-    due = _capped(work, claims, rows, due)
+    due = _capped(batch, claims, rows, due)
     voucher, turn = claims["voucher"], claims["turn"]
     found = ~related & ~late
     whole, less = claims["amount_fen"], claims["amount_fen"] - due
@@ -58,40 +67,27 @@ def redeem_and_pay(work: Work, claims: Columns) -> int:
         ("released", found & (due == 0), 1, whole), ("reduced", reduced, 1, less),
         ("redeemed", due > 0, 1 + reduced, due), ("paid", due > 0, 2 + reduced, due),
     ):  # fmt: skip
-        work.lives.step(state, voucher[chosen], (turn + step)[chosen], fen[chosen])
-    work.lives.pay(work.journal, work.directory, {
+        batch.states.step(state, voucher[chosen], (turn + step)[chosen], fen[chosen])
+    batch.states.pay(batch.journal, batch.directory, {
         "voucher": voucher, "agreement": claims["agreement"], "buyer": claims["buyer"],
         "programme_row": rows, "amount_fen": due,
     })  # fmt: skip
     return len(voucher)
 
 
-def _programme_rows(work: Work, claims: Columns) -> Integers:
+def _programme_rows(batch: OpenBatch, claims: Columns) -> Integers:
     """The row, in the day's registry, of the version that decided each claim."""
-    names = work.directory.names
-    rows = {
-        (names[f"programme:{each.id}"], each.version): row
-        for row, each in enumerate(work.directory.registry.programmes)
-    }
-    keys, inverse = distinct([claims["programme"], claims["version"]])
-    found = []
-    for programme, version in zip(*keys.tolist(), strict=True):
-        if (programme, version) not in rows:
-            raise InputError(
-                f"claims of programme {names.bare(programme)} version {version} wait, "
-                "but the day's registry does not have that version"
-            )
-        found.append(rows[programme, version])
-    return np.array(found, dtype=np.int64)[inverse] if found else np.zeros(0, dtype=np.int64)
+    keys, inverse = distinct_rows([claims["programme"], claims["version"]])
+    versions = zip(*keys.tolist(), strict=True)
+    return batch.directory.programme_rows(versions, "claims")[inverse]
 
 
-def _related(work: Work, claims: Columns) -> NDArray[np.bool_]:
+def _related(batch: OpenBatch, claims: Columns) -> NDArray[np.bool_]:
     """Whether buyer and supplier are one firm, or of one group, by the day's registry."""
-    directory = work.directory
-    known = len(directory.account_number)
+    directory = batch.directory
 
     def firm_rows(accounts: Integers) -> Integers:
-        number = directory.account_number[np.where(accounts < known, accounts, 0)]
+        number = directory.account_numbers(accounts)
         return np.where(number > 0, directory.account_firm[number], -1 - accounts)
 
     buyer, supplier = firm_rows(claims["buyer"]), firm_rows(claims["supplier"])
@@ -102,28 +98,28 @@ def _related(work: Work, claims: Columns) -> NDArray[np.bool_]:
     return np.asarray((buyer == supplier) | together)
 
 
-def _late(work: Work, claims: Columns, rows: Integers) -> NDArray[np.bool_]:
+def _late(batch: OpenBatch, claims: Columns, rows: Integers) -> NDArray[np.bool_]:
     """Whether the programme's time for claims is over."""
     days = np.array(
-        [each.claim_days_max or 1 << 40 for each in work.directory.registry.programmes] or [0],
+        [each.claim_days_max or 1 << 40 for each in batch.directory.registry.programmes] or [0],
         dtype=np.int64,
     )
-    since = np.datetime64(work.day).astype(np.int64) - claims["delivery_day"]
+    since = np.datetime64(batch.day).astype(np.int64) - claims["delivery_day"]
     return np.asarray(since > days[rows]) if len(rows) else np.zeros(0, dtype=np.bool_)
 
 
-def _capped(work: Work, claims: Columns, rows: Integers, due: Integers) -> Integers:
+def _capped(batch: OpenBatch, claims: Columns, rows: Integers, due: Integers) -> Integers:
     """What the yearly caps on redemption leave, in the order of claims."""
-    caps = [each.per_firm_year_redeemed_cap_fen for each in work.directory.registry.programmes]
+    caps = [each.per_firm_year_redeemed_cap_fen for each in batch.directory.registry.programmes]
     capped = [row for row, cap in enumerate(caps) if cap is not None]
     chosen = np.flatnonzero(np.isin(rows, capped))
     if not len(chosen):
         return due
     redeemed = {
-        tuple(key): int(fen) for *key, fen in work.books.rows(statements("claims")["redeemed"])
+        tuple(key): int(fen) for *key, fen in batch.books.rows(statements("claims")["redeemed"])
     }
     due = due.copy()
-    year = int(work.day[:4])
+    year = int(batch.day[:4])
     for k in chosen.tolist():
         key = (int(claims["programme"][k]), int(claims["firm"][k]), year)
         cap = caps[int(rows[k])]

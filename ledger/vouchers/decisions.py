@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.batches import NULL, NULL_INTEGER, begin_digest
-from ledger.books.database import Books, enum_values
+from ledger.books.database import Books
 from ledger.books.directory import Directory, funders_of
 from ledger.books.queries import statements
+from ledger.books.schema import enum_values
 from ledger.vouchers.allocation import UNLIMITED_FEN, WANT, Caps, Funders, allocate
 from ledger.vouchers.eligibility import NO_PROGRAMME, choose_programmes
 
@@ -38,7 +39,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Past:
+class PriorGrants:
     """What decisions before came to; amounts in fen. It can be read before a batch is written."""
 
     last_id: int
@@ -48,10 +49,10 @@ class Past:
     issued: dict[tuple[int, ...], tuple[Any, ...]]  # by programme, firm, year
 
 
-def read_past(books: Books, batch: int) -> Past:
-    """The past of `batch`: what stands, and what the batch itself has freed so far."""
+def read_prior_grants(books: Books, batch: int) -> PriorGrants:
+    """The prior of `batch`: what stands, and what the batch itself has freed so far."""
     sql, own = statements("vouchers"), {"batch": batch}
-    return Past(
+    return PriorGrants(
         last_id=int(books.scalar("SELECT coalesce(max(id), 0) FROM vouchers")),
         used={tuple(key): int(fen) for *key, fen in books.rows(sql["used"], own)},
         funders_used={
@@ -62,7 +63,9 @@ def read_past(books: Books, batch: int) -> Past:
     )
 
 
-def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past: Past) -> Decided:
+def decide(
+    books: Books, batch: int, wanted: Columns, directory: Directory, prior: PriorGrants
+) -> Decided:
     """Decide on agreements or long positions, in their order, and write the decisions.
 
     `wanted` has agreement, account, instrument (0: none), buyer_firm, supplier_firm (0: not known
@@ -70,16 +73,15 @@ def decide(books: Books, batch: int, wanted: Columns, directory: Directory, past
     have no agreement, go to programmes that deduct.
     """
     choice = choose_programmes(wanted, directory)
-    programmes = directory.registry.programmes
-    deducts = np.array([each.model == "deduct" for each in programmes] + [False])
+    deducts = np.append(directory.programme_deducts, False)  # the last for NO_PROGRAMME
     choice[(wanted["agreement"] == 0) & ~deducts[choice]] = NO_PROGRAMME
     rows = np.flatnonzero(choice != NO_PROGRAMME)
     tier = _tiers(wanted["buyer_row"][rows], choice[rows], directory)
     rows, tier = rows[np.argsort(tier, kind="stable")], np.sort(tier)
     chosen = choice[rows]
-    first = past.last_id + 1
-    columns = _inputs(past, wanted, directory, rows, chosen)
-    wants, caps, uses, funders = _wants(past, columns, directory, chosen)
+    first = prior.last_id + 1
+    columns = _inputs(prior, wanted, directory, rows, chosen)
+    wants, caps, uses, funders = _wants(prior, columns, directory, chosen)
     grants = allocate(wants, caps, *uses, funders)
     columns |= {name: np.ascontiguousarray(fen) for name, fen in grants._asdict().items()}
     columns["want_fen"] = np.ascontiguousarray(wants["want_fen"])
@@ -147,7 +149,7 @@ def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Inte
 
 
 def _inputs(
-    past: Past, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
+    prior: PriorGrants, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
 ) -> Columns:
     """What a decision looks at, but for what went before."""
     programmes = directory.registry.programmes
@@ -166,16 +168,16 @@ def _inputs(
     }
     needed = columns["needed"] = _setting(directory, chosen, "application")
     columns["application"], columns["worth_fen"] = _issued(
-        past, columns, days, wanted["supplier_firm"][rows], needed
+        prior, columns, days, wanted["supplier_firm"][rows], needed
     )
-    spent = _spent_before(past, columns)
+    spent = _spent_before(prior, columns)
     counts_back = _setting(directory, chosen, "spend_counts_back") > 0
     columns["before_spend_fen"], columns["base_fen"] = spent, _base(columns, spent, counts_back)
     return columns
 
 
 def _issued(
-    past: Past, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
+    prior: PriorGrants, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
 ) -> tuple[Integers, Integers]:
     """The issued voucher that each decision draws on and its worth; 0 and 0 where there is none.
 
@@ -186,7 +188,7 @@ def _issued(
         return found[0], found[1]
     keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
     for k, key in enumerate(keys):
-        row = past.issued.get(key)
+        row = prior.issued.get(key)
         if not needed[k] or row is None or days[k] > row[6]:
             continue
         if row[4] == 0 or supplier_firm[k] in (0, row[4]):
@@ -208,11 +210,11 @@ def _base(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> 
     return np.where(reached, value + earlier, 0)
 
 
-def _spent_before(past: Past, columns: Columns) -> Integers:
+def _spent_before(prior: PriorGrants, columns: Columns) -> Integers:
     """What each firm spent under the programme in the year before each agreement."""
     if not columns["spend_min_fen"].any():
         return np.zeros(len(columns["agreement"]), dtype=np.int64)
-    before = dict(past.spent)
+    before = dict(prior.spent)
     spent = np.zeros(len(columns["agreement"]), dtype=np.int64)
     keys = zip(*(columns[name].tolist() for name in ("programme", "firm", "year")), strict=True)
     for k, key in enumerate(keys):
@@ -227,32 +229,32 @@ _CAPS = ("agreement_cap_fen", "firm_cap_fen", "pool_cap_fen")
 
 
 def _wants(
-    past: Past, columns: Columns, directory: Directory, chosen: Integers
+    prior: PriorGrants, columns: Columns, directory: Directory, chosen: Integers
 ) -> tuple[NDArray[np.void], Caps, tuple[Integers, Integers], Funders]:
     """The wants, the caps, what firms and pools have used of the year, the funders' ceilings."""
     wants = np.zeros(len(chosen), dtype=WANT)
     base, rate = columns["base_fen"], columns["rate_bp"]
     wants["want_fen"] = base // 10_000 * rate + base % 10_000 * rate // 10_000
-    rules, wants["rule"] = distinct([chosen, columns["worth_fen"], columns["year"]])
+    rules, wants["rule"] = distinct_rows([chosen, columns["worth_fen"], columns["year"]])
     settings = ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen")
     fen = [_setting(directory, rules[0], setting) for setting in settings]
     caps = Caps(*(np.where(each > 0, each, UNLIMITED_FEN) for each in fen))
     needed = _setting(directory, rules[0], "application") > 0
     caps = caps._replace(firm_fen=np.where(needed, rules[1], caps.firm_fen))
     names = ("programme", "firm", "year", "application")
-    firm_keys, wants["firm_slot"] = distinct([columns[name] for name in names])
-    pool_keys, wants["pool_slot"] = distinct([columns["programme"], columns["year"]])
-    used = past.used
+    firm_keys, wants["firm_slot"] = distinct_rows([columns[name] for name in names])
+    pool_keys, wants["pool_slot"] = distinct_rows([columns["programme"], columns["year"]])
+    used = prior.used
     firm_used = np.array([used.get(key, 0) for key in zip(*firm_keys.tolist(), strict=True)] or [0])
     pool_used = np.array([
         sum(fen for (programme, _, year, _), fen in used.items() if (programme, year) == key)
         for key in zip(*pool_keys.tolist(), strict=True)
     ] or [0])  # fmt: skip
-    funders = _funders(past, directory, zip(rules[0].tolist(), rules[2].tolist(), strict=True))
+    funders = _funders(prior, directory, zip(rules[0].tolist(), rules[2].tolist(), strict=True))
     return wants, caps, (firm_used, pool_used), funders
 
 
-def _funders(past: Past, directory: Directory, rules: Iterable[tuple[int, int]]) -> Funders:
+def _funders(prior: PriorGrants, directory: Directory, rules: Iterable[tuple[int, int]]) -> Funders:
     """The funders of each rule, a version and a year, of programmes in which one has a ceiling.
 
     What a version without ceilings pays counts against those of the other versions.
@@ -270,14 +272,14 @@ def _funders(past: Past, directory: Directory, rules: Iterable[tuple[int, int]])
                 rows.append((weight, cap, slots.setdefault((pool, year), len(slots))))
         first.append(len(rows))
     table = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
-    used = np.array([past.funders_used.get(key, 0) for key in slots], dtype=np.int64)
+    used = np.array([prior.funders_used.get(key, 0) for key in slots], dtype=np.int64)
     return Funders(np.array(first, dtype=np.int64), table[0], table[1], table[2], used)
 
 
-def distinct(columns: list[Integers]) -> tuple[Integers, Integers]:
+def distinct_rows(columns: list[Integers]) -> tuple[Integers, Integers]:
     """The distinct rows of some columns, as columns, and which of them each row is.
 
-    >>> keys, place = distinct([np.array([7, 7, 5]), np.array([1, 1, 2])])
+    >>> keys, place = distinct_rows([np.array([7, 7, 5]), np.array([1, 1, 2])])
     >>> keys.tolist(), place.tolist()
     ([[5, 7], [2, 1]], [1, 1, 0])
     """

@@ -1,4 +1,4 @@
-"""Lives: the steps of vouchers and claims that a batch writes, and what funders pay for them.
+"""States of vouchers and claims that a batch writes, and payments of the funders.
 
 Steps and payments are only ever added. What a batch adds is kept until it is sealed, so that its
 hash need not be read back from the database.
@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.batches import Known, begin_digest
-from ledger.books.database import Books, enum_values
+from ledger.books.batches import KnownHashes, begin_digest
+from ledger.books.database import Books
 from ledger.books.directory import Directory, funders_of
 from ledger.books.journal import Journal
+from ledger.books.schema import enum_values
 from ledger.vouchers.allocation import shares_of
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 
-class Lives:
-    """Steps of lives, dated `day`, under `batch`."""
+class VoucherStates:
+    """Steps of states, dated `day`, under `batch`."""
 
     def __init__(self, books: Books, batch: int, day: str) -> None:
         self._books, self._batch, self._day = books, batch, day
@@ -30,7 +31,7 @@ class Lives:
     def step(
         self, state: str, voucher: Integers, turn: Integers | int, amount_fen: Integers
     ) -> None:
-        """Append one state to the lives of vouchers; `turn` counts the states of each."""
+        """Append one state to the states of vouchers; `turn` counts the states of each."""
         if not len(voucher):
             return
         turns = np.broadcast_to(np.asarray(turn, dtype=np.int64), voucher.shape).copy()
@@ -76,7 +77,7 @@ class Lives:
                 agreement=np.repeat(own["agreement"], len(named)),
             )  # fmt: skip
 
-    def known(self) -> Known:
+    def hashes(self) -> KnownHashes:
         """Hashes of all that was written, on which another thread works."""
         return {
             table: begin_digest(table, _joined(parts))

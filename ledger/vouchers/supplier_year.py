@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books.batches import Head, next_batch, seal_batch
+from ledger.books.batches import BatchHeader, next_batch, seal_batch
 from ledger.books.database import Books
 from ledger.books.directory import funders_of
 from ledger.books.errors import LedgerError
-from ledger.books.journal import Journal
+from ledger.books.journal import Journal, journal_lines
 from ledger.books.names import Names
 from ledger.books.queries import statements
+from ledger.books.registry_check import check_venue
 from ledger.daylog.registry import Programme, Registry
-from ledger.settle import check_venue, journal_lines
 from ledger.vouchers.allocation import UNLIMITED_FEN, shares_of
 
 Integers = NDArray[np.int64]
@@ -124,10 +124,10 @@ def pay_suppliers(
                 columns, "suppliers", "grants", batch=batch, programme=number,
                 version=programme.version, year=year, pool=pool,
             )  # fmt: skip
-        journal.level()
+        journal.draft_advances()
         names.write(books, batch)
         postings = journal.post(books, batch, registry.trading_day)
-        head = Head("claims", registry.trading_day, registry.venue, f"{programme_id}:{year}")
+        head = BatchHeader("claims", registry.trading_day, registry.venue, f"{programme_id}:{year}")
         seal_batch(books, batch, head, {"postings": postings})
         if lines is not None:
             lines += journal_lines(books, (batch,))

@@ -244,7 +244,8 @@ def test_settling_twice_changes_nothing_and_another_day_is_refused(
 
 
 def test_verify_finds_one_fen(tmp_path: Path, demo: Path, command: Suanshi) -> None:
-    from ledger.books.database import TABLES, open_books
+    from ledger.books.database import open_books
+    from ledger.books.schema import TABLES
 
     assert command("verify", demo / "day.log")[:2] == (
         DONE,

@@ -7,7 +7,7 @@ from ledger.delivery.block_trades import traded_blocks
 from ledger.delivery.dispatch import nominate
 from ledger.delivery.dispatch_notices import notices
 from ledger.proof.audit import audit
-from ledger.proof.recomputation import compare
+from ledger.proof.verify import compare
 from ledger.settle import settle
 from tests.support.ledger_world import INPUT, events, settled, world
 

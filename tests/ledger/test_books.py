@@ -8,16 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from ledger.books.database import (
-    TABLES,
-    columns_of,
-    create_books,
-    enum_values,
-    memory_books,
-    open_books,
-    open_or_create_books,
-    types_of,
-)
+from ledger.books.database import create_books, memory_books, open_books, open_or_create_books
 from ledger.books.errors import (
     AppendOnlyError,
     BooksLockedError,
@@ -26,6 +17,7 @@ from ledger.books.errors import (
     NotBooksError,
     UnknownAccountError,
 )
+from ledger.books.schema import TABLES, columns_of, enum_values, types_of
 from ledger.settle import settle
 from ledger.statements.account import statement
 from tests.support.ledger_world import INPUT, events, postings, programme, settled, world
@@ -251,8 +243,7 @@ def test_a_process_killed_while_settling_leaves_nothing_half_done(tmp_path):
         import os, signal, subprocess, sys
         code = '''
         import os, signal, sys
-        sys.path.insert(0, "tests")
-        from ledger_world import INPUT, events, world
+        from tests.support.ledger_world import INPUT, events, world
         from ledger.books.database import open_books
         from ledger.settle import settle
         def kill(stage, done, total):

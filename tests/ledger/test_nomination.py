@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.delivery.block_nomination import Blocks, place_blocks, state_split
+from ledger.delivery.block_nomination import Blocks, assign_blocks, complete_split
 from ledger.delivery.nomination import kept_lots, nominate
 
 
@@ -190,9 +190,9 @@ def nominated_with_blocks(hours, wanted):
     follows = np.ones(int(book.max()) + 1, dtype=np.int64)
     follows[:1] = 0
     blocks = blocks_of(book, party, wanted)
-    parts = place_blocks(book, party, quantity, blocks)
+    parts = assign_blocks(book, party, quantity, blocks)
     pieces = nominate(book, party, quantity, follows, parts)
-    return book, party, quantity, parts, pieces, state_split(blocks, parts, pieces)
+    return book, party, quantity, parts, pieces, complete_split(blocks, parts, pieces)
 
 
 def most_whole(hours, wanted):
@@ -290,7 +290,7 @@ def test_a_block_stays_with_who_served_it_the_day_before():
     book, party, quantity = rows([{1: 2, 3: -2, 4: -3, 2: 3}] * 2)
     blocks = blocks_of(book, party, [(1, 0, 2, 2)])
     for served, expected in ((None, 3), ({0: {4}}, 4), ({0: {9}}, 3)):
-        parts = place_blocks(book, party, quantity, blocks, served)
+        parts = assign_blocks(book, party, quantity, blocks, served)
         assert set(party[parts.short].tolist()) == {expected}
 
 

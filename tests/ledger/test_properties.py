@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ledger.books.database import memory_books
 from ledger.proof.audit import audit
-from ledger.proof.recomputation import compare
+from ledger.proof.verify import compare
 from ledger.settle import settle
 from tests.support.ledger_world import INPUT, balances, events, programme, world
 

@@ -5,8 +5,8 @@ import pytest
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
 from ledger.proof.audit import audit
-from ledger.proof.recomputation import compare
 from ledger.proof.reversal import reverse_day
+from ledger.proof.verify import compare
 from ledger.settle import settle
 from ledger.statements.explain import explain
 from tests.support.ledger_world import INPUT, balances, events, postings, programme, settled, world

@@ -7,7 +7,7 @@ from ledger.books.database import memory_books
 from ledger.books.errors import InputError
 from ledger.delivery.dispatch import claim, nominate
 from ledger.delivery.meter_files import read_meterings
-from ledger.delivery.shortfall import take_back
+from ledger.delivery.shortfall import post_shortfalls
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
@@ -38,7 +38,7 @@ def found(books, registry, tmp_path, text, **more):
     path.write_text(HEAD + text)
     findings = read_meterings(books, path, findings=True)
     assert findings.refused == ()
-    done = take_back(books, registry, findings, **more)
+    done = post_shortfalls(books, registry, findings, **more)
     assert audit(books) == []
     return done
 
@@ -148,7 +148,7 @@ def test_what_is_not_delivered_yet_cannot_be_found_missing(tmp_path):
     findings = read_meterings(books, tmp_path / "f.csv", findings=True)
     assert "is not delivered yet: nothing can be missing" in findings.refused[0]
     with pytest.raises(InputError, match="no line of the file counts"):
-        take_back(books, registry, findings)
+        post_shortfalls(books, registry, findings)
 
 
 def test_the_same_finding_again_counts_once(tmp_path):

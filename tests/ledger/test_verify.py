@@ -2,9 +2,10 @@
 
 import pytest
 
-from ledger.books.database import TABLES, create_books, memory_books, open_books
+from ledger.books.database import create_books, memory_books, open_books
+from ledger.books.schema import TABLES
 from ledger.proof.audit import audit
-from ledger.proof.recomputation import compare
+from ledger.proof.verify import compare
 from ledger.settle import settle
 from tests.support.ledger_world import INPUT, events, programme, settled, world
 

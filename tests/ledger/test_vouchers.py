@@ -279,7 +279,7 @@ def test_the_compiled_pass_decides_as_the_plain_one_and_never_above_a_cap(wants,
     caps = Caps(*table[1:4])
     plain_used = np.full(4, used), np.full(2, used)
     compiled_used = np.full(4, used), np.full(2, used)
-    allocate_plain(asked, *plain, *caps, *plain_used, *no_funders(len(wants)))
+    allocate_plain(asked, plain, caps, *plain_used, no_funders(len(wants)))
     compiled = allocate(asked, caps, *compiled_used, no_funders(len(wants)))
     assert [each.tolist() for each in plain] == [each.tolist() for each in compiled]
     assert [each.tolist() for each in plain_used] == [each.tolist() for each in compiled_used]

@@ -23,7 +23,7 @@ from ledger.books.queries import statements
 from ledger.daylog.registry import Chip
 from ledger.delivery.dispatch import claim, deliver, nominate
 from ledger.delivery.meter_files import Metering, Meterings
-from ledger.delivery.shortfall import take_back
+from ledger.delivery.shortfall import post_shortfalls
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
 from ledger.settle import settle
@@ -146,7 +146,7 @@ def lose(books, registry, number, dice):
         for agreement, instrument, left in rows if dice.integers(0, 3) == 0
     )  # fmt: skip
     if lines:
-        take_back(books, registry, Meterings("cd" * 32, lines, (), ()))
+        post_shortfalls(books, registry, Meterings("cd" * 32, lines, (), ()))
 
 
 def day_text(dice, traded, *, first):
