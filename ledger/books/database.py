@@ -173,7 +173,7 @@ class Books:
         return Books(connection, self.path, read_only=False, on_disk=False)
 
     def detach(self, home: str, name: str) -> None:
-        """Drop books of `attach_memory_books` and close their connection; `home` names the others."""
+        """Drop books of `attach_memory_books`, and close their connection; `home` is the other."""
         with suppress(LedgerError):
             self._wait()
         with ledger_errors(self.path):

@@ -156,7 +156,7 @@ INSTRUMENT_SUMS = np.dtype([
         "trades", "volume", "worth", "high", "low", "open", "close", "priced", "priced_worth"
     )
 ])  # fmt: skip
-"""Sums of an instrument's trades without busted ones; from `high` on, only of trades in the book."""
+"""Sums of an instrument's trades without busted ones; from `high` on, of trades in the book."""
 
 BUSTED, IN_BOOK, NOT_PRICED = 0, 1, 2
 
