@@ -20,7 +20,7 @@ from exchange.days.opening import draft_listing, draft_members
 from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import draft_admin, join
 from exchange.definition.contracts import Venue, read_venue
-from exchange.definition.instrument_columns import Listing, listing_of
+from exchange.definition.instrument_columns import InstrumentColumns, build_columns
 from exchange.definition.instruments import instruments as list_instruments
 from exchange.definition.members import Members
 from exchange.flow.limits import limits_for
@@ -94,7 +94,7 @@ def _events_sha256(registry: Registry, commands: NDArray[np.void]) -> bytes:
 
 
 def _orders(
-    trades: int, listing: Listing, members: Members, dice: np.random.Generator
+    trades: int, listing: InstrumentColumns, members: Members, dice: np.random.Generator
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]:
     """A sell and the buy that takes it, trade by trade; and each (seller, instrument) there is."""
     suppliers = max(2, len(members.accounts) // 10)
@@ -126,7 +126,9 @@ def _orders(
     return orders, np.unique(seller * len(listing) + index)
 
 
-def _opening(members: Members, listing: Listing, sells: NDArray[np.int64]) -> NDArray[np.void]:
+def _opening(
+    members: Members, listing: InstrumentColumns, sells: NDArray[np.int64]
+) -> NDArray[np.void]:
     """List, fund, and register capacity for whoever sells what."""
     opening_ns = day_start_s(DAY) * NANOSECONDS
     numbers = np.arange(1, len(members.accounts) + 1)
@@ -146,12 +148,12 @@ def _opening(members: Members, listing: Listing, sells: NDArray[np.int64]) -> ND
     return join(drafts).commands
 
 
-def _listing(venue: Venue) -> Listing:
+def _listing(venue: Venue) -> InstrumentColumns:
     """Instruments of all contracts, delivered on the two days after the next."""
     every = list_instruments(venue.contracts, DAY + timedelta(days=2), 2)
     spread = [every[number * len(every) // INSTRUMENTS] for number in range(INSTRUMENTS)]
     numbered = [msgspec.structs.replace(each, id=k) for k, each in enumerate(spread, 1)]
-    return listing_of(numbered, venue.contracts)
+    return build_columns(numbered, venue.contracts)
 
 
 def _members(accounts: int) -> Members:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from exchange.definition.command_drafts import Draft, draft_admin, join
-from exchange.definition.instrument_columns import Listing
+from exchange.definition.instrument_columns import InstrumentColumns
 from exchange.definition.members import Members
 from ledger.daylog.registry import Session
 from matching.records import CommandFlag, CommandKind, Phase
@@ -36,28 +36,28 @@ def draft_members(members: Members, sessions: Iterable[Session], time_ns: int) -
     )
 
 
-def draft_listing(listing: Listing, time_ns: int, close_s: int) -> Draft:
+def draft_listing(columns: InstrumentColumns, time_ns: int, close_s: int) -> Draft:
     """List every instrument: reference, band, fees, close of the day and gate; then open it."""
-    of = [listing.contracts[number] for number in listing.contract]
-    numbers = np.arange(1, len(listing) + 1)
+    of = [columns.contracts[number] for number in columns.contract]
+    numbers = np.arange(1, len(columns) + 1)
 
     def admin(kind: CommandKind, **fields: object) -> Draft:
-        return draft_admin(kind, np.full(len(listing), time_ns), instrument=numbers, **fields)
+        return draft_admin(kind, np.full(len(columns), time_ns), instrument=numbers, **fields)
 
     drafts = [
         admin(
             CommandKind.LIST,
             price=[contract.reference_ticks for contract in of],
-            quantity=listing.tick_fen,
+            quantity=columns.tick_fen,
         ),
-        admin(CommandKind.BAND, price=listing.low_ticks, stop=listing.high_ticks),
+        admin(CommandKind.BAND, price=columns.low_ticks, stop=columns.high_ticks),
         admin(
             CommandKind.FEES,
             price=[contract.maker_fee_ppm for contract in of],
             stop=[contract.taker_fee_ppm for contract in of],
-            quantity=listing.deposit_fen,
+            quantity=columns.deposit_fen,
         ),
-        admin(CommandKind.TIMES, expiry_s=close_s, target_ref=listing.gate_s),
+        admin(CommandKind.TIMES, expiry_s=close_s, target_ref=columns.gate_s),
         admin(CommandKind.PHASE, type=Phase.CONTINUOUS),
     ]
     return join(drafts)

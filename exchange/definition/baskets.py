@@ -18,7 +18,7 @@ from matching.records import BASKET_MEMBERS_MAX, NANOSECONDS, CommandKind
 Microseconds = Annotated[int, Meta(ge=0, le=10**6)]
 
 
-class BasketChoice(Record, frozen=True, kw_only=True):
+class BasketDefinition(Record, frozen=True, kw_only=True):
     """A basket as a definition writes it: `contracts`, or a circle."""
 
     code: BasketCode
@@ -28,20 +28,20 @@ class BasketChoice(Record, frozen=True, kw_only=True):
     need: str | None = None  # a chip, or the class of PFLOPS-days
 
 
-class Near(NamedTuple):
+class CircleContract(NamedTuple):
     """A contract of a circle, and how far its hub is."""
 
     contract: Contract
     latency_us: int
 
 
-def serving(need: str, chips: Iterable[Chip]) -> tuple[str, ...]:
+def chips_serving(need: str, chips: Iterable[Chip]) -> tuple[str, ...]:
     """The chips that serve the need for one: its own vendor's of at least its rating.
 
     What runs on one runs on the others, and no slower by their ratings; memory is not compared.
 
     >>> from exchange.definition.contracts import read_venue
-    >>> serving("H800", read_venue().chips)
+    >>> chips_serving("H800", read_venue().chips)
     ('H100', 'H800', 'H200', 'B200')
     """
     listed = tuple(chips)
@@ -62,16 +62,16 @@ def circle(
     metro: str,
     within_us: int,
     need: str | None = None,
-) -> list[Near]:
+) -> list[CircleContract]:
     """The contracts within a latency of a metro that serve a need (None: any), the nearest first.
 
     Metros are known by their names in any case. A need is a chip, for GPU-hours, or the class of a
     contract, as PF16.
     """
     latency_us = {hub.code: hub.latency_us.get(metro.lower(), within_us + 1) for hub in hubs}
-    served = serving(need, chips) if need is not None else ()
+    served = chips_serving(need, chips) if need is not None else ()
     near = [
-        Near(contract, latency_us[contract.hub])
+        CircleContract(contract, latency_us[contract.hub])
         for contract in contracts
         if latency_us[contract.hub] <= within_us
         and (
@@ -84,7 +84,7 @@ def circle(
 
 
 def resolve(
-    choice: BasketChoice,
+    choice: BasketDefinition,
     number: int,
     contracts: Mapping[str, Contract],
     hubs: Collection[Hub],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exchange.definition.baskets import BasketChoice, resolve
+from exchange.definition.baskets import BasketDefinition, resolve
 from exchange.definition.contract_rules import (
     Problem,
     check_chip,
@@ -19,7 +19,7 @@ from exchange.definition.contract_rules import (
     check_hub,
     check_programme,
 )
-from exchange.definition.programmes import ProgrammeOn, check_pools, switch_on
+from exchange.definition.programmes import EnabledProgramme, check_pools, enable_programme
 from exchange.definition.toml_file import BadFile, read_toml
 from ledger.daylog.registry import Basket, Chip, Contract, Hub, Programme, Record
 
@@ -35,8 +35,8 @@ class VenueFile(Record, frozen=True, kw_only=True):
     hubs: tuple[Hub, ...] = ()
     contracts: tuple[Contract, ...] = ()
     programmes: tuple[Programme, ...] = ()
-    programmes_on: tuple[ProgrammeOn, ...] = ()  # published ones, with settings
-    baskets: tuple[BasketChoice, ...] = ()
+    programmes_on: tuple[EnabledProgramme, ...] = ()  # published ones, with settings
+    baskets: tuple[BasketDefinition, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def _programmes(files: list[tuple[str, VenueFile]], hubs: dict[str, Hub]) -> tup
     for name, content in files:
         found += content.programmes
         for index, choice in enumerate(content.programmes_on):
-            programme = switch_on(choice)
+            programme = enable_programme(choice)
             problem = programme if isinstance(programme, Problem) else None
             if not isinstance(programme, Problem):
                 found.append(programme)

@@ -1,4 +1,4 @@
-"""A listing: the day's instruments and their contracts as columns, for array arithmetic."""
+"""A day's instruments as columns, one array a field, for array arithmetic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,12 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Listing:
-    """One element an instrument, at index `id - 1`; `contract` is an index into `contracts`."""
+class InstrumentColumns:
+    """One element for each instrument, at index `id - 1`.
+
+    `contract` holds indices into `contracts`. Bands are in ticks, money in fen, times in seconds
+    since the epoch.
+    """
 
     instruments: tuple[Instrument, ...]
     contracts: tuple[Contract, ...]
@@ -30,7 +34,7 @@ class Listing:
         return len(self.instruments)
 
     def find(self, contract: Ints, start_s: Ints) -> Ints:
-        """Index of the instrument of each contract and start of delivery; -1: not listed."""
+        """The index of the instrument of each contract and start of delivery; -1: not listed."""
         keys = self.contract * _KEY + self.start_s
         order = np.argsort(keys, kind="stable")
         wanted = contract * _KEY + start_s
@@ -41,8 +45,10 @@ class Listing:
 _KEY = 1 << 40
 
 
-def listing_of(instruments: Sequence[Instrument], contracts: Sequence[Contract]) -> Listing:
-    """The columns of instruments numbered 1, 2, 3, ... and of the contracts they are of."""
+def build_columns(
+    instruments: Sequence[Instrument], contracts: Sequence[Contract]
+) -> InstrumentColumns:
+    """The columns of instruments that are numbered 1, 2, 3, ..., with their contracts."""
     assert [instrument.id for instrument in instruments] == list(range(1, len(instruments) + 1))
     numbers = {contract.code: number for number, contract in enumerate(contracts)}
     of = [contracts[numbers[instrument.contract]] for instrument in instruments]
@@ -50,7 +56,7 @@ def listing_of(instruments: Sequence[Instrument], contracts: Sequence[Contract])
     def column(values: list[int]) -> Ints:
         return np.array(values, dtype=np.int64)
 
-    return Listing(
+    return InstrumentColumns(
         instruments=tuple(instruments),
         contracts=tuple(contracts),
         contract=column([numbers[instrument.contract] for instrument in instruments]),

@@ -1,9 +1,9 @@
-"""Inventory: what a supplier may register, given the GPUs that stand in its centre.
+"""The inventory rule: capacity that a supplier registers must be installed.
 
-For every hour, the GPUs sold as GPU-hours and those behind PFLOPS-days sold must be installed. A
-PFLOPS-day takes 1000 / rating GPUs for the whole day, from any chip that its contract lists, so
-with several chips what is left of each counts by its rating. Registered capacity bounds what can
-be sold, so the rule is checked on it.
+In every hour, the GPUs sold as GPU-hours and those behind PFLOPS-days must be installed. A
+PFLOPS-day takes 1000 / rating GPUs for the whole day, from any chip that its contract lists; with
+several chips, the GPUs left of each count by their rating. Registered capacity bounds what can be
+sold, so the rule is checked on it.
 """
 
 from collections import defaultdict
@@ -17,24 +17,25 @@ from matching.records import CommandFlag, CommandKind
 
 
 def inventory_breaches(registry: Registry, commands: npt.NDArray[np.void]) -> list[str]:
-    """One line for each supplier, hub and hour in which more is registered than is installed.
+    """One line for each supplier, hub and hour with more registered than installed.
 
-    Takes the REGISTER commands of a day as they stand. Empty where the rule holds.
+    Takes all commands of a day and looks at its REGISTER commands. Returns an empty list if the
+    rule holds.
     """
     installed = {(entry.account, entry.hub, entry.chip): entry.gpus for entry in registry.inventory}
     ratings = {chip.code: chip.dense_fp16_tflops for chip in registry.chips}
     gpus: dict[tuple[int, str, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    rated: dict[tuple[int, str, int], int] = defaultdict(int)
+    pflops: dict[tuple[int, str, int], int] = defaultdict(int)
     chips: dict[tuple[int, str, int], set[str]] = defaultdict(set)
-    for account, hub, hour_s, product, of, quantity in _registered(registry, commands):
+    for account, hub, hour_s, product, listed, quantity in _registered(registry, commands):
         key = (account, hub, hour_s)
         if product == "gpu-hour":
-            gpus[key][of[0]] += quantity
+            gpus[key][listed[0]] += quantity
         else:
-            rated[key] += quantity
-            chips[key].update(of)
+            pflops[key] += quantity
+            chips[key].update(listed)
     breaches = []
-    for key in sorted(gpus.keys() | rated.keys()):
+    for key in sorted(gpus.keys() | pflops.keys()):
         account, hub, hour_s = key
         for chip, sold in sorted(gpus[key].items()):
             if sold > installed.get((account, hub, chip), 0):
@@ -46,9 +47,9 @@ def inventory_breaches(registry: Registry, commands: npt.NDArray[np.void]) -> li
             max(0, installed.get((account, hub, chip), 0) - gpus[key][chip]) * ratings[chip]
             for chip in chips[key]
         )
-        if rated[key] * 1_000 > left_tflops:
+        if pflops[key] * 1_000 > left_tflops:
             breaches.append(
-                f"account {account} at {hub}, hour from {hour_s}: {rated[key]} PFLOPS-days "
+                f"account {account} at {hub}, hour from {hour_s}: {pflops[key]} PFLOPS-days "
                 f"registered, GPUs for {left_tflops // 1_000} left"
             )
     return breaches
@@ -57,7 +58,10 @@ def inventory_breaches(registry: Registry, commands: npt.NDArray[np.void]) -> li
 def _registered(
     registry: Registry, commands: npt.NDArray[np.void]
 ) -> list[tuple[int, str, int, str, tuple[str, ...], int]]:
-    """Account, hub, hour, product, chips and quantity of each hour of each REGISTER."""
+    """Account, hub, hour, product, chips and quantity for each hour of each REGISTER command.
+
+    Capacity that is carried over from the day before is left out.
+    """
     contracts = {contract.code: contract for contract in registry.contracts}
     instruments = {instrument.id: instrument for instrument in registry.instruments}
     rows: list[tuple[int, str, int, str, tuple[str, ...], int]] = []

@@ -30,7 +30,7 @@ class PublishedProgramme(ProgrammeTerms, frozen=True, kw_only=True):
     required: tuple[str, ...] = ()  # settings without which it cannot be switched on
 
 
-class ProgrammeOn(Record, frozen=True, kw_only=True):
+class EnabledProgramme(Record, frozen=True, kw_only=True):
     """A venue's choice of a published programme, with what was not published."""
 
     id: str
@@ -57,7 +57,7 @@ _OWN = ("model_published", "pool_together_fen", "required")
 _NEVER_SET = ("id", "place", "policy", "source", "side")
 
 
-def switch_on(choice: ProgrammeOn) -> Programme | Problem:
+def enable_programme(choice: EnabledProgramme) -> Programme | Problem:
     """The programme with its settings, or what is wrong with them."""
     known = published_programmes()
     published = known.get(choice.id)

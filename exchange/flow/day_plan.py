@@ -1,40 +1,32 @@
-"""A day's plan: its settings, and who of the members does what in it."""
+"""The plan of a generated day: its inputs, its members' roles, and the context of its orders."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from exchange.definition.calendar import DAY_S, HOUR_S
+from exchange.definition.calendar import DAY_S
+from exchange.definition.command_drafts import Handles
 from exchange.definition.contracts import Venue
+from exchange.definition.instrument_columns import InstrumentColumns
 from exchange.definition.members import Members
 from exchange.definition.offers import NothingToTrade
-from exchange.flow.demand import DemandSettings
 from exchange.flow.jobs import Jobs
+from exchange.flow.prices import Prices
 from exchange.flow.random_integers import Ints
-from exchange.flow.supply import SupplySettings
+from exchange.flow.settings import DaySettings
 from matching.records import NANOSECONDS
 
 
 @dataclass(frozen=True)
-class DaySettings:
-    """What a generated day is like, apart from its demand and supply."""
+class DayContext:
+    """Instruments, fair values, trading hours and seed: the input of every order generator."""
 
-    days: int = 3  # of delivery listed: the trading day and those after it
-    clock_s: int = 60
-    late_session: str = "west-2"
-    late_session_s: int = 8 * HOUR_S + 1_800
-    short_buyer: str = "vc-11cb48"
-    short_buyer_percent: int = 15
-    short_supplier: str = "sg-c"
-    short_supplier_percent: int = 7
-    money_comes_s: int = 9 * HOUR_S
-    withdrawal_s: int = 15 * HOUR_S
-    halted: str = "vc-b436b2"
-    halt_s: int = 20 * HOUR_S + 750
-    resume_s: int = 20 * HOUR_S + 790
-    report_delay_s: int = 20  # brokers act on what they saw until this long ago
-    demand: DemandSettings = field(default_factory=DemandSettings)
-    supply: SupplySettings = field(default_factory=SupplySettings)
+    columns: InstrumentColumns
+    prices: Prices
+    handles: Handles
+    begin_s: int  # first second with orders, since the epoch
+    last_s: int  # no order comes at or after this second
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -50,31 +42,42 @@ class DayPlan:
 
     @property
     def end_s(self) -> int:
-        """The second at which the day is over."""
+        """The second at which the day ends, since the epoch."""
         return self.start_s + DAY_S
 
     def time_ns(self, second: int) -> int:
-        """A second of the day as a stamp."""
+        """The time stamp of a second of the day, in ns since the epoch."""
         return (self.start_s + second) * NANOSECONDS
 
+    def context(self, columns: InstrumentColumns) -> DayContext:
+        """The context of the day's orders: from 5 s after its start to 5 s before its end."""
+        return DayContext(
+            columns=columns,
+            prices=Prices(columns, self.start_s, self.seed),
+            handles=Handles(),
+            begin_s=self.start_s + 5,
+            last_s=self.end_s - 5,
+            seed=self.seed,
+        )
+
     def account(self, name: str) -> int:
-        """The number of a named account; of the first account where there is none such."""
+        """The number of the account of this name; of the first account if there is none."""
         numbers = {account.name: account.id for account in self.members.accounts}
         return numbers.get(name, self.members.accounts[0].id)
 
     @property
     def late_session(self) -> int:
-        """The session that is opened during the day; 0 where the members have none so named."""
+        """The number of the session that opens during the day; 0 if the members have none."""
         named = {session.name: session.id for session in self.members.sessions}
         return named.get(self.settings.late_session, 0)
 
     @property
     def operator(self) -> int:
-        """The session of the operators; 0, the venue itself, where the members have none."""
+        """The number of the operators' session; 0, the venue itself, if the members have none."""
         return next((s.id for s in self.members.sessions if s.operator), 0)
 
-    def session_of(self) -> Ints:
-        """The session that trades each account, by the account's number."""
+    def sessions_by_account(self) -> Ints:
+        """The session that trades each account, at the index of the account's number."""
         accounts = self.members.accounts
         sessions = np.zeros(max(account.id for account in accounts) + 1, np.int64)
         for account in accounts:
@@ -83,16 +86,16 @@ class DayPlan:
             sessions[account.id] = own[account.id % len(own)]
         return sessions
 
-    def job_desks(self) -> tuple[Ints, Ints]:
+    def job_accounts(self) -> tuple[Ints, Ints]:
         """The account and the session of each job.
 
-        A virtual cluster buys for the account named after it, or for any buyer's. Half of what a
-        late session could trade goes through it once it is open. Raises NothingToTrade where
-        nobody buys.
+        A virtual cluster buys for the account named after it; if there is none, for a buyer in
+        turn. Once the late session is open, it carries half of the orders of its firm's accounts.
+        Raises NothingToTrade if the members have no buyer.
         """
         buyers = self.members.buyers
         if not buyers:
-            raise NothingToTrade("flow: the members have no buyer's account")
+            raise NothingToTrade("flow: the members have no buyer's account; add [[accounts]]")
         named = {account.name: account.id for account in buyers}
         of_cluster = [
             named.get(f"vc-{cluster}", buyers[number % len(buyers)].id)
@@ -104,4 +107,4 @@ class DayPlan:
         held = [a.id for a in self.members.accounts if a.member == broker]
         moved = np.isin(account, held) & (self.jobs.arrival_s > self.settings.late_session_s)
         moved &= np.arange(len(account)) % 2 == 1
-        return account, np.where(moved, self.late_session, self.session_of()[account])
+        return account, np.where(moved, self.late_session, self.sessions_by_account()[account])

@@ -1,4 +1,4 @@
-"""The demonstration: a day built from real demand, replayed, settled and added up."""
+"""The demonstration: one day of real demand, built, replayed, settled and summed up."""
 
 import time
 from collections.abc import Callable
@@ -29,19 +29,19 @@ DAY_LOG = "day.log"
 LEDGER = "ledger.duckdb"
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done and how much there is."""
+"""Called with the name of a stage, the count that is done, and the total count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demonstration:
-    """A day from orders to settled money."""
+    """The results of one day, from orders to settled money."""
 
     day_log: Path
     ledger: Path
     registry: Registry
     replay: ReplayResult
     settlement: Settlement
-    instruments: list[InstrumentDay]  # those that traded, the greatest turnover first
+    instruments: list[InstrumentDay]  # that traded, by turnover, the greatest first
     accounts: list[AccountDay]
     trial_balance: TrialBalance
     blocks: list[TradedBlock]  # both sides of each
@@ -49,7 +49,7 @@ class Demonstration:
 
 
 def outputs(folder: Path) -> list[Path]:
-    """The files that a demonstration writes."""
+    """The files that a demonstration writes into a folder."""
     return [folder / DAY_LOG, folder / LEDGER]
 
 
@@ -61,20 +61,20 @@ def demonstrate(
     compiling: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
 ) -> Demonstration:
-    """Build a day's log in a folder, replay and settle it, and add it up.
+    """Build a day log in a folder, replay and settle it, and sum up the results.
 
-    Everything after the log is made of the log alone. Of a demonstration that fails or is
-    interrupted no file stays. Raises DayLogError and LedgerError, each with one line.
+    Replay and settlement read only the log. If the demonstration fails or is interrupted, its files
+    are removed. Raises DayLogError and LedgerError, each with one line.
     """
     day_log, ledger = outputs(folder)
-    tell = progress or (lambda what, done, total: None)
+    report = progress or (lambda stage, done, total: None)
     watch = _Stopwatch()
     open_engine("kernel", Limits(), compiling=compiling)
     watch.lap("start the engine")
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        tell("build the day", 0, 1)
+        report("build the day", 0, 1)
         registry, commands = build_philly_day(seed, trading_day)
         write_day(day_log, registry, commands)
         watch.lap("build the day")
@@ -82,7 +82,7 @@ def demonstrate(
         run = Replay(
             log,
             open_engine("kernel", log.limits),
-            progress=lambda done: tell("replay", done, log.command_count),
+            progress=lambda done: report("replay", done, log.command_count),
         )
         with create_books(ledger) as books:
             settlement = settle(
@@ -90,7 +90,7 @@ def demonstrate(
                 log.registry,
                 certified(run, log),
                 log.sha256,
-                progress=lambda stage, done, total: tell(f"settle: {stage}", done, total),
+                progress=lambda stage, done, total: report(f"settle: {stage}", done, total),
             )
             watch.lap("replay and settle")
             return Demonstration(

@@ -1,8 +1,8 @@
-"""Flow: a whole trading day of commands, from real demand and a seed.
+"""Generated trading days: the functions that build one and write it as a sealed day log.
 
-`build_philly_day` makes a day as the demonstration trades it, `build_synthetic_day` one of any
-size for measurements, `write_day` a sealed day log of either. data/README.md says what in such a
-day is real and what is generated.
+`build_philly_day` builds the day of the demonstration, with real demand. `build_synthetic_day`
+builds a day of any size, for measurements. data/README.md lists what in such a day is real and
+what is generated.
 """
 
 from pathlib import Path
@@ -28,11 +28,11 @@ def write_day(
     *,
     machine: Machine | None = None,
 ) -> EventTally:
-    """Write a sealed day log; returns the tally of the events that the day causes.
+    """Write a sealed day log; returns the tally of the events of the day.
 
-    The commands run through the machine (a fresh kernel of the registry's limits, if none is
-    given) for the hash that the SEAL carries. Raises DayLogUnwritable where the path exists or
-    the disk is full; nothing is left behind then.
+    The commands run through `machine` (by default a fresh kernel with the registry's limits) to
+    compute the hash of the events for the SEAL. Raises DayLogUnwritable if the path exists or the
+    disk is full, and then leaves no file.
     """
     path = Path(path)
     tally = EventTally()

@@ -1,4 +1,4 @@
-"""Jobs: the real demand behind a generated day, read from a trace of a GPU cluster."""
+"""Jobs of a GPU cluster, read from a trace: the real demand of a generated day."""
 
 import csv
 import gzip
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from exchange.definition.toml_file import BadFile
 
 PHILLY_PATH = Path(__file__).parents[1] / "data" / "philly_busy_day.csv.gz"
-"""The busiest day of the Philly trace; data/README.md says what it is and whose."""
+"""The busiest day of the Philly trace; data/README.md gives its source and licence."""
 
 COLUMNS = ("timestamp", "duration", "num_gpus", "gpu_time", "cluster")
 DURATION_MAX_S = 400 * 86_400
@@ -25,7 +25,7 @@ GPUS_MAX = 100_000
 class Jobs:
     """One array element a job, in order of arrival; `cluster` is an index into `clusters`."""
 
-    arrival_s: npt.NDArray[np.int64]  # since midnight of the trace's own clock
+    arrival_s: npt.NDArray[np.int64]  # since midnight, by the clock of the trace
     duration_s: npt.NDArray[np.int64]
     gpus: npt.NDArray[np.int64]
     cluster: npt.NDArray[np.int64]
@@ -36,11 +36,11 @@ class Jobs:
 
 
 def read_jobs(path: str | Path | None = None, day: date | None = None) -> Jobs:
-    """The jobs of a trace (CSV, or CSV.gz), by time of day; with `day`, only those of that day.
+    """The jobs of a trace (.csv or .csv.gz), sorted by time of day; with `day`, only of that day.
 
-    Without a path: the day that comes with the package. The columns are timestamp
-    (YYYY-MM-DD HH:MM:SS), duration (s), num_gpus, gpu_time, cluster. Raises BadFile with the
-    file, the line and the rule where the trace cannot be used.
+    Without a path, reads the trace that comes with the package. The columns are timestamp
+    (YYYY-MM-DD HH:MM:SS), duration (s), num_gpus, gpu_time, cluster. Raises BadFile, with the
+    file, the line and the rule, if the trace cannot be used.
     """
     path = PHILLY_PATH if path is None else Path(path)
     reader = csv.reader(io.StringIO(_text(path), newline=""))
@@ -82,7 +82,7 @@ def _text(path: Path) -> str:
 
 
 def _job(row: list[str]) -> tuple[date, int, int, int, str]:
-    """Day, second of the day, duration, GPUs and cluster of a row; ValueError says what is not."""
+    """Day, second of the day, duration, GPUs and cluster of a row; ValueError names a bad field."""
     if len(row) != len(COLUMNS):
         raise ValueError(f"must have {len(COLUMNS)} fields, has {len(row)}")
     try:

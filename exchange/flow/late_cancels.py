@@ -1,8 +1,9 @@
-"""Races: which cancels and replaces a broker would really have sent.
+"""Removal of cancels and replaces that a broker would not have sent, because it saw the order end.
 
-A day is drafted without knowing what trades. A broker that reads its reports does not cancel what
-is already filled; only when both cross on the way does its cancel come too late. Taking out a
-refused command changes nothing else in the day, so one run of the machine tells which to keep.
+A day is drafted without knowing what trades. A broker that reads its reports does not cancel an
+order that is already filled; a cancel comes too late only if it crosses the report on the way.
+Removing a refused command changes nothing else in the day, so one run of the machine is enough to
+find all of them.
 """
 
 import numpy as np
@@ -14,30 +15,30 @@ from matching.records import NANOSECONDS, CommandKind, EventKind, Reason
 Records = npt.NDArray[np.void]
 
 
-def seen_by_brokers(commands: Records, machine: Machine, delay_s: int) -> npt.NDArray[np.bool_]:
-    """Which commands to keep: all but those about orders whose end the broker had seen.
+def select_sendable(commands: Records, machine: Machine, delay_s: int) -> npt.NDArray[np.bool_]:
+    """A mask of the commands to keep: all except those about orders whose end the broker saw.
 
-    An end is seen `delay_s` after it happened. Commands about orders that never were are kept:
-    those are mistakes. `machine` must be fresh.
+    A broker sees the end of an order `delay_s` seconds after it happens. Commands about orders
+    that never existed are kept, because they are deliberate mistakes. `machine` must be fresh.
     """
     events = machine.process(commands)
     kinds = events["kind"]
     late = events[(kinds == EventKind.REJECTED) & (events["reason"] == Reason.UNKNOWN_ORDER)]
-    over = (kinds == EventKind.REJECTED) & (events["target_ref"] == 0)
+    ended = (kinds == EventKind.REJECTED) & (events["target_ref"] == 0)
     for kind in (EventKind.FILLED, EventKind.CANCELLED, EventKind.EXPIRED):
-        over |= (kinds == kind) & (events["leaves"] == 0)
-    ends = events[over]
+        ended |= (kinds == kind) & (events["leaves"] == 0)
+    ends = events[ended]
     keys = _key(ends["session"], ends["user_ref"])
     order = np.argsort(keys, kind="stable")
     keys, times_ns = keys[order], ends["time_ns"][order]
-    # Of several ends under one ref (an order sent again), the last counts.
+    # If one ref ended several times (an order that was sent again), the last end counts.
     at = np.searchsorted(keys, _key(late["session"], late["target_ref"]), side="right") - 1
     known = (at >= 0) & (keys[at] == _key(late["session"], late["target_ref"]))
     seen = known & (late["time_ns"] - times_ns[at] > delay_s * NANOSECONDS)
     kept = np.ones(len(commands), np.bool_)
     kept[late["sequence"][seen].astype(np.int64) - 1] = False
-    about = np.isin(commands["kind"], (CommandKind.CANCEL, CommandKind.REPLACE))
-    assert np.all(about[~kept])
+    has_target = np.isin(commands["kind"], (CommandKind.CANCEL, CommandKind.REPLACE))
+    assert np.all(has_target[~kept])
     return kept
 
 

@@ -1,19 +1,20 @@
-"""Generated prices: what an instrument is held to be worth at a time. No trace has prices.
+"""Fair values of instruments, generated from a seed, because the trace has no prices.
 
-A contract's worth is its reference, moved through the trading day by a small random walk; an hour
-of delivery is worth more by day than by night. All of it in parts per million and whole ticks.
+A contract's fair value is its reference price, moved through the trading day by a small random
+walk. An hour of delivery by day is worth more than one by night. All arithmetic is in parts per
+million and whole ticks.
 """
 
 import numpy as np
 
 from exchange.definition.calendar import DAY_S, HOUR_S, UTC_OFFSET_S
-from exchange.definition.instrument_columns import Listing
-from exchange.flow.random_integers import Dice, Ints
+from exchange.definition.instrument_columns import InstrumentColumns
+from exchange.flow.random_integers import Ints, SeededIntegers
 
 PPM = 1_000_000
 STEP_S = 900
 STEP_PPM = 3_000
-"""The walk moves by up to this much either way every quarter of an hour: about 1.7% in a day."""
+"""Largest move of the walk in one step, up or down: about 1.7% in a day."""
 
 HOURS_PPM = np.array(
     [
@@ -21,30 +22,30 @@ HOURS_PPM = np.array(
         60, 75, 95, 95, 80, 55, 30, 40, 55, 40, -10, -70,
     ]
 ) * 1_000  # fmt: skip
-"""Time-of-day shape of GPU-hours, by the hour of delivery."""
+"""Premium of GPU-hours by the hour of delivery, in Shanghai."""
 
 
 class Prices:
-    """What each instrument of a listing is worth through one trading day, for a seed."""
+    """Fair values of all instruments through one trading day, for one seed."""
 
-    def __init__(self, listing: Listing, day_start_s: int, seed: int) -> None:
-        self._listing = listing
+    def __init__(self, columns: InstrumentColumns, day_start_s: int, seed: int) -> None:
+        self._columns = columns
         self._day_start_s = day_start_s
         steps = DAY_S // STEP_S + 1
-        dice = Dice(seed, "prices")
-        moves = dice.between(-STEP_PPM, STEP_PPM, steps * len(listing.contracts))
-        self._walk_ppm = np.cumsum(moves.reshape(len(listing.contracts), steps), axis=1)
-        hours = (listing.start_s + UTC_OFFSET_S) % DAY_S // HOUR_S
-        references = np.array([contract.reference_ticks for contract in listing.contracts])
-        shape_ppm = np.where(listing.is_day, 0, HOURS_PPM[hours])
-        self._base = references[listing.contract] * (PPM + shape_ppm)
+        random = SeededIntegers(seed, "prices")
+        moves = random.between(-STEP_PPM, STEP_PPM, steps * len(columns.contracts))
+        self._walk_ppm = np.cumsum(moves.reshape(len(columns.contracts), steps), axis=1)
+        hours = (columns.start_s + UTC_OFFSET_S) % DAY_S // HOUR_S
+        references = np.array([contract.reference_ticks for contract in columns.contracts])
+        shape_ppm = np.where(columns.is_day, 0, HOURS_PPM[hours])
+        self._base = references[columns.contract] * (PPM + shape_ppm)
 
-    def worth_ticks(self, index: Ints, time_s: Ints, premium_ppm: Ints | int = 0) -> Ints:
-        """The worth of instruments (by index) at times, plus a premium, kept inside the band."""
+    def fair_value_ticks(self, index: Ints, time_s: Ints, premium_ppm: Ints | int = 0) -> Ints:
+        """Fair values of instruments (by index) at times, plus a premium, clipped to the band."""
         step = np.clip((time_s - self._day_start_s) // STEP_S, 0, self._walk_ppm.shape[1] - 1)
-        factor_ppm = PPM + self._walk_ppm[self._listing.contract[index], step] + premium_ppm
+        factor_ppm = PPM + self._walk_ppm[self._columns.contract[index], step] + premium_ppm
         ticks = (self._base[index] // 1_000) * factor_ppm // (PPM * 1_000)
         clipped: Ints = np.clip(
-            ticks, self._listing.low_ticks[index], self._listing.high_ticks[index]
+            ticks, self._columns.low_ticks[index], self._columns.high_ticks[index]
         )
         return clipped

@@ -1,7 +1,7 @@
-"""Random whole numbers that are the same for a seed everywhere and for ever.
+"""Random integers that depend on the seed alone, on every machine and with every numpy.
 
-Built on the raw stream of PCG64, which numpy promises not to change (its distributions may), and
-on integers only, because floating-point functions differ between processors.
+They come from the raw stream of PCG64, which numpy promises not to change (its distributions may).
+All arithmetic is on integers, because floating-point functions differ between processors.
 """
 
 import zlib
@@ -14,11 +14,11 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-class Dice:
-    """A stream of whole numbers for one seed and one purpose.
+class SeededIntegers:
+    """A stream of random integers for one seed and one purpose.
 
-    Streams of other purposes are independent of it, so that one part of a day can change without
-    moving the others.
+    The streams of different purposes are independent, so one part of a day can change without
+    changing the others.
     """
 
     def __init__(self, seed: int, purpose: str) -> None:
@@ -26,9 +26,9 @@ class Dice:
         self._bits = np.random.PCG64(sequence)
 
     def below(self, bounds: int | Ints, size: int) -> Ints:
-        """`size` numbers from 0 to bound - 1; bounds may differ, up to 2^31 each.
+        """`size` integers from 0 to bound - 1; each may have its own bound, up to 2^31.
 
-        >>> Dice(1, "example").below(6, 5).tolist()
+        >>> SeededIntegers(1, "example").below(6, 5).tolist()
         [1, 4, 2, 1, 4]
         """
         assert np.all(np.asarray(bounds) >= 1)
@@ -38,11 +38,11 @@ class Dice:
         return scaled.astype(np.int64)
 
     def between(self, low: int, high: int, size: int) -> Ints:
-        """`size` numbers from low to high, both included."""
+        """`size` integers from low to high, both included."""
         return low + self.below(high - low + 1, size)
 
     def chance(self, percent: int, size: int) -> Bools:
-        """`size` answers, each true with the given chance in percent."""
+        """`size` booleans, each true with the given probability in percent."""
         return np.asarray(self.below(100, size) < percent)
 
     def pick(self, weights: Sequence[int], size: int) -> Ints:

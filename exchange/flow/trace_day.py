@@ -1,4 +1,4 @@
-"""A trading day made from a job trace: real demand, generated prices and supply."""
+"""A trading day built from a job trace: real demand, generated prices and supply."""
 
 from datetime import date
 
@@ -10,35 +10,33 @@ from exchange.days.opening import draft_clock, draft_listing, draft_members
 from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import (
     Draft,
-    Handles,
     draft_admin,
-    finish,
-    in_order_of_time,
     join,
+    number_commands,
+    sort_by_time,
 )
 from exchange.definition.contracts import Venue, read_venue
-from exchange.definition.instrument_columns import Listing, listing_of
+from exchange.definition.instrument_columns import InstrumentColumns, build_columns
 from exchange.definition.instruments import instruments
 from exchange.definition.inventory import inventory_breaches
 from exchange.definition.members import Members, read_members
 from exchange.definition.offers import Offers, offers_of
 from exchange.definition.sequences import draft_sequences
-from exchange.flow.context import Floor
-from exchange.flow.day_plan import DayPlan, DaySettings
-from exchange.flow.demand import Demand, demand_of, draft_demand
+from exchange.flow.day_plan import DayPlan
+from exchange.flow.demand import Demand, derive_demand, draft_demand
 from exchange.flow.funding import (
-    ShortOfMoney,
+    PartialFunding,
     buyer_limits,
     draft_funding,
     draft_limits,
-    needs_fen,
+    required_fen,
 )
 from exchange.flow.jobs import Jobs, read_jobs
-from exchange.flow.late_cancels import seen_by_brokers
+from exchange.flow.late_cancels import select_sendable
 from exchange.flow.limits import limits_for
-from exchange.flow.mistakes import Desk, draft_mistakes
-from exchange.flow.prices import Prices
+from exchange.flow.mistakes import MistakeContext, draft_mistakes
 from exchange.flow.random_integers import Ints
+from exchange.flow.settings import DaySettings
 from exchange.flow.supply import draft_supply
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
@@ -62,10 +60,10 @@ def build_philly_day(
 ) -> tuple[Registry, Commands]:
     """The registry and the commands of a day whose demand is that of a job trace.
 
-    Every job of the trace arrives once in the day, at its own time of day. Without arguments: the
-    busiest day of the Philly trace, for the venue and the members that come with the package. The
-    same arguments give the same bytes on any machine. Takes a few seconds, because the day is run
-    once to see which cancels a broker would not have sent.
+    Every job of the trace arrives once in the day, at its own time of day. The defaults are the
+    busiest day of the Philly trace, and the venue and the members that come with the package. The
+    same arguments give the same bytes on any machine. Takes a few seconds, because the day runs
+    through the machine once to find the cancels that a broker would not have sent.
     """
     plan = DayPlan(
         venue=venue or read_venue(),
@@ -77,44 +75,43 @@ def build_philly_day(
     )
     days = plan.settings.days
     listed = instruments(plan.venue.contracts, trading_day, days, gate_after_s=plan.start_s)
-    listing = listing_of(listed, plan.venue.contracts)
-    demand = demand_of(
+    columns = build_columns(listed, plan.venue.contracts)
+    demand = derive_demand(
         plan.jobs,
-        listing,
+        columns,
         plan.venue.chips,
         plan.start_s,
         seed=seed,
         settings=plan.settings.demand,
     )
-    supply = plan.settings.supply
     offers = offers_of(
         plan.members,
-        listing,
+        columns,
         plan.venue.chips,
-        hours_percent=supply.hours_percent,
-        days_percent=supply.days_percent,
+        hours_percent=plan.settings.supply.hours_percent,
+        days_percent=plan.settings.supply.days_percent,
     )
-    draft = in_order_of_time(_draft(plan, listing, demand, offers))
-    registry = _registry(plan, trading_day, listing, demand, draft)
+    draft = sort_by_time(_draft(plan, columns, demand, offers))
+    registry = _registry(plan, trading_day, columns, demand, draft)
     machine = open_engine(engine, Limits(**registry.limits))
-    kept = seen_by_brokers(finish(draft), machine, plan.settings.report_delay_s)
-    commands = finish(draft.select(kept))
+    kept = select_sendable(number_commands(draft), machine, plan.settings.report_delay_s)
+    commands = number_commands(draft.select(kept))
     breaches = inventory_breaches(registry, commands)
     assert not breaches, breaches[0]
     return registry, commands
 
 
-def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> Draft:
-    """Everything that happens in the day."""
-    bids, quotes = _orders(plan, listing, demand, offers)
+def _draft(plan: DayPlan, columns: InstrumentColumns, demand: Demand, offers: Offers) -> Draft:
+    """All commands of the day, not yet in order of time."""
+    bids, quotes = _orders(plan, columns, demand, offers)
     both = join([bids, quotes])
-    limits = buyer_limits(bids, listing)
+    limits = buyer_limits(bids, columns)
     mistakes = draft_mistakes(
-        Desk(
+        MistakeContext(
             orders=both.select(
                 (both.commands["kind"] == CommandKind.NEW) & (both.commands["hours"] == 0)
             ),
-            listing=listing,
+            columns=columns,
             members=plan.members,
             begin_ns=plan.time_ns(1),
             end_ns=plan.time_ns(DAY_S - 1),
@@ -136,11 +133,11 @@ def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> D
     return join(
         [
             draft_members(plan.members, early, opening_ns),
-            draft_listing(listing, opening_ns, plan.end_s),
-            draft_sequences(listing.instruments, listing.contracts, opening_ns),
+            draft_listing(columns, opening_ns, plan.end_s),
+            draft_sequences(columns.instruments, columns.contracts, opening_ns),
             draft_limits(plan.members, limits, opening_ns),
             registered,
-            _funding(plan, needs_fen(bids, offers, listing, plan.members)),
+            _funding(plan, required_fen(bids, offers, columns, plan.members)),
             _operations(plan),
             draft_clock(plan.start_s, plan.end_s, plan.settings.clock_s),
             both,
@@ -149,32 +146,28 @@ def _draft(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> D
     )
 
 
-def _orders(plan: DayPlan, listing: Listing, demand: Demand, offers: Offers) -> tuple[Draft, Draft]:
-    """What buyers and what suppliers do."""
-    floor = Floor(
-        listing=listing,
-        prices=Prices(listing, plan.start_s, plan.seed),
-        handles=Handles(),
-        begin_s=plan.start_s + 5,
-        last_s=plan.end_s - 5,
-        seed=plan.seed,
-    )
-    account, session = plan.job_desks()
-    bids = draft_demand(demand, floor, account, session, plan.settings.demand)
-    return bids, draft_supply(offers, floor, plan.session_of(), plan.settings.supply)
+def _orders(
+    plan: DayPlan, columns: InstrumentColumns, demand: Demand, offers: Offers
+) -> tuple[Draft, Draft]:
+    """The buyers' commands and the suppliers' commands."""
+    context = plan.context(columns)
+    account, session = plan.job_accounts()
+    bids = draft_demand(demand, context, account, session, plan.settings.demand)
+    sessions = plan.sessions_by_account()
+    return bids, draft_supply(offers, context, sessions, plan.settings.supply)
 
 
 def _funding(plan: DayPlan, need_fen: Ints) -> Draft:
-    """Opening balances, the top-ups of those that were short, and withdrawals."""
+    """Opening balances, later top-ups of two accounts, and withdrawals."""
     settings = plan.settings
-    comes_ns = plan.time_ns(settings.money_comes_s)
+    top_up_ns = plan.time_ns(settings.top_up_s)
     buyer, supplier = plan.account(settings.short_buyer), plan.account(settings.short_supplier)
     return draft_funding(
         plan.members,
         need_fen,
         (
-            ShortOfMoney(buyer, settings.short_buyer_percent, comes_ns),
-            ShortOfMoney(supplier, settings.short_supplier_percent, comes_ns),
+            PartialFunding(buyer, settings.short_buyer_percent, top_up_ns),
+            PartialFunding(supplier, settings.short_supplier_percent, top_up_ns),
         ),
         opening_ns=plan.time_ns(0),
         withdrawal_ns=plan.time_ns(settings.withdrawal_s),
@@ -183,7 +176,7 @@ def _funding(plan: DayPlan, need_fen: Ints) -> Draft:
 
 
 def _operations(plan: DayPlan) -> Draft:
-    """What the operators do during the day: open the late session, halt an account for a while."""
+    """The operators' commands: open the late session, halt an account for a while."""
     settings = plan.settings
     halts_ns = [plan.time_ns(settings.halt_s), plan.time_ns(settings.resume_s)]
     halts = draft_admin(
@@ -204,18 +197,18 @@ def _operations(plan: DayPlan) -> Draft:
 
 
 def _registry(
-    plan: DayPlan, trading_day: date, listing: Listing, demand: Demand, draft: Draft
+    plan: DayPlan, trading_day: date, columns: InstrumentColumns, demand: Demand, draft: Draft
 ) -> Registry:
-    """Everything that the day refers to, and a machine just large enough for it."""
+    """The registry of the day, with limits of a machine that is just large enough for it."""
     return Registry(
         venue=plan.venue.venue,
         trading_day=trading_day.isoformat(),
         note=_note(plan, demand),
-        limits=limits_for(draft.commands, listing, plan.members).as_dict(),
+        limits=limits_for(draft.commands, columns, plan.members).as_dict(),
         chips=plan.venue.chips,
         hubs=plan.venue.hubs,
         contracts=plan.venue.contracts,
-        instruments=listing.instruments,
+        instruments=columns.instruments,
         firms=plan.members.firms,
         accounts=plan.members.accounts,
         sessions=plan.members.sessions,
@@ -225,7 +218,7 @@ def _registry(
 
 
 def _note(plan: DayPlan, demand: Demand) -> str:
-    """What of the day is real, what is generated, and what was cut, in words."""
+    """A text that says what in the day is real, what is generated, and what is cut."""
     settings = plan.settings
     return (
         f"Demand is real: {len(plan.jobs)} jobs of {len(plan.jobs.clusters)} virtual clusters of "

@@ -4,7 +4,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from exchange.definition.command_drafts import draft_admin, finish
+from exchange.definition.command_drafts import draft_admin, number_commands
 from exchange.venue.opening import check_entitlements, new_sessions
 from feeds.protocol.keys import Entitlement
 from ledger.daylog.registry import Registry, Session
@@ -44,7 +44,7 @@ def opened(registry: Registry, before: Registry, now_ns: int, sequence: int) -> 
 
 def open_sessions(sessions: tuple[Session, ...], now_ns: int, sequence: int) -> Commands:
     """The commands that open sessions, numbered from a sequence."""
-    commands = finish(
+    commands = number_commands(
         draft_admin(
             CommandKind.SESSION,
             np.full(len(sessions), now_ns),

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from exchange.days.opening import draft_listing
-from exchange.definition.baskets import BasketChoice, draft_baskets, resolve
+from exchange.definition.baskets import BasketDefinition, draft_baskets, resolve
 from exchange.definition.calendar import DAY_S, HOUR_S, day_start_s, parse_day
-from exchange.definition.command_drafts import finish, join
+from exchange.definition.command_drafts import join, number_commands
 from exchange.definition.contract_rules import Problem
-from exchange.definition.instrument_columns import listing_of
+from exchange.definition.instrument_columns import build_columns
 from exchange.definition.sequences import draft_sequences
 from feeds.protocol.messages import Definition, Done
 from ledger.daylog.registry import Contract, Instrument, Registry
@@ -47,12 +47,12 @@ def list_instrument(
         gate_s=gate_s,
     )
     close_s = day_start_s(parse_day(registry.trading_day)) + DAY_S
-    alone = listing_of([replace(instrument, id=1)], registry.contracts)
+    alone = build_columns([replace(instrument, id=1)], registry.contracts)
     listed = replace(registry, instruments=(*registry.instruments, instrument))
     draft = draft_listing(alone, now_ns, close_s if close_s * NANOSECONDS > now_ns else 0)
     draft.commands["instrument"] = number
     links = draft_sequences(listed.instruments, listed.contracts, now_ns, new={number})
-    commands = finish(join([draft, links]))
+    commands = number_commands(join([draft, links]))
     commands["sequence"] += sequence - 1
     return listed, commands, Done(instrument=number, sequence=int(commands["sequence"][-1]))
 
@@ -91,12 +91,12 @@ def list_basket(
     room = Limits(**registry.limits).baskets
     if number > room:
         raise ValueError(f"{code}: the machine has room for {room} baskets")
-    choice = msgspec.convert({"code": code, "contracts": contracts}, BasketChoice)
+    choice = msgspec.convert({"code": code, "contracts": contracts}, BasketDefinition)
     known = {contract.code: contract for contract in registry.contracts}
     basket = resolve(choice, number, known, registry.hubs, registry.chips)
     if isinstance(basket, Problem):
         raise ValueError(f"{code}: {basket.text}")
-    commands = finish(draft_baskets(registry.instruments, [basket], now_ns))
+    commands = number_commands(draft_baskets(registry.instruments, [basket], now_ns))
     if len(commands) == 0:
         raise ValueError(f"{code}: none of its contracts has an instrument that trades")
     commands["sequence"] += sequence - 1

@@ -19,10 +19,10 @@ from exchange.days.opening import draft_listing, draft_members
 from exchange.days.replay import Replay, certified
 from exchange.definition.baskets import draft_baskets
 from exchange.definition.calendar import DAY_S, day_start_s
-from exchange.definition.command_drafts import Draft, finish, join
+from exchange.definition.command_drafts import Draft, join, number_commands
 from exchange.definition.contracts import Venue
 from exchange.definition.file_names import LEDGER_NAME
-from exchange.definition.instrument_columns import listing_of
+from exchange.definition.instrument_columns import build_columns
 from exchange.definition.instruments import instruments
 from exchange.definition.members import Members
 from exchange.definition.sequences import draft_sequences
@@ -89,7 +89,7 @@ def carry_on(
     )
     # Not in the head: what it keeps need not be of the same delivery as what is new.
     drafts.append(draft_baskets(registry.instruments, registry.baskets, now_ns))
-    return registry, _joined(_opened_as(head.commands, config), finish(join(drafts)))
+    return registry, _joined(_opened_as(head.commands, config), number_commands(join(drafts)))
 
 
 def _baskets(venue: Venue, old: Registry) -> tuple[Basket, ...]:
@@ -158,7 +158,7 @@ def _listing(
     if not listed:
         return []
     numbered = [replace(each, id=place) for place, each in enumerate(listed, 1)]
-    listing = listing_of(numbered, venue.contracts)
+    listing = build_columns(numbered, venue.contracts)
     close_s = day_start_s(trading_day) + DAY_S
     draft = join(
         [
@@ -176,7 +176,7 @@ def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str,
     numbered = [replace(each, id=place) for place, each in enumerate(registry.instruments, 1)]
     wanted = limits_of(
         config,
-        listing_of(numbered, registry.contracts),
+        build_columns(numbered, registry.contracts),
         registry.accounts,
         registry.sessions,
         last=max(each.id for each in registry.instruments),

@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 from exchange.days.opening import draft_listing, draft_members
 from exchange.definition.baskets import draft_baskets
 from exchange.definition.calendar import DAY_S, day_start_s
-from exchange.definition.command_drafts import Draft, draft_admin, finish, in_order_of_time, join
+from exchange.definition.command_drafts import (
+    Draft,
+    draft_admin,
+    join,
+    number_commands,
+    sort_by_time,
+)
 from exchange.definition.contracts import Venue
-from exchange.definition.instrument_columns import Listing, listing_of
+from exchange.definition.instrument_columns import InstrumentColumns, build_columns
 from exchange.definition.instruments import instruments
 from exchange.definition.members import Members
 from exchange.definition.offers import offers_of
@@ -99,7 +105,7 @@ def open_day(
     """The registry of a day and the stamped commands that open it at this time."""
     now_s = -(-now_ns // NANOSECONDS)
     listed = instruments(venue.contracts, trading_day, config.days, gate_after_s=now_s)
-    listing = listing_of(listed, venue.contracts)
+    listing = build_columns(listed, venue.contracts)
     registry = Registry(
         venue=venue.venue,
         trading_day=trading_day.isoformat(),
@@ -125,7 +131,7 @@ def open_day(
         *_balances(config, members, now_ns),
         *register_inventory(config, venue, members, listing, now_ns),
     ]
-    return registry, finish(in_order_of_time(join(drafts)))
+    return registry, number_commands(sort_by_time(join(drafts)))
 
 
 def with_phase(draft: Draft, phase: Phase) -> Draft:
@@ -147,7 +153,7 @@ def _balances(config: VenueConfig, members: Members, now_ns: int) -> list[Draft]
 
 
 def register_inventory(
-    config: VenueConfig, venue: Venue, members: Members, listing: Listing, now_ns: int
+    config: VenueConfig, venue: Venue, members: Members, listing: InstrumentColumns, now_ns: int
 ) -> list[Draft]:
     """The capacity that suppliers start with, if the configuration says so."""
     if not config.register_inventory or not members.inventory:
@@ -170,7 +176,7 @@ def _admin(kind: CommandKind, now_ns: int, account: Any, **fields: Any) -> Draft
 
 def limits_of(
     config: VenueConfig,
-    listing: Listing,
+    listing: InstrumentColumns,
     accounts: Iterable[Account],
     sessions: Iterable[Session],
     *,

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from exchange.cli import run as run_command
-from exchange.definition.baskets import circle, draft_baskets, serving
+from exchange.definition.baskets import chips_serving, circle, draft_baskets
 from exchange.definition.contracts import read_venue
 from exchange.definition.instruments import instruments
 from exchange.definition.sequences import draft_sequences
@@ -40,9 +40,9 @@ def test_a_circle_holds_what_serves_a_need_the_nearest_hub_first():
 
 def test_a_chip_serves_a_need_of_its_vendor_that_it_is_strong_enough_for():
     chips = read_venue().chips
-    assert serving("ASCEND910B", chips) == ("ASCEND910B", "ASCEND910C")
-    assert "H20" not in serving("A100", chips)
-    assert serving("PF16", chips) == ()
+    assert chips_serving("ASCEND910B", chips) == ("ASCEND910B", "ASCEND910C")
+    assert "H20" not in chips_serving("A100", chips)
+    assert chips_serving("PF16", chips) == ()
 
 
 def definition(folder: Path, text: str) -> Path:

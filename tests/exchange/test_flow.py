@@ -16,9 +16,9 @@ from exchange.definition.command_drafts import (
     Handles,
     draft_cancels,
     draft_orders,
-    finish,
-    in_order_of_time,
     join,
+    number_commands,
+    sort_by_time,
 )
 from exchange.definition.contracts import read_venue
 from exchange.definition.inventory import inventory_breaches
@@ -27,7 +27,7 @@ from exchange.definition.offers import NothingToTrade
 from exchange.definition.toml_file import BadFile
 from exchange.flow.flow import build_philly_day, build_synthetic_day, write_day
 from exchange.flow.jobs import COLUMNS, read_jobs
-from exchange.flow.random_integers import Dice
+from exchange.flow.random_integers import SeededIntegers
 from exchange.flow.synthetic import BadSize
 from ledger.daylog import DayLogUnwritable, read_day_log
 from ledger.daylog.registry import Registry
@@ -425,19 +425,25 @@ def test_a_draft_becomes_commands_with_refs_and_targets_by_session() -> None:
     again = orders.select(np.array([True, False])).copy()
     again.commands["time_ns"] = 35
     again.targets[:] = orders.handles[0]
-    commands = finish(in_order_of_time(join([orders, cancels, again])))
+    commands = number_commands(sort_by_time(join([orders, cancels, again])))
     assert commands["time_ns"].tolist() == [10, 30, 35, 40, 40]
     assert commands["session"].tolist() == [2, 1, 1, 1, 2]
     assert commands["user_ref"].tolist() == [1, 1, 1, 2, 2]
     assert commands["target_ref"].tolist() == [0, 0, 0, 1, 1]
 
 
-def test_dice_are_fair_and_never_change() -> None:
-    assert Dice(7, "a").below(1_000, 4).tolist() != Dice(7, "b").below(1_000, 4).tolist()
-    counts = np.bincount(Dice(7, "c").below(6, 60_000), minlength=6)
+def test_seeded_integers_are_uniform_and_the_same_every_time() -> None:
+    assert (
+        SeededIntegers(7, "a").below(1_000, 4).tolist()
+        != SeededIntegers(7, "b").below(1_000, 4).tolist()
+    )
+    counts = np.bincount(SeededIntegers(7, "c").below(6, 60_000), minlength=6)
     assert counts.min() > 9_500
-    assert Dice(7, "d").between(-2, 2, 1_000).min() == -2
-    shares = np.bincount(Dice(7, "e").pick([1, 0, 3], 40_000), minlength=3)
+    assert SeededIntegers(7, "d").between(-2, 2, 1_000).min() == -2
+    shares = np.bincount(SeededIntegers(7, "e").pick([1, 0, 3], 40_000), minlength=3)
     assert shares[1] == 0
     assert 2.8 < shares[2] / shares[0] < 3.2
-    assert Dice(7, "f").below(1_000, 5).tolist() == Dice(7, "f").below(1_000, 5).tolist()
+    assert (
+        SeededIntegers(7, "f").below(1_000, 5).tolist()
+        == SeededIntegers(7, "f").below(1_000, 5).tolist()
+    )

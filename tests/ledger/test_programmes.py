@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from exchange.definition.contract_rules import Problem
 from exchange.definition.contracts import read_venue
-from exchange.definition.programmes import ProgrammeOn, check_pools, published_programmes, switch_on
+from exchange.definition.programmes import (
+    EnabledProgramme,
+    check_pools,
+    enable_programme,
+    published_programmes,
+)
 from exchange.definition.toml_file import BadFile
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
@@ -34,7 +39,9 @@ SETTINGS = {
 
 
 def on(name, **settings):
-    found = switch_on(ProgrammeOn(id=name, settings={**SETTINGS.get(name, {}), **settings}))
+    found = enable_programme(
+        EnabledProgramme(id=name, settings={**SETTINGS.get(name, {}), **settings})
+    )
     assert not isinstance(found, Problem), found
     return found
 
@@ -49,7 +56,7 @@ def test_every_published_policy_is_here_and_can_be_switched_on():
 def test_a_programme_without_its_unpublished_figures_is_refused_by_name(name):
     for setting in published_programmes()[name].required:
         given_ = {key: value for key, value in SETTINGS[name].items() if key != setting}
-        problem = switch_on(ProgrammeOn(id=name, settings=given_))
+        problem = enable_programme(EnabledProgramme(id=name, settings=given_))
         assert problem == Problem(
             f"settings.{setting}",
             f"`{setting}` of {name} was not published: a setting must give it",
@@ -68,7 +75,7 @@ def test_a_programme_without_its_unpublished_figures_is_refused_by_name(name):
     ],
 )
 def test_settings_cannot_change_what_is_published_or_make_no_sense(name, settings, rule):
-    problem = switch_on(ProgrammeOn(id=name, settings=settings))
+    problem = enable_programme(EnabledProgramme(id=name, settings=settings))
     assert isinstance(problem, Problem)
     assert problem.text.startswith(rule)
 
@@ -76,7 +83,9 @@ def test_settings_cannot_change_what_is_published_or_make_no_sense(name, setting
 def test_a_programme_says_whether_it_needs_an_application():
     assert (on("beijing").application, on("suzhou").application) == (True, False)
     assert (on("hubei").application, on("hubei", application=True).application) == (False, True)
-    assert isinstance(switch_on(ProgrammeOn(id="suzhou", settings={"application": True})), Problem)
+    assert isinstance(
+        enable_programme(EnabledProgramme(id="suzhou", settings={"application": True})), Problem
+    )
 
 
 def test_beijing_pays_firms_of_the_city_only_and_suzhou_serves_small_ones_first():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from exchange.definition.contract_rules import Problem
-from exchange.definition.programmes import ProgrammeOn, switch_on
+from exchange.definition.programmes import EnabledProgramme, enable_programme
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
 from ledger.daylog.registry import Chip
@@ -58,7 +58,7 @@ SPEND_FEN = 30_000_000
 
 
 def on(name, **settings):
-    found = switch_on(ProgrammeOn(id=name, settings={**ON[name][0], **settings}))
+    found = enable_programme(EnabledProgramme(id=name, settings={**ON[name][0], **settings}))
     assert not isinstance(found, Problem), found
     return found
 
@@ -389,7 +389,7 @@ def test_beijing_counts_what_is_redeemed_in_a_year_apart_from_what_is_claimed():
 
 
 def operator():
-    found = switch_on(ProgrammeOn(id="qingdao-operator"))
+    found = enable_programme(EnabledProgramme(id="qingdao-operator"))
     assert not isinstance(found, Problem)
     return found
 
