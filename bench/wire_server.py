@@ -133,7 +133,7 @@ def venue(folder: Path, what: str) -> Process:
 def _open(folder: Path) -> None:
     """Choose what is traded, write it down, and let every account sell as much as it likes."""
     from exchange.definition.members import read_members
-    from feeds.client.sync_client import connect
+    from feeds.client import connect
     from feeds.protocol.commands import command
     from ledger.daylog import read_day_log
     from matching.records import CommandKind

@@ -25,7 +25,7 @@ def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
         _require_textual()
     with open_client(connection, key) as client:
         market = client.market
-        client.wait_for(lambda: market.defined or None)
+        client.wait_for(lambda: market.has_definitions or None)
         for channel in (Channel.TOP, Channel.STATISTICS, Channel.STATUS):
             market.follow(channel)
         if not as_json:

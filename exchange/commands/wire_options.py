@@ -9,7 +9,7 @@ import click
 from exchange.commands.console import print_json
 
 if TYPE_CHECKING:
-    from feeds.client.sync_client import Client
+    from feeds.client import Client
     from feeds.protocol.execution_reports import Report
 
 connection = click.option(
@@ -66,7 +66,7 @@ def basket_of(client: "Client", code: str | None, tif: str) -> int:
 
 def open_client(connection: Path, key: Path, *, admin: bool = False, **options: Any) -> "Client":
     """A client that is logged on."""
-    from feeds.client.sync_client import connect
+    from feeds.client import connect
 
     return connect(connection, key, admin=admin, **options)
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from feeds.client.market_connection import MarketLink
+from feeds.client import MarketView
 from matching.records import Phase
 
 
@@ -26,7 +26,7 @@ class Row:
         return asdict(self)
 
 
-def rows(market: MarketLink, prefix: str = "") -> list[Row]:
+def rows(market: MarketView, prefix: str = "") -> list[Row]:
     """What is known of each instrument, the busiest first."""
     found = []
     for number, definition in market.definitions.items():

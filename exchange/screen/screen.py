@@ -7,7 +7,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Header
 
 from exchange.screen.market_rows import rows
-from feeds.client.sync_client import Client
+from feeds.client import Client
 
 _COLUMNS = ("symbol", "phase", "lots", "bid", "ask", "lots ", "last", "volume")
 _REFRESH_S = 0.5

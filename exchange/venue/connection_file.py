@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from exchange.definition.file_names import CONNECTION_NAME
 from exchange.venue.config import VenueConfig
-from feeds.client.connection_file import Connection, read_connection, write_toml
+from feeds.client.connection_file import Connection, read_connection, write_connection_file
 from feeds.protocol.keys import BadKey
 
 
@@ -44,4 +44,4 @@ def _free(wanted: str, before: str) -> str:
 
 def write_connection(folder: Path, connection: Connection) -> None:
     """Write the endpoints and the public key of a venue into its folder, for clients to read."""
-    write_toml(folder / CONNECTION_NAME, connection)
+    write_connection_file(folder / CONNECTION_NAME, connection)

@@ -1,74 +1,193 @@
-"""The asynchronous client: the same names as `feeds.client.sync_client`, awaited.
+"""Asynchronous client: the methods of `feeds.client.sync_client`, awaited.
 
-async with await connect("venue/connection.toml", "venue/keys/east-1.secret") as client:
-    order = await client.orders.new(account=1, instrument=7, side=Side.BUY, quantity=5, price=9)
-    async for report in client.reports():
-        ...
+    async with await connect_async("venue/connection.toml", "venue/keys/east-1.secret") as client:
+        order = await client.orders.new(
+            account=1, instrument=7, side=Side.BUY, quantity=5, price=1130
+        )
+        async for report in client.reports():
+            ...
 
-Heartbeats go out while something is awaited of it. With `cancel_on_disconnect` that must happen
-more often than every `silence_ms_max`, or the venue takes the program for gone.
+The client reads and sends only while the program awaits something of it. A program with
+`cancel_on_disconnect` must do that more often than every `silence_ms_max`; otherwise the venue ends
+the session.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar, Unpack
 
 import zmq
 
-from feeds.client.base_client import Broker, Records
-from feeds.client.block_book import Blocks
+from feeds.client import operations
+from feeds.client.base_client import TIMEOUT_S, BaseClient, ClientOptions, Records, Wait
+from feeds.client.block_book import CombinedBlockBook
 from feeds.client.connection_file import Connection
-from feeds.client.level_book import Book
-from feeds.client.order_book import OrdersBook
-from feeds.client.sync_client import TIMEOUT_S
+from feeds.client.level_book import LevelBook
+from feeds.client.operations import Operation
+from feeds.client.order_book import OrderBook
 from feeds.client.trade_tape import Trade
-from feeds.protocol import commands as ordering
-from feeds.protocol.delivery_messages import (
-    READINGS_MAX,
-    MeterAnswer,
-    MeterAnswers,
-    MeterReading,
-    MeterReadings,
-    NoticeLine,
-    Notices,
-    NoticesRequest,
-)
+from feeds.protocol import commands
+from feeds.protocol.commands import BlockOptions, OrderOptions, ReplaceOptions
+from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, NoticeLine
 from feeds.protocol.errors import TimedOut
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.keys import Secret
-from feeds.protocol.messages import Message, OrderStatusRequest, Reply
-from feeds.protocol.records import Channel
+from feeds.protocol.messages import Message, Reply
 from matching.records import Side
 
 T = TypeVar("T")
-_TURN_S = 0.05
-"""libzmq's descriptors tell of changes only; looking again this often misses nothing for long."""
+_POLL_S_MAX = 0.05
+"""Longest wait for a descriptor. libzmq's descriptors signal changes only, so one may be missed."""
 
 
-async def connect(
+async def connect_async(
     connection: Connection | str | Path,
     key: Secret | str | Path,
     *,
     timeout_s: float = TIMEOUT_S,
-    **options: Any,
+    **options: Unpack[ClientOptions],
 ) -> "AsyncClient":
-    """A client that is logged on; as `feeds.client.sync_client.connect`, awaited."""
+    """A client that is logged on; arguments and errors as in `feeds.client.sync_client.connect`."""
     client = AsyncClient(connection, key, **options)
     client.timeout_s = timeout_s
     try:
-        await client.wait_for(lambda: client.is_connected or None)
+        await client.run(operations.log_on(client))
     except BaseException:
         client.close()
         raise
     return client
 
 
-class AsyncOrders:
-    """New orders, and what becomes of them; each call awaits the venue's answer."""
+class AsyncClient(BaseClient):
+    """A session and its market data, for programs with an event loop."""
 
-    def __init__(self, client: "AsyncClient") -> None:
+    @cached_property
+    def orders(self) -> "AsyncOrders":
+        """Order entry."""
+        return AsyncOrders(self)
+
+    async def ask(self, records: Records) -> Report:
+        """Send one command and await its answer."""
+        return await self.run(operations.ask(self, records))
+
+    async def request(self, message: Message) -> Reply:
+        """Send a request to the venue and await its reply."""
+        return await self.run(operations.request(self, message))
+
+    async def notices(self, day: str) -> list[NoticeLine]:
+        """The lines that the session's accounts are to deliver on a day, YYYY-MM-DD."""
+        return await self.run(operations.notices(self, day))
+
+    async def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
+        """Send meter readings; returns an answer for each. Sending them again is harmless."""
+        return await self.run(operations.meter(self, readings))
+
+    def reports(self, timeout_s: float | None = None) -> AsyncIterator[Report]:
+        """Reports as they come; ends when none came for `timeout_s` (None: never ends)."""
+        return self._stream(self.next_unread, timeout_s)
+
+    async def instrument(self, symbol: int | str) -> int:
+        """The number of an instrument. Raises KeyError if there is none of this symbol."""
+        return await self.run(operations.instrument_number(self, symbol))
+
+    async def basket(self, code: int | str) -> int:
+        """The number of a basket; a number is returned as it is. Raises KeyError."""
+        return await self.run(operations.basket_number(self, code))
+
+    async def book(self, instrument: int | str) -> LevelBook:
+        """The complete levels of an instrument. Whatever is awaited later updates them."""
+        return await self.run(operations.level_book(self, instrument))
+
+    async def orders_book(self, instrument: int | str) -> OrderBook:
+        """The complete orders of an instrument, without owners; updated in the same way."""
+        return await self.run(operations.order_book(self, instrument))
+
+    async def blocks(self, where: int | str) -> CombinedBlockBook:
+        """The standing blocks of a contract, or those that begin with an instrument.
+
+        They are updated in the same way. Raises KeyError if there is neither.
+        """
+        return await self.run(operations.block_book(self, where))
+
+    async def trades(
+        self, instrument: int | str | None = None, timeout_s: float | None = None
+    ) -> AsyncIterator[Trade]:
+        """Trades as they come; ends when none came for `timeout_s` (None: never ends)."""
+        queue = await self.run(operations.follow_trades(self, instrument))
+        async for trade in self._stream(lambda: queue.popleft() if queue else None, timeout_s):
+            yield trade
+
+    async def wait_for(self, found: Callable[[], T | None], timeout_s: float | None = -1.0) -> T:
+        """Pump the sockets until `found` returns a value; returns the value.
+
+        `timeout_s`: None waits without end, a negative number as long as the client's own
+        `timeout_s`. Raises TimedOut, and the error that ends the session.
+        """
+        wait = Wait(self, timeout_s)
+        while (value := self.attempt(found)) is None:
+            await self._poll(wait.step_s(_POLL_S_MAX))
+        return value
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Carry out an operation; each of its conditions may take the client's `timeout_s`."""
+        try:
+            condition = next(operation)
+            while True:
+                condition = operation.send(await self.wait_for(condition))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            operation.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    async def _stream(
+        self, read: Callable[[], T | None], timeout_s: float | None
+    ) -> AsyncIterator[T]:
+        """Yield what `read` returns, until it has returned None for `timeout_s`."""
+        while True:
+            value = read()
+            if value is None:
+                try:
+                    value = await self.wait_for(read, timeout_s)
+                except TimedOut:
+                    return
+            yield value
+
+    async def _poll(self, timeout_s: float) -> None:
+        """Wait until a socket has input, at most `timeout_s`."""
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        sockets = self.sockets()
+        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets]
+        for descriptor in descriptors:
+            loop.add_reader(descriptor, _set, ready)
+        try:
+            if any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets):
+                return
+            await asyncio.wait_for(asyncio.shield(ready), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            for descriptor in descriptors:
+                loop.remove_reader(descriptor)
+            ready.cancel()
+
+
+class AsyncOrders:
+    """Order entry of a client; each call awaits the venue's answer.
+
+    Each raises OrderRejected, FrameRefused, NotConnected or TimedOut.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
 
     async def new(
@@ -80,12 +199,14 @@ class AsyncOrders:
         price: int = 0,
         *,
         basket: int | str = 0,
-        **more: Any,
+        **options: Unpack[OrderOptions],
     ) -> Report:
-        """Place an order; returns its acceptance. Raises as `sync_client.Orders.new`."""
-        more["basket"] = await self._client.basket(basket)
-        order = ordering.new_order(account, instrument, side, quantity, price, **more)
-        return await self._client.ask(order)
+        """Place an order; returns its acceptance. Options as in `sync_client.Orders.new`."""
+        return await self._client.run(
+            operations.new_order(
+                self._client, account, instrument, side, quantity, price, basket, **options
+            )
+        )
 
     async def new_block(
         self,
@@ -97,181 +218,35 @@ class AsyncOrders:
         price: int,
         *,
         basket: int | str = 0,
-        **more: Any,
+        **options: Unpack[BlockOptions],
     ) -> Report:
-        """Place a block from its first hour on; the options are those of `ordering.new_block`."""
-        more["basket"] = await self._client.basket(basket)
-        block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
-        return await self._client.ask(block)
+        """Place a block; returns its acceptance. Options as in `sync_client.Orders.new_block`."""
+        return await self._client.run(
+            operations.new_block(
+                self._client, account, instrument, hours, side, quantity, price, basket, **options
+            )
+        )
 
-    async def replace(self, target_ref: int, quantity: int, price: int = 0, **more: Any) -> Report:
-        """Change an order."""
-        return await self._client.ask(ordering.replace_order(target_ref, quantity, price, **more))
+    async def replace(
+        self, target_ref: int, quantity: int, price: int = 0, **options: Unpack[ReplaceOptions]
+    ) -> Report:
+        """Change an order; the options are those of `feeds.protocol.commands.replace_order`."""
+        command = commands.replace_order(target_ref, quantity, price, **options)
+        return await self._client.ask(command)
 
     async def cancel(self, target_ref: int) -> Report:
         """Cancel an order."""
-        return await self._client.ask(ordering.cancel_order(target_ref))
+        return await self._client.ask(commands.cancel_order(target_ref))
 
     async def cancel_all(self, account: int = 0, instrument: int = 0) -> Report:
         """Cancel all orders of the session, or of one account or instrument."""
-        return await self._client.ask(ordering.cancel_all(account, instrument))
+        return await self._client.ask(commands.cancel_all(account, instrument))
 
     async def status(self, user_ref: int) -> Report:
-        """The last report of an order."""
-        self._client.say(OrderStatusRequest(user_ref=user_ref))
-        return await self._client.wait_for(self._client._status)
+        """The last report of an order. Raises FrameRefused if there is none."""
+        return await self._client.run(operations.order_status(self._client, user_ref))
 
 
-class AsyncClient(Broker):
-    """A session and its market data, for programs with an event loop."""
-
-    timeout_s = TIMEOUT_S
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.orders = AsyncOrders(self)
-
-    async def ask(self, commands: Records) -> Report:
-        """Send one command and await its answer."""
-        ref = self._send_awaited(commands)
-        return await self.wait_for(lambda: self._answer_of(ref))
-
-    async def request(self, message: Message) -> Reply:
-        """Send a request to the venue and await its reply."""
-        self.say(message)
-        return cast(Reply, await self.wait_for(self._reply))
-
-    async def notices(self, day: str) -> list[NoticeLine]:
-        """What the session's accounts are to deliver on a day, YYYY-MM-DD."""
-        found: list[NoticeLine] = []
-        while True:
-            part = await self.request(NoticesRequest(day=day, after=len(found)))
-            assert isinstance(part, Notices)
-            found += part.lines
-            if len(found) >= part.count:
-                return found
-
-    async def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
-        """Say what was delivered; an answer for each reading. Repeating it is harmless."""
-        answers: list[MeterAnswer] = []
-        for start in range(0, len(readings), READINGS_MAX):
-            part = list(readings[start : start + READINGS_MAX])
-            found = await self.request(MeterReadings(readings=part))
-            assert isinstance(found, MeterAnswers)
-            answers += found.answers
-        return answers
-
-    async def reports(self, timeout_s: float | None = None) -> AsyncIterator[Report]:
-        """Reports as they come; ends when none came for so long (None: never ends)."""
-        while True:
-            self._sort()
-            while self._inbox:
-                yield self._inbox.popleft()
-            try:
-                await self.wait_for(lambda: bool(self.dialogue.reports) or None, timeout_s)
-            except TimedOut:
-                return
-
-    async def instrument(self, symbol: int | str) -> int:
-        """The number of a symbol. Raises KeyError where there is no such instrument."""
-        market = self.market
-        await self.wait_for(lambda: market.defined or None)
-        for number, each in market.definitions.items():
-            if symbol in (number, each.symbol):
-                return number
-        raise KeyError(f"there is no instrument {symbol}")
-
-    async def basket(self, code: int | str) -> int:
-        """The number of a basket; numbers pass. Raises KeyError where there is no such basket."""
-        if isinstance(code, int):
-            return code
-        market = self.market
-        await self.wait_for(lambda: market.defined or None)
-        if code not in market.baskets:
-            raise KeyError(f"there is no basket {code}")
-        return market.baskets[code]
-
-    async def book(self, instrument: int | str) -> Book:
-        """The book of an instrument, whole; kept up to date by whatever is awaited."""
-        book = self.market.book(await self.instrument(instrument))
-        await self.wait_for(lambda: book.is_whole or None)
-        return book
-
-    async def orders_book(self, instrument: int | str) -> OrdersBook:
-        """The orders of an instrument, whole and without names; kept up to date likewise."""
-        book = self.market.orders_book(await self.instrument(instrument))
-        await self.wait_for(lambda: book.is_whole or None)
-        return book
-
-    async def blocks(self, where: int | str) -> Blocks:
-        """The standing blocks of a contract, or those that begin with an instrument, whole.
-
-        Kept up to date likewise. KeyError where there is neither.
-        """
-        await self.wait_for(lambda: self.market.defined or None)
-        blocks = self.market.blocks(where)
-        await self.wait_for(lambda: blocks.is_whole or None)
-        return blocks
-
-    async def trades(
-        self, instrument: int | str | None = None, timeout_s: float | None = None
-    ) -> AsyncIterator[Trade]:
-        """Trades as they come; ends when none came for so long (None: never ends)."""
-        number = None if instrument is None else await self.instrument(instrument)
-        self.market.follow(Channel.TRADES, number)
-        queue = self.market.trades
-        while True:
-            while queue:
-                yield queue.popleft()
-            try:
-                await self.wait_for(lambda: bool(queue) or None, timeout_s)
-            except TimedOut:
-                return
-
-    async def wait_for(self, found: Callable[[], T | None], timeout_s: float | None = -1.0) -> T:
-        """Pump until `found` gives something. Raises TimedOut, and what ends the session."""
-        if timeout_s is not None and timeout_s < 0:
-            timeout_s = self.timeout_s
-        end_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            self.take()
-            value = found()
-            if value is not None:
-                return value
-            self.check()
-            left_s = _TURN_S if end_s is None else end_s - time.monotonic()
-            if left_s <= 0:
-                raise TimedOut(f"{self.connection.venue}: no answer in {timeout_s:g} s")
-            await self._changed(min(left_s, _TURN_S))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self.close()
-
-    async def _changed(self, timeout_s: float) -> None:
-        """Wait until a socket has news."""
-        loop = asyncio.get_running_loop()
-        news: asyncio.Future[None] = loop.create_future()
-        sockets = [self.link.socket, self.link.monitor]
-        if self._market is not None:
-            sockets += [self._market.socket, self._market.recovery]
-        descriptors = [int(socket.getsockopt(zmq.FD)) for socket in sockets]
-        for descriptor in descriptors:
-            loop.add_reader(descriptor, _set, news)
-        try:
-            if any(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN for socket in sockets):
-                return
-            await asyncio.wait_for(asyncio.shield(news), timeout_s)
-        except TimeoutError:
-            return
-        finally:
-            for descriptor in descriptors:
-                loop.remove_reader(descriptor)
-            news.cancel()
-
-
-def _set(news: "asyncio.Future[None]") -> None:
-    if not news.done():
-        news.set_result(None)
+def _set(ready: "asyncio.Future[None]") -> None:
+    if not ready.done():
+        ready.set_result(None)

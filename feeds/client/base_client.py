@@ -1,34 +1,52 @@
-"""What both clients share: the link, the reports as they come, and the answers that are awaited."""
+"""Base of both clients: the connections, the queues of what came, and the answers that are awaited.
+
+It never waits. `Client` and `AsyncClient` add a way to wait, and share the operations of
+`feeds.client.operations`.
+"""
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from feeds.client.awaited_answers import AwaitedAnswers
 from feeds.client.connection_file import Connection, read_connection, security_of
-from feeds.client.market_connection import MarketLink
-from feeds.client.order_connection import Link
-from feeds.client.order_session import Dialogue
-from feeds.protocol.commands import expiring
-from feeds.protocol.errors import FrameRefused, OrderRejected
-from feeds.protocol.execution_reports import Report, reports_of
+from feeds.client.market_connection import MarketConnection
+from feeds.client.order_connection import OrderConnection
+from feeds.client.order_session import OrderSession
+from feeds.protocol.commands import set_valid_until
+from feeds.protocol.errors import TimedOut
+from feeds.protocol.execution_reports import Report, decode_reports
 from feeds.protocol.keys import Secret
-from feeds.protocol.messages import Message, RefusalReason, Reply, pack
-from feeds.transport.sockets import Security
-from matching.records import EventKind
+from feeds.protocol.messages import Message, RefusalReason, pack
+from feeds.transport.sockets import Security, Socket
 
+T = TypeVar("T")
 Records = NDArray[np.void]
+TIMEOUT_S = 10.0
 REPORTS_KEPT = 1_000_000
-"""Reports that nobody takes are kept up to this number; then the oldest go, and `lost` says so."""
+"""Unread reports are kept up to this number; then the oldest are dropped, and `lost` grows."""
 LAST_MARKET_DATA_S = 2.0
 
 
-class Broker:
-    """A session without a way to wait: `Client` and `AsyncClient` add one each."""
+class ClientOptions(TypedDict, total=False):
+    """Options of a client; see `BaseClient`."""
+
+    next_report: int
+    cancel_on_disconnect: bool
+    valid_ms: int
+    admin: bool
+
+
+class BaseClient:
+    """A session and its market data, without a way to wait."""
+
+    timeout_s = TIMEOUT_S
 
     def __init__(
         self,
@@ -40,7 +58,13 @@ class Broker:
         valid_ms: int = 0,
         admin: bool = False,
     ) -> None:
-        """`valid_ms`: orders that take longer to arrive are refused; 0: they stay valid."""
+        """Begin to connect; the logon follows while the client waits for something.
+
+        `connection` and `key` are files or their contents. `next_report` is the first report
+        wanted; 0: new reports only. With `cancel_on_disconnect` the venue cancels all orders when
+        the session ends. `valid_ms`: the venue refuses a command that arrives later than this after
+        it was sent; 0: never. `admin`: connect to the operators' socket.
+        """
         if not isinstance(connection, Connection):
             connection = read_connection(Path(connection))
         self.connection = connection
@@ -48,132 +72,152 @@ class Broker:
             connection, key if isinstance(key, Secret) else Path(key)
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.dialogue = Dialogue(next_report=next_report, cancel_on_disconnect=cancel_on_disconnect)
+        self.session = OrderSession(
+            next_report=next_report, cancel_on_disconnect=cancel_on_disconnect
+        )
         endpoint = connection.admin if admin else connection.orders
-        self.link = Link(self.context, self.security, endpoint, self.dialogue)
-        self._market: MarketLink | None = None
+        self.order_connection = OrderConnection(self.context, self.security, endpoint, self.session)
+        self.answers = AwaitedAnswers()
         self.lost = 0
         self.valid_ms = valid_ms
+        self._market: MarketConnection | None = None
         self._inbox: deque[Report] = deque()
-        self._awaited: dict[int, Report | None] = {}
 
     @property
     def is_connected(self) -> bool:
         """Whether the session is open now."""
-        return self.dialogue.ack is not None
+        return self.session.ack is not None
 
     @property
     def next_report(self) -> int:
-        """The number of the next report that will be taken in: where to go on next time."""
-        return self.dialogue.next_report
+        """Number of the next report to come: where a later client goes on."""
+        return self.session.next_report
+
+    @property
+    def market(self) -> MarketConnection:
+        """Market data; the sockets are opened at the first use."""
+        if self._market is None:
+            self._market = MarketConnection(self.context, self.security, self.connection)
+        return self._market
 
     def send(self, commands: Records) -> int:
         """Send commands without waiting for answers; returns the first one's user_ref.
 
-        Raises NotConnected, and then nothing was sent.
+        Raises NotConnected if the session is not open; then nothing was sent.
         """
-        self.link.pump()
-        self.link.require()
+        self.order_connection.pump()
+        self.order_connection.require_logon()
         if self.valid_ms:
-            assert self.dialogue.ack is not None
-            ahead_ns = self.dialogue.ack.time_ns - self.dialogue.acked_ns
-            expiring(commands, time.monotonic_ns() + ahead_ns + self.valid_ms * 1_000_000)
-        first = self.dialogue.send(commands)
-        self.link.flush()
+            assert self.session.ack is not None
+            ahead_ns = self.session.ack.time_ns - self.session.acked_ns
+            set_valid_until(commands, time.monotonic_ns() + ahead_ns + self.valid_ms * 1_000_000)
+        first = self.session.send(commands)
+        self.order_connection.flush()
         return first
 
-    def say(self, message: Message) -> None:
-        """Send a session message."""
-        self.link.require()
-        self.dialogue.outgoing.append(pack(message))
-        self.link.flush()
+    def send_message(self, message: Message) -> None:
+        """Send a session message. Raises NotConnected if the session is not open."""
+        self.order_connection.require_logon()
+        self.session.outgoing.append(pack(message))
+        self.order_connection.flush()
 
     def arrays(self) -> Iterator[tuple[Records, int, int]]:
-        """Reports as they came: EVENT array, number of the first, flags of the frame.
+        """Reports as they came: EVENT[n], number of the first report, flags of the frame.
 
-        For who takes in a great many; they do not come out of `reports` again.
+        For programs that read very many reports. These do not come out of `reports` again.
         """
-        while self.dialogue.reports:
-            yield self.dialogue.reports.popleft()
+        while self.session.reports:
+            yield self.session.reports.popleft()
 
-    @property
-    def market(self) -> MarketLink:
-        """Market data; opened when first asked for."""
-        if self._market is None:
-            self._market = MarketLink(self.context, self.security, self.connection)
-        return self._market
-
-    def take(self) -> bool:
-        """Take in and send out whatever can be now; whether anything was taken in."""
-        took = self.link.pump()
+    def pump_sockets(self) -> bool:
+        """Receive and send all that is possible now; whether anything was received."""
+        received = self.order_connection.pump()
         if self._market is not None:
-            took = self._market.pump() or took
-        return took
+            received = self._market.pump() or received
+        return received
+
+    def dispatch_reports(self) -> None:
+        """Move the reports that came to the queue of `reports` and to the answers awaited."""
+        for events, first, flags in self.arrays():
+            for report in decode_reports(events, first, flags):
+                self._inbox.append(report)
+                self.answers.receive_report(report)
+        while len(self._inbox) > REPORTS_KEPT:
+            self._inbox.popleft()
+            self.lost += 1
+
+    def dispatch_replies(self) -> None:
+        """Move the messages and order statuses that came to the answers awaited.
+
+        A refusal that nobody awaits stays in `session.refusals`.
+        """
+        session = self.session
+        while session.statuses:
+            self.answers.receive_status(session.statuses.popleft())
+        while session.replies:
+            self.answers.receive_reply(session.replies.popleft())
+        if session.refusals:
+            kept = [each for each in session.refusals if not self.answers.receive_refusal(each)]
+            session.refusals.clear()
+            session.refusals.extend(kept)
+
+    def next_unread(self) -> Report | None:
+        """Remove and return the oldest report in the queue of `reports`; None if it is empty."""
+        if not self._inbox:
+            self.dispatch_reports()
+        return self._inbox.popleft() if self._inbox else None
 
     def check(self) -> None:
-        """Raise what ended the session.
+        """Raise the error that ended the session, if one did.
 
-        Market data comes over a socket of its own: it may tell the day's end a moment later.
+        Market data has a socket of its own, where the end of the day may come a moment later. So
+        this end is not raised until then, for at most `LAST_MARKET_DATA_S`.
         """
-        ended = self.dialogue.ended
+        ended = self.session.ended
         if ended is not None and ended.reason == RefusalReason.DAY_OVER and self._market:
-            late_s = time.monotonic() - self.dialogue.ended_s
+            late_s = time.monotonic() - self.session.ended_s
             if late_s < LAST_MARKET_DATA_S and not self._market.is_over:
                 return
-        self.link.check()
+        self.order_connection.check()
+
+    def attempt(self, found: Callable[[], T | None]) -> T | None:
+        """Pump the sockets, then evaluate `found`. Raises the session's end if it gives None."""
+        self.pump_sockets()
+        value = found()
+        if value is None:
+            self.check()
+        return value
+
+    def sockets(self) -> list[Socket]:
+        """The sockets at which input may arrive."""
+        own = [self.order_connection.socket, self.order_connection.monitor]
+        market = self._market
+        return own if market is None else [*own, market.socket, market.recovery]
 
     def close(self) -> None:
         """Log out and close."""
         if self._market is not None:
             self._market.close()
-        self.link.close()
+        self.order_connection.close()
         self.context.destroy(200)
 
-    def _send_awaited(self, commands: Records) -> int:
-        ref = self.send(commands)
-        self._awaited[ref] = None
-        return ref
 
-    def _sort(self) -> None:
-        """Move what came in to where it is wanted."""
-        for events, first, flags in self.arrays():
-            for report in reports_of(events, first, flags):
-                self._inbox.append(report)
-                if self._awaited:
-                    self._answer(report)
-        while len(self._inbox) > REPORTS_KEPT:
-            self._inbox.popleft()
-            self.lost += 1
+class Wait:
+    """The time that one wait may still take."""
 
-    def _answer(self, report: Report) -> None:
-        ref = report.request_ref or report.cl_ord_id
-        of_trade = report.kind in (EventKind.FILLED, EventKind.BUSTED)
-        if not of_trade and ref in self._awaited and self._awaited[ref] is None:
-            self._awaited[ref] = report
+    def __init__(self, client: BaseClient, timeout_s: float | None) -> None:
+        """Begin a wait; None: without end, negative: as long as the client's `timeout_s`."""
+        if timeout_s is not None and timeout_s < 0:
+            timeout_s = client.timeout_s
+        self._venue = client.connection.venue
+        self._timeout_s = timeout_s
+        self._end_s = None if timeout_s is None else time.monotonic() + timeout_s
 
-    def _answer_of(self, ref: int) -> Report | None:
-        """The answer to an awaited command, if it is there; raises what says no."""
-        self._sort()
-        for refusal in list(self.dialogue.refusals):
-            first = refusal.user_ref - refusal.index
-            if refusal.user_ref and first <= ref < first + max(1, refusal.count + refusal.index):
-                self.dialogue.refusals.remove(refusal)
-                self._awaited.pop(ref, None)
-                raise FrameRefused(refusal)
-        report = self._awaited.get(ref)
-        if report is None:
-            return None
-        del self._awaited[ref]
-        if report.kind == EventKind.REJECTED:
-            raise OrderRejected(report)
-        return report
-
-    def _reply(self) -> Reply | None:
-        if self.dialogue.refusals:
-            raise FrameRefused(self.dialogue.refusals.popleft())
-        return self.dialogue.replies.popleft() if self.dialogue.replies else None
-
-    def _status(self) -> Report | None:
-        if self.dialogue.refusals:
-            raise FrameRefused(self.dialogue.refusals.popleft())
-        return self.dialogue.statuses.popleft() if self.dialogue.statuses else None
+    def step_s(self, step_s_max: float) -> float:
+        """Time to wait for input, at most `step_s_max`. Raises TimedOut if no time is left."""
+        if self._end_s is None:
+            return step_s_max
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimedOut(f"{self._venue}: no answer in {self._timeout_s:g} s")
+        return min(left_s, step_s_max)

@@ -1,11 +1,11 @@
-"""Standing blocks as a client keeps them: hours, quantity and average price, without names."""
+"""Block book: the standing blocks of an instrument or a contract, without their owners."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from msgspec import Struct
 
-from feeds.client.channel_replica import Replica
+from feeds.client.channel_replica import ChannelReplica
 from feeds.protocol.records import BLOCK, MARKET, OrderAction
 from matching.records import Side
 
@@ -17,17 +17,17 @@ class OpenBlock(Struct, frozen=True):
     instrument: int  # its first hour
     hours: int
     side: Side
-    price: int  # the limit on the average of its hours
+    price: int  # limit on the average of its hours
     quantity: int  # in each hour
     place: int  # smaller: earlier
 
     @property
     def priority(self) -> tuple[int, int]:
-        """Sorts blocks of a side as the venue tries them."""
+        """Sort key within a side: the order in which the venue tries blocks."""
         return -self.price if self.side == Side.BUY else self.price, self.place
 
 
-class BlocksBook(Replica):
+class BlockBook(ChannelReplica):
     """The standing blocks that begin with one instrument."""
 
     def __init__(self, instrument: int) -> None:
@@ -40,13 +40,15 @@ class BlocksBook(Replica):
     def _clear(self) -> None:
         self._blocks.clear()
 
-    def _put(self, frame: bytes) -> bool:
-        return all(self._act(row) for row in np.frombuffer(frame, BLOCK, -1, MARKET.itemsize))
+    def _apply_records(self, frame: bytes) -> bool:
+        return all(
+            self._apply_block(row) for row in np.frombuffer(frame, BLOCK, -1, MARKET.itemsize)
+        )
 
-    def _act(self, row: np.void) -> bool:
-        """One BLOCK record; False for one that speaks of a block which is not there."""
+    def _apply_block(self, row: np.void) -> bool:
+        """Apply one BLOCK record; False if it changes or removes a block that is unknown."""
         block_id, action = int(row["block_id"]), row["action"]
-        known = self._blocks.pop(block_id, None) is not None
+        was_known = self._blocks.pop(block_id, None) is not None
         if action in (OrderAction.PLACE, OrderAction.CHANGE):
             self._blocks[block_id] = OpenBlock(
                 block_id=block_id,
@@ -57,27 +59,27 @@ class BlocksBook(Replica):
                 quantity=int(row["quantity"]),
                 place=int(row["place"]),
             )
-        return known or action == OrderAction.PLACE
+        return was_known or action == OrderAction.PLACE
 
 
-class Blocks:
-    """Some books of blocks as one: those of a contract, or of one first hour."""
+class CombinedBlockBook:
+    """Several block books as one: those of a contract, or that of one first hour."""
 
-    def __init__(self, books: Callable[[], list[BlocksBook]]) -> None:
-        """`books`: those that belong to it now; instruments may be listed while it is read."""
+    def __init__(self, books: Callable[[], list[BlockBook]]) -> None:
+        """Combine what `books` returns: it may return more after an instrument was listed."""
         self._books = books
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether it shows all blocks up to the last frame that came."""
-        return all(book.is_whole for book in self._books())
+        return all(book.is_complete for book in self._books())
 
     def bids(self, count: int | None = None) -> list[OpenBlock]:
-        """The first buys to be tried; all of them without a count."""
+        """The first `count` buys in the order in which the venue tries them; None: all."""
         return self._side(Side.BUY, count)
 
     def asks(self, count: int | None = None) -> list[OpenBlock]:
-        """The first sells to be tried; all of them without a count."""
+        """The first `count` sells in the order in which the venue tries them; None: all."""
         return self._side(Side.SELL, count)
 
     def _side(self, side: Side, count: int | None) -> list[OpenBlock]:

@@ -1,15 +1,15 @@
-"""What a broker's program is given: where the venue is, and its own key."""
+"""Connection file: the endpoints of a venue and its public key, in `connection.toml`."""
 
 from pathlib import Path
 
 from msgspec import Struct
 
-from feeds.protocol.keys import Secret, flat_toml, read_flat, read_secret
+from feeds.protocol.keys import Secret, encode_flat_toml, read_flat_toml, read_secret
 from feeds.transport.sockets import Security
 
 
 class Connection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a venue listens, and its public key."""
+    """The endpoints of a venue's sockets, and its public key."""
 
     venue: str
     key: str
@@ -20,19 +20,19 @@ class Connection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     plain: bool = False
 
 
-def write_toml(path: Path, connection: Connection) -> None:
-    """Write a connection file, in one step."""
+def write_connection_file(path: Path, connection: Connection) -> None:
+    """Write a connection file. It is replaced in one step, so no reader sees half of it."""
     new = path.with_suffix(".new")
-    new.write_bytes(flat_toml(connection))
+    new.write_bytes(encode_flat_toml(connection))
     new.replace(path)
 
 
 def read_connection(path: Path) -> Connection:
-    """The connection in a file; BadKey names what is wrong with it."""
-    return read_flat(path, Connection)
+    """Read a connection file. Raises BadKey, which names the file and the error."""
+    return read_flat_toml(path, Connection)
 
 
 def security_of(connection: Connection, key: Path | Secret) -> Security:
-    """How a program with this key proves itself to this venue."""
+    """Credentials with which the owner of `key` connects to this venue."""
     secret = key if isinstance(key, Secret) else read_secret(key)
     return Security(secret, plain=connection.plain, venue_key=connection.key)

@@ -1,11 +1,11 @@
-"""An instrument's levels as a client keeps them, checked against the venue's all the way."""
+"""Level book: the displayed levels of an instrument, checked by the venue's checksums."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from msgspec import Struct
 
-from feeds.client.channel_replica import Replica
+from feeds.client.channel_replica import ChannelReplica
 from feeds.price_levels import (
     checksum,
     clear_ladder,
@@ -18,21 +18,21 @@ from feeds.protocol.records import LEVEL, MARKET
 
 
 class Level(Struct, frozen=True):
-    """What is displayed at a price."""
+    """The displayed quantity at a price, and the number of its orders."""
 
     price: int
     quantity: int
     orders: int
 
 
-class Book(Replica):
+class LevelBook(ChannelReplica):
     """The displayed levels of one instrument."""
 
     def __init__(self, definition: Definition) -> None:
         super().__init__(definition.instrument)
         self.definition = definition
         self.symbol = definition.symbol
-        self.wrong = 0  # checksums that did not agree
+        self.wrong_checksums = 0
         width = definition.band_high - definition.band_low + 1
         self._ladders = new_ladders(1, width)
         ladder = self._ladders.ladders[1]
@@ -41,15 +41,15 @@ class Book(Replica):
         self._out = np.zeros((width, 3), np.int64)
 
     def bids(self, count: int = 10) -> list[Level]:
-        """The best bids."""
+        """The best `count` bids."""
         return self._side(0, count)
 
     def asks(self, count: int = 10) -> list[Level]:
-        """The best asks."""
+        """The best `count` asks."""
         return self._side(1, count)
 
     def __iter__(self) -> Iterator[tuple[str, Level]]:
-        """Every level, for comparison: side and level."""
+        """Side and level of every level."""
         width = len(self._out)
         yield from (("bid", level) for level in self.bids(width))
         yield from (("ask", level) for level in self.asks(width))
@@ -58,18 +58,18 @@ class Book(Replica):
         book = self._ladders
         clear_ladder(book.ladders, book.quantity, book.orders, book.words, 1)
 
-    def _put(self, frame: bytes) -> bool:
+    def _apply_records(self, frame: bytes) -> bool:
         levels = np.frombuffer(frame, LEVEL, -1, MARKET.itemsize)
         book = self._ladders
         wrong: int = put_levels(book.ladders, book.quantity, book.orders, book.words, 1, levels)
         return wrong < 0
 
-    def _agrees(self, code: int) -> bool:
-        """Compare with the venue's checksum; where it is another one, nothing counts any more."""
+    def _matches_checksum(self, expected: int) -> bool:
+        """Whether the levels have the venue's checksum; if not, the whole book is invalid."""
         book = self._ladders
-        if int(checksum(book.ladders, book.quantity, book.words, 1)) == code:
+        if int(checksum(book.ladders, book.quantity, book.words, 1)) == expected:
             return True
-        self.wrong += 1
+        self.wrong_checksums += 1
         return False
 
     def _side(self, side: int, count: int) -> list[Level]:

@@ -1,22 +1,23 @@
-"""A client's market data: a SUB, a DEALER for what was missed, and the view made of both."""
+"""Connection for market data: a SUB socket, a DEALER for images, and the view made of both."""
 
 import time
 
 import zmq
 
-from feeds.client.channel_replica import Replica
+from feeds.client.channel_replica import ChannelReplica
 from feeds.client.connection_file import Connection
 from feeds.client.market_view import MarketView
 from feeds.protocol.messages import ImageRequest, encode
-from feeds.protocol.records import MARKET_HEAD, Channel, MarketFlag, topic
+from feeds.protocol.records import Channel, MarketFlag, read_market_head, topic
 from feeds.transport.sockets import Context, Security, broker_dealer, subscriber
 
 QUEUE_FRAMES = 100_000
-ASK_AGAIN_NS = 500_000_000
+REQUEST_AGAIN_NS = 500_000_000
+"""Time after which an image that has not come is requested again."""
 
 
-class MarketLink(MarketView):
-    """A market view that subscribes to what is followed and asks for what was missed."""
+class MarketConnection(MarketView):
+    """A market view that subscribes to the channels followed and requests missing images."""
 
     def __init__(
         self,
@@ -28,47 +29,47 @@ class MarketLink(MarketView):
         super().__init__()
         self.socket = subscriber(context, security, connection.market, queue_frames)
         self.recovery = broker_dealer(context, security)
-        self.recovery.setsockopt(zmq.IMMEDIATE, 1)  # what is asked for again must not pile up
+        self.recovery.setsockopt(zmq.IMMEDIATE, 1)  # repeated requests must not queue up
         self.recovery.connect(connection.recovery)
-        self._asked_ns: dict[tuple[Channel, int], int] = {}
+        self._requested_ns: dict[tuple[Channel, int], int] = {}
         self._subscribe(Channel.HEARTBEAT, None)
         self._subscribe(Channel.DEFINITIONS, None)
 
-    def replica(self, channel: Channel, instrument: int) -> Replica:
-        """What is known of a channel; subscribes to it the first time."""
+    def replica(self, channel: Channel, instrument: int) -> ChannelReplica:
+        """The replica of a channel; the first call subscribes to it."""
         is_new = (channel, instrument) not in self.replicas
         found = super().replica(channel, instrument)
-        if is_new and channel not in self._all:
+        if is_new and channel not in self._followed:
             self._subscribe(channel, instrument)
         return found
 
     def follow(self, channel: Channel, instrument: int | None = None) -> None:
-        """Follow a channel of an instrument, or of all that there are and will be."""
-        if instrument is None and channel not in self._all:
+        """Follow a channel of one instrument; None: of all present and future instruments."""
+        if instrument is None and channel not in self._followed:
             self._subscribe(channel, None)
         super().follow(channel, instrument)
 
-    def take(self, frame: bytes) -> None:
-        """Take in a frame; after the last of an image, another one may be asked for at once."""
-        super().take(frame)
-        head = MARKET_HEAD.unpack_from(frame)
-        if head[6] == MarketFlag.IMAGE:
-            self._asked_ns.pop((Channel(head[0]), head[1]), None)
+    def receive(self, frame: bytes) -> None:
+        """Process a frame. After the last one of an image, another may be requested at once."""
+        super().receive(frame)
+        head = read_market_head(frame)
+        if head.flags == MarketFlag.IMAGE:
+            self._requested_ns.pop((Channel(head.channel), head.instrument), None)
 
     def pump(self) -> bool:
-        """Take in whatever has come; whether anything came."""
-        took = False
+        """Receive all frames that have come and request missing images; whether any came."""
+        received = False
         for socket in (self.recovery, self.socket):
             while True:
                 try:
                     frame = socket.recv(zmq.NOBLOCK)
                 except zmq.Again:
                     break
-                took = True
-                self.take(frame)
-        for channel, instrument, from_sequence in self.missing():
-            self._ask(channel, instrument, from_sequence)
-        return took
+                received = True
+                self.receive(frame)
+        for channel, instrument, from_sequence in self.missing_images():
+            self._request_image(channel, instrument, from_sequence)
+        return received
 
     def close(self) -> None:
         """Close both sockets."""
@@ -79,10 +80,11 @@ class MarketLink(MarketView):
         prefix = bytes([channel]) if instrument is None else topic(channel, instrument)
         self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
 
-    def _ask(self, channel: Channel, instrument: int, from_sequence: int) -> None:
-        """Ask for an image, unless that was done just now."""
+    def _request_image(self, channel: Channel, instrument: int, from_sequence: int) -> None:
+        """Request an image, unless that was done less than `REQUEST_AGAIN_NS` ago."""
         now_ns = time.monotonic_ns()
-        if now_ns - self._asked_ns.get((channel, instrument), -ASK_AGAIN_NS) < ASK_AGAIN_NS:
+        requested_ns = self._requested_ns.get((channel, instrument), -REQUEST_AGAIN_NS)
+        if now_ns - requested_ns < REQUEST_AGAIN_NS:
             return
         request = ImageRequest(
             channel=chr(channel), instrument=instrument, from_sequence=from_sequence
@@ -91,4 +93,4 @@ class MarketLink(MarketView):
             self.recovery.send(encode(request), zmq.NOBLOCK)
         except zmq.Again:
             return  # not connected yet
-        self._asked_ns[channel, instrument] = now_ns
+        self._requested_ns[channel, instrument] = now_ns

@@ -1,177 +1,187 @@
-"""What a client knows of the market, without any socket: frames in, requests for images out."""
+"""Market view of a client, without sockets: frames in, and the images that must be requested out."""
 
 from collections import deque
+from typing import TypeAlias
 
 import numpy as np
 
-from feeds.client.block_book import Blocks, BlocksBook
-from feeds.client.channel_replica import Replica
-from feeds.client.last_value import Announced, Latest
-from feeds.client.level_book import Book
-from feeds.client.order_book import OrdersBook
-from feeds.client.trade_tape import Tape, Trade
+from feeds.client.block_book import BlockBook, CombinedBlockBook
+from feeds.client.channel_replica import ChannelReplica
+from feeds.client.last_value import LastDefinition, LastValue
+from feeds.client.level_book import LevelBook
+from feeds.client.order_book import OrderBook
+from feeds.client.trade_tape import Trade, TradeTape
 from feeds.protocol.messages import Definition
 from feeds.protocol.records import (
     MARKET,
-    MARKET_HEAD,
     NEXT,
     STATISTICS,
     STATUS,
     TOP,
     Channel,
     MarketKind,
+    read_market_head,
 )
 
 TRADES_KEPT = 1_000_000
-LATEST = {Channel.TOP: TOP, Channel.STATUS: STATUS, Channel.STATISTICS: STATISTICS}
-Place = tuple[Channel, int]
+_LAST_VALUES = {Channel.TOP: TOP, Channel.STATUS: STATUS, Channel.STATISTICS: STATISTICS}
+ReplicaKey: TypeAlias = tuple[Channel, int]
+"""Channel and instrument."""
 
 
 class MarketView:
-    """Definitions, books, trades, phases and statistics of what is followed."""
+    """Definitions, and the replicas of the channels that are followed."""
 
     def __init__(self) -> None:
         self.definitions: dict[int, Definition] = {}
-        self.replicas: dict[Place, Replica] = {}
+        self.replicas: dict[ReplicaKey, ChannelReplica] = {}
         """Every channel of every instrument that is followed, with its counts."""
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
-        self.is_over = False  # the day
-        self.defined = False
-        self._all: set[Channel] = {Channel.DEFINITIONS}
-        self._broken: set[Place] = set()
+        """Trades that the program has not read yet; beyond the bound the oldest are dropped."""
+        self.is_over = False  # the trading day
+        self.has_definitions = False  # of all instruments
+        self._followed: set[Channel] = {Channel.DEFINITIONS}  # for all instruments
+        self._incomplete: set[ReplicaKey] = set()
 
     @property
     def baskets(self) -> dict[str, int]:
-        """The numbers of all baskets by their codes, as the definitions of their members tell."""
+        """The numbers of all baskets by their codes, from the definitions of their members."""
         return {code: n for each in self.definitions.values() for code, n in each.baskets.items()}
 
-    def book(self, instrument: int) -> Book:
-        """The levels of an instrument, followed from now on. KeyError for one not defined."""
+    def book(self, instrument: int) -> LevelBook:
+        """Follow the levels of an instrument. Raises KeyError if it is not defined."""
         found = self.replica(Channel.LEVELS, instrument)
-        assert isinstance(found, Book)
+        assert isinstance(found, LevelBook)
         return found
 
-    def orders_book(self, instrument: int) -> OrdersBook:
-        """The orders of an instrument, followed from now on. KeyError for one not defined."""
+    def orders_book(self, instrument: int) -> OrderBook:
+        """Follow the orders of an instrument. Raises KeyError if it is not defined."""
         found = self.replica(Channel.ORDERS, instrument)
-        assert isinstance(found, OrdersBook)
+        assert isinstance(found, OrderBook)
         return found
 
-    def blocks(self, where: int | str) -> Blocks:
-        """The standing blocks of a contract, or those that begin with an instrument.
+    def blocks(self, where: int | str) -> CombinedBlockBook:
+        """Follow the standing blocks of a contract, or those that begin with an instrument.
 
-        They are followed from now on. KeyError where neither is defined.
+        `where` is a contract, or the symbol or number of an instrument. Raises KeyError if it is
+        none of these.
         """
 
-        def books() -> list[BlocksBook]:
+        def books() -> list[BlockBook]:
             return [
-                self._blocks_book(number)
+                self._block_book(number)
                 for number, each in self.definitions.items()
                 if where in (number, each.symbol, each.contract)
             ]
 
         if not books():
             raise KeyError(f"there is no contract or instrument {where}")
-        return Blocks(books)
+        return CombinedBlockBook(books)
 
     def follow(self, channel: Channel, instrument: int | None = None) -> None:
-        """Follow a channel of an instrument, or of all that there are and will be."""
+        """Follow a channel of one instrument; None: of all present and future instruments."""
         if instrument is not None:
             self.replica(channel, instrument)
             return
-        self._all.add(channel)
+        self._followed.add(channel)
         for each in self.definitions:
             self.replica(channel, each)
 
     @property
     def tops(self) -> dict[int, dict[str, int]]:
-        """Best prices by instrument, as far as they are followed."""
-        return self._latest(Channel.TOP)
+        """Best prices by instrument, of the instruments that are followed."""
+        return self._last_values(Channel.TOP)
 
     @property
     def statistics(self) -> dict[int, dict[str, int]]:
-        """The day's statistics by instrument, as far as they are followed."""
-        return self._latest(Channel.STATISTICS)
+        """The day's statistics by instrument, of the instruments that are followed."""
+        return self._last_values(Channel.STATISTICS)
 
     @property
     def phases(self) -> dict[int, int]:
         """The phase of each instrument that is followed."""
-        return {n: values["phase"] for n, values in self._latest(Channel.STATUS).items()}
+        return {n: values["phase"] for n, values in self._last_values(Channel.STATUS).items()}
 
     @property
     def missed_trades(self) -> int:
-        """Frames of trades that were lost at first."""
+        """Number of frames with trades that were lost, before any were sent again."""
         tapes = (r for (channel, _), r in self.replicas.items() if channel == Channel.TRADES)
         return sum(tape.missed for tape in tapes)
 
-    def replica(self, channel: Channel, instrument: int) -> Replica:
-        """What is known of a channel; it is followed from now on."""
-        place = channel, instrument
-        if place not in self.replicas:
-            self.replicas[place] = self._new(channel, instrument)
-            self._broken.add(place)
-        return self.replicas[place]
+    def replica(self, channel: Channel, instrument: int) -> ChannelReplica:
+        """The replica of a channel; the first call begins to follow it."""
+        key = channel, instrument
+        if key not in self.replicas:
+            self.replicas[key] = self._new_replica(channel, instrument)
+            self._incomplete.add(key)
+        return self.replicas[key]
 
-    def take(self, frame: bytes) -> None:
-        """Take in a frame, of an image or not."""
-        head = MARKET_HEAD.unpack_from(frame)
-        channel, instrument = Channel(head[0]), head[1]
+    def receive(self, frame: bytes) -> None:
+        """Process a frame: an increment, a heartbeat or part of an image."""
+        head = read_market_head(frame)
+        channel, instrument = Channel(head.channel), head.instrument
         if channel == Channel.HEARTBEAT:
-            self._take_heartbeat(frame, head[5])
+            self._receive_heartbeat(frame, head.kind)
         elif channel == Channel.DEFINITIONS:
-            self._take_definition(frame, instrument)
-        elif self._follows(channel, instrument):
-            self._note(channel, instrument, self.replica(channel, instrument).take(frame))
+            self._receive_definition(frame, instrument)
+        elif self._is_followed(channel, instrument):
+            is_complete = self.replica(channel, instrument).receive(frame)
+            self._mark(channel, instrument, is_complete)
 
-    def missing(self) -> list[tuple[Channel, int, int]]:
-        """The images that are needed now: channel, instrument and from which number on."""
-        found = [(*place, self.replicas[place].wanted_from) for place in self._broken]
-        return found if self.defined else [(Channel.DEFINITIONS, 0, 0), *found]
+    def missing_images(self) -> list[tuple[Channel, int, int]]:
+        """The images that are needed now: channel, instrument and first number."""
+        found = [(*key, self.replicas[key].missing_from) for key in self._incomplete]
+        return found if self.has_definitions else [(Channel.DEFINITIONS, 0, 0), *found]
 
-    def _note(self, channel: Channel, instrument: int, whole: bool) -> None:
-        (self._broken.discard if whole else self._broken.add)((channel, instrument))
+    def _mark(self, channel: Channel, instrument: int, is_complete: bool) -> None:
+        if is_complete:
+            self._incomplete.discard((channel, instrument))
+        else:
+            self._incomplete.add((channel, instrument))
 
-    def _new(self, channel: Channel, instrument: int) -> Replica:
+    def _new_replica(self, channel: Channel, instrument: int) -> ChannelReplica:
         if channel == Channel.DEFINITIONS:
-            return Announced(instrument)
+            return LastDefinition(instrument)
         if channel == Channel.TRADES:
-            return Tape(instrument, self.trades.append)
+            return TradeTape(instrument, self.trades.append)
         if channel == Channel.BLOCKS:
-            return BlocksBook(instrument)
-        if channel in LATEST:
-            return Latest(instrument, LATEST[channel])
-        of = Book if channel == Channel.LEVELS else OrdersBook
-        return of(self.definitions[instrument])
+            return BlockBook(instrument)
+        if channel in _LAST_VALUES:
+            return LastValue(instrument, _LAST_VALUES[channel])
+        book = LevelBook if channel == Channel.LEVELS else OrderBook
+        return book(self.definitions[instrument])
 
-    def _blocks_book(self, instrument: int) -> BlocksBook:
+    def _block_book(self, instrument: int) -> BlockBook:
         found = self.replica(Channel.BLOCKS, instrument)
-        assert isinstance(found, BlocksBook)
+        assert isinstance(found, BlockBook)
         return found
 
-    def _latest(self, channel: Channel) -> dict[int, dict[str, int]]:
+    def _last_values(self, channel: Channel) -> dict[int, dict[str, int]]:
         return {
             instrument: replica.values
             for (of, instrument), replica in self.replicas.items()
-            if of == channel and isinstance(replica, Latest) and replica.values
+            if of == channel and isinstance(replica, LastValue) and replica.values
         }
 
-    def _follows(self, channel: Channel, instrument: int) -> bool:
-        """Whether a channel is followed; a book needs its definition first."""
+    def _is_followed(self, channel: Channel, instrument: int) -> bool:
+        """Whether frames of a channel are used; a book also needs the instrument's definition."""
         if (channel, instrument) in self.replicas:
             return True
-        needs = channel in (Channel.LEVELS, Channel.ORDERS)
-        return channel in self._all and (not needs or instrument in self.definitions)
+        needs_definition = channel in (Channel.LEVELS, Channel.ORDERS)
+        return channel in self._followed and (
+            not needs_definition or instrument in self.definitions
+        )
 
-    def _take_definition(self, frame: bytes, instrument: int) -> None:
-        if len(frame) == MARKET.itemsize:
-            self.defined = True
+    def _receive_definition(self, frame: bytes, instrument: int) -> None:
+        if len(frame) == MARKET.itemsize:  # the end of an image of all definitions
+            self.has_definitions = True
             return
         replica = self.replica(Channel.DEFINITIONS, instrument)
-        self._note(Channel.DEFINITIONS, instrument, replica.take(frame))
-        assert isinstance(replica, Announced)
+        self._mark(Channel.DEFINITIONS, instrument, replica.receive(frame))
+        assert isinstance(replica, LastDefinition)
         self.definitions[instrument] = replica.definition
 
-    def _take_heartbeat(self, frame: bytes, kind: int) -> None:
+    def _receive_heartbeat(self, frame: bytes, kind: int) -> None:
         if kind == MarketKind.END_OF_DAY:
             self.is_over = True
             return
@@ -179,6 +189,6 @@ class MarketView:
         columns = [following[name].tolist() for name in ("channel", "instrument", "sequence")]
         for number, instrument, sequence in zip(*columns, strict=True):
             channel = Channel(number)
-            if self._follows(channel, instrument):
-                whole = self.replica(channel, instrument).expect(sequence)
-                self._note(channel, instrument, whole)
+            if self._is_followed(channel, instrument):
+                is_complete = self.replica(channel, instrument).expect(sequence)
+                self._mark(channel, instrument, is_complete)

@@ -1,6 +1,6 @@
-"""A broker's connection: a DEALER, its monitor and the dialogue over it.
+"""Connection of an order entry session: a DEALER socket, its monitor, and the session over it.
 
-Never blocks, but for the moment in which a connection has just ended.
+It never blocks, except for `LAST_FRAMES_MS` when a connection has just ended, and in `close`.
 """
 
 import struct
@@ -8,10 +8,10 @@ import time
 
 import zmq
 
-from feeds.client.order_session import Dialogue
+from feeds.client.order_session import OrderSession
 from feeds.protocol.errors import NotAllowed, NotConnected
 from feeds.protocol.messages import Logout, pack
-from feeds.transport.sockets import Context, Security, broker_dealer
+from feeds.transport.sockets import Context, Security, Socket, broker_dealer
 
 _MONITOR = struct.Struct("=HI")
 _EVENTS = (
@@ -22,21 +22,21 @@ _EVENTS = (
 )
 
 LOGOUT_MS = 200
-"""For the answer to a logout."""
+"""Longest wait for the answer to a logout."""
 
-LAST_WORDS_MS = 20
-"""For what came just before a connection ended."""
+LAST_FRAMES_MS = 20
+"""Longest wait for each frame that arrived before a connection ended."""
 
 
-class Link:
-    """Keeps a session open: connects, logs on, and does so again whenever the venue went away."""
+class OrderConnection:
+    """Keeps a session open: connects, logs on, and repeats both when the connection was lost."""
 
     def __init__(
-        self, context: Context, security: Security, endpoint: str, dialogue: Dialogue
+        self, context: Context, security: Security, endpoint: str, session: OrderSession
     ) -> None:
-        self.dialogue = dialogue
+        self.session = session
         self.connections = 0
-        self.generation = 0  # grows whenever the sockets are new ones
+        self.generation = 0  # grows whenever the sockets are opened anew
         self._context = context
         self._security = security
         self._endpoint = endpoint
@@ -44,25 +44,25 @@ class Link:
         self._open()
 
     def pump(self) -> bool:
-        """Take in and send out whatever can be now; whether anything was taken in."""
-        took = self._watch()
+        """Receive and send all that is possible now; whether anything was received."""
+        received = self._read_monitor()
         while True:
             try:
                 frame = self.socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            took = True
-            self.dialogue.feed(frame)
+            received = True
+            self.session.receive(frame)
         self.flush()
-        return took
+        return received
 
     def flush(self) -> None:
-        """Send what is queued, as far as the venue takes it; a heartbeat where nothing was."""
+        """Send what is queued, as far as the socket accepts it, or a heartbeat if one is due."""
         now_ns = time.monotonic_ns()
-        self.dialogue.beat(now_ns)
-        outgoing = self.dialogue.outgoing
+        self.session.queue_heartbeat(now_ns)
+        outgoing = self.session.outgoing
         if outgoing:
-            self.dialogue.spoke_ns = now_ns
+            self.session.last_sent_ns = now_ns
         while outgoing:
             try:
                 self.socket.send(outgoing[0], zmq.NOBLOCK)
@@ -71,75 +71,73 @@ class Link:
             outgoing.popleft()
 
     def check(self) -> None:
-        """Raise what stands in the way of ever being logged on."""
+        """Raise the error after which no logon can succeed, if there was one."""
         if self._failure is not None:
             raise self._failure
-        if self.dialogue.ended is not None:
-            raise self.dialogue.ended
+        if self.session.ended is not None:
+            raise self.session.ended
 
-    def require(self) -> None:
-        """Raise NotConnected, or why the session ended, unless logged on."""
+    def require_logon(self) -> None:
+        """Raise NotConnected, or the error that ended the session, unless logged on."""
         self.check()
-        if self.dialogue.ack is None:
+        if self.session.ack is None:
             raise NotConnected("not logged on; nothing was sent")
 
     def close(self) -> None:
         """Log out and close.
 
-        Waits a moment for the venue's answer: libzmq drops what it has not read when a connection
-        ends, so whoever hangs up at once may be taken for lost.
+        Waits up to `LOGOUT_MS` for the venue's answer. When a connection ends, libzmq drops what
+        the venue has not read: without the wait, the logout could be lost.
         """
-        if self.dialogue.ack is not None:
+        if self.session.ack is not None:
             try:
                 self.socket.setsockopt(zmq.LINGER, LOGOUT_MS)
                 self.socket.send(pack(Logout()), zmq.NOBLOCK)
-                while self.dialogue.ended is None and self.socket.poll(LOGOUT_MS):
-                    self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
+                while self.session.ended is None and self.socket.poll(LOGOUT_MS):
+                    self.session.receive(self.socket.recv(zmq.NOBLOCK))
             except zmq.ZMQError:
                 self.socket.setsockopt(zmq.LINGER, 0)
-        self._shut()
+        self._close_sockets()
 
     def _open(self) -> None:
         self.generation += 1
-        self.socket, self.monitor = monitored(self._context, self._security, self._endpoint)
+        self.socket, self.monitor = _monitored_dealer(self._context, self._security, self._endpoint)
 
-    def _shut(self) -> None:
+    def _close_sockets(self) -> None:
         self.socket.disable_monitor()
         self.monitor.close(0)
         self.socket.close()
 
-    def _watch(self) -> bool:
-        """Follow the connection's life."""
-        took = False
+    def _read_monitor(self) -> bool:
+        """Process the events of the connection; whether there were any."""
+        received = False
         while True:
             try:
-                event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
+                content, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return took
-            took = True
-            what, _ = _MONITOR.unpack(event)
-            if what == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                return received
+            received = True
+            event, _ = _MONITOR.unpack(content)
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self.connections += 1
-                self.dialogue.connected()
-            elif what == zmq.EVENT_DISCONNECTED:
-                self._drain()
-                self.dialogue.disconnected()
+                self.session.on_connected()
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._read_last_frames()
+                self.session.on_disconnected()
                 self.socket.setsockopt(zmq.LINGER, 0)
-                self._shut()
+                self._close_sockets()
                 self._open()
             else:
                 self._failure = NotAllowed(f"{self._endpoint}: the venue does not know this key")
 
-    def _drain(self) -> None:
-        """What arrived before the connection ended: libzmq tells of the end a moment earlier."""
-        while self.socket.poll(LAST_WORDS_MS):
-            self.dialogue.feed(self.socket.recv(zmq.NOBLOCK))
+    def _read_last_frames(self) -> None:
+        """Receive what arrived before the connection ended: libzmq reports the end before it."""
+        while self.socket.poll(LAST_FRAMES_MS):
+            self.session.receive(self.socket.recv(zmq.NOBLOCK))
 
 
-def monitored(
-    context: Context, security: Security, endpoint: str
-) -> tuple["zmq.Socket[bytes]", "zmq.Socket[bytes]"]:
-    """A broker's DEALER and its monitor."""
+def _monitored_dealer(context: Context, security: Security, endpoint: str) -> tuple[Socket, Socket]:
+    """A broker's DEALER, connecting, and its monitor."""
     socket = broker_dealer(context, security)
     monitor = socket.get_monitor_socket(_EVENTS)
     socket.connect(endpoint)

@@ -1,47 +1,42 @@
-"""The synchronous client: a broker's program calls it, and it waits.
+"""Synchronous client: every method waits until it has its result.
 
     with connect("venue/connection.toml", "venue/keys/east-1.secret") as client:
         order = client.orders.new(account=1, instrument=7, side=Side.BUY, quantity=5, price=1130)
         client.orders.cancel(order.cl_ord_id)
 
-It works only while one of its methods runs: between them nothing is read. The venue keeps what it
-has to say, up to a bound. With `cancel_on_disconnect` a program calls one of them (`pump` is
-enough) more often than every `silence_ms_max`, or the venue takes it for gone.
+The client works only while one of its methods runs: between the calls it reads and sends nothing.
+The venue keeps its reports meanwhile, up to a bound. A program with `cancel_on_disconnect` must
+call a method (`pump` is enough) more often than every `silence_ms_max`; otherwise the venue ends
+the session.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Self, TypeVar, Unpack
 
 import zmq
 
-from feeds.client.base_client import Broker, Records
-from feeds.client.block_book import Blocks
+from feeds.client import operations
+from feeds.client.base_client import TIMEOUT_S, BaseClient, ClientOptions, Records, Wait
+from feeds.client.block_book import CombinedBlockBook
 from feeds.client.connection_file import Connection
-from feeds.client.level_book import Book
-from feeds.client.order_book import OrdersBook
+from feeds.client.level_book import LevelBook
+from feeds.client.operations import Operation
+from feeds.client.order_book import OrderBook
 from feeds.client.trade_tape import Trade
-from feeds.protocol import commands as ordering
-from feeds.protocol.delivery_messages import (
-    READINGS_MAX,
-    MeterAnswer,
-    MeterAnswers,
-    MeterReading,
-    MeterReadings,
-    NoticeLine,
-    Notices,
-    NoticesRequest,
-)
+from feeds.protocol import commands
+from feeds.protocol.commands import BlockOptions, OrderOptions, ReplaceOptions
+from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, NoticeLine
 from feeds.protocol.errors import TimedOut
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.keys import Secret
-from feeds.protocol.messages import Message, OrderStatusRequest, Reply
-from feeds.protocol.records import Channel
+from feeds.protocol.messages import Message, Reply
 from matching.records import Side
 
 T = TypeVar("T")
-TIMEOUT_S = 10.0
+_POLL_S_MAX = 1.0
+"""Longest time in one poll: heartbeats are due meanwhile."""
 
 
 def connect(
@@ -49,27 +44,147 @@ def connect(
     key: Secret | str | Path,
     *,
     timeout_s: float = TIMEOUT_S,
-    **options: Any,
+    **options: Unpack[ClientOptions],
 ) -> "Client":
-    """A client that is logged on; the options are those of Broker.
+    """A client that is logged on; the options are those of `BaseClient`.
 
     Raises NotAllowed for a key that the venue does not know, LogonRefused with its reason, and
-    TimedOut where no venue answers.
+    TimedOut if no venue answers.
     """
     client = Client(connection, key, **options)
     client.timeout_s = timeout_s
     try:
-        client.wait_for(lambda: client.is_connected or None)
+        client.run(operations.log_on(client))
     except BaseException:
         client.close()
         raise
     return client
 
 
-class Orders:
-    """New orders, and what becomes of them; each call waits for the venue's answer."""
+class Client(BaseClient):
+    """A session and its market data, for programs that wait."""
 
-    def __init__(self, client: "Client") -> None:
+    @cached_property
+    def orders(self) -> "Orders":
+        """Order entry."""
+        return Orders(self)
+
+    def ask(self, records: Records) -> Report:
+        """Send one command and wait for its answer."""
+        return self.run(operations.ask(self, records))
+
+    def request(self, message: Message) -> Reply:
+        """Send a request to the venue and wait for its reply."""
+        return self.run(operations.request(self, message))
+
+    def notices(self, day: str) -> list[NoticeLine]:
+        """The lines that the session's accounts are to deliver on a day, YYYY-MM-DD."""
+        return self.run(operations.notices(self, day))
+
+    def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
+        """Send meter readings; returns an answer for each. Sending them again is harmless."""
+        return self.run(operations.meter(self, readings))
+
+    def reports(self, timeout_s: float | None = None) -> Iterator[Report]:
+        """Reports as they come; ends when none came for `timeout_s` (None: never ends)."""
+        return self._stream(self.next_unread, timeout_s)
+
+    def instrument(self, symbol: int | str) -> int:
+        """The number of an instrument. Raises KeyError if there is none of this symbol."""
+        return self.run(operations.instrument_number(self, symbol))
+
+    def basket(self, code: int | str) -> int:
+        """The number of a basket; a number is returned as it is. Raises KeyError."""
+        return self.run(operations.basket_number(self, code))
+
+    def book(self, instrument: int | str) -> LevelBook:
+        """The complete levels of an instrument. Every later wait of the client updates them."""
+        return self.run(operations.level_book(self, instrument))
+
+    def orders_book(self, instrument: int | str) -> OrderBook:
+        """The complete orders of an instrument, without owners; updated in the same way."""
+        return self.run(operations.order_book(self, instrument))
+
+    def blocks(self, where: int | str) -> CombinedBlockBook:
+        """The standing blocks of a contract, or those that begin with an instrument.
+
+        They are updated in the same way. Raises KeyError if there is neither.
+        """
+        return self.run(operations.block_book(self, where))
+
+    def trades(
+        self, instrument: int | str | None = None, timeout_s: float | None = None
+    ) -> Iterator[Trade]:
+        """Trades as they come; ends when none came for `timeout_s` (None: never ends)."""
+        queue = self.run(operations.follow_trades(self, instrument))
+        yield from self._stream(lambda: queue.popleft() if queue else None, timeout_s)
+
+    def pump(self, timeout_s: float = 0) -> bool:
+        """Receive what has come, waiting at most `timeout_s` for it; whether anything came."""
+        if self.pump_sockets():
+            return True
+        self.check()
+        if timeout_s > 0:
+            self._poll(timeout_s)
+            received = self.pump_sockets()
+            self.check()
+            return received
+        return False
+
+    def wait_for(self, found: Callable[[], T | None], timeout_s: float | None = -1.0) -> T:
+        """Pump the sockets until `found` returns a value; returns the value.
+
+        `timeout_s`: None waits without end, a negative number as long as the client's own
+        `timeout_s`. Raises TimedOut, and the error that ends the session.
+        """
+        wait = Wait(self, timeout_s)
+        while (value := self.attempt(found)) is None:
+            self._poll(wait.step_s(_POLL_S_MAX))
+        return value
+
+    def run(self, operation: Operation[T]) -> T:
+        """Carry out an operation; each of its conditions may take the client's `timeout_s`."""
+        try:
+            condition = next(operation)
+            while True:
+                condition = operation.send(self.wait_for(condition))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            operation.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _stream(self, read: Callable[[], T | None], timeout_s: float | None) -> Iterator[T]:
+        """Yield what `read` returns, until it has returned None for `timeout_s`."""
+        while True:
+            value = read()
+            if value is None:
+                try:
+                    value = self.wait_for(read, timeout_s)
+                except TimedOut:
+                    return
+            yield value
+
+    def _poll(self, timeout_s: float) -> None:
+        poller = zmq.Poller()
+        for socket in self.sockets():
+            poller.register(socket, zmq.POLLIN)
+        poller.poll(max(1, int(timeout_s * 1_000)))
+
+
+class Orders:
+    """Order entry of a client; each call waits for the venue's answer.
+
+    Each raises OrderRejected, FrameRefused, NotConnected or TimedOut.
+    """
+
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     def new(
@@ -81,15 +196,18 @@ class Orders:
         price: int = 0,
         *,
         basket: int | str = 0,
-        **more: Any,
+        **options: Unpack[OrderOptions],
     ) -> Report:
-        """Place an order; the options are those of `ordering.new_order`, a basket by code too.
+        """Place an order; returns its acceptance.
 
-        Returns its acceptance. Raises OrderRejected, FrameRefused, NotConnected or TimedOut.
+        The options are those of `feeds.protocol.commands.new_order`; a basket may also be given by
+        its code.
         """
-        more["basket"] = self._client.basket(basket)
-        order = ordering.new_order(account, instrument, side, quantity, price, **more)
-        return self._client.ask(order)
+        return self._client.run(
+            operations.new_order(
+                self._client, account, instrument, side, quantity, price, basket, **options
+            )
+        )
 
     def new_block(
         self,
@@ -101,186 +219,33 @@ class Orders:
         price: int,
         *,
         basket: int | str = 0,
-        **more: Any,
+        **options: Unpack[BlockOptions],
     ) -> Report:
-        """Place a block from its first hour on; the options are those of `ordering.new_block`."""
-        more["basket"] = self._client.basket(basket)
-        block = ordering.new_block(account, instrument, hours, side, quantity, price, **more)
-        return self._client.ask(block)
+        """Place a block that begins with `instrument`; returns its acceptance.
 
-    def replace(self, target_ref: int, quantity: int, price: int = 0, **more: Any) -> Report:
-        """Change an order; the options are those of `ordering.replace_order`."""
-        return self._client.ask(ordering.replace_order(target_ref, quantity, price, **more))
+        The options are those of `feeds.protocol.commands.new_block`; a basket may also be given by
+        its code.
+        """
+        return self._client.run(
+            operations.new_block(
+                self._client, account, instrument, hours, side, quantity, price, basket, **options
+            )
+        )
+
+    def replace(
+        self, target_ref: int, quantity: int, price: int = 0, **options: Unpack[ReplaceOptions]
+    ) -> Report:
+        """Change an order; the options are those of `feeds.protocol.commands.replace_order`."""
+        return self._client.ask(commands.replace_order(target_ref, quantity, price, **options))
 
     def cancel(self, target_ref: int) -> Report:
         """Cancel an order."""
-        return self._client.ask(ordering.cancel_order(target_ref))
+        return self._client.ask(commands.cancel_order(target_ref))
 
     def cancel_all(self, account: int = 0, instrument: int = 0) -> Report:
         """Cancel all orders of the session, or of one account or instrument."""
-        return self._client.ask(ordering.cancel_all(account, instrument))
+        return self._client.ask(commands.cancel_all(account, instrument))
 
     def status(self, user_ref: int) -> Report:
-        """The last report of an order. Raises FrameRefused where there is none."""
-        self._client.say(OrderStatusRequest(user_ref=user_ref))
-        return self._client.wait_for(self._client._status)
-
-
-class Client(Broker):
-    """A session and its market data, for programs that wait."""
-
-    timeout_s = TIMEOUT_S
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.orders = Orders(self)
-
-    def ask(self, commands: Records) -> Report:
-        """Send one command and wait for its answer."""
-        ref = self._send_awaited(commands)
-        return self.wait_for(lambda: self._answer_of(ref))
-
-    def request(self, message: Message) -> Reply:
-        """Send a request to the venue and wait for its reply."""
-        self.say(message)
-        return cast(Reply, self.wait_for(self._reply))
-
-    def notices(self, day: str) -> list[NoticeLine]:
-        """What the session's accounts are to deliver on a day, YYYY-MM-DD."""
-        found: list[NoticeLine] = []
-        while True:
-            part = self.request(NoticesRequest(day=day, after=len(found)))
-            assert isinstance(part, Notices)
-            found += part.lines
-            if len(found) >= part.count:
-                return found
-
-    def meter(self, readings: Sequence[MeterReading]) -> list[MeterAnswer]:
-        """Say what was delivered; an answer for each reading. Repeating it is harmless."""
-        answers: list[MeterAnswer] = []
-        for start in range(0, len(readings), READINGS_MAX):
-            part = list(readings[start : start + READINGS_MAX])
-            found = self.request(MeterReadings(readings=part))
-            assert isinstance(found, MeterAnswers)
-            answers += found.answers
-        return answers
-
-    def reports(self, timeout_s: float | None = None) -> Iterator[Report]:
-        """Reports as they come; ends when none came for so long (None: never ends)."""
-        while True:
-            self._sort()
-            while self._inbox:
-                yield self._inbox.popleft()
-            try:
-                self.wait_for(self._any_report, timeout_s)
-            except TimedOut:
-                return
-
-    def instrument(self, symbol: int | str) -> int:
-        """The number of a symbol. Raises KeyError where there is no such instrument."""
-        market = self.market
-        self.wait_for(lambda: market.defined or None)
-        if isinstance(symbol, int):
-            return market.definitions[symbol].instrument
-        return next((n for n, d in market.definitions.items() if d.symbol == symbol), 0) or _no(
-            symbol
-        )
-
-    def basket(self, code: int | str) -> int:
-        """The number of a basket; numbers pass. Raises KeyError where there is no such basket."""
-        if isinstance(code, int):
-            return code
-        market = self.market
-        self.wait_for(lambda: market.defined or None)
-        if code not in market.baskets:
-            raise KeyError(f"there is no basket {code}")
-        return market.baskets[code]
-
-    def book(self, instrument: int | str) -> Book:
-        """The book of an instrument, whole; kept up to date by whatever pumps."""
-        book = self.market.book(self.instrument(instrument))
-        self.wait_for(lambda: book.is_whole or None)
-        return book
-
-    def orders_book(self, instrument: int | str) -> OrdersBook:
-        """The orders of an instrument, whole and without names; kept up to date likewise."""
-        book = self.market.orders_book(self.instrument(instrument))
-        self.wait_for(lambda: book.is_whole or None)
-        return book
-
-    def blocks(self, where: int | str) -> Blocks:
-        """The standing blocks of a contract, or those that begin with an instrument, whole.
-
-        Kept up to date likewise. KeyError where there is neither.
-        """
-        self.wait_for(lambda: self.market.defined or None)
-        blocks = self.market.blocks(where)
-        self.wait_for(lambda: blocks.is_whole or None)
-        return blocks
-
-    def trades(
-        self, instrument: int | str | None = None, timeout_s: float | None = None
-    ) -> Iterator[Trade]:
-        """Trades as they come; ends when none came for so long (None: never ends)."""
-        number = None if instrument is None else self.instrument(instrument)
-        self.market.follow(Channel.TRADES, number)
-        queue = self.market.trades
-        while True:
-            while queue:
-                yield queue.popleft()
-            try:
-                self.wait_for(lambda: bool(queue) or None, timeout_s)
-            except TimedOut:
-                return
-
-    def pump(self, timeout_s: float = 0) -> bool:
-        """Take in what has come, waiting at most so long for anything; whether anything came."""
-        if self.take():
-            return True
-        self.check()
-        if timeout_s > 0:
-            self._poll(timeout_s)
-            took = self.take()
-            self.check()
-            return took
-        return False
-
-    def wait_for(self, found: Callable[[], T | None], timeout_s: float | None = -1.0) -> T:
-        """Pump until `found` gives something. Raises TimedOut, and what ends the session."""
-        if timeout_s is not None and timeout_s < 0:
-            timeout_s = self.timeout_s
-        end_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            self.take()
-            value = found()
-            if value is not None:
-                return value
-            self.check()
-            left_s = 1.0 if end_s is None else end_s - time.monotonic()
-            if left_s <= 0:
-                raise TimedOut(f"{self.connection.venue}: no answer in {timeout_s:g} s")
-            self._poll(min(left_s, 1.0))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def _any_report(self) -> bool | None:
-        return bool(self.dialogue.reports) or None
-
-    def _poll(self, timeout_s: float) -> None:
-        poller = zmq.Poller()
-        for socket in self._sockets():
-            poller.register(socket, zmq.POLLIN)
-        poller.poll(max(1, int(timeout_s * 1_000)))
-
-    def _sockets(self) -> list["zmq.Socket[bytes]"]:
-        own = [self.link.socket, self.link.monitor]
-        market = self._market
-        return own if market is None else [*own, market.socket, market.recovery]
-
-
-def _no(symbol: str) -> NoReturn:
-    raise KeyError(f"there is no instrument {symbol}")
+        """The last report of an order. Raises FrameRefused if there is none."""
+        return self._client.run(operations.order_status(self._client, user_ref))

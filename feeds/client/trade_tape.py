@@ -1,15 +1,22 @@
-"""An instrument's trades as a client hears of them: each once and in order, whatever was lost."""
+"""Trade tape of an instrument: every trade once and in order, also after lost frames."""
 
 from collections.abc import Callable
 
 import numpy as np
 from msgspec import Struct
 
-from feeds.client.channel_replica import Replica
-from feeds.protocol.records import MARKET, MARKET_HEAD, TRADE, TradeFlag
+from feeds.client.channel_replica import ChannelReplica
+from feeds.protocol.records import (
+    MARKET,
+    TRADE,
+    MarketFlag,
+    MarketHead,
+    TradeFlag,
+    read_market_head,
+)
 
-_LATER = 1 << 53
-"""A number that no frame ever has."""
+_NUMBER_ONLY = 1 << 53
+"""A start of recovery above all frames: the venue answers with the next number alone."""
 
 
 class Trade(Struct, frozen=True):
@@ -19,64 +26,64 @@ class Trade(Struct, frozen=True):
     trade_id: int
     price: int
     quantity: int
-    side: str  # the taker's: "1" buy, "2" sell
+    side: str  # of the taker: "1" buy, "2" sell
     auction: bool
     busted: bool
     block: bool  # one hour of a block's trade
-    off_book: bool  # of two blocks with each other: no price of the hour
-    trade_group: int  # what a block traded as one; 0: no block
+    off_book: bool  # two blocks traded with each other; not a price of the hour
+    trade_group: int  # shared by all trades of one block; 0: no block
     time_ns: int
 
 
-class Tape(Replica):
-    """Follows the channel of trades, from the number on that the venue first speaks of."""
+class TradeTape(ChannelReplica):
+    """Replica of the channel of trades, from the first number that the venue names."""
 
-    def __init__(self, instrument: int, tell: Callable[[Trade], object]) -> None:
+    def __init__(self, instrument: int, on_trade: Callable[[Trade], object]) -> None:
         super().__init__(instrument)
-        self._tell = tell
+        self._on_trade = on_trade
 
     @property
-    def wanted_from(self) -> int:
-        """The first frame that is missing; at first only the number of the next one is."""
-        return self.sequence or _LATER
+    def missing_from(self) -> int:
+        """The first missing frame. Before any frame is known, a request for the next number."""
+        return self.next_sequence or _NUMBER_ONLY
 
-    def take(self, frame: bytes) -> bool:
-        """Take in a frame; False where those that are missing are to be asked for."""
-        if self.sequence == 0:
-            self._begin(MARKET_HEAD.unpack_from(frame)[2])
-        return super().take(frame)
+    def receive(self, frame: bytes) -> bool:
+        """Process a frame; False if missing frames must be requested."""
+        if self.next_sequence == 0:
+            self._begin(read_market_head(frame).sequence)
+        return super().receive(frame)
 
     def expect(self, sequence: int) -> bool:
-        """The venue says which frame is next; False where some were lost."""
-        if self.sequence == 0:
+        """Process the number that a heartbeat announces as the next; False if frames were lost."""
+        if self.next_sequence == 0:
             self._begin(sequence)
         return super().expect(sequence)
 
     def _begin(self, sequence: int) -> None:
-        """Nothing before this frame is missed."""
-        self.sequence, self._newest, self.is_whole = sequence, sequence - 1, True
+        """Begin with this frame; earlier ones are not wanted."""
+        self.next_sequence, self._newest_sent, self.is_complete = sequence, sequence - 1, True
 
-    def _take_image(self, frame: bytes, sequence: int, more: bool) -> bool:
-        """Frames that were missed come again one by one; the last says which one is next."""
-        if more:
-            if sequence == self.sequence:
-                self._apply(frame, MARKET_HEAD.unpack_from(frame))
+    def _receive_image(self, frame: bytes, head: MarketHead) -> bool:
+        """Apply a missing frame that comes again. The last frame holds only the next number."""
+        if head.flags & MarketFlag.MORE:
+            if head.sequence == self.next_sequence:
+                self._apply(frame, head)
             return True
         self.repairs += 1
-        self.is_whole = True
+        self.is_complete = True
         self._apply_held()
-        self.is_whole = self.sequence > max(self._newest, sequence - 1)
-        return self.is_whole
+        self.is_complete = self.next_sequence > max(self._newest_sent, head.sequence - 1)
+        return self.is_complete
 
     def _clear(self) -> None:
-        """Trades that were told stay told."""
+        """Do nothing: trades that were passed on are not taken back."""
 
-    def _put(self, frame: bytes) -> bool:
-        head = MARKET_HEAD.unpack_from(frame)
+    def _apply_records(self, frame: bytes) -> bool:
+        head = read_market_head(frame)
         for row in np.frombuffer(frame, TRADE, -1, MARKET.itemsize):
-            self._tell(
+            self._on_trade(
                 Trade(
-                    instrument=head[1],
+                    instrument=head.instrument,
                     trade_id=int(row["trade_id"]),
                     price=int(row["price"]),
                     quantity=int(row["quantity"]),
@@ -86,7 +93,7 @@ class Tape(Replica):
                     block=bool(row["flags"] & TradeFlag.BLOCK),
                     off_book=bool(row["flags"] & TradeFlag.OFF_BOOK),
                     trade_group=int(row["trade_group"]),
-                    time_ns=head[4],
+                    time_ns=head.time_ns,
                 )
             )
         return True

@@ -1,1 +1,1 @@
-"""What stands on the wire: records, messages, keys, errors, and the tables of PROTOCOL.md."""
+"""The protocol: records, messages, keys, errors, and the tables of PROTOCOL.md."""

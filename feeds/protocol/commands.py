@@ -1,6 +1,6 @@
-"""Orders as commands: what `orders.new`, `replace` and `cancel` put into a COMMAND."""
+"""Commands of a session, each as a COMMAND record."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,37 @@ from matching.records import (
 
 Records = NDArray[np.void]
 
-HOW = {"split": CommandFlag.SPLIT, "whole": CommandFlag.WHOLE}
-"""How an order may be filled from a basket."""
+_BASKET_FLAGS = {"split": CommandFlag.SPLIT, "whole": CommandFlag.WHOLE}
+
+
+class BlockOptions(TypedDict, total=False):
+    """Options of `new_block`, except the basket."""
+
+    tif: TimeInForce
+    expiry_s: int
+    stp: SelfTradePrevention
+    how: str
+
+
+class OrderOptions(BlockOptions, total=False):
+    """Options of `new_order`, except the basket."""
+
+    stop: int
+    display: int
+    post_only: bool
+
+
+class ReplaceOptions(TypedDict, total=False):
+    """Options of `replace_order`."""
+
+    stop: int
+    display: int
+    expiry_s: int
+    requeue: bool
 
 
 def command(kind: CommandKind, **fields: Any) -> Records:
-    """One command of a kind; the fields are those of a COMMAND."""
+    """COMMAND[1] of a kind, with the fields given and zeros in all others."""
     record = np.zeros(1, COMMAND)
     record["kind"] = kind
     for name, value in fields.items():
@@ -47,26 +72,28 @@ def new_order(
     basket: int = 0,
     how: str = "split",
 ) -> Records:
-    """A new order; its type follows from which of price and stop are given.
+    """A new order. Its type follows from whether `price` (a limit) and `stop` are given.
 
-    With a basket (a number), `instrument` says for which hour, and the order takes the best prices
-    of all members (`split`) or all of it from one of them (`whole`). ValueError for another `how`.
+    Prices are in ticks, quantities in lots; `expiry_s` is the end of a GTD order in seconds since
+    the epoch. `basket` is the number of a basket; then `instrument` names only the hour, and `how`
+    is `split` (take the best prices of all members) or `whole` (take everything from one member).
+    Raises ValueError for another `how`.
     """
-    kinds = {
+    types = {
         (False, False): OrderType.MARKET,
         (True, False): OrderType.LIMIT,
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
-    if basket and how not in HOW:
+    if basket and how not in _BASKET_FLAGS:
         raise ValueError(f"`how` must be split or whole, got {how!r}")
-    flags = (CommandFlag.POST_ONLY if post_only else 0) | (HOW[how] if basket else 0)
+    flags = (CommandFlag.POST_ONLY if post_only else 0) | (_BASKET_FLAGS[how] if basket else 0)
     return command(
         CommandKind.NEW,
         account=account,
         instrument=instrument,
         side=side,
-        type=kinds[price > 0, stop > 0],
+        type=types[price > 0, stop > 0],
         tif=tif,
         stp=stp,
         price=price,
@@ -93,9 +120,9 @@ def new_block(
     basket: int = 0,
     how: str = "split",
 ) -> Records:
-    """A block: `quantity` in each of so many hours from `instrument` on, all or none.
+    """A block: `quantity` lots in each of `hours` hours that begin with `instrument`, all or none.
 
-    `price` is its limit on the average of all hours; `basket` and `how` are as in `new_order`.
+    `price` is the limit on the average of all hours. The options are as in `new_order`.
     """
     block = new_order(
         account, instrument, side, quantity, price,
@@ -115,7 +142,7 @@ def replace_order(
     expiry_s: int = 0,
     requeue: bool = False,
 ) -> Records:
-    """Changes an order; 0 keeps what is. `quantity` is the new total, filled part included."""
+    """A change of an order; 0 keeps a value. `quantity` is the new total with the filled part."""
     return command(
         CommandKind.REPLACE,
         target_ref=target_ref,
@@ -129,12 +156,12 @@ def replace_order(
 
 
 def cancel_order(target_ref: int) -> Records:
-    """Cancels an order."""
+    """The cancel of an order."""
     return command(CommandKind.CANCEL, target_ref=target_ref)
 
 
 def cancel_all(account: int = 0, instrument: int = 0) -> Records:
-    """Cancels all orders of the session, or of an account or an instrument only."""
+    """The cancel of all orders of the session, or of one account or instrument."""
     scope = MassCancelScope.SESSION
     if account:
         scope = MassCancelScope.ACCOUNT
@@ -143,7 +170,7 @@ def cancel_all(account: int = 0, instrument: int = 0) -> Records:
     return command(CommandKind.MASS_CANCEL, type=scope, account=account, instrument=instrument)
 
 
-def expiring(commands: Records, valid_until_ns: int) -> Records:
-    """The commands, to be refused by the venue after this time of its clock."""
+def set_valid_until(commands: Records, valid_until_ns: int) -> Records:
+    """Set the time by the venue's clock after which it refuses the commands; returns them."""
     commands["sequence"] = valid_until_ns
     return commands

@@ -1,7 +1,6 @@
-"""The messages of deliveries: what suppliers are told to deliver, and what their meters say of it.
+"""Session messages of deliveries: dispatch notices for suppliers, and their meter readings.
 
-Session messages like those of `feeds.protocol.messages`. The rules of the books decide what counts;
-a reading that counts is durable before it is answered.
+The books decide which readings count. A reading that counts is durable before it is answered.
 """
 
 from enum import IntEnum
@@ -10,10 +9,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 NOTICES_MAX = 64
-"""Lines of a dispatch notice in one message."""
+"""Most lines of a dispatch notice in one message."""
 
 READINGS_MAX = 64
-"""Readings in one message."""
+"""Most readings in one message."""
 
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Meter = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
@@ -22,31 +21,31 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class MeterReason(IntEnum):
-    """What became of a reading; names are those of `ledger.delivery.meter_files`."""
+    """Result of a reading; the names are those of `ledger.delivery.meter_files`."""
 
     COUNTED = 0
     NUMBER = 1  # `gpus` or `available_s` is out of its range
     UNKNOWN_INSTRUMENT = 2
     UNKNOWN_AGREEMENT = 3  # or not one of the session's accounts
-    NOT_NOMINATED = 4  # nothing of that instrument is nominated in the agreement
-    UNIT = 5  # not what the instrument is traded in
-    CHIP = 6  # not one that may deliver the contract
+    NOT_NOMINATED = 4  # the agreement has no nominated line of that instrument
+    UNIT = 5  # another unit than the instrument's
+    CHIP = 6  # a chip that may not deliver the contract
     TOO_LONG = 7  # available for longer than the delivery lasts
-    DIFFERENT = 8  # the meter's number was used before, for something else
+    DIFFERENT = 8  # the meter's number was used before for another reading
     EARLY = 9  # available for longer than has passed since the delivery began
     LATE = 10  # the agreement is settled already
-    FULL = 11  # the line has as many readings as it may have
+    FULL = 11  # the line has the most readings that it may have
 
 
 class NoticesRequest(Struct, tag="notices", frozen=True, kw_only=True):
-    """Asks what the session's accounts are to deliver on a day."""
+    """Request for the lines that the session's accounts are to deliver on a day."""
 
     day: Day
-    after: Count = 0  # lines that are known already, for the next part
+    after: Count = 0  # lines already received, to get the next part
 
 
 class NoticeChip(Struct, frozen=True, kw_only=True):
-    """A chip that may deliver a line, and how many make it up."""
+    """A chip that may deliver a line, and the number of them that makes up its quantity."""
 
     chip: str
     dense_fp16_tflops: int
@@ -54,15 +53,15 @@ class NoticeChip(Struct, frozen=True, kw_only=True):
 
 
 class NoticeBlock(Struct, frozen=True, kw_only=True):
-    """What a line is of a block: so many lots, of those that the block has in that hour."""
+    """Lots of a line that belong to one block."""
 
     block: str  # day and group of its trades
     lots: int
-    of: int  # more than `lots`: the block is split
+    of: int  # lots of the block in that hour; more than `lots` if suppliers share the block
 
 
 class NoticeLine(Struct, frozen=True, kw_only=True):
-    """What to deliver to whom, and when."""
+    """One delivery: quantity, buyer and time."""
 
     agreement: int
     supplier: str  # accounts
@@ -78,15 +77,15 @@ class NoticeLine(Struct, frozen=True, kw_only=True):
 
 
 class Notices(Struct, tag="notices_ack", frozen=True, kw_only=True):
-    """The lines of a day, in the order of supplier, time and instrument."""
+    """Lines of a day, in the order of supplier, time and instrument."""
 
     day: str
     lines: list[NoticeLine]
-    count: int  # of all lines; those that are missing come for `after`
+    count: int  # of all lines of the day; request the rest with `after`
 
 
 class MeterReading(Struct, frozen=True, kw_only=True):
-    """What one meter says of one line, with the meter's own number of it, once for ever."""
+    """One meter's reading of one line, under a number that the meter never uses again."""
 
     meter: Meter
     agreement: Count
@@ -98,24 +97,24 @@ class MeterReading(Struct, frozen=True, kw_only=True):
 
 
 class MeterReadings(Struct, tag="meter_readings", frozen=True, kw_only=True):
-    """Readings; each is answered by itself."""
+    """Meter readings; each has an answer of its own."""
 
     readings: Annotated[list[MeterReading], Meta(min_length=1, max_length=READINGS_MAX)]
 
 
 class MeterAnswer(Struct, frozen=True, kw_only=True):
-    """What became of a reading."""
+    """Answer to one reading."""
 
     meter: str
     reason: MeterReason
-    text: str = ""  # why it does not count
+    text: str = ""  # in words, why it does not count
     number: int = 0  # in the day's readings
-    delivered_millionths: int = 0  # of a lot, by this reading
-    metered_millionths: int = 0  # of the line, with this one; beyond its lots nothing is paid
-    repeated: bool = False  # this is the first answer once more
+    delivered_millionths: int = 0  # millionths of a lot, by this reading
+    metered_millionths: int = 0  # of the whole line, this reading included
+    repeated: bool = False  # the reading was sent before, and this is its first answer again
 
 
 class MeterAnswers(Struct, tag="meter_readings_ack", frozen=True, kw_only=True):
-    """The answers, in the order of the readings; those that count are durable."""
+    """Answers in the order of the readings. Readings that count are durable."""
 
     answers: list[MeterAnswer]

@@ -1,8 +1,8 @@
-"""The tables of PROTOCOL.md, made from the records.
+"""Tables of PROTOCOL.md and the JSON Schema of messages, generated from the code.
 
-    python -m feeds.protocol.document_tables       writes them anew
+    python -m feeds.protocol.document_tables       rewrites both
 
-A table stands between a line `<!-- NAME -->` and the next empty comment, and is never edited.
+A table stands between a line `<!-- NAME -->` and the next empty comment. It is never edited.
 """
 
 import json
@@ -71,17 +71,17 @@ _ENUMS: dict[str, type[IntEnum]] = {
 
 
 def byte_table(record: "np.dtype[np.void]", *, on_wire: bool = False) -> str:
-    """A record's fields by offset."""
+    """Table of a record's fields by offset."""
     rows = []
     assert record.fields is not None
     for name, (dtype, offset, *_) in record.fields.items():
-        shown = _WIRE_NAMES.get(name, name) if on_wire else name
-        rows.append((offset, dtype.itemsize, _type(dtype), f"`{shown}`"))
+        field = _WIRE_NAMES.get(name, name) if on_wire else name
+        rows.append((offset, dtype.itemsize, _type(dtype), f"`{field}`"))
     return _table(("offset", "bytes", "type", "field"), sorted(rows))
 
 
 def enum_table(names: type[IntEnum]) -> str:
-    """The numbers of an enumeration."""
+    """Table of an enumeration's values."""
     rows = [(int(each), each.name) for each in names]
     if names is Channel:
         return _table(("byte", "letter", "name"), [(n, f"`{chr(n)}`", name) for n, name in rows])
@@ -89,20 +89,20 @@ def enum_table(names: type[IntEnum]) -> str:
 
 
 def fix_table() -> str:
-    """The fields of a report in FIX."""
+    """Table of a report's fields in FIX."""
     rows = [(f"`{f}`", fix, tag, where) for f, (fix, tag, where) in FIELDS.items()]
     return _table(("field of a report", "FIX", "tag", "from the EVENT"), rows)
 
 
 def exec_table() -> str:
-    """FIX ExecType of each kind of event."""
+    """Table of the FIX ExecType of each kind of event."""
     return _table(
         ("EVENT kind", "ExecType (150)"), [(k.name, f"`{v}`") for k, v in EXEC_TYPES.items()]
     )
 
 
-def tables() -> dict[str, str]:
-    """Every table by its name in the document."""
+def make_tables() -> dict[str, str]:
+    """All tables by their names in the document."""
     dtypes = {
         name: getattr(records, name)
         for name in (
@@ -120,14 +120,14 @@ def tables() -> dict[str, str]:
     }
 
 
-def renewed(text: str) -> str:
-    """The document with its tables as they are now."""
-    made = tables()
-    return _BLOCK.sub(lambda found: f"{found[1]}{made[found[2]]}{found[3]}", text)
+def renew_tables(text: str) -> str:
+    """The document with all tables replaced by newly generated ones."""
+    tables = make_tables()
+    return _BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]]}{found[3]}", text)
 
 
-def schema_text() -> str:
-    """The JSON Schema as it is published."""
+def format_schema() -> str:
+    """The JSON Schema of all messages, as published."""
     return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
 
 
@@ -142,5 +142,5 @@ def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    DOCUMENT.write_text(renew_tables(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.write_text(format_schema(), encoding="utf-8")

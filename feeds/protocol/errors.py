@@ -1,4 +1,4 @@
-"""What can go wrong for a broker, each with the venue's reason where there is one."""
+"""Errors of the client, with the venue's reason if it gave one."""
 
 from typing import TYPE_CHECKING
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
 
 class WireError(Exception):
-    """Something about the wire, in one line."""
+    """Base of all errors of the wire; the message is one line."""
 
 
 class NotConnected(WireError):
-    """There is no session, so nothing was sent."""
+    """The session is not open, so nothing was sent."""
 
 
 class NotAllowed(WireError):
-    """The venue does not know this key, or not for this."""
+    """The venue does not know this key, or not at this socket."""
 
 
 class TimedOut(WireError):
-    """No answer in time; what was sent may still be answered, and `reports` will tell."""
+    """No answer came in time. What was sent may still be executed; `reports` shows it then."""
 
 
 class LogonRefused(WireError):
-    """The venue does not open the session, or has ended it for good."""
+    """The venue did not open the session, or has ended it for good."""
 
     def __init__(self, logout: Logout) -> None:
         super().__init__(f"{logout.reason.name}: {logout.text}")
@@ -34,7 +34,7 @@ class LogonRefused(WireError):
 
 
 class FrameRefused(WireError):
-    """The gateway did not take an order; it used up no user_ref."""
+    """The gateway refused a frame or a message. A refused command uses up no user_ref."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{refusal.reason.name}: {refusal.text}")
@@ -65,11 +65,11 @@ REJECTED_BECAUSE = {
     Reason.FOK: "it cannot trade whole at once",
     Reason.POOL_FULL: "the venue has no room for more of these",
 }
-"""In words, what a refusal of the machine says; when exactly is in its rules, by these numbers."""
+"""The machine's reasons in words. `matching/RULES.md` has the exact conditions by number."""
 
 
 class OrderRejected(WireError):
-    """The machine refused a command; `report` says why."""
+    """The machine rejected a command; `report` has the reason."""
 
     def __init__(self, report: "Report") -> None:
         why = REJECTED_BECAUSE.get(report.reason, "")

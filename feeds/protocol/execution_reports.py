@@ -1,6 +1,6 @@
-"""Reports for people and programs: an EVENT in the words of FIX.
+"""Execution reports: EVENT records with the names and codes of FIX.
 
-`FIELDS` says which FIX field each part of a report is; PROTOCOL.md has the table.
+`FIELDS` maps each field of a report to FIX; PROTOCOL.md has the table.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ EXEC_TYPES = {
     EventKind.MASS_CANCELLED: "r",  # OrderMassCancelReport (a message of its own in FIX)
     EventKind.BUSTED: "H",  # Trade cancel
 }
-"""FIX ExecType (tag 150) of each kind of event; other kinds are answers to operators: `A`."""
+"""FIX ExecType (tag 150) of each kind of event; all other kinds are answers to operators: `A`."""
 
 FIELDS = {
     "exec_id": ("ExecID", 17, "report number"),
@@ -37,21 +37,21 @@ FIELDS = {
     "account": ("Account", 1, "account"),
     "instrument": ("SecurityID", 48, "instrument"),
     "side": ("Side", 54, "side: 1 buy, 2 sell"),
-    "price": ("Price / LastPx", 44, "price: of a fill, LastPx (31)"),
+    "price": ("Price / LastPx", 44, "price; of a fill this is LastPx (31)"),
     "order_qty": ("OrderQty", 38, "leaves + cumulative"),
-    "last_qty": ("LastQty", 32, "quantity: traded, taken off, or newly shown"),
+    "last_qty": ("LastQty", 32, "quantity: traded, cancelled, or newly shown"),
     "leaves_qty": ("LeavesQty", 151, "leaves"),
     "cum_qty": ("CumQty", 14, "cumulative"),
     "display_qty": ("DisplayQty", 1138, "shown"),
     "trade_id": ("TrdMatchID", 880, "trade_id"),
     "fee_fen": ("MiscFeeAmt", 137, "fee_fen"),
-    "basket": ("ListID", 66, "request_ref of an ACCEPTED with flag BASKET; 0: none"),
-    "hours": ("NoLegs", 555, "of a block: hours; 0: it is none"),
-    "multi_leg": ("MultiLegReportingType", 442, "flag BLOCK: 2 one hour of a block; 1 none"),
+    "basket": ("ListID", 66, "request_ref of an ACCEPTED with flag BASKET; otherwise 0"),
+    "hours": ("NoLegs", 555, "hours of a block; 0: not a block"),
+    "multi_leg": ("MultiLegReportingType", 442, "flag BLOCK: 2 one hour of a block; 1 otherwise"),
     "trade_group": (
         "TradeLinkID",
         820,
-        "trade_group: what a block or from a basket traded as one",
+        "trade_group: shared by the fills of one block or basket trade",
     ),
     "last_liquidity_ind": ("LastLiquidityInd", 851, "flags: 1 maker, 2 taker, 4 auction"),
     "text": ("Text", 58, "name of the reason"),
@@ -61,7 +61,16 @@ FIELDS = {
     "poss_dup": ("PossDupFlag", 43, "flag POSS_DUP of the frame"),
     "poss_resend": ("PossResend", 97, "flag RESENT of the frame"),
 }
-"""Field of a Report: FIX name, FIX tag, where in the EVENT it comes from."""
+"""For each field of a Report: FIX name, FIX tag, and its source in the EVENT."""
+
+
+_REQUEST_REFS = {
+    EventKind.ACCEPTED: "user_ref",
+    EventKind.REJECTED: "user_ref",
+    EventKind.CANCELLED: "request_ref",
+    EventKind.REPLACED: "request_ref",
+}
+"""Field with the user_ref of the request that an event answers."""
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -97,43 +106,42 @@ class Report(Struct, frozen=True, kw_only=True):
     poss_resend: bool = False
 
 
-def reports_of(events: Events, first: int, flags: int = 0) -> Iterator[Report]:
-    """The events of a frame as reports, the first with this number."""
-    for place, event in enumerate(events):
-        yield _report(event, first + place, flags)
+def decode_reports(events: Events, first: int, flags: int = 0) -> Iterator[Report]:
+    """Decode EVENT[n] of a frame. The first report has the number `first`, the next follow."""
+    for index, event in enumerate(events):
+        yield _decode_report(event, first + index, flags)
 
 
-def _report(event: np.void, number: int, flags: int) -> Report:
+def _decode_report(event: np.void, number: int, flags: int) -> Report:
     kind = EventKind(int(event["kind"]))
     reason = Reason(int(event["reason"]))
-    filled = kind in (EventKind.FILLED, EventKind.BUSTED)
+    is_trade = kind in (EventKind.FILLED, EventKind.BUSTED)
     leaves, cumulative = int(event["leaves"]), int(event["cumulative"])
     quantity = int(event["quantity"])
-    own = kind in (EventKind.CANCELLED, EventKind.REPLACED)
-    first = kind in (EventKind.ACCEPTED, EventKind.REJECTED)
+    is_first = kind in (EventKind.ACCEPTED, EventKind.REJECTED)
     return Report(
         exec_id=number,
         kind=kind,
         exec_type=_exec_type(kind, leaves),
         ord_status=_ord_status(kind, leaves, cumulative),
         cl_ord_id=int(event["user_ref"]),
-        request_ref=int(event["request_ref"]) if own else int(event["user_ref"]) if first else 0,
+        request_ref=int(event[_REQUEST_REFS[kind]]) if kind in _REQUEST_REFS else 0,
         account=int(event["account"]),
         instrument=int(event["instrument"]),
         side="2" if event["side"] == Side.SELL else "1",
         price=int(event["price"]),
-        order_qty=quantity if first else leaves + cumulative,
-        last_qty=0 if first or kind == EventKind.REPLACED else quantity,
+        order_qty=quantity if is_first else leaves + cumulative,
+        last_qty=0 if is_first or kind == EventKind.REPLACED else quantity,
         leaves_qty=leaves,
         cum_qty=cumulative,
-        display_qty=0 if filled else int(event["shown"]),
-        trade_id=int(event["trade_id"]) if filled else 0,
-        fee_fen=int(event["fee_fen"]) if filled else 0,
+        display_qty=0 if is_trade else int(event["shown"]),
+        trade_id=int(event["trade_id"]) if is_trade else 0,
+        fee_fen=int(event["fee_fen"]) if is_trade else 0,
         basket=_basket(kind, event),
-        hours=0 if filled else _hours(event),
-        multi_leg=2 if filled and event["flags"] & EventFlag.BLOCK else 1,
-        trade_group=int(event["trade_group"]) if filled else 0,
-        last_liquidity_ind=_liquidity(int(event["flags"])) if filled else 0,
+        hours=0 if is_trade else _hours(event),
+        multi_leg=2 if is_trade and event["flags"] & EventFlag.BLOCK else 1,
+        trade_group=int(event["trade_group"]) if is_trade else 0,
+        last_liquidity_ind=_liquidity(int(event["flags"])) if is_trade else 0,
         text=reason.name if reason else "",
         reason=reason,
         transact_time_ns=int(event["time_ns"]),
@@ -144,8 +152,8 @@ def _report(event: np.void, number: int, flags: int) -> Report:
 
 
 def _basket(kind: EventKind, event: np.void) -> int:
-    is_for_one = kind == EventKind.ACCEPTED and event["flags"] & EventFlag.BASKET
-    return int(event["request_ref"]) if is_for_one else 0
+    is_basket_order = kind == EventKind.ACCEPTED and event["flags"] & EventFlag.BASKET
+    return int(event["request_ref"]) if is_basket_order else 0
 
 
 def _hours(event: np.void) -> int:

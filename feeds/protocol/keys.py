@@ -1,7 +1,7 @@
-"""Keys and entitlements: who may connect, as what, for whom and how fast.
+"""Keys and entitlements: who may connect, in which role, for which accounts, at which rate.
 
-Each name has two files. `NAME.secret` (for its owner alone) holds the CURVE pair and the password
-for loopback; `NAME.toml` is the entitlement, which the venue reads: it holds no secret.
+Each name has two files. `NAME.secret` is for its owner alone: the CURVE pair, and the password for
+loopback. `NAME.toml` is the entitlement, which the venue reads; it holds no secret.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ Key = Annotated[str, Meta(min_length=40, max_length=40)]
 Role: TypeAlias = Literal["trading", "read-only", "drop-copy", "market-data", "operator"]
 
 VENUE = "venue"
-"""The name of the venue's own pair."""
+"""Name of the venue's own pair."""
 
 ORDERS_PER_S = 50_000
 
@@ -29,7 +29,7 @@ class BadKey(ValueError):
 
 
 class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A pair of keys and the password for PLAIN."""
+    """A CURVE pair, and the password for PLAIN."""
 
     name: Name
     public_key: Key
@@ -38,20 +38,20 @@ class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Entitlement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a key may do."""
+    """The rights of a key."""
 
     name: Name
     key: Key
     password_sha256: str
     role: Role = "trading"
     firm: Annotated[int, Meta(ge=0)] = 0  # 0 for operators and market data
-    accounts: tuple[Annotated[int, Meta(ge=1)], ...] = ()  # empty: all that its firm holds
+    accounts: tuple[Annotated[int, Meta(ge=1)], ...] = ()  # empty: all accounts of its firm
     orders_per_s: Annotated[int, Meta(ge=1, le=10_000_000)] = ORDERS_PER_S
     burst: Annotated[int, Meta(ge=1, le=10_000_000)] = ORDERS_PER_S
 
 
 def new_secret(name: str) -> Secret:
-    """A new pair."""
+    """Generate a CURVE pair and a password."""
     public, secret = zmq.curve_keypair()
     return Secret(
         name=name,
@@ -62,14 +62,14 @@ def new_secret(name: str) -> Secret:
 
 
 def password_hash(password: str) -> str:
-    """What an entitlement keeps of a password: that is long and random, so one round is enough."""
+    """SHA-256 of a password. One round is enough, because passwords are long and random."""
     return hashlib.sha256(password.encode()).hexdigest()
 
 
 def write_pair(folder: Path, entitlement: Entitlement, secret: Secret) -> tuple[Path, Path]:
-    """Write both files of a name; returns secret and entitlement.
+    """Write both files of a name; returns the paths of secret and entitlement.
 
-    Raises FileExistsError where one of them is there: a key is never overwritten.
+    Raises FileExistsError if one of them exists: a key is never overwritten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{secret.name}.secret", folder / f"{secret.name}.toml"
@@ -77,14 +77,15 @@ def write_pair(folder: Path, entitlement: Entitlement, secret: Secret) -> tuple[
     for path, content, mode in zip(paths, contents, (0o600, 0o644), strict=True):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, mode), "wb") as file:
-            file.write(flat_toml(content))
+            file.write(encode_flat_toml(content))
     return paths
 
 
 def new_pair(folder: Path, name: str, **rights: object) -> tuple[Path, Path]:
-    """Make a pair and its entitlement; the rights are fields of Entitlement.
+    """Generate a pair and write it with its entitlement; `rights` are fields of Entitlement.
 
-    Raises BadKey for a name or right that cannot be, FileExistsError where the name is taken.
+    Returns the paths of secret and entitlement. Raises BadKey for an invalid name or right, and
+    FileExistsError if the name is in use.
     """
     secret = new_secret(name)
     given = {
@@ -101,20 +102,20 @@ def new_pair(folder: Path, name: str, **rights: object) -> tuple[Path, Path]:
 
 
 def read_secret(path: Path) -> Secret:
-    """The pair in a `.secret` file; BadKey where there is none."""
-    return read_flat(path, Secret)
+    """Read a `.secret` file. Raises BadKey."""
+    return read_flat_toml(path, Secret)
 
 
 def read_entitlements(folder: Path) -> dict[str, Entitlement]:
-    """All entitlements of a folder by name, without the venue's own; BadKey names what is wrong."""
+    """Read all entitlements of a folder, by name and without the venue's own. Raises BadKey."""
     found: dict[str, Entitlement] = {}
     keys: dict[str, str] = {}
     for path in sorted(folder.glob("*.toml")):
-        entitlement = read_flat(path, Entitlement)
+        entitlement = read_flat_toml(path, Entitlement)
         if entitlement.name != path.stem:
             raise BadKey(f"{path}: `name` must be {path.stem}, got {entitlement.name}")
         if other := keys.get(entitlement.key):
-            raise BadKey(f"{path}: `key` is that of {other}; each name has its own")
+            raise BadKey(f"{path}: `key` is also the key of {other}; each name has its own")
         keys[entitlement.key] = entitlement.name
         if entitlement.name != VENUE:
             found[entitlement.name] = entitlement
@@ -124,15 +125,15 @@ def read_entitlements(folder: Path) -> dict[str, Entitlement]:
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def flat_toml(content: msgspec.Struct) -> bytes:
-    """Flat TOML: strings, numbers and arrays of numbers are written as in JSON."""
+def encode_flat_toml(content: msgspec.Struct) -> bytes:
+    """Encode as flat TOML, where strings, numbers and arrays of numbers are written as in JSON."""
     fields = msgspec.to_builtins(content)
     lines = [f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in fields.items()]
     return "".join(lines).encode()
 
 
-def read_flat(path: Path, type_: type[T]) -> T:
-    """What a file of flat TOML holds; BadKey names what is wrong with it."""
+def read_flat_toml(path: Path, type_: type[T]) -> T:
+    """Read a file of flat TOML. Raises BadKey, which names the file and the error."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=type_)
     except OSError as error:

@@ -1,7 +1,8 @@
-"""The session messages: what is said between broker and venue besides orders and reports.
+"""Session messages: everything between broker and venue that is no order and no report.
 
-Each is a msgpack map with its name under `type`. None is numbered, resent or stored. An unknown
-key is ignored, so that a later version may add some; a missing or wrong one is refused.
+Each is a msgpack map with its name under `type`. They are not numbered, resent or stored. An
+unknown key is ignored, so that a later version may add keys. A message with a missing or wrong
+value is refused.
 """
 
 from enum import IntEnum
@@ -20,39 +21,39 @@ Text = Annotated[str, Meta(max_length=200)]
 
 
 class RefusalReason(IntEnum):
-    """Why the venue did not take a frame, or ended a session; it uses up no user_ref."""
+    """Why the venue refused a frame, or ended a session. A refused frame uses up no user_ref."""
 
     NONE = 0
     MALFORMED_FRAME = 1  # head, size, number of parts, count, or kinds mixed in one frame
     NOT_LOGGED_ON = 2
-    NOT_ENTITLED = 3  # the key may not do this: its role, an account, a kind of command
+    NOT_ENTITLED = 3  # the key's role or accounts do not allow it
     STALE = 4  # its valid-until has passed
     RATE = 5  # more commands than the session may send
-    REF_NOT_NEW = 6  # at or below the last user_ref, and no answer to it was ever given
-    REF_WINDOW = 7  # too far above the last user_ref, or beyond the machine's bound
+    REF_NOT_NEW = 6  # not above the last user_ref, and never answered before
+    REF_WINDOW = 7  # too far above the last user_ref, or above ref_max
     BLOCKED = 8  # an operator has stopped this session
-    VERSION = 9  # a protocol version that the venue does not speak
-    BAD_MESSAGE = 10  # not msgpack, or not a message that may be sent here
-    NEXT_REPORT = 11  # asks for reports that do not exist yet
-    UNKNOWN_ORDER = 12  # no report of this session names such an order
-    REPLACED = 13  # the same key logged on from elsewhere
-    SLOW = 14  # the broker does not read; log on again and ask for what is missing
-    DAY_OVER = 15
+    VERSION = 9  # a protocol version that the venue does not support
+    BAD_MESSAGE = 10  # not msgpack, or not a message that the venue receives
+    NEXT_REPORT = 11  # a request for reports that do not exist yet
+    UNKNOWN_ORDER = 12  # no report of this session has this user_ref
+    REPLACED = 13  # the same key logged on in another connection
+    SLOW = 14  # the broker reads too slowly; log on again from the first missing report
+    DAY_OVER = 15  # the trading day has ended
     REQUESTED = 16  # the broker's own logout
-    UNKNOWN = 17  # an operator asked for something that there is not
-    BUSTED_ALREADY = 18  # the trade was taken back before
-    REJECTED = 19  # the machine said no to an operator's request; `text` has its reason
-    SILENT = 20  # nothing came for too long from a session that asked for cancel_on_disconnect
-    REVOKED = 21  # the key was taken back, or has become another one
+    UNKNOWN = 17  # an operator's request names something that does not exist
+    BUSTED_ALREADY = 18  # the trade is busted already
+    REJECTED = 19  # an operator's request was rejected; `text` has the machine's reason
+    SILENT = 20  # a session with cancel_on_disconnect sent nothing for silence_ms_max
+    REVOKED = 21  # the key was revoked or replaced
 
 
 class Logon(Struct, tag="logon", frozen=True, kw_only=True):
-    """The first message of a connection."""
+    """First message of a connection: asks to open the session."""
 
     version: int = PROTOCOL_VERSION
-    next_report: NonNegative = 0  # the first report that is wanted; 0: only new ones
+    next_report: NonNegative = 0  # the first report wanted; 0: new reports only
     cancel_on_disconnect: bool = False
-    client: Text = ""  # what the broker runs, in words
+    client: Text = ""  # name of the broker's program, for the venue's log
 
 
 class LogonAck(Struct, tag="logon_ack", frozen=True, kw_only=True):
@@ -64,134 +65,134 @@ class LogonAck(Struct, tag="logon_ack", frozen=True, kw_only=True):
     session: int
     name: str
     role: str
-    next_report: int  # the number that the next new report will have
-    last_ref: int  # the greatest user_ref that the venue took from this session
-    ref_max: int
+    next_report: int  # number of the next new report
+    last_ref: int  # the greatest user_ref that the venue accepted from this session
+    ref_max: int  # the greatest user_ref allowed
     orders_per_s: int
     frame_records_max: int
-    heartbeat_ms: int  # without anything else to say, the venue says this often that it is there
-    silence_ms_max: int  # a session of which nothing comes for so long is ended; 0: it is not
-    time_ns: int  # the venue's clock
+    heartbeat_ms: int  # the venue sends a heartbeat after this time without other frames
+    silence_ms_max: int  # a session that sends nothing for this time is ended; 0: never
+    time_ns: int  # now, by the venue's clock
 
 
 class Logout(Struct, tag="logout", frozen=True, kw_only=True):
-    """The session ends; whoever gets this may log on again."""
+    """Ends the session. The connection stays, and may log on again if the reason allows it."""
 
     reason: RefusalReason = RefusalReason.REQUESTED
     text: Text = ""
 
 
 class ResendRequest(Struct, tag="resend", frozen=True, kw_only=True):
-    """Asks for all reports from a number on; they come again, marked, and then the new ones."""
+    """Request for all reports from a number on. They come again marked RESENT, then new ones."""
 
     from_report: Positive
 
 
 class OrderStatusRequest(Struct, tag="order_status", frozen=True, kw_only=True):
-    """Asks for the last report of an order (FIX OrderStatusRequest)."""
+    """Request for the last report of an order (FIX OrderStatusRequest)."""
 
     user_ref: Positive
 
 
 class Refusal(Struct, tag="refusal", frozen=True, kw_only=True):
-    """A frame was not taken, none of its records."""
+    """Refusal of a message, or of a frame with all its records."""
 
     reason: RefusalReason
     text: str
-    user_ref: int = 0  # of the first record refused, where there is one
-    index: int = 0  # its place in the frame, from 0
-    count: int = 0  # records refused
+    user_ref: int = 0  # of the first record refused; 0: none
+    index: int = 0  # of that record in the frame, from 0
+    count: int = 0  # number of records refused
 
 
 class ListInstrument(Struct, tag="list_instrument", frozen=True, kw_only=True):
-    """An operator lists an instrument of a contract: its symbol says which and when."""
+    """Operator's request to list an instrument. Its symbol names contract and delivery time."""
 
     symbol: Text
 
 
 class ListBasket(Struct, tag="list_basket", frozen=True, kw_only=True):
-    """An operator lists a basket of like contracts; of equal prices the first one's is taken."""
+    """Operator's request to list a basket; at equal prices the earlier contract trades first."""
 
     code: Text
     contracts: Annotated[list[Text], Meta(min_length=1, max_length=BASKET_MEMBERS_MAX)]
 
 
 class BustTrade(Struct, tag="bust_trade", frozen=True, kw_only=True):
-    """An operator takes a trade of the day back, for both of its sides."""
+    """Operator's request to bust a trade of the day, for both of its sides."""
 
     instrument: Positive
     trade_id: Positive
 
 
 class TradeBusted(Struct, tag="bust_trade_ack", frozen=True, kw_only=True):
-    """A trade was taken back: what it was, and the fees given back with it."""
+    """The busted trade, and the fees that are given back."""
 
-    sequence: int  # of the command in the day log
+    sequence: int  # of the BUST in the day log
     trade_id: int
     instrument: int
     price: int
     quantity: int
-    buyer: int  # accounts
-    seller: int
+    buyer: int  # account
+    seller: int  # account
     buyer_fee_fen: int
     seller_fee_fen: int
 
 
 class FirmAccountsRequest(Struct, tag="firm_accounts", frozen=True, kw_only=True):
-    """An operator asks which accounts a firm's sessions may trade for."""
+    """Operator's request for the accounts of a firm."""
 
     firm: Positive
 
 
 class FirmAccounts(Struct, tag="firm_accounts_ack", frozen=True, kw_only=True):
-    """The accounts of a firm, by the venue's members."""
+    """The accounts of a firm, from the venue's list of members."""
 
     firm: int
     accounts: list[int]
 
 
 class KillSwitch(Struct, tag="kill_switch", frozen=True, kw_only=True):
-    """An operator stops a session (or lets it go on); stopping cancels its orders."""
+    """Operator's request to stop a session and cancel its orders, or to allow it again."""
 
     session: Text
     stopped: bool = True
 
 
 class KeysRequest(Struct, tag="keys", frozen=True, kw_only=True):
-    """An operator has the venue look at its folder of keys again."""
+    """Operator's request to read the venue's folder of keys again."""
 
 
 class KeysKnown(Struct, tag="keys_ack", frozen=True, kw_only=True):
-    """What was found there that is not as before, by names."""
+    """Changes in the folder of keys, as names."""
 
     added: list[str]
-    changed: list[str]  # another key (whose session has ended), or other rights
+    changed: list[str]  # another key (then its session was ended), or other rights
     revoked: list[str]
-    waiting: list[str]  # drop copies of firms that had none: known after the next start
+    waiting: list[str]  # new drop copies, which become valid with the next start
 
 
 class VenueStatusRequest(Struct, tag="venue_status", frozen=True, kw_only=True):
-    """An operator asks how the venue does."""
+    """Operator's request for the state of the venue."""
 
 
 class VenueStatus(Struct, tag="venue_status_ack", frozen=True, kw_only=True):
-    """How the venue does: what it took, and how often it refused what."""
+    """State of the venue, with counters of what it accepted and refused."""
 
-    sequence: int
-    sessions: list[str]  # logged on
+    sequence: int  # of the last command
+    sessions: list[str]  # names of those logged on
     counters: dict[str, int]
 
 
 class Done(Struct, tag="done", frozen=True, kw_only=True):
-    """An operator's request was carried out."""
+    """An operator's request was executed."""
 
-    instrument: int = 0  # listed
-    basket: int = 0  # listed
-    sequence: int = 0  # in the day log, of the last command that it became; 0: it became none yet
+    instrument: int = 0  # number of the instrument listed
+    basket: int = 0  # number of the basket listed
+    sequence: int = 0  # in the day log, of the last command that it caused; 0: none yet
 
 
 class Definition(Struct, tag="definition", frozen=True, kw_only=True):
-    """An instrument in words and bounds; on the channel of definitions and in its images."""
+    """Definition of an instrument, on the channel of definitions and in its images."""
 
     instrument: int
     symbol: str
@@ -202,14 +203,14 @@ class Definition(Struct, tag="definition", frozen=True, kw_only=True):
     delivery_start_s: int
     delivery_end_s: int
     gate_s: int
-    baskets: dict[str, int] = {}  # numbers of the baskets that its contract is in, by their codes
+    baskets: dict[str, int] = {}  # numbers of its contract's baskets, by their codes
 
 
 class ImageRequest(Struct, tag="image_request", frozen=True, kw_only=True):
-    """Asks a recovery socket for the image of a channel, or for trades from a frame's number on."""
+    """Request at the recovery socket for a channel's image, or for trades from a number on."""
 
     channel: Annotated[str, Meta(min_length=1, max_length=1)]
-    instrument: NonNegative  # 0 on the channel of definitions: all
+    instrument: NonNegative  # on the channel of definitions 0 means all
     from_sequence: NonNegative = 0
 
 
@@ -267,16 +268,16 @@ definition: msgspec.msgpack.Decoder[Definition] = msgspec.msgpack.Decoder(Defini
 
 
 def pack(message: Message, sequence: int = 0) -> bytes:
-    """A MESSAGE frame; `sequence` is the number that the venue's next report will have."""
+    """A MESSAGE frame. `sequence`: from the venue, the number of its next report."""
     head = FRAME_HEAD.pack(FrameKind.MESSAGE, 0, 0, 0, sequence)
     return head + _encoder.encode(message)
 
 
 def encode(message: Message) -> bytes:
-    """A message alone, as market data and recovery carry it."""
+    """A message without a frame's head, as on the market and recovery sockets."""
     return _encoder.encode(message)
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of every message, for other languages."""
+    """JSON Schema of all messages, for other languages."""
     return msgspec.json.schema(Message)

@@ -1,11 +1,13 @@
-"""The wire's own records: the head of a frame, and what market data is made of.
+"""Records of the wire: heads of frames, and the records of market data.
 
-Orders and reports travel as the machine's COMMAND and EVENT (`matching.records`). Everything is
-little-endian; a head and every record is a multiple of 8 bytes. PROTOCOL.md has these as tables.
+Orders and reports travel as the machine's COMMAND and EVENT (`matching.records`). All fields are
+little-endian. The size of every head and record is a multiple of 8 bytes. PROTOCOL.md has them as
+tables.
 """
 
 import struct
 from enum import IntEnum, IntFlag
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,43 +16,43 @@ PROTOCOL_VERSION = 4
 FRAME = np.dtype(
     [("kind", "u1"), ("flags", "u1"), ("count", "<u2"), ("spare", "<u4"), ("sequence", "<u8")]
 )
-"""The head of every frame on an order entry socket."""
+"""Head of every frame on an order entry socket."""
 
 FRAME_HEAD = struct.Struct("<BBHIQ")
 assert FRAME.itemsize == FRAME_HEAD.size == 16
 
 FRAME_RECORDS_MAX = 1_024
-"""Records in one frame, at most."""
+"""Most records in one frame."""
 
 RECORD_BYTES = 64
 FRAME_BYTES_MAX = FRAME.itemsize + FRAME_RECORDS_MAX * RECORD_BYTES
 
 
 class FrameKind(IntEnum):
-    """What follows the head of a frame."""
+    """Content after the head of a frame."""
 
     COMMANDS = 1  # to the venue: COMMAND records of one kind
-    REPORTS = 2  # from the venue: EVENT records; `sequence` is the report number of the first
-    MESSAGE = 3  # either way: one msgpack map, a message of feeds.protocol.messages; `count` is 0
-    HEARTBEAT = 4  # either way: nothing
+    REPORTS = 2  # from the venue: EVENT records; `sequence` is the report number of the first one
+    MESSAGE = 3  # both ways: one msgpack map, a message of feeds.protocol.messages; `count` is 0
+    HEARTBEAT = 4  # both ways: no content
 
 
 class FrameFlag(IntFlag):
     """Bits of `flags` in a REPORTS frame."""
 
-    POSS_DUP = 1  # the first answer again, to a user_ref that was sent before (FIX PossDupFlag)
-    RESENT = 2  # a report that went out before (FIX PossResend)
-    STATUS = 4  # the last report of an order, as asked for
+    POSS_DUP = 1  # the first answer again, to a user_ref that was used before (FIX PossDupFlag)
+    RESENT = 2  # a report that may have been sent before (FIX PossResend)
+    STATUS = 4  # the last report of an order, the answer to order_status
 
 
-def _laid(*fields: tuple[str, str, int], size: int) -> np.dtype[np.void]:
+def _record(*fields: tuple[str, str, int], size: int) -> np.dtype[np.void]:
     names, formats, offsets = zip(*fields, strict=True)
     return np.dtype(
         {"names": list(names), "formats": list(formats), "offsets": list(offsets), "itemsize": size}
     )
 
 
-MARKET = _laid(
+MARKET = _record(
     ("channel", "u1", 0),
     ("instrument", "<u4", 4),
     ("sequence", "<u8", 8),
@@ -62,19 +64,39 @@ MARKET = _laid(
     ("checksum", "<u4", 36),
     size=40,
 )
-"""The head of every market data frame; its first 8 bytes are the topic to subscribe to."""
+"""Head of every market data frame; its first 8 bytes are the topic to subscribe to."""
 
 MARKET_HEAD = struct.Struct("<B3xIQQqBBHI")
 assert MARKET.itemsize == MARKET_HEAD.size == 40
 
 TOPIC = struct.Struct("<B3xI")
 
-LEVEL = _laid(
+
+class MarketHead(NamedTuple):
+    """Head of a market data frame, unpacked; `records` is the field `count` of MARKET."""
+
+    channel: int
+    instrument: int
+    sequence: int
+    command: int
+    time_ns: int
+    kind: int
+    flags: int
+    records: int
+    checksum: int
+
+
+def read_market_head(frame: bytes) -> MarketHead:
+    """Unpack the head of a market data frame."""
+    return MarketHead._make(MARKET_HEAD.unpack_from(frame))
+
+
+LEVEL = _record(
     ("quantity", "<i8", 0), ("price", "<i4", 8), ("orders", "<u4", 12), ("side", "u1", 16), size=24
 )
-"""What now stands displayed at a price: an absolute quantity, 0 where the level is gone."""
+"""The displayed quantity at a price; 0: the level is removed."""
 
-TOP = _laid(
+TOP = _record(
     ("bid_quantity", "<i8", 0),
     ("ask_quantity", "<i8", 8),
     ("bid_price", "<i4", 16),
@@ -83,9 +105,9 @@ TOP = _laid(
     ("ask_orders", "<u4", 28),
     size=32,
 )
-"""The best price of both sides; a side without orders is all zeros."""
+"""Best prices of both sides; all fields of a side without orders are 0."""
 
-ORDER = _laid(
+ORDER = _record(
     ("order_id", "<u8", 0),
     ("price", "<i4", 8),
     ("shown", "<i4", 12),
@@ -95,7 +117,7 @@ ORDER = _laid(
 )
 """An order without its owner."""
 
-BLOCK = _laid(
+BLOCK = _record(
     ("block_id", "<u8", 0),
     ("price", "<i4", 8),
     ("quantity", "<i4", 12),
@@ -105,13 +127,14 @@ BLOCK = _laid(
     ("place", "<u8", 24),
     size=32,
 )
-"""A standing block without its owner: the limit on its average price, its quantity in each hour.
+"""A standing block without its owner.
 
-It begins with the instrument of the frame; of those that are equally good, the one whose `place`
-is smaller comes first, whichever hours they begin with.
+It begins with the instrument of the frame. `price` is the limit on the average of its hours,
+`quantity` is for each hour. Of blocks with equal prices the one with the smaller `place` is tried
+first, also if they begin with different hours.
 """
 
-TRADE = _laid(
+TRADE = _record(
     ("trade_id", "<u4", 0),
     ("price", "<i4", 4),
     ("quantity", "<i4", 8),
@@ -120,12 +143,12 @@ TRADE = _laid(
     ("trade_group", "<u4", 16),
     size=24,
 )
-"""A trade; `side` is the taker's. What a block traded as one has one `trade_group`."""
+"""A trade; `side` is the taker's. All trades of one block trade have the same `trade_group`."""
 
-STATUS = _laid(("price", "<i4", 0), ("quantity", "<i4", 4), ("phase", "u1", 8), size=16)
-"""An instrument's phase, and price and volume of the uncross that led to it."""
+STATUS = _record(("price", "<i4", 0), ("quantity", "<i4", 4), ("phase", "u1", 8), size=16)
+"""An instrument's phase, and price and volume of the uncross before it."""
 
-STATISTICS = _laid(
+STATISTICS = _record(
     ("volume", "<i8", 0),
     ("turnover_fen", "<i8", 8),
     ("open", "<i4", 16),
@@ -135,14 +158,14 @@ STATISTICS = _laid(
     ("trades", "<u4", 32),
     size=40,
 )
-"""The day so far; all zeros before the first trade."""
+"""Statistics of the day so far; all fields are 0 before the first trade."""
 
-NEXT = _laid(("sequence", "<u8", 0), ("instrument", "<u4", 8), ("channel", "u1", 12), size=16)
-"""In a heartbeat: the number that the next frame of a channel will have."""
+NEXT = _record(("sequence", "<u8", 0), ("instrument", "<u4", 8), ("channel", "u1", 12), size=16)
+"""In a heartbeat: the number of the next frame of a channel."""
 
 
 class Channel(IntEnum):
-    """First byte of a topic: a letter. Each channel of each instrument is numbered by itself."""
+    """First byte of a topic, a letter. Each channel of each instrument has numbers of its own."""
 
     LEVELS = ord("L")
     TOP = ord("B")
@@ -150,7 +173,7 @@ class Channel(IntEnum):
     TRADES = ord("T")
     STATUS = ord("S")
     STATISTICS = ord("X")
-    BLOCKS = ord("K")  # by the first hour
+    BLOCKS = ord("K")  # of the blocks' first hour
     DEFINITIONS = ord("D")  # msgpack
     HEARTBEAT = ord("H")  # instrument 0
 
@@ -164,11 +187,11 @@ INCREMENTAL = (
     Channel.STATISTICS,
     Channel.BLOCKS,
 )
-"""Channels that the events of commands make, in the order in which one command's frames go out."""
+"""Channels derived from events, in the order in which the frames of one command are sent."""
 
 
 class MarketKind(IntEnum):
-    """What records a market data frame holds."""
+    """Type of the records in a market data frame."""
 
     LEVEL = 1
     TOP = 2
@@ -178,22 +201,22 @@ class MarketKind(IntEnum):
     STATISTICS = 6
     DEFINITION = 7  # one msgpack map
     HEARTBEAT = 8  # NEXT records
-    END_OF_DAY = 9  # nothing; on the heartbeat's channel
+    END_OF_DAY = 9  # no records; on the channel of heartbeats
     BLOCK = 10
 
 
 class MarketFlag(IntFlag):
     """Bits of `flags` in a market data frame."""
 
-    MORE = 1  # another frame of the same command and channel follows; the checksum is in the last
-    IMAGE = 2  # of a recovery: the whole, as it was after frame `sequence` - 1
+    MORE = 1  # another frame of the same command and channel follows; the last one has the checksum
+    IMAGE = 2  # part of an image, the state after frame `sequence` - 1
 
 
 class OrderAction(IntEnum):
-    """What happened to an order or a block in the market's view."""
+    """Change of an order or a block in the market's view."""
 
-    PLACE = 1  # now at the back of its level, wherever it was before
-    CHANGE = 2  # shows another quantity in the same place
+    PLACE = 1  # now at the back of its level; it leaves its former place
+    CHANGE = 2  # another quantity in the same place
     REMOVE = 3
 
 
@@ -201,9 +224,9 @@ class TradeFlag(IntFlag):
     """Bits of `flags` in a TRADE."""
 
     AUCTION = 1
-    BUSTED = 2  # the trade of this number was taken back
+    BUSTED = 2  # the trade of this number was busted
     BLOCK = 4  # one hour of a block's trade
-    OFF_BOOK = 8  # of two blocks with each other: no price of the hour
+    OFF_BOOK = 8  # two blocks traded with each other; not a price of the hour
 
 
 RECORD_OF = {
@@ -216,11 +239,11 @@ RECORD_OF = {
     MarketKind.BLOCK: BLOCK,
     MarketKind.HEARTBEAT: NEXT,
 }
-"""The record that fills a market data frame of each kind."""
+"""Record of each kind of market data frame."""
 
 
 def topic(channel: Channel, instrument: int) -> bytes:
-    """The topic of one instrument's channel; its first byte alone is the channel of all.
+    """Topic of one instrument's channel. Its first byte alone is the topic of all instruments.
 
     >>> topic(Channel.LEVELS, 3)
     b'L\\x00\\x00\\x00\\x03\\x00\\x00\\x00'

@@ -1,4 +1,4 @@
-"""The exchange that PROTOCOL.md shows in hex, made from the records and messages themselves."""
+"""Worked example of PROTOCOL.md: a logon and an order in hex, made by the code itself."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from matching.records import EVENT, EventKind, Side
 _TIME_NS = 1_795_309_200_000_000_000
 
 
-def worked() -> str:
-    """One line of direction and one of hex for each frame."""
+def format_example() -> str:
+    """The frames of the example: for each a line with its direction and name, then its bytes."""
     order = new_order(account=10, instrument=7, side=Side.BUY, quantity=5, price=1_130)
     order["user_ref"] = 1
     report = np.zeros(1, EVENT)
@@ -31,7 +31,7 @@ def worked() -> str:
         ("> COMMANDS", FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0) + order.tobytes()),
         ("< REPORTS", FRAME_HEAD.pack(FrameKind.REPORTS, 0, 1, 0, 1) + report.tobytes()),
     ]
-    return "".join(f"{what}\n{_hex(frame)}" for what, frame in frames)
+    return "".join(f"{name}\n{_hex(frame)}" for name, frame in frames)
 
 
 def _hex(frame: bytes) -> str:

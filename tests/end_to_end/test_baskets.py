@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from exchange.cli import run
-from feeds.client import async_client as aio
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.client import Client, connect_async
+from feeds.protocol import commands
 from feeds.protocol.errors import FrameRefused, OrderRejected
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import Done, ListBasket, RefusalReason
@@ -38,7 +37,7 @@ def offer(world: World, desk: tuple[Client, Client], symbol: str, lots: int, pri
     seller, operator = desk
     number, account = seller.instrument(symbol), world.account("coast-1", "supplier")
     fields = {"account": account, "instrument": number, "quantity": lots}
-    operator.ask(ordering.command(CommandKind.REGISTER, **fields))
+    operator.ask(commands.command(CommandKind.REGISTER, **fields))
     seller.orders.new(account, number, Side.SELL, lots, price)
     return number
 
@@ -113,7 +112,7 @@ def test_the_asynchronous_client_names_baskets_too(world: World) -> None:
     number = offer(world, (seller, world.operator()), f"{MEMBERS[1]}.{HOURS[0]}", 3, PRICE)
 
     async def buy() -> Report:
-        client = await aio.connect(world.connection, world.secret("east-1"))
+        client = await connect_async(world.connection, world.secret("east-1"))
         try:
             with pytest.raises(KeyError, match="there is no basket Z80"):
                 await client.basket("Z80")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from feeds.client.block_book import Blocks
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.client import Client, CombinedBlockBook
+from feeds.protocol import commands
 from feeds.protocol.errors import OrderRejected
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.records import Channel
@@ -37,7 +36,7 @@ class Floor:
         self.blocks = self.looker.blocks(self.hours[0])
         for hour in self.hours:
             self.looker.market.follow(Channel.TRADES, hour)
-        self.looker.wait_for(lambda: not self.looker.market.missing() or None)
+        self.looker.wait_for(lambda: not self.looker.market.missing_images() or None)
 
     def block(self, client: Client, side: Side, quantity: int, away: int, **more: object) -> Report:
         """A block of all three hours."""
@@ -80,13 +79,13 @@ class Floor:
             self.world.clients.remove(client)
 
 
-def wait_for_blocks(client: Client, blocks: Blocks, expected: list[Shown]) -> None:
+def wait_for_blocks(client: Client, blocks: CombinedBlockBook, expected: list[Shown]) -> None:
     def found() -> bool | None:
         told = [
             (each.side, each.instrument, each.hours, each.quantity, each.price)
             for each in blocks.bids() + blocks.asks()
         ]
-        return (blocks.is_whole and told == expected) or None
+        return (blocks.is_complete and told == expected) or None
 
     client.wait_for(found)
 
@@ -194,10 +193,10 @@ def test_the_end_of_a_connection_takes_blocks_along(floor: Floor) -> None:
 def test_the_gate_closure_of_any_hour_ends_a_block(floor: Floor) -> None:
     block = floor.block(floor.buyer, Side.BUY, 1, -1)
     floor.shows((Side.BUY, floor.hours[0], 3, 1, floor.price - 1))
-    ack = floor.buyer.dialogue.ack
+    ack = floor.buyer.session.ack
     assert ack is not None
-    now_s = (ack.time_ns + time.monotonic_ns() - floor.buyer.dialogue.acked_ns) // 1_000_000_000
-    times = ordering.command(
+    now_s = (ack.time_ns + time.monotonic_ns() - floor.buyer.session.acked_ns) // 1_000_000_000
+    times = commands.command(
         CommandKind.TIMES, instrument=floor.hours[1], expiry_s=now_s + 2, target_ref=now_s + 2
     )
     floor.world.operator().ask(times)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from exchange.cli import run
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.client import Client
+from feeds.protocol import commands
 from feeds.protocol.errors import FrameRefused
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
@@ -134,7 +134,7 @@ def test_a_trade_is_taken_back_once_and_only_if_there_was_one(world: World) -> N
     with pytest.raises(FrameRefused) as caught:
         buyer.request(BustTrade(instrument=number, trade_id=trade_id))
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
-    raw = ordering.command(CommandKind.BUST, instrument=number, target_ref=trade_id)
+    raw = commands.command(CommandKind.BUST, instrument=number, target_ref=trade_id)
     with pytest.raises(FrameRefused) as caught:
         operator.ask(raw)
     assert caught.value.reason == RefusalReason.NOT_ENTITLED

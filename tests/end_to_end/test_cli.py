@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 from exchange.cli import run
 from exchange.screen.screen import Screen
-from feeds.client.async_client import connect
+from feeds.client import connect_async
 from feeds.protocol.errors import OrderRejected
 from matching.records import CommandKind, EventKind, Reason, Side
 from tests.support.venue_process import MEMBERS, World
@@ -175,7 +175,7 @@ def test_the_market_as_rows(world: World, capsys: pytest.CaptureFixture[str]) ->
 def test_the_asynchronous_client_has_the_same_names(world: World) -> None:
     async def talk() -> None:
         key, number, price = world.secret("east-2"), world.instrument().id, world.price()
-        async with await connect(world.connection, key) as client:
+        async with await connect_async(world.connection, key) as client:
             book = await client.book(world.instrument().symbol)
             order = await client.orders.new(world.account(), number, Side.BUY, 2, price)
             await client.wait_for(lambda: book.bids() or None)
@@ -194,7 +194,7 @@ def test_the_asynchronous_client_has_the_same_names(world: World) -> None:
 
 def test_the_screen_shows_the_market(world: World) -> None:
     client = world.client("south-1")
-    client.wait_for(lambda: client.market.defined or None)
+    client.wait_for(lambda: client.market.has_definitions or None)
 
     async def look() -> int:
         screen = Screen(client, "H800")

@@ -99,7 +99,7 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
         buyer, seller = world.client("east-1", next_report=1), world.client("coast-1")
         carried = next(r for r in buyer.reports(5) if r.kind == EventKind.ACCEPTED)
         assert (carried.cl_ord_id, carried.leaves_qty) == (lasting.cl_ord_id, 3)
-        assert buyer.dialogue.last_ref >= lasting.cl_ord_id
+        assert buyer.session.last_ref >= lasting.cl_ord_id
         today = buyer.instrument(SYMBOL)
         book = buyer.book(today)
         assert [(x.price, x.quantity) for x in book.bids()] == [(price, 3)]

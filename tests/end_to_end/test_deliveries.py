@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange.cli import run
-from feeds.client import async_client as aio
-from feeds.client.sync_client import Client
+from feeds.client import Client, connect_async
 from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, MeterReason, NoticeLine
 from feeds.protocol.errors import FrameRefused, WireError
 from feeds.protocol.messages import RefusalReason
@@ -194,7 +193,7 @@ def test_whatever_was_answered_is_there_after_kill_9(settled: World) -> None:
 
 def test_what_was_metered_over_the_wire_settles_to_the_fen(settled: World, tmp_path: Path) -> None:
     async def rest(agreement: int) -> list[MeterAnswer]:
-        async with await aio.connect(settled.connection, settled.secret(SUPPLIER)) as client:
+        async with await connect_async(settled.connection, settled.secret(SUPPLIER)) as client:
             assert [each.agreement for each in await client.notices(DAY)] == [agreement]
             # 0.5 lots are metered before; 4 GPUs for a whole hour make it 4.5 of 5.
             return await client.meter([reading("rest", agreement, gpus=4, available_s=3600)])

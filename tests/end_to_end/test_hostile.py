@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import zmq
 
+from feeds.client import Client
 from feeds.client.connection_file import security_of
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.protocol import commands
 from feeds.protocol.errors import LogonRefused
 from feeds.protocol.keys import new_secret
 from feeds.protocol.messages import (
@@ -206,7 +206,7 @@ def test_another_s_identity(world: World, context: "zmq.Context[zmq.Socket[bytes
 
 def test_a_session_written_into_an_order_counts_for_nothing(world: World) -> None:
     client = world.client("east-1")
-    order = ordering.new_order(
+    order = commands.new_order(
         world.account("coast-1", "supplier"), world.instrument().id, Side.SELL, 1, world.price() + 9
     )
     order["session"] = 7
@@ -252,12 +252,12 @@ def test_frames_that_are_wrong(
 @pytest.mark.parametrize("field", ["kind", "side", "type", "tif", "stp", "flags", "hours", "spare"])
 def test_impossible_values(field: str, world: World) -> None:
     client = world.client("east-1")
-    order = ordering.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
+    order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
     order[field] = 250
     ref = client.send(order)
     if field == "kind":
-        assert client.wait_for(lambda: client.dialogue.refusals or None)
-        assert client.dialogue.refusals[0].reason == RefusalReason.NOT_ENTITLED
+        assert client.wait_for(lambda: client.session.refusals or None)
+        assert client.session.refusals[0].reason == RefusalReason.NOT_ENTITLED
         return
     report = next(r for r in client.reports(5) if r.cl_ord_id == ref)
     assert (report.kind, report.reason) == (EventKind.REJECTED, Reason.MALFORMED)
@@ -297,7 +297,7 @@ def test_replayed_frames_are_not_executed(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = raw(world, "east-2", context)
-    order = ordering.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
+    order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
     order["user_ref"] = 1
     frame = HEAD + order.tobytes()
     dealer.send(frame)
@@ -306,10 +306,10 @@ def test_replayed_frames_are_not_executed(
         dealer.send(frame)
         again = dealer.recv()
         assert (again[1], again[8:]) == (1, first[8:])
-    commands = world.log().commands()
+    logged = world.log().commands()
     session = first[16 + 40 : 16 + 44]
     number = int.from_bytes(session, "little")
-    assert len(commands[(commands["session"] == number) & (commands["kind"] == 1)]) == 1
+    assert len(logged[(logged["session"] == number) & (logged["kind"] == 1)]) == 1
 
 
 def test_a_frame_sent_twice_at_once_is_answered_twice_and_refused_never(
@@ -319,7 +319,7 @@ def test_a_frame_sent_twice_at_once_is_answered_twice_and_refused_never(
     dealer = raw(world, "fast-1", context)
     last = logged_on_at(dealer)
     for turn in range(50):
-        order = ordering.new_order(world.account(), world.instrument().id, Side.BUY, 1, 2**30)
+        order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, 2**30)
         order["user_ref"] = last + 1 + turn
         for _ in range(3):
             dealer.send(HEAD + order.tobytes())
@@ -355,8 +355,8 @@ def test_a_broker_that_stops_reading_is_ended_and_may_come_back(
         dealer.send(head + orders.tobytes())
     counted(world, "ended: SLOW")
     again = world.client("fast-1", next_report=1)
-    assert again.dialogue.ack is not None
-    everything = again.dialogue.ack.next_report
+    assert again.session.ack is not None
+    everything = again.session.ack.next_report
     assert everything > 200_000
     again.wait_for(lambda: again.next_report >= everything or None)
 
@@ -376,16 +376,16 @@ def test_a_subscriber_that_stops_reading_holds_nobody_up_and_sees_what_it_lost(
     busy, reader = world.client("fast-1"), world.client("east-2")
     book = reader.book(number)
     orders = np.zeros(1_000, COMMAND)
-    orders[:] = ordering.new_order(world.account(), number, Side.BUY, 1, price)[0]
+    orders[:] = commands.new_order(world.account(), number, Side.BUY, 1, price)[0]
     cancels = np.zeros(1_000, COMMAND)
     cancels["kind"] = CommandKind.CANCEL
     for _ in range(20):  # three frames a command, and more than wait for one subscriber
         cancels["target_ref"] = busy.send(orders) + np.arange(1_000)
         busy.send(cancels)
-        busy.wait_for(lambda: busy.dialogue.unanswered < 1_000 or None)
+        busy.wait_for(lambda: busy.session.unanswered < 1_000 or None)
         reader.pump()
-    busy.wait_for(lambda: busy.dialogue.unanswered == 0 or None)
-    reader.wait_for(lambda: (book.is_whole and not book.bids()) or None)
+    busy.wait_for(lambda: busy.session.unanswered == 0 or None)
+    reader.wait_for(lambda: (book.is_complete and not book.bids()) or None)
     assert (book.wrong, book.missed) == (0, 0)
     levels = []
     while not levels or levels[-1] < book.sequence - 1:

@@ -8,8 +8,8 @@ import pytest
 import zmq
 
 from exchange.cli import run
+from feeds.client import Client
 from feeds.client.connection_file import security_of
-from feeds.client.sync_client import Client
 from feeds.protocol.errors import FrameRefused, LogonRefused, NotAllowed
 from feeds.protocol.keys import new_pair
 from feeds.protocol.messages import (
@@ -166,18 +166,18 @@ def test_a_session_that_falls_silent_is_ended_and_its_orders_go(world: World) ->
     silent = world.client("east-1", cancel_on_disconnect=True)
     beating = world.client("south-1", cancel_on_disconnect=True)
     patient = world.client("west-1")
-    assert silent.dialogue.ack is not None
-    assert silent.dialogue.ack.silence_ms_max > 0
-    assert patient.dialogue.ack is not None
-    assert patient.dialogue.ack.silence_ms_max == 0
+    assert silent.session.ack is not None
+    assert silent.session.ack.silence_ms_max > 0
+    assert patient.session.ack is not None
+    assert patient.session.ack.silence_ms_max == 0
     ref = buy(world, silent)
     operator = world.operator()
-    end_s = time.monotonic() + silent.dialogue.ack.silence_ms_max / 1_000 + 10
+    end_s = time.monotonic() + silent.session.ack.silence_ms_max / 1_000 + 10
     while "east-1" in operator.request(VenueStatusRequest()).sessions:  # type: ignore[union-attr]
         assert time.monotonic() < end_s
         operator.pump(0.2)
         beating.pump()
-    assert (beating.link.connections, beating.is_connected) == (1, True)
+    assert (beating.order_connection.connections, beating.is_connected) == (1, True)
     assert patient.orders.cancel_all().kind == EventKind.MASS_CANCELLED
     report = next(r for r in silent.reports(5) if r.kind == EventKind.CANCELLED)
     assert report.cl_ord_id == ref
@@ -204,7 +204,7 @@ def test_a_venue_that_starts_again_is_where_it_was(world: World) -> None:
     world.kill()
     world.start()
     assert world.connection == before
-    client.wait_for(lambda: client.link.connections == 2 or None)
+    client.wait_for(lambda: client.order_connection.connections == 2 or None)
     client.wait_for(lambda: client.is_connected or None)
     ref = buy(world, client)
     client.wait_for(lambda: book.bids() or None)

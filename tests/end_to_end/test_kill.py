@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from msgspec.structs import astuple
 
-from feeds.client.block_book import BlocksBook
-from feeds.client.market_view import MarketView
+from feeds.client import BlockBook, MarketView
 from feeds.gateway.report_streams import ReportStreams
 from feeds.market_data.market_state import MarketState
 from feeds.protocol.records import Channel
@@ -191,8 +190,8 @@ def standing(market: MarketState, instrument: int) -> list[object]:
     view = MarketView()
     replica = view.replica(Channel.BLOCKS, instrument)
     for frame in market.image(Channel.BLOCKS, instrument, 0):
-        replica.take(frame)
-    assert isinstance(replica, BlocksBook)
+        replica.receive(frame)
+    assert isinstance(replica, BlockBook)
     found = sorted(replica, key=lambda each: (each.side, each.priority))
     return [list(astuple(each)) for each in found]
 

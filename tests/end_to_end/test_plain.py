@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from exchange.definition.toml_file import BadFile
 from exchange.venue.config import read_config
-from feeds.client.sync_client import Client
+from feeds.client import Client
 from feeds.protocol.errors import NotAllowed, WireError
 from feeds.protocol.keys import read_secret
 from matching.records import Side

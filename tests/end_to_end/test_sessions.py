@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from exchange.cli import run
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.client import Client
+from feeds.protocol import commands
 from feeds.protocol.errors import (
     REJECTED_BECAUSE,
     FrameRefused,
@@ -59,13 +59,13 @@ def buy(world: World, client: Client, quantity: int = 1, *, name: str = "east-1"
 
 def frames(client: Client, kind: CommandKind = CommandKind.NEW) -> bytes:
     """What is sent for one command of this kind, refs and all."""
-    record = ordering.command(kind)
+    record = commands.command(kind)
     return FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0) + record.tobytes()
 
 
 def refusal(client: Client) -> RefusalReason:
     found = client.wait_for(
-        lambda: client.dialogue.refusals.popleft() if client.dialogue.refusals else None
+        lambda: client.session.refusals.popleft() if client.session.refusals else None
     )
     return found.reason
 
@@ -120,8 +120,8 @@ def test_reports_come_again_from_any_number_with_the_same_bytes(world: World) ->
     assert parts[0][1] == 1
     assert all(flags & FrameFlag.RESENT for _, _, flags in parts)
     events = np.concatenate([part.view("V64") for part, _, _ in parts])
-    again.say(ResendRequest(from_report=3))
-    again.dialogue.next_report = 3
+    again.send_message(ResendRequest(from_report=3))
+    again.session.next_report = 3
     again.wait_for(lambda: again.next_report == following or None)
     more = np.concatenate([part.view("V64") for part, _, _ in again.arrays()])
     assert more.tobytes() == events[2:].tobytes()
@@ -130,42 +130,42 @@ def test_reports_come_again_from_any_number_with_the_same_bytes(world: World) ->
 def test_a_ref_sent_again_gets_its_first_answer_and_is_not_executed(world: World) -> None:
     client = world.client("west-1")
     ref = buy(world, client, 2, name="west-1")
-    order = ordering.new_order(
+    order = commands.new_order(
         world.account("west-1"), world.instrument().id, Side.BUY, 2, world.price()
     )
     order["user_ref"] = ref
     head = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0)
     before = world.log().command_count
-    client.dialogue.outgoing.append(head + order.tobytes())
-    client.wait_for(lambda: client.dialogue.duplicates or None)
-    commands = world.log().commands()[before:]
-    assert set(commands["kind"].tolist()) <= {int(CommandKind.CLOCK)}
+    client.session.outgoing.append(head + order.tobytes())
+    client.wait_for(lambda: client.session.duplicates or None)
+    logged = world.log().commands()[before:]
+    assert set(logged["kind"].tolist()) <= {int(CommandKind.CLOCK)}
     client.orders.cancel(ref)
 
 
 def test_refs_must_grow_and_stay_in_the_window(world: World) -> None:
     client = world.client("west-1")
-    client.dialogue.last_ref += 1 << 17
-    client.send(ordering.cancel_order(1))
+    client.session.last_ref += 1 << 17
+    client.send(commands.cancel_order(1))
     assert refusal(client) == RefusalReason.REF_WINDOW
-    client.dialogue.last_ref -= 1 << 17
-    order = ordering.cancel_order(1)
+    client.session.last_ref -= 1 << 17
+    order = commands.cancel_order(1)
     twice = np.zeros(2, COMMAND)
-    twice["kind"], twice["user_ref"] = order["kind"], client.dialogue.last_ref + 5
+    twice["kind"], twice["user_ref"] = order["kind"], client.session.last_ref + 5
     head = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 2, 0, 0)
-    client.dialogue.outgoing.append(head + twice.tobytes())
+    client.session.outgoing.append(head + twice.tobytes())
     assert refusal(client) == RefusalReason.REF_NOT_NEW
 
 
 def test_an_order_that_comes_too_late_is_refused(world: World) -> None:
     client = world.client()
-    order = ordering.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
-    assert client.dialogue.ack is not None
-    ordering.expiring(order, client.dialogue.ack.time_ns - 1)
+    order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
+    assert client.session.ack is not None
+    commands.set_valid_until(order, client.session.ack.time_ns - 1)
     with pytest.raises(FrameRefused) as caught:
         client.ask(order)
     assert caught.value.reason == RefusalReason.STALE
-    ordering.expiring(order, client.dialogue.ack.time_ns + 3_600_000_000_000)
+    commands.set_valid_until(order, client.session.ack.time_ns + 3_600_000_000_000)
     client.orders.cancel(client.ask(order).cl_ord_id)
 
 
@@ -191,7 +191,7 @@ def test_a_key_may_do_what_it_is_for(world: World) -> None:
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
     client = world.client()
     with pytest.raises(FrameRefused) as caught:
-        client.ask(ordering.command(CommandKind.FUND, account=world.account(), amount_fen=1))
+        client.ask(commands.command(CommandKind.FUND, account=world.account(), amount_fen=1))
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
 
 
@@ -200,9 +200,9 @@ def test_not_even_an_operator_gives_a_position_away(world: World) -> None:
     held = {"account": world.account(), "instrument": world.instrument().id, "quantity": 1}
     carried = {"seller": world.account("coast-1", "supplier"), "flags": CommandFlag.CARRIED}
     with pytest.raises(FrameRefused) as caught:
-        operator.ask(ordering.command(CommandKind.REGISTER, **held, **carried))
+        operator.ask(commands.command(CommandKind.REGISTER, **held, **carried))
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
-    operator.ask(ordering.command(CommandKind.REGISTER, **held))
+    operator.ask(commands.command(CommandKind.REGISTER, **held))
 
 
 def test_nobody_comes_in_with_another_key(world: World) -> None:
@@ -219,7 +219,7 @@ def test_a_second_logon_ends_the_first(world: World) -> None:
         first.wait_for(lambda: None)
     assert caught.value.reason == RefusalReason.REPLACED
     with pytest.raises(LogonRefused):
-        first.send(ordering.cancel_order(1))
+        first.send(commands.cancel_order(1))
     assert second.is_connected
 
 
@@ -252,7 +252,7 @@ def test_a_drop_copy_tells_all_of_its_firm_and_goes_on_where_it_was(world: World
 def test_an_operator_funds_lists_and_stops(world: World) -> None:
     operator = world.operator()
     funded = operator.ask(
-        ordering.command(CommandKind.FUND, account=world.account(), amount_fen=12_345)
+        commands.command(CommandKind.FUND, account=world.account(), amount_fen=12_345)
     )
     assert funded.kind == EventKind.FUNDED
     done = operator.request(ListInstrument(symbol="H800.QD.2026112407"))
@@ -278,7 +278,7 @@ def test_a_client_sends_nothing_into_the_void(world: World) -> None:
     client = Client(world.connection, world.secret("east-1"))
     world.clients.append(client)
     with pytest.raises(NotConnected):
-        client.send(ordering.cancel_order(1))
+        client.send(commands.cancel_order(1))
     client.wait_for(lambda: client.is_connected or None)
     with pytest.raises(OrderRejected):
         client.orders.cancel(2**20)

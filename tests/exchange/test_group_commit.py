@@ -11,8 +11,8 @@ from exchange.venue.config import read_config
 from exchange.venue.group_commit import GroupCommit
 from exchange.venue.sync_thread import FILE, SYNCS
 from exchange.venue.venue import Venue
-from feeds.client.sync_client import Client
-from feeds.protocol import commands as ordering
+from feeds.client import Client
+from feeds.protocol.commands import new_order
 from feeds.protocol.errors import TimedOut
 from ledger.daylog import DayLogUnwritable, DayLogWriter
 from matching.records import Side
@@ -67,9 +67,7 @@ def test_nobody_is_told_of_an_order_that_is_not_durable(
             client.pump()
         reading, writing = os.pipe()
         venue.log._view[FILE] = writing
-        order = ordering.new_order(
-            world.account(), world.instrument().id, Side.BUY, 1, world.price()
-        )
+        order = new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
         client.send(order)
         client.pump()
         with pytest.raises(DayLogUnwritable):

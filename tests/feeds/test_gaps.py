@@ -11,13 +11,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from feeds.client.async_client import connect as connect_async
-from feeds.client.base_client import Broker
-from feeds.client.block_book import BlocksBook
-from feeds.client.last_value import Latest
-from feeds.client.market_view import MarketView, Place
-from feeds.client.order_book import OrdersBook
-from feeds.client.trade_tape import Trade
+from feeds.client import BlockBook, OrderBook, Trade, connect_async
+from feeds.client.base_client import BaseClient
+from feeds.client.last_value import LastValue
+from feeds.client.market_view import MarketView, ReplicaKey
 from feeds.market_data.market_state import CHANNELS, MarketState
 from feeds.protocol.errors import OrderRejected
 from feeds.protocol.messages import Definition, ListInstrument, encode
@@ -40,11 +37,11 @@ class Air:
     def __init__(self, seed: int, market: MarketState) -> None:
         self.dice = Random(seed)
         self.market = market
-        self.sent: Counter[Place] = Counter()
+        self.sent: Counter[ReplicaKey] = Counter()
         self.view = MarketView()
         for channel in CHANNELS:
             self.view.follow(channel)
-        self.view.take(MARKET_HEAD.pack(DEFINED, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0))
+        self.view.receive(MARKET_HEAD.pack(DEFINED, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0))
 
     def define(self, instrument: int, low: int, high: int) -> None:
         """Tell of an instrument, before anything else of it."""
@@ -53,7 +50,9 @@ class Air:
             band_high=high, delivery_start_s=0, delivery_end_s=0, gate_s=0,
         )  # fmt: skip
         kind = MarketKind.DEFINITION
-        self.view.take(MARKET_HEAD.pack(DEFINED, instrument, 1, 0, 0, kind, 0, 1, 0) + encode(told))
+        self.view.receive(
+            MARKET_HEAD.pack(DEFINED, instrument, 1, 0, 0, kind, 0, 1, 0) + encode(told)
+        )
         self.beat(instrument)
         self.repair(1)
 
@@ -63,16 +62,16 @@ class Air:
             head = MARKET_HEAD.unpack_from(frame)
             self.sent[Channel(head[0]), head[1]] += 1
             if self.dice.random() >= lost:
-                self.view.take(frame)
+                self.view.receive(frame)
 
     def repair(self, chance: float) -> None:
         """Some of the images that are asked for arrive, some of them not to the end."""
-        for channel, instrument, start in self.view.missing():
+        for channel, instrument, start in self.view.missing_images():
             if self.dice.random() < chance:
                 frames = self.market.image(channel, instrument, start)
                 whole = self.dice.random() < 0.8 or chance == 1
                 for frame in frames if whole else frames[:-1]:
-                    self.view.take(frame)
+                    self.view.receive(frame)
 
     def beat(self, instrument: int) -> None:
         records = np.zeros(len(CHANNELS), NEXT)
@@ -80,7 +79,7 @@ class Air:
         records["sequence"] = self.market.sequences[:, instrument]
         kind = MarketKind.HEARTBEAT
         head = MARKET_HEAD.pack(Channel.HEARTBEAT, 0, 1, 0, 0, kind, 0, len(records), 0)
-        self.view.take(head + records.tobytes())
+        self.view.receive(head + records.tobytes())
 
 
 def bands(made: Stream) -> dict[int, tuple[int, int]]:
@@ -101,7 +100,7 @@ def queues(book: Instrument) -> list[list[tuple[int, int]]]:
     ]
 
 
-def shown(book: OrdersBook) -> list[list[tuple[int, int]]]:
+def shown(book: OrderBook) -> list[list[tuple[int, int]]]:
     return [[(each.price, each.shown) for each in side] for side in (book.bids(), book.asks())]
 
 
@@ -139,24 +138,24 @@ def agrees(
     known = [n for n in instruments if n in listed and n in view.definitions]
     for channel, number in product(CHANNELS, known):
         replica = view.replica(channel, number)
-        if not replica.is_whole:
+        if not replica.is_complete:
             continue
-        if replica.sequence != market.sequences[CHANNELS[channel], number]:
+        if replica.next_sequence != market.sequences[CHANNELS[channel], number]:
             continue  # it lost the newest, and will see it by the next one
         compared += 1
         if channel == Channel.ORDERS:
             assert shown(view.orders_book(number)) == queues(engine._market.instruments[number])
         elif channel == Channel.LEVELS:
             book = view.book(number)
-            assert book.wrong == 0
+            assert book.wrong_checksums == 0
             for side, levels in enumerate((book.bids(9_999), book.asks(9_999))):
                 assert [(x.price, x.quantity) for x in levels] == engine.depth(number, 9_999)[side]
         elif channel == Channel.BLOCKS:
             assert told(view, number) == standing(engine, number)
-        elif isinstance(replica, Latest):
+        elif isinstance(replica, LastValue):
             image = market.image(channel, number, 0)[0]
-            fresh = Latest(number, replica._record)
-            fresh.take(image)
+            fresh = LastValue(number, replica._record)
+            fresh.receive(image)
             assert replica.values == fresh.values
     return compared
 
@@ -190,7 +189,7 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
     for instrument in air.view.definitions:
         air.beat(instrument)
     air.repair(1)
-    assert not air.view.missing()
+    assert not air.view.missing_images()
     everything = list(air.view.definitions)
     assert agrees(air.view, market, engine, everything) == len(CHANNELS) * len(everything)
     assert compared > COUNT
@@ -206,12 +205,12 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
 class Loss:
     """Makes a client lose a third of its market data, heartbeats too, until it is over."""
 
-    def __init__(self, client: Broker, seed: int) -> None:
+    def __init__(self, client: BaseClient, seed: int) -> None:
         self.over = False
         self.lost = 0
         self._dice = Random(seed)
-        self._take = client.market.take
-        client.market.take = self.take  # type: ignore[method-assign]
+        self._take = client.market.receive
+        client.market.receive = self.take  # type: ignore[method-assign]
 
     def take(self, frame: bytes) -> None:
         image = MARKET_HEAD.unpack_from(frame)[6] & MarketFlag.IMAGE
@@ -239,7 +238,7 @@ def trade_some(world: World, dice: Random, turns: int) -> None:
         seller.orders.new(supplier, number, Side.SELL, 1, bid + 1)
 
 
-def follow(client: Broker, numbers: list[int]) -> list[Place]:
+def follow(client: BaseClient, numbers: list[int]) -> list[ReplicaKey]:
     """Follow every channel of some instruments."""
     for channel in CHANNELS:
         for number in numbers:
@@ -247,18 +246,22 @@ def follow(client: Broker, numbers: list[int]) -> list[Place]:
     return [(channel, number) for channel in CHANNELS for number in numbers]
 
 
-def is_up_to(client: Broker, market: MarketState, before: dict[Place, int]) -> bool | None:
+def is_up_to(client: BaseClient, market: MarketState, before: dict[ReplicaKey, int]) -> bool | None:
     """Whether a client has heard of all that the log says was sent, and counted what it lost."""
     for place, first in before.items():
         replica = client.market.replicas[place]
         following = market.sequences[CHANNELS[place[0]], place[1]]
         heard = replica.received + replica.missed
-        if not replica.is_whole or replica.sequence != following or heard < following - first:
+        if (
+            not replica.is_complete
+            or replica.next_sequence != following
+            or heard < following - first
+        ):
             return None
     return True
 
 
-def right(world: World, client: Broker, before: dict[Place, int]) -> None:
+def right(world: World, client: BaseClient, before: dict[ReplicaKey, int]) -> None:
     """What a client shows is what the log alone gives, and its counts add up."""
     market = walked(world, world.folder)[1]
     trades: list[Trade] = []
@@ -267,17 +270,17 @@ def right(world: World, client: Broker, before: dict[Place, int]) -> None:
         fresh = MarketView()
         fresh.definitions.update(client.market.definitions)
         for frame in market.image(channel, number, 1):
-            fresh.replica(channel, number).take(frame)
+            fresh.replica(channel, number).receive(frame)
         expected = fresh.replica(channel, number)
-        if isinstance(replica, OrdersBook):
-            assert isinstance(expected, OrdersBook)
+        if isinstance(replica, OrderBook):
+            assert isinstance(expected, OrderBook)
             assert (replica.bids(), replica.asks()) == (expected.bids(), expected.asks())
-        elif isinstance(replica, Latest):
-            assert isinstance(expected, Latest)
+        elif isinstance(replica, LastValue):
+            assert isinstance(expected, LastValue)
             assert replica.values == expected.values
         elif channel == Channel.LEVELS:
             assert list(client.market.book(number)) == list(fresh.book(number))
-        elif isinstance(replica, BlocksBook):
+        elif isinstance(replica, BlockBook):
             assert client.market.blocks(number).bids() == fresh.blocks(number).bids()
         trades += fresh.trades
         sent = int(market.sequences[CHANNELS[channel], number]) - first
@@ -289,7 +292,7 @@ def right(world: World, client: Broker, before: dict[Place, int]) -> None:
     market.close()
 
 
-def symbols(client: Broker) -> set[str]:
+def symbols(client: BaseClient) -> set[str]:
     return {each.symbol for each in client.market.definitions.values()}
 
 
@@ -304,8 +307,8 @@ def test_a_client_that_waits_repairs_every_channel(tmp_path: Path) -> None:
         client.instrument(numbers[0])
         places = follow(client, numbers)
         client.orders_book(numbers[0])
-        client.wait_for(lambda: not client.market.missing() or None)
-        before = {each: client.market.replicas[each].sequence for each in places}
+        client.wait_for(lambda: not client.market.missing_images() or None)
+        before = {each: client.market.replicas[each].next_sequence for each in places}
         loss = Loss(client, 1)
         trade_some(world, Random(1), 80)
         world.operator().request(ListInstrument(symbol=NEW_SYMBOL))
@@ -335,8 +338,8 @@ async def _awaiting(world: World, folder: Path) -> None:
         await client.instrument(numbers[0])
         places = follow(client, numbers)
         await client.orders_book(numbers[0])
-        await client.wait_for(lambda: not client.market.missing() or None)
-        before = {each: client.market.replicas[each].sequence for each in places}
+        await client.wait_for(lambda: not client.market.missing_images() or None)
+        before = {each: client.market.replicas[each].next_sequence for each in places}
         loss = Loss(client, 2)
         loop = asyncio.get_running_loop()
         trading = loop.run_in_executor(None, trade_some, world, Random(2), 80)

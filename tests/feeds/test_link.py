@@ -1,9 +1,9 @@
-"""A broker's link to a venue that says goodbye and closes at once."""
+"""A broker's connection to a venue that says goodbye and closes at once."""
 
 import zmq
 
-from feeds.client.order_connection import Link
-from feeds.client.order_session import Dialogue
+from feeds.client.order_connection import OrderConnection
+from feeds.client.order_session import OrderSession
 from feeds.protocol.keys import Secret
 from feeds.protocol.messages import Logout, RefusalReason, pack
 from feeds.transport.sockets import Security
@@ -23,15 +23,15 @@ def test_what_was_said_before_a_connection_ended_is_heard() -> None:
             router.curve_server = True
             router.curve_secretkey = private
             port = router.bind_to_random_port("tcp://127.0.0.1")
-            dialogue = Dialogue()
-            link = Link(context, security, f"tcp://127.0.0.1:{port}", dialogue)
+            session = OrderSession()
+            connection = OrderConnection(context, security, f"tcp://127.0.0.1:{port}", session)
             while not router.poll(1):
-                link.pump()
+                connection.pump()
             route, _ = router.recv_multipart()
             router.send_multipart([route, pack(Logout(reason=RefusalReason.DAY_OVER, text="over"))])
             router.close(1_000)
-            while link.generation == 1:
-                link.pump()
-            unheard += dialogue.ended is None
-            link.close()
+            while connection.generation == 1:
+                connection.pump()
+            unheard += session.ended is None
+            connection.close()
     assert unheard == 0

@@ -1,4 +1,4 @@
-"""Market data: what clients build from frames equals what the machine holds."""
+"""MarketState data: what clients build from frames equals what the machine holds."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from feeds.client.level_book import Book
+from feeds.client import LevelBook
 from feeds.market_data.market_state import CHANNELS, MarketState
 from feeds.protocol.errors import LogonRefused
 from feeds.protocol.messages import Definition, Logout, RefusalReason, pack
@@ -53,10 +53,10 @@ def of_channel(frames: Frames, channel: Channel, instrument: int) -> Iterator[by
             yield frame
 
 
-def book_for(market: MarketState, instrument: int) -> Book:
+def book_for(market: MarketState, instrument: int) -> LevelBook:
     ladder = market._ladders.ladders[instrument]
     low, width = int(ladder["low"]), int(ladder["width"])
-    return Book(
+    return LevelBook(
         Definition(
             instrument=instrument, symbol="X", contract="X", tick_fen=1, band_low=low,
             band_high=low + max(1, width) - 1, delivery_start_s=0, delivery_end_s=0, gate_s=0,
@@ -64,7 +64,7 @@ def book_for(market: MarketState, instrument: int) -> Book:
     )  # fmt: skip
 
 
-def sides(book: Book) -> list[list[tuple[int, int]]]:
+def sides(book: LevelBook) -> list[list[tuple[int, int]]]:
     return [[(x.price, x.quantity) for x in side] for side in (book.bids(9_999), book.asks(9_999))]
 
 
@@ -103,7 +103,7 @@ def test_frames_do_not_depend_on_how_commands_are_batched(seed: int, folder: Pat
 def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, folder: Path) -> None:
     engine, market, commands = market_of(seed, folder)
     dice = Random(seed)
-    books: dict[int, Book] = {}
+    books: dict[int, LevelBook] = {}
     sent: dict[int, int] = defaultdict(int)
     for index in range(len(commands)):
         events = engine.process(commands[index : index + 1])
@@ -117,17 +117,17 @@ def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, fold
                 sent[instrument] += 1
                 if dice.random() < 0.2:
                     continue
-                book.take(frame)
+                book.receive(frame)
             following = int(market.sequences[CHANNELS[Channel.LEVELS], instrument])
             if not book.expect(following) and dice.random() < 0.5:
                 for frame in market.image(Channel.LEVELS, instrument, 0):
-                    book.take(frame)
-            if book.is_whole:
+                    book.receive(frame)
+            if book.is_complete:
                 for side, levels in enumerate(sides(book)):
                     assert levels == [(p, q) for p, q, _ in market.levels(instrument, side)]
     assert sum(sent.values()) > 100
     assert sum(book.repairs for book in books.values()) > 10
-    assert all(book.wrong == 0 for book in books.values())
+    assert all(book.wrong_checksums == 0 for book in books.values())
     for instrument, book in books.items():
         last = int(market.sequences[CHANNELS[Channel.LEVELS], instrument]) - 1
         assert book.received <= sent[instrument] == last
@@ -207,10 +207,10 @@ def test_clients_follow_a_venue_and_agree_with_it_at_the_end(tmp_path: Path) -> 
         ]
         buyer.orders.cancel(refs[4])
         seller.wait_for(lambda: len(book.bids()) == 3 or None)
-        assert (book.missed, book.wrong, book.repairs) == (0, 0, 1)
+        assert (book.missed, book.wrong_checksums, book.repairs) == (0, 0, 1)
         late = world.client("east-2")
         assert sides(late.book(number)) == sides(book)
-        late.dialogue.feed(pack(Logout(reason=RefusalReason.DAY_OVER)))
+        late.session.receive(pack(Logout(reason=RefusalReason.DAY_OVER)))
         late.check()  # the last of the market data may still be on its way
         late.market.is_over = True
         with pytest.raises(LogonRefused, match="DAY_OVER"):

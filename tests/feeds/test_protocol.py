@@ -1,4 +1,4 @@
-"""PROTOCOL.md, its tables, its schema and its worked exchange are what the code does."""
+"""PROTOCOL.md, its tables, its schema and its worked example agree with the code."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from msgspec import msgpack
 
-from feeds.protocol.document_tables import DOCUMENT, SCHEMA, renewed, schema_text
-from feeds.protocol.execution_reports import EXEC_TYPES, FIELDS, Report, reports_of
+from feeds.protocol.document_tables import DOCUMENT, SCHEMA, format_schema, renew_tables
+from feeds.protocol.execution_reports import EXEC_TYPES, FIELDS, Report, decode_reports
 from feeds.protocol.messages import (
     Logon,
     LogonAck,
@@ -19,18 +19,18 @@ from feeds.protocol.messages import (
     to_venue,
 )
 from feeds.protocol.records import FRAME, FRAME_HEAD, MARKET, MARKET_HEAD, FrameKind
-from feeds.protocol.worked_example import worked
+from feeds.protocol.worked_example import format_example
 from matching.records import COMMAND, EVENT, EventKind
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_records() -> None:
-    assert renewed(TEXT) == TEXT, "run `python -m feeds.protocol.document_tables`"
+    assert renew_tables(TEXT) == TEXT, "run `python -m feeds.protocol.document_tables`"
 
 
 def test_the_schema_is_that_of_the_messages() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), (
+    assert SCHEMA.read_text(encoding="utf-8") == format_schema(), (
         "run `python -m feeds.protocol.document_tables`"
     )
     names = {each.removeprefix("#/$defs/") for each in _references(json_schema())}
@@ -38,14 +38,14 @@ def test_the_schema_is_that_of_the_messages() -> None:
 
 
 def test_the_worked_exchange_is_what_the_code_sends() -> None:
-    assert worked() in TEXT
-    frames = [bytes.fromhex("".join(part.split()[2:])) for part in _parts(worked())]
+    assert format_example() in TEXT
+    frames = [bytes.fromhex("".join(part.split()[2:])) for part in _parts(format_example())]
     logon, ack, commands, reports = frames
     assert to_venue.decode(logon[16:]) == Logon(next_report=1, client="example")
     assert isinstance(from_venue.decode(ack[16:]), LogonAck)
     order = np.frombuffer(commands, COMMAND, -1, FRAME.itemsize)[0]
     assert (order["price"], order["quantity"], order["user_ref"]) == (1_130, 5, 1)
-    report = next(reports_of(np.frombuffer(reports, EVENT, -1, FRAME.itemsize), 1))
+    report = next(decode_reports(np.frombuffer(reports, EVENT, -1, FRAME.itemsize), 1))
     assert (report.exec_type, report.cl_ord_id, report.leaves_qty) == ("0", 1, 5)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange.flow.trace_day import build_philly_day
-from feeds.client.sync_client import Client, connect
+from feeds.client import Client, connect
 from ledger.daylog.registry import Registry
 from matching.records import COMMAND, CommandKind
 from tests.support.venue_process import MEMBERS
@@ -55,11 +55,11 @@ class Sender:
 
     def step(self) -> bool:
         """Send what is due and take in what came; whether that was all."""
-        dialogue = self.client.dialogue
-        assert dialogue.ack is not None
-        passed_ns = int((time.monotonic_ns() - dialogue.acked_ns) * self.speed)
-        due = np.searchsorted(self.commands["time_ns"], dialogue.ack.time_ns + passed_ns, "right")
-        end = min(int(due), self.at + WINDOW - dialogue.unanswered)
+        session = self.client.session
+        assert session.ack is not None
+        passed_ns = int((time.monotonic_ns() - session.acked_ns) * self.speed)
+        due = np.searchsorted(self.commands["time_ns"], session.ack.time_ns + passed_ns, "right")
+        end = min(int(due), self.at + WINDOW - session.unanswered)
         if end > self.at:
             part = self.commands[self.at : end].copy()
             part["time_ns"] = 0
@@ -68,8 +68,8 @@ class Sender:
         self.client.pump(0.002)
         for _ in self.client.arrays():
             pass
-        assert not dialogue.refusals, dialogue.refusals[0]
-        return self.at == len(self.commands) and dialogue.unanswered == 0
+        assert not session.refusals, session.refusals[0]
+        return self.at == len(self.commands) and session.unanswered == 0
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from select import select
 import numpy as np
 from msgspec.structs import astuple
 
-from feeds.client.sync_client import Client
+from feeds.client import Client
 from feeds.protocol.errors import NotConnected, TimedOut, WireError
 from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
 
@@ -45,9 +45,9 @@ class Storm:
             self.told.flush()
             kinds = events["kind"]
             self.refs += events["user_ref"][kinds == EventKind.ACCEPTED].tolist()
-        while self.client.dialogue.refusals:
-            self.client.dialogue.refusals.popleft()
-        if self.client.dialogue.unanswered < 64:
+        while self.client.session.refusals:
+            self.client.session.refusals.popleft()
+        if self.client.session.unanswered < 64:
             with contextlib.suppress(NotConnected):
                 self.send(self.dice.randrange(1, 17))
 
@@ -88,14 +88,14 @@ def finish(storm: Storm) -> None:
     """Wait for every answer and everything that may still be told; say what the books are."""
     client = storm.client
     end_s = time.monotonic() + 20
-    while client.dialogue.unanswered or not client.is_connected:
-        assert time.monotonic() < end_s, client.dialogue.unanswered
+    while client.session.unanswered or not client.is_connected:
+        assert time.monotonic() < end_s, client.session.unanswered
         client.pump(0.02)
         for events, first, _ in client.arrays():
             assert first == storm.next
             storm.next = first + len(events)
             storm.told.write(events.tobytes())
-    print(json.dumps({"connections": client.link.connections}), flush=True)
+    print(json.dumps({"connections": client.order_connection.connections}), flush=True)
     sys.stdin.readline()
     expected = int(sys.stdin.readline())
     while storm.next <= expected:
@@ -112,7 +112,7 @@ def finish(storm: Storm) -> None:
         books[number] = [[s, x.price, x.quantity, x.orders] for s, x in book]
     blocks = client.blocks(storm.target["instruments"][-1])
     standing = [list(astuple(each)) for each in blocks.bids() + blocks.asks()]
-    ending = {"books": books, "blocks": standing, "gaps": client.dialogue.gaps}
+    ending = {"books": books, "blocks": standing, "gaps": client.session.gaps}
     print(json.dumps(ending), flush=True)
     with contextlib.suppress(WireError, TimedOut):
         client.close()

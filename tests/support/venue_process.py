@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from exchange.definition.members import read_members
-from feeds.client.connection_file import read_connection
-from feeds.client.sync_client import Client, connect
+from feeds.client import Client, connect, read_connection
 from feeds.protocol.keys import new_pair
 from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Contract, Instrument, Registry

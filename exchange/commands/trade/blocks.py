@@ -10,7 +10,7 @@ from exchange.commands import options, wire_options
 from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
 
 if TYPE_CHECKING:
-    from feeds.client.sync_client import Client
+    from feeds.client import Client
     from feeds.protocol.execution_reports import Report
 
 
