@@ -1,4 +1,4 @@
-"""Market view of a client, without sockets: frames in, and the images that must be requested out."""
+"""Market view of a client, without sockets: frames in, missing images out."""
 
 from collections import deque
 from typing import TypeAlias

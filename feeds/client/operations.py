@@ -175,7 +175,7 @@ def order_book(client: BaseClient, instrument: int | str) -> Operation[OrderBook
 
 
 def block_book(client: BaseClient, where: int | str) -> Operation[CombinedBlockBook]:
-    """Follow the standing blocks of a contract or a first hour, and wait until they are complete."""
+    """Follow standing blocks, of a contract or of a first hour, and wait until complete."""
     yield from definitions(client)
     book = client.market.blocks(where)
     yield from until(lambda: book.is_complete or None)

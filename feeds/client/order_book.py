@@ -1,4 +1,4 @@
-"""Order book: the displayed orders of an instrument in the order of their queues, without owners."""
+"""Order book: the displayed orders of an instrument in their queues, without owners."""
 
 from collections import defaultdict
 
