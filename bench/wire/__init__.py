@@ -1,0 +1,1 @@
+"""The wire: a served venue beside an echo server, under generated load."""

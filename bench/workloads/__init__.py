@@ -1,0 +1,1 @@
+"""Workloads: shares of commands on books of given sizes, and the command streams recorded from them."""
