@@ -11,7 +11,7 @@ import click
 
 from bench.harness.adapter import NAME, Folder, build
 from bench.harness.runs import CANONICAL_SEED, SCENARIOS, Contender, Run, commit, ours, peers, run
-from bench.report import machine
+from bench.machine import machine
 
 METHOD = (
     "medians over rounds; in each round every engine once, one after the other, each run a process "

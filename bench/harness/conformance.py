@@ -1,12 +1,13 @@
-"""Replay an order flow of the public matching-engine benchmark and hash what became of it.
+"""`python -m bench conformance`: the hash of the reports on an order flow of the public benchmark.
 
-The format of a flow, and of the text that is hashed, is in tests/conformance/README.md. The flow
-knows neither accounts nor money, so the buyers and the sellers here are rich.
+tests/conformance/README.md gives the format of a flow and of the hashed text. A flow has neither
+accounts nor money, so the accounts here have enough of both for all of its orders.
 """
 
 import json
 import zipfile
 from collections.abc import Iterator
+from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,16 @@ from matching.records import (
 )
 
 ARRAYS = ("type", "side", "ioc", "quantity", "order_id", "price_ticks")
-NEW, CANCEL, MODIFY = range(3)
+
+
+class MessageType(IntEnum):
+    """The type of a message, as flows have it; the index of its kind in KINDS."""
+
+    NEW = 0
+    CANCEL = 1
+    MODIFY = 2
+
+
 KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.REPLACE], np.uint8)
 SESSION = INSTRUMENT = 1
 
@@ -40,7 +50,7 @@ Flow = dict[str, NDArray[np.int64]]
 
 
 class Outcome(NamedTuple):
-    """What a flow led to: counts, and the hash of the reports as text."""
+    """Counts of a replayed flow, and the hash of its reports as text."""
 
     messages: int
     reports: int
@@ -49,7 +59,10 @@ class Outcome(NamedTuple):
 
 
 def read_flow(path: Path) -> Flow:
-    """The arrays of a flow. Raises ValueError, naming the file and the array, for anything else."""
+    """Return the arrays of a flow.
+
+    Raises ValueError with the file and the array where the file is not a flow.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
@@ -62,13 +75,13 @@ def read_flow(path: Path) -> Flow:
             raise ValueError(f"{path}: `{name}` must hold one integer for each message")
     flow = {name: array.astype(np.int64) for name, array in arrays.items()}
     for name, low, high in (
-        ("type", NEW, MODIFY),
+        ("type", MessageType.NEW, MessageType.MODIFY),
         ("side", Side.BUY, Side.SELL),
         ("ioc", 0, 1),
         ("order_id", 1, 2**31),
     ):
         check_range(path, name, flow[name], low, high)
-    priced = flow["type"] != CANCEL
+    priced = flow["type"] != MessageType.CANCEL
     check_range(path, "quantity", flow["quantity"][priced], 1, POSITION_MAX)
     check_range(path, "price_ticks", flow["price_ticks"][priced], 1, 2**31 - 1)
     return flow
@@ -82,19 +95,22 @@ def check_range(path: Path, name: str, values: NDArray[np.int64], low: int, high
 
 
 def pairs_of(flow: Flow) -> int:
-    """How many buyers, and sellers, share the flow, so that no position reaches its bound."""
-    lots = int(flow["quantity"][flow["type"] != CANCEL].sum())
+    """Return how many buyers (and sellers) must share the flow so that no position overflows."""
+    lots = int(flow["quantity"][flow["type"] != MessageType.CANCEL].sum())
     return 1 + 4 * lots // POSITION_MAX
 
 
 def build_engine(flow: Flow) -> Engine:
-    """A machine that is just large enough, with one instrument in continuous trading."""
-    prices = flow["price_ticks"][flow["type"] != CANCEL]
+    """Return a machine that is just large enough, with one instrument in continuous trading.
+
+    Raises ValueError where the prices of the flow do not fit into a band.
+    """
+    prices = flow["price_ticks"][flow["type"] != MessageType.CANCEL]
     low, high = (int(prices.min()), int(prices.max())) if len(prices) else (1, 1)
     if high - low >= TICKS_MAX:
         raise ValueError(f"flow: prices span {high - low + 1} ticks, a band at most {TICKS_MAX}")
     top = int(flow["order_id"].max(initial=0))
-    news = int((flow["type"] == NEW).sum())
+    news = int((flow["type"] == MessageType.NEW).sum())
     pairs = pairs_of(flow)
     engine = Engine(
         Limits(
@@ -130,9 +146,12 @@ def build_engine(flow: Flow) -> Engine:
 
 
 def commands_of(flow: Flow) -> NDArray[np.void]:
-    """The messages as COMMANDs: `sequence` is a message's number, an order's ref its id."""
+    """Return the messages as `COMMAND[n]`.
+
+    `sequence` is the number of the message, and the ref of an order its id.
+    """
     kind, order_id = flow["type"], flow["order_id"]
-    priced = kind != CANCEL
+    priced = kind != MessageType.CANCEL
     commands = np.zeros(len(kind), COMMAND)
     commands["sequence"] = np.arange(len(kind))
     commands["kind"] = KINDS[kind]
@@ -141,22 +160,24 @@ def commands_of(flow: Flow) -> NDArray[np.void]:
     commands["quantity"] = np.where(priced, flow["quantity"], 0)
     commands["session"] = SESSION
     commands["instrument"] = INSTRUMENT
-    # Cancels and modifies have refs of their own, above all orders'.
+    # Cancels and modifies need refs too: take them above those of all orders.
     own_ref = order_id.max(initial=0) + 1 + np.arange(len(kind))
-    commands["user_ref"] = np.where(kind == NEW, order_id, own_ref)
-    commands["target_ref"] = np.where(kind == NEW, 0, order_id)
+    commands["user_ref"] = np.where(kind == MessageType.NEW, order_id, own_ref)
+    commands["target_ref"] = np.where(kind == MessageType.NEW, 0, order_id)
     commands["account"] = 1 + flow["side"] + 2 * (order_id % pairs_of(flow))
-    commands["type"] = np.where(kind == NEW, OrderType.LIMIT, 0)
-    ioc = (kind == NEW) & (flow["ioc"] == 1)
-    commands["tif"] = np.where(ioc, TimeInForce.IOC, np.where(kind == NEW, TimeInForce.GTC, 0))
-    commands["flags"] = np.where(kind == MODIFY, CommandFlag.REQUEUE, 0)
+    commands["type"] = np.where(kind == MessageType.NEW, OrderType.LIMIT, 0)
+    ioc = (kind == MessageType.NEW) & (flow["ioc"] == 1)
+    commands["tif"] = np.where(
+        ioc, TimeInForce.IOC, np.where(kind == MessageType.NEW, TimeInForce.GTC, 0)
+    )
+    commands["flags"] = np.where(kind == MessageType.MODIFY, CommandFlag.REQUEUE, 0)
     return commands
 
 
 def lines_of(events: NDArray[np.void]) -> Iterator[str]:
-    """The reports of events, in their order; a trade's two events are one report.
+    """Yield the reports of events in their order; the two events of a trade are one report.
 
-    Raises ValueError where the machine refused a message for a reason that the format has not.
+    Raises ValueError where the machine rejected a message for a reason that the format has not.
     """
     maker = 0
     for row in events[
@@ -178,11 +199,11 @@ def lines_of(events: NDArray[np.void]) -> Iterator[str]:
             # A cancel carries no quantity, a modify at least one.
             yield f"{5 if quantity else 4},{sequence},{target}"
         else:
-            raise ValueError(f"flow: message {sequence} was refused: {Reason(reason).name}")
+            raise ValueError(f"flow: message {sequence} was rejected: {Reason(reason).name}")
 
 
 def run_flow(flow: Flow) -> Outcome:
-    """Put a flow through the engine and hash the reports, sorted by message and kind."""
+    """Play a flow on the engine, and hash its reports, sorted by message and kind."""
     events = build_engine(flow).process(commands_of(flow))
     assert events.dtype == EVENT
     numbered = [(int(line.split(",", 2)[1]), line) for line in lines_of(events)]
@@ -194,7 +215,7 @@ def run_flow(flow: Flow) -> Outcome:
 
 
 def expected_sha256(path: Path) -> str | None:
-    """What `expected.json` beside the file says of it, if it does."""
+    """Return the hash that `expected.json` beside the file has for it, or None."""
     beside = path.with_name("expected.json")
     if not beside.is_file():
         return None
@@ -208,7 +229,7 @@ def expected_sha256(path: Path) -> str | None:
 def conformance(file: Path, as_json: bool) -> None:
     """Hash the reports of an order flow, FILE.npz (format: tests/conformance/README.md).
 
-    Where expected.json lies beside the file and names it, a different hash ends in exit code 1.
+    Where the folder has an expected.json that names the file, a different hash gives exit code 1.
     """
     try:
         outcome = run_flow(read_flow(file))

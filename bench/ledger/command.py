@@ -48,7 +48,7 @@ def ledger(
     Each day is settled in a process of its own, so that its highest memory is its own. SQLite (and
     pandas, where it is installed) settle days of up to a million trades, in the same run.
     """
-    from bench.report import machine
+    from bench.machine import machine
 
     result: Result = {"machine": machine(), "method": METHOD}
     place = Path(tempfile.mkdtemp(prefix="suanshi-bench-", dir=folder))
@@ -59,7 +59,7 @@ def ledger(
             for row in rows:
                 click.echo(line(row))
         if allocation:
-            from bench.ledger_allocation import measure_allocation
+            from bench.ledger.allocation import measure_allocation
 
             result["allocation"] = measure_allocation(1_000_000)
     finally:
@@ -97,7 +97,14 @@ def _of_runs(runs: list[Result]) -> Result:
 
 def _in_process(step: str, place: Path, trades: int, rivals: bool = False) -> bytes:
     """Write or settle one day in a process of its own; what it printed."""
-    command = [sys.executable, "-m", "bench.ledger", step, str(place / str(trades)), str(trades)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.ledger.command",
+        step,
+        str(place / str(trades)),
+        str(trades),
+    ]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     return subprocess.run(
         [*command, str(int(rivals))], check=True, stdout=subprocess.PIPE, env=env
@@ -106,8 +113,8 @@ def _in_process(step: str, place: Path, trades: int, rivals: bool = False) -> by
 
 def settle_day(place: Path, trades: int, rivals: bool) -> Result:
     """Settle the day of a log; seconds by stage, and what the rivals need for the same postings."""
-    from bench.ledger_day import events_of
-    from bench.memory import resident_mb
+    from bench.ledger.synthetic_day import events_of
+    from bench.matching.memory import resident_mb
     from ledger.books.database import create_books, open_books
     from ledger.daylog import read_day_log
     from ledger.proof.audit import certificate
@@ -179,7 +186,7 @@ def settle_day(place: Path, trades: int, rivals: bool) -> Result:
 
 def _rivals(place: Path, registry: Any, fills: Any, books: Any, own_s: float) -> Result:
     """SQLite with the same rows, pandas with the same netting, from the fills on."""
-    from bench.ledger_sqlite import create_sqlite, differences, settle_sqlite
+    from bench.ledger.sqlite_settlement import create_sqlite, differences, settle_sqlite
 
     rival = create_sqlite(place / "books.sqlite")
     begin, cpu = time.perf_counter(), time.process_time()
@@ -246,7 +253,7 @@ def summary(result: Result) -> str:
 if __name__ == "__main__":
     _, step, where, count, with_rivals = sys.argv
     if step == "write":
-        from bench.ledger_day import write_day
+        from bench.ledger.synthetic_day import write_day
 
         write_day(Path(where) / "day.log", int(count))
     else:

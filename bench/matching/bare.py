@@ -1,7 +1,7 @@
-"""`python -m bench bare`: a core without rules between the engine and the floor, all in one run.
+"""`python -m bench bare`: a core without rules, beside the engine and the floor, in one run.
 
-It shows how near to the floor matching can come at all on a machine, and what part of the engine's
-time its rules take. What it leaves out: bare_core.py.
+The result shows how close to the floor any matching can come on a machine, and which part of the
+engine's time its rules take. bare_core.py lists what the core leaves out.
 """
 
 import json
@@ -11,17 +11,18 @@ from typing import Any
 import click
 import numpy as np
 
-from bench.bare_core import Core
-from bench.floor import WORDS, Floor
-from bench.flow import Recording, record
-from bench.measure import cold_seconds, split, warmed
-from bench.workloads import WORKLOADS
+from bench.machine import machine
+from bench.matching.bare_core import Core
+from bench.matching.floor import WORDS, Floor
+from bench.matching.measure import warmed_engine
+from bench.matching.timing import cold_seconds, progress_on_stderr, split, time_in_turn
+from bench.workloads.definitions import WORKLOADS
+from bench.workloads.recording import Recording, record
 from matching.records import EventKind
 
 Result = dict[str, Any]
 
-WORKLOAD = "plain-10k"  # one book; no order is refused but cancels that come too late
-CORES = ("engine", "without rules", "floor", "copyto")
+WORKLOAD = "plain-10k"  # one book; only cancels that come too late are rejected
 
 
 @click.command()
@@ -31,20 +32,18 @@ CORES = ("engine", "without rules", "floor", "copyto")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bare(commands: int, repeats: int, seed: int, as_json: bool) -> None:
     """Measure a core without rules beside the engine and the floor. Progress goes to stderr."""
-    from bench import report
-
     recording = record(WORKLOADS[WORKLOAD], commands, seed)
     check(recording)
     result = {
-        "machine": report.machine(), "workload": WORKLOAD, "commands": commands,
+        "machine": machine(), "workload": WORKLOAD, "commands": commands,
         "repeats": repeats, "seed": seed, "cores": measure(recording, repeats),
     }  # fmt: skip
     click.echo(json.dumps(result, indent=2) if as_json else "\n".join(lines(result)))
 
 
 def check(recording: Recording) -> None:
-    """Raise RuntimeError unless the core without rules has the engine's events, but for fees."""
-    engine, core = warmed(recording), Core(recording)
+    """Raise RuntimeError unless the core without rules gives the engine's events, except fees."""
+    engine, core = warmed_engine(recording), Core(recording)
     for batch in split(recording.stream):
         events, own = engine.process(batch).copy(), core.process(batch).copy()
         for each in (events, own):
@@ -54,35 +53,34 @@ def check(recording: Recording) -> None:
 
 
 def measure(recording: Recording, repeats: int) -> list[Result]:
-    """Run the stream through each in turn; medians over the repeats."""
+    """Play the stream on each core in turn; returns medians over the repeats, one row a core."""
+    count = len(recording.stream)
     batches = split(recording.stream)
     words: list[Any] = [batch.view(np.int64).reshape(-1, WORDS) for batch in batches]
     floor = Floor(recording.limits.events)
     floor.run(words[0])  # compiles
-    times: dict[str, list[float]] = {name: [] for name in CORES}
-    for repeat in range(repeats):
-        plays: tuple[tuple[Any, list[Any]], ...] = (
-            (warmed(recording).process, batches), (Core(recording).process, batches),
-            (floor.run, words), (floor.copyto, words),
-        )  # fmt: skip
-        for found, (call, calls) in zip(times.values(), plays, strict=True):
-            found.append(cold_seconds(call, calls) / len(recording.stream))
-        text = ", ".join(f"{name} {1e9 * found[-1]:.1f} ns" for name, found in times.items())
-        click.echo(f"{repeat + 1}/{repeats}: {text}", err=True)
+    times = time_in_turn(
+        {
+            "engine": lambda: cold_seconds(warmed_engine(recording).process, batches) / count,
+            "without rules": lambda: cold_seconds(Core(recording).process, batches) / count,
+            "floor": lambda: cold_seconds(floor.run, words) / count,
+            "copyto": lambda: cold_seconds(floor.copyto, words) / count,
+        },
+        repeats,
+        progress_on_stderr(WORKLOAD),
+    )
     return [
         {
             "core": name,
-            "commands_per_s": round(median(1 / each for each in found)),
-            "ratio": round(
-                median(base / each for base, each in zip(times["floor"], found, strict=True)), 4
-            ),
+            "commands_per_s": round(times.commands_per_s(name)),
+            "ratio": round(median(times.ratios(name, "floor")), 4),
         }
-        for name, found in times.items()
+        for name in times.seconds
     ]
 
 
 def lines(result: Result) -> list[str]:
-    """What people read."""
+    """Return the result as lines of a table."""
     return [f"{result['workload']}, {result['commands']:,} commands"] + [
         f"  {row['core']:<14} {row['commands_per_s'] / 1e6:7.2f} M/s  {row['ratio']:.3f} of floor"
         for row in result["cores"]

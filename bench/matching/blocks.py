@@ -1,37 +1,44 @@
-"""`python -m bench blocks`: what standing blocks cost, those that a command concerns and others.
+"""`python -m bench blocks`: the cost of resting block orders ("standing blocks").
 
-Three questions. How fast is plain flow over the 168 hours of one contract with a thousand blocks
-standing over them? Does the flow of some hours become dearer when blocks stand in others? And do
-books lose anything where hours are linked and no block stands?
+Three measurements: plain flow over the 168 hours of one contract, with a thousand blocks standing
+over these hours; flow of some hours while blocks stand in other hours; books that are linked as
+hours while no block stands.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.flow import Recording, record
-from bench.measure import cold_seconds, measure, split
-from bench.opening import band_of, links, rows_of, session_of
-from bench.workloads import PLAIN, WORKLOADS, Size, Workload
+from bench.machine import machine
+from bench.matching.measure import measure, warmed_engine
+from bench.matching.timing import (
+    Commands,
+    Progress,
+    Run,
+    cold_seconds,
+    progress_on_stderr,
+    split,
+    time_in_turn,
+)
+from bench.workloads.definitions import PLAIN, WORKLOADS, Size, Workload
+from bench.workloads.opening import band_of, link_hours, rows_of, session_of
+from bench.workloads.recording import Recording, record
 from matching import COMMAND, Engine, Limits
 from matching.records import CommandKind, OrderType, Phase, Side, TimeInForce
 
-Commands = NDArray[np.void]
 Result = dict[str, Any]
 
 HOURS, RESTING = 168, 600
 BLOCKS = 1_000
 WEEK = Workload(PLAIN, Size(f"{HOURS}x{RESTING}", HOURS, RESTING), linked=True, blocks=BLOCKS)
 DAY = Workload(PLAIN, Size("24x600", 24, RESTING), linked=True)
-NONE_STAND = ("rich-10k", "rich-100x1k")
-ACCOUNTS = 64  # that have blocks elsewhere
+LINKED_WORKLOADS = ("rich-10k", "rich-100x1k")  # measured linked, without blocks
+ACCOUNTS = 64  # owners of the blocks in other hours
 
 
 @click.command()
@@ -40,25 +47,23 @@ ACCOUNTS = 64  # that have blocks elsewhere
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def blocks(commands: int, repeats: int, seed: int, as_json: bool) -> None:
-    """Measure what standing blocks cost. Progress goes to stderr."""
-    from bench import report
-
-    standing = [
-        {"blocks": count, **asdict(measure(recorded, repeats, _say(f"{count} blocks")))}
-        for count in (0, BLOCKS)
-        for recorded in (record(replace(WEEK, blocks=count), commands, seed),)
-    ]
+    """Measure the cost of standing blocks. Progress goes to stderr."""
+    standing = []
+    for count in (0, BLOCKS):
+        recording = record(replace(WEEK, blocks=count), commands, seed)
+        rates = measure(recording, repeats, progress_on_stderr(f"{count} blocks"))
+        standing.append({"blocks": count, **asdict(rates)})
     result = {
-        "machine": report.machine(), "commands": commands, "repeats": repeats, "seed": seed,
+        "machine": machine(), "commands": commands, "repeats": repeats, "seed": seed,
         "hours": HOURS, "resting_an_hour": RESTING, "standing": standing,
-        "elsewhere": elsewhere(commands, repeats, seed),
-        "none_stand": [none_stand(name, commands, repeats, seed) for name in NONE_STAND],
+        "elsewhere": measure_elsewhere(commands, repeats, seed),
+        "none_stand": [measure_linked(n, commands, repeats, seed) for n in LINKED_WORKLOADS],
     }  # fmt: skip
     click.echo(json.dumps(result, indent=2) if as_json else "\n".join(lines(result)))
 
 
-def elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
-    """The same stream in 24 hours, with blocks standing in the 168 that follow."""
+def measure_elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
+    """Play one stream in 24 hours, with 0, 100 and 1,000 blocks standing in the 168 hours after."""
     recording = record(DAY, commands, seed)
     first = DAY.size.instruments + 1
     limits = replace(
@@ -66,29 +71,29 @@ def elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
         orders=recording.limits.orders + BLOCKS,
         ticks=(DAY.size.instruments + HOURS) * DAY.band_ticks,
     )  # fmt: skip
-    more = listing(DAY, first, HOURS)
+    hours = list_hours(DAY, first, HOURS)
     before = {
         str(count): np.concatenate(
-            [more, standing_blocks(DAY, limits, first, count)], dtype=COMMAND
+            [hours, standing_blocks(DAY, limits, first, count)], dtype=COMMAND
         )
         for count in (0, 100, BLOCKS)
     }
-    return compare(recording, limits, before, repeats, _say("elsewhere"))
+    return compare(recording, limits, before, repeats, progress_on_stderr("elsewhere"))
 
 
-def none_stand(name: str, commands: int, repeats: int, seed: int) -> Result:
-    """A workload as it is, and with its books linked and no block standing."""
+def measure_linked(name: str, commands: int, repeats: int, seed: int) -> Result:
+    """Play a workload as it is, and with its books linked as hours; no block stands in either."""
     workload = WORKLOADS[name]
     recording = record(workload, commands, seed)
     books = workload.size.instruments
     limits = recording.limits
-    more = np.zeros(0, COMMAND)
-    if books == 1:
+    added = np.zeros(0, COMMAND)
+    if books == 1:  # a sequence has at least two hours
         limits = replace(limits, instruments=2, ticks=2 * workload.band_ticks)
-        more, books = listing(workload, 2, 1), 2
-    linked = np.concatenate([more, links(np.arange(1, books + 1))], dtype=COMMAND)
-    before = {"not linked": more, "linked": linked}
-    rows = compare(recording, limits, before, repeats, _say(name))
+        added, books = list_hours(workload, 2, 1), 2
+    linked = np.concatenate([added, link_hours(np.arange(1, books + 1))], dtype=COMMAND)
+    before = {"not linked": added, "linked": linked}
+    rows = compare(recording, limits, before, repeats, progress_on_stderr(name))
     return {"workload": name, "linked": rows}
 
 
@@ -97,43 +102,45 @@ def compare(
     limits: Limits,
     before: dict[str, Commands],
     repeats: int,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> list[Result]:
-    """Run one stream after different commands of the venue, in turn; rates against the first.
+    """Play one stream in turn on machines that differ in the commands `before` it, by name.
 
-    Raises RuntimeError where they change the stream's events: then it is not the same work.
+    Returns a row for each: its rate, and the ratio to the first one's. Raises RuntimeError where
+    these commands change the stream's events, because then the work is not the same.
     """
     batches = split(recording.stream)
-    times: dict[str, list[float]] = {name: [] for name in before}
     for name, commands in before.items():
         engine, digest = _set_up(recording, limits, commands), hashlib.sha256()
         for batch in batches:
             digest.update(engine.process(batch).tobytes())
         if digest.hexdigest() != recording.tally.sha256:
             raise RuntimeError(f"{name}: changes the events of {recording.workload.name}")
-    for repeat in range(repeats):
-        for name, commands in before.items():
-            engine = _set_up(recording, limits, commands)
-            times[name].append(cold_seconds(engine.process, batches) / len(recording.stream))
-        progress(f"{repeat + 1}/{repeats}: " + ", ".join(
-            f"{name} {1e-6 / each[-1]:.2f} M/s" for name, each in times.items()
-        ))  # fmt: skip
-    base = next(iter(times.values()))
+
+    def run_after(commands: Commands) -> Run:
+        def run() -> float:
+            process = _set_up(recording, limits, commands).process
+            return cold_seconds(process, batches) / len(recording.stream)
+
+        return run
+
+    runs = {name: run_after(commands) for name, commands in before.items()}
+    times = time_in_turn(runs, repeats, progress)
+    base = next(iter(before))
     return [
         {
             "before": name,
-            "commands_per_s": round(median(1 / each for each in found)),
-            "ratio": round(median(b / each for b, each in zip(base, found, strict=True)), 4),
+            "commands_per_s": round(times.commands_per_s(name)),
+            "ratio": round(median(times.ratios(name, base)), 4),
         }
-        for name, found in times.items()
+        for name in before
     ]
 
 
 def _set_up(recording: Recording, limits: Limits, commands: Commands) -> Engine:
-    """A machine at the start of the stream, and after these commands, which are all accepted."""
-    engine, last, commands = Engine(limits), recording.warm[-1], commands.copy()
-    for batch in split(recording.warm):
-        engine.process(batch)
+    """Return a machine at the start of the stream that has also accepted these commands."""
+    engine = warmed_engine(replace(recording, limits=limits))
+    last, commands = recording.warm[-1], commands.copy()
     commands["time_ns"], commands["sequence"] = last["time_ns"], last["sequence"]
     for batch in split(commands):
         events = engine.process(batch)
@@ -141,17 +148,17 @@ def _set_up(recording: Recording, limits: Limits, commands: Commands) -> Engine:
     return engine
 
 
-def listing(workload: Workload, first: int, count: int) -> Commands:
-    """More instruments in continuous trading, linked with one another."""
+def list_hours(workload: Workload, first: int, count: int) -> Commands:
+    """Return commands that list `count` more instruments and link them as consecutive hours."""
     numbers = np.arange(first, first + count)
     low, high = band_of(workload)
     kinds = [
-        rows_of(CommandKind.LIST, instrument=numbers, price=workload.worth_ticks, quantity=1),
+        rows_of(CommandKind.LIST, instrument=numbers, price=workload.mid_start_ticks, quantity=1),
         rows_of(CommandKind.BAND, instrument=numbers, price=low, stop=high),
         rows_of(CommandKind.PHASE, instrument=numbers, type=Phase.CONTINUOUS),
     ]
     if count > 1:
-        kinds.append(links(numbers))
+        kinds.append(link_hours(numbers))
     kinds += [
         rows_of(CommandKind.REGISTER, instrument=numbers, account=account, quantity=10**6)
         for account in range(1, ACCOUNTS + 1)
@@ -160,25 +167,27 @@ def listing(workload: Workload, first: int, count: int) -> Commands:
 
 
 def standing_blocks(workload: Workload, limits: Limits, first: int, count: int) -> Commands:
-    """Blocks over the hours from one on, in books without orders."""
-    dice = np.random.default_rng(1)
+    """Return `count` blocks over the hours from `first` on, whose books have no orders."""
+    rng = np.random.default_rng(1)
     rows = np.zeros(count, COMMAND)
-    account = dice.integers(1, ACCOUNTS + 1, count)
-    start = dice.integers(0, HOURS - 1, count)
+    account = rng.integers(1, ACCOUNTS + 1, count)
+    start = rng.integers(0, HOURS - 1, count)
     rows["kind"], rows["type"], rows["tif"] = CommandKind.NEW, OrderType.LIMIT, TimeInForce.DAY
     rows["session"], rows["account"] = session_of(workload, account), account
     rows["instrument"] = first + start
-    rows["hours"] = dice.integers(2, HOURS - start + 1)
-    rows["side"] = dice.integers(0, 2, count)
-    away = dice.integers(1, 100, count)
-    rows["price"] = workload.worth_ticks + np.where(rows["side"] == Side.BUY, -away, away)
-    rows["quantity"] = dice.integers(1, 5, count)
+    rows["hours"] = rng.integers(2, HOURS - start + 1)
+    rows["side"] = rng.integers(0, 2, count)
+    distance = rng.integers(1, 100, count)
+    rows["price"] = workload.mid_start_ticks + np.where(
+        rows["side"] == Side.BUY, -distance, distance
+    )
+    rows["quantity"] = rng.integers(1, 5, count)
     rows["user_ref"] = limits.refs - 1 - np.arange(count)
     return rows
 
 
 def lines(result: Result) -> list[str]:
-    """What people read."""
+    """Return the result as lines of a table."""
     found = [f"plain flow over {HOURS} linked hours, {RESTING} orders in each:"]
     found += [
         f"  {row['blocks']:>5} blocks stand  {row['commands_per_s'] / 1e6:6.2f} M/s  "
@@ -197,7 +206,3 @@ def lines(result: Result) -> list[str]:
             for row in each["linked"]
         ]
     return found
-
-
-def _say(what: str) -> Callable[[str], None]:
-    return lambda text: click.echo(f"{what}: {text}", err=True)

@@ -1,15 +1,18 @@
-"""`python -m bench matching`: run workloads, print what they show."""
+"""`python -m bench matching`: measure workloads, and print the results."""
 
 import json
 from typing import Any
 
 import click
 
-from bench.workloads import WORKLOADS
+from bench.machine import machine
+from bench.matching import report
+from bench.matching.timing import progress_on_stderr
+from bench.workloads.definitions import WORKLOADS
 
 Result = dict[str, Any]
 
-USUAL = "plain-10k"  # latency and peers are measured on this one
+EXTRAS_WORKLOAD = "plain-10k"  # latency and peers are measured on this one
 
 
 @click.command()
@@ -18,14 +21,14 @@ USUAL = "plain-10k"  # latency and peers are measured on this one
     "names",
     multiple=True,
     type=click.Choice(list(WORKLOADS)),
-    help="Run only this one; may be given again. Without: all of them.",
+    help="Run only this workload; may be given again. Default: all workloads.",
 )
 @click.option(
     "--commands",
     default=1 << 20,
     show_default=True,
     type=click.IntRange(min=4_096),
-    help="Commands measured of each workload.",
+    help="Commands of each measured stream.",
 )
 @click.option("--repeats", default=7, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
@@ -41,17 +44,15 @@ USUAL = "plain-10k"  # latency and peers are measured on this one
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def matching(*, names: tuple[str, ...], system: bool | None, as_json: bool, **options: Any) -> None:
-    """Measure the matching engine against a floor that only copies.
+    """Measure the matching engine against a kernel that only copies (the floor).
 
-    Progress goes to stderr. Latency and peers (engines that pip installs, where they are) belong
-    to plain-10k. Figures need an idle machine; ratios suffer less from a busy one.
+    Progress goes to stderr. Latency and peers (other engines, where pip has installed them) are
+    measured on plain-10k. Rates need an idle machine; ratios are less sensitive to other load.
     """
-    from bench import report
-
     if not as_json:
         click.echo(report.HEAD)
     rows: list[Result] = []
-    result: Result = {"machine": report.machine(), "method": report.METHOD, **options}
+    result: Result = {"machine": machine(), "method": report.METHOD, **options}
     for name in names or WORKLOADS:
         row, more = run_workload(name, **options)
         rows.append(row)
@@ -77,40 +78,40 @@ def run_workload(
     by_kind: bool,
     extras: bool,
 ) -> tuple[Result, Result]:
-    """Record and measure one workload; its row, and what belongs to the usual one beside it."""
-    from bench import report
-    from bench.by_kind import by_kind as time_kinds
-    from bench.flow import record
-    from bench.latency import latency
-    from bench.measure import measure
-    from bench.peers import peers
+    """Record and measure one workload.
 
-    def say(text: str) -> None:
-        click.echo(f"{name}: {text}", err=True)
+    Returns its row, and latency and peers where they were measured on it.
+    """
+    from bench.matching.by_kind import by_kind as time_kinds
+    from bench.matching.latency import latency
+    from bench.matching.measure import measure
+    from bench.matching.peers import peers
+    from bench.workloads.recording import record
 
+    progress = progress_on_stderr(name)
     rows: list[Result] = []
     more: Result = {}
     for number in (seed, seed + 1) if second else (seed,):
-        say(f"seed {number}: generating {commands:,} commands")
+        progress(f"seed {number}: generating {commands:,} commands")
         recording = record(WORKLOADS[name], commands, number)
-        rows.append(report.workload_row(recording, measure(recording, repeats, say)))
+        rows.append(report.workload_row(recording, measure(recording, repeats, progress)))
         if number == seed and by_kind:
             rows[0]["by_kind"] = time_kinds(recording, repeats)
-        if number == seed and name == USUAL and extras:
-            more["peers"] = peers(recording, say)
+        if number == seed and name == EXTRAS_WORKLOAD and extras:
+            more["peers"] = peers(recording, progress)
             try:
                 more["latency"] = latency(recording)
             except ImportError as error:
-                say(f"latency left out ({error}): pip install hdrhistogram")
+                progress(f"latency left out ({error}): pip install hdrhistogram")
     if second:
         rows[0]["second_seed"] = report.second_row(rows[1])
     return rows[0], more
 
 
 def run_system() -> Result:
-    """What is measured in processes of their own."""
-    from bench.memory import memory
-    from bench.startup import startup
+    """Measure start-up time and memory, in child processes."""
+    from bench.matching.memory import memory
+    from bench.matching.startup import startup
 
-    click.echo("start-up, compiling once (a minute or so), and memory", err=True)
+    click.echo("start-up, with one compilation (about a minute), and memory", err=True)
     return {"startup": startup(), "memory": memory()}

@@ -1,8 +1,8 @@
-"""What matching is measured against: reading commands and writing events, and nothing else.
+"""The floor: a kernel that reads commands and writes events of the same size, and does no more.
 
-The floor is compiled like the engine's kernels, takes its commands from the same array and writes
-into a buffer as long as the engine's. `np.copyto` shows that the floor is no slower than it has to
-be.
+The engine is measured against it. The floor is compiled like the engine's kernels, reads the same
+array of commands, and writes into a buffer as long as the engine's. `np.copyto` is measured beside
+it to show that the floor is not slower than it has to be.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ Words = NDArray[np.int64]
 
 @kernel
 def copy_words(commands: Any, events: Any) -> None:
-    """Read eight int64 of each command, write eight of one event."""
+    """Read eight int64 of each command, and write eight of one event."""
     for at in range(len(commands)):
         events[at, 0] = commands[at, 0]
         events[at, 1] = commands[at, 1]
@@ -36,12 +36,12 @@ def copy_words(commands: Any, events: Any) -> None:
 
 @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
 def run_floor(commands: Any, events: Any) -> None:
-    """The entry that Python calls, once a batch."""
+    """Copy one batch: the entry point for Python."""
     copy_words(commands, events)
 
 
 class Floor:
-    """Copies batches of commands, given as rows of eight int64, into a buffer of its own."""
+    """Copies batches of commands, given as `int64[n, 8]`, into a buffer of `events` records."""
 
     def __init__(self, events: int) -> None:
         buffers = allocate({"events": (events, EVENT)})

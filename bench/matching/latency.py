@@ -1,8 +1,8 @@
-"""Time of one `Engine.process` call with few commands, as percentiles.
+"""Percentiles of the time of one `Engine.process` call with few commands.
 
-By the wall clock, reading it included, because that is what a broker waits for. Times are collected
-in an array and enter the histogram afterwards, by distinct value: recording them one by one would
-disturb what is measured.
+The wall clock is used, and reading it is included, because a broker waits for both. Times are
+collected in an array and enter the histogram after the run: entering them one by one would disturb
+the measurement.
 """
 
 import time
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.flow import Recording
-from bench.measure import split, warmed
+from bench.matching.measure import warmed_engine
+from bench.matching.timing import Commands, split
+from bench.workloads.recording import Recording
 
 BATCHES = (1, 16, 256)
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -20,7 +21,7 @@ HIGHEST_NS, DIGITS = 10**10, 3
 
 
 def latency(recording: Recording, calls_max: int = 100_000) -> list[dict[str, Any]]:
-    """One row for each size of batch: calls, and nanoseconds by percentile."""
+    """Return a row for each size of batch: the number of calls, and nanoseconds by percentile."""
     rows = []
     for batch in BATCHES:
         stream = recording.stream[: calls_max * batch]
@@ -29,8 +30,8 @@ def latency(recording: Recording, calls_max: int = 100_000) -> list[dict[str, An
     return rows
 
 
-def _times_ns(recording: Recording, batches: list[NDArray[np.void]]) -> NDArray[np.int64]:
-    process, clock = warmed(recording).process, time.perf_counter_ns
+def _times_ns(recording: Recording, batches: list[Commands]) -> NDArray[np.int64]:
+    process, clock = warmed_engine(recording).process, time.perf_counter_ns
     took = np.zeros(len(batches), np.int64)
     for at, commands in enumerate(batches):
         start = clock()
@@ -40,7 +41,10 @@ def _times_ns(recording: Recording, batches: list[NDArray[np.void]]) -> NDArray[
 
 
 def percentiles_ns(took: NDArray[np.int64]) -> dict[str, int]:
-    """Percentiles by HdrHistogram, to three digits."""
+    """Return percentiles and the maximum by HdrHistogram, to three digits.
+
+    Raises ImportError where hdrhistogram is not installed.
+    """
     from hdrh.histogram import HdrHistogram
 
     histogram = HdrHistogram(1, HIGHEST_NS, DIGITS)

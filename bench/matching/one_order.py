@@ -1,4 +1,4 @@
-"""Import the engine, match one order, end: what `startup.py` starts and times."""
+"""Import the engine, match one order, and end: the program that `startup.py` times."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ ORDER = {"kind": CommandKind.NEW, "session": 1, "type": OrderType.LIMIT, "price"
 
 
 def main() -> None:
-    """Fail unless one buyer and one seller trade."""
+    """Match a buy and a sell order; fail unless they trade."""
     rows = [
         *ROWS,
         {**ORDER, "user_ref": 1, "account": 2, "side": Side.SELL},

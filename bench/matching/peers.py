@@ -1,15 +1,16 @@
-"""Other matching engines that pip installs, on the same resting orders and the same commands.
+"""Other matching engines from PyPI, on the same resting orders and the same commands.
 
-Adapters do no more than call: a limit order, an IOC (as the peer would do it: an order and a cancel
-of what is left), a cancel. Neither peer knows accounts, money or prevention, so they run a plain
-workload, and the number of trades must be the engine's. Both are slow by design (Python lists), so
-each runs for a few seconds, as far as it comes.
+An adapter only translates calls: a limit order, an IOC (for these peers an order, and a cancel of
+what is left of it), a cancel. No peer has accounts, money or self-trade prevention. They play a
+plain workload, and must make as many trades as the engine. All are slow by design (Python lists),
+so each plays as much of the stream as it can in a few seconds.
 """
 
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import IntEnum
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -17,35 +18,44 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.flow import Recording
-from bench.measure import seconds, split, warmed
+from bench.matching.measure import warmed_engine
+from bench.matching.timing import Progress, split, warm_seconds
+from bench.workloads.recording import Recording
 from matching import Engine
 from matching.records import CommandKind, TimeInForce
 from matching.state_tables import COLUMNS
 
 BUDGET_S = 5.0
 SLICE = 64
-LIMIT, IOC, CANCEL = range(3)
+
+
+class Action(IntEnum):
+    """What a message asks a peer to do."""
+
+    LIMIT = 0
+    IOC = 1
+    CANCEL = 2
+
 
 Key = tuple[int, int]  # session and user_ref
-Message = tuple[int, Key, int, int, int]  # act, order, side, price, quantity
+Message = tuple[Action, Key, int, int, int]  # action, order, side, price, quantity
 
 
 class Peer(Protocol):
-    """An engine with one book. `limit` and `ioc` return how many orders they hit."""
+    """An engine with one book. `limit` and `ioc` return how many trades they make."""
 
     def limit(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """A limit order."""
+        """Enter a limit order."""
 
     def ioc(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """A limit order whose remainder is cancelled."""
+        """Enter a limit order, and cancel what is left of it."""
 
     def cancel(self, key: Key) -> None:
-        """Cancel, where it is there."""
+        """Cancel an order, if it is still live."""
 
 
 class LightMatchingEngine:
-    """lightmatchingengine: dictionaries of lists by price; the best price by min() and max()."""
+    """lightmatchingengine: dictionaries of lists by price; min() and max() find the best price."""
 
     def __init__(self) -> None:
         module = import_module("lightmatchingengine.lightmatchingengine")
@@ -53,27 +63,33 @@ class LightMatchingEngine:
         self._ids: dict[Key, int] = {}
 
     def limit(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """Its trades are one for the order and one for each that it hits."""
-        order, trades = self._engine.add_order("X", price, quantity, side + 1)
+        """Enter a limit order."""
+        order, trades = self._add(side, price, quantity)
         self._ids[key] = order.order_id
-        return sum(trade.order_id != order.order_id for trade in trades)
+        return trades
 
     def ioc(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """It has no IOC."""
-        order, trades = self._engine.add_order("X", price, quantity, side + 1)
+        """Enter a limit order and cancel the rest, because this engine has no IOC."""
+        order, trades = self._add(side, price, quantity)
         if order.leaves_qty > 0:
             self._engine.cancel_order(order.order_id, "X")
-        return sum(trade.order_id != order.order_id for trade in trades)
+        return trades
 
     def cancel(self, key: Key) -> None:
-        """By its own number."""
-        # What was filled is still in its map, and cancelling that fails an assertion.
+        """Cancel an order by the peer's own id."""
+        # A filled order stays in its map, and cancelling it fails an assertion.
         with suppress(AssertionError):
             self._engine.cancel_order(self._ids[key], "X")
 
+    def _add(self, side: int, price: int, quantity: int) -> tuple[Any, int]:
+        """Return the order and its number of trades."""
+        order, reports = self._engine.add_order("X", price, quantity, side + 1)
+        # One of the reports is the order's own, the others are one for each order that it hits.
+        return order, sum(report.order_id != order.order_id for report in reports)
+
 
 class OrderMatching:
-    """order-matching: lists by price, sorted at each change; an order is found by search."""
+    """order-matching: lists by price, sorted at each change; orders are found by linear search."""
 
     def __init__(self) -> None:
         import_module("loguru").logger.disable("order_matching")
@@ -85,27 +101,30 @@ class OrderMatching:
         self._now = datetime(2026, 11, 22)
 
     def rest(self, key: Key, side: int, price: int, quantity: int) -> None:
-        """Enter an order that meets nothing; placing ten thousand of them takes minutes."""
-        self._engine.unprocessed_orders.append(self._made(key, side, price, quantity))
+        """Enter an order that does not trade, without `place`.
+
+        Placing ten thousand orders would take minutes.
+        """
+        self._engine.unprocessed_orders.append(self._create(key, side, price, quantity))
 
     def limit(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """It matches what is placed when told to."""
-        return self._place(self._made(key, side, price, quantity))
+        """Enter a limit order."""
+        return self._place(self._create(key, side, price, quantity))
 
     def ioc(self, key: Key, side: int, price: int, quantity: int) -> int:
-        """It has no IOC."""
-        order = self._made(key, side, price, quantity)
-        hit = self._place(order)
+        """Enter a limit order and cancel the rest, because this engine has no IOC."""
+        order = self._create(key, side, price, quantity)
+        trades = self._place(order)
         if order.size > 0:
             self._engine.cancel_order(order.order_id)
-        return hit
+        return trades
 
     def cancel(self, key: Key) -> None:
-        """An order that is not there is a ValueError."""
-        with suppress(ValueError):
+        """Cancel an order, if it is still live."""
+        with suppress(ValueError):  # raised for an unknown order
             self._engine.cancel_order(str(key))
 
-    def _made(self, key: Key, side: int, price: int, quantity: int) -> Any:
+    def _create(self, key: Key, side: int, price: int, quantity: int) -> Any:
         self._now += timedelta(microseconds=1)
         return self._order(
             side=self._sides[side],
@@ -117,6 +136,7 @@ class OrderMatching:
         )
 
     def _place(self, order: Any) -> int:
+        """Place an order and match, which this engine does only when called; returns the trades."""
         self._engine.place(self._orders([order]))
         return len(self._engine.match(timestamp=self._now).trades)
 
@@ -125,28 +145,29 @@ PEERS: dict[str, Callable[[], Peer]] = {
     "lightmatchingengine": LightMatchingEngine,
     "order-matching": OrderMatching,
 }
-NEEDS = {"order-matching": "order-matching[polars]"}
+PACKAGES = {"order-matching": "order-matching[polars]"}  # for pip, where the name does not do
 
 
-def peers(recording: Recording, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """A row for each peer that can be imported; `say` tells of the others."""
+def peers(recording: Recording, progress: Progress) -> list[dict[str, Any]]:
+    """Return a row for each peer that can be imported; `progress` gets a line for the others."""
     rows = []
     for name, peer in PEERS.items():
         try:
             rows.append(compare(name, peer(), recording))
         except ImportError as error:
-            say(f"peer {name} left out ({error}): pip install '{NEEDS.get(name, name)}'")
+            progress(f"peer {name} left out ({error}): pip install '{PACKAGES.get(name, name)}'")
     return rows
 
 
 def compare(name: str, peer: Peer, recording: Recording) -> dict[str, Any]:
-    """Run a peer for a few seconds, and the engine, one command a call, just as far.
+    """Play the stream on a peer for a few seconds, and the same commands on the engine.
 
-    Raises RuntimeError where they do not agree on the number of trades.
+    The engine gets one command a call. Returns both rates. Raises RuntimeError where the numbers
+    of trades differ.
     """
-    engine = warmed(recording)
+    engine = warmed_engine(recording)
     enter = getattr(peer, "rest", peer.limit)
-    for message in _resting(engine):
+    for message in _resting_orders(engine):
         enter(*message)
     trades = done = 0
     took_s = 0.0
@@ -157,9 +178,9 @@ def compare(name: str, peer: Peer, recording: Recording) -> dict[str, Any]:
         took_s += time.process_time() - start
         done += len(messages)
     commands = recording.stream[:done]
-    before = _trades(engine)
-    engine_s = seconds(engine.process, split(commands, 1), 1)
-    expected = _trades(engine) - before
+    trades_before = _trades(engine)
+    engine_s = warm_seconds(engine.process, split(commands, 1))
+    expected = _trades(engine) - trades_before
     if trades != expected:
         raise RuntimeError(f"{name}: {trades} trades where the engine has {expected}")
     return {
@@ -174,12 +195,12 @@ def compare(name: str, peer: Peer, recording: Recording) -> dict[str, Any]:
 
 
 def play(peer: Peer, messages: Iterable[Message]) -> int:
-    """Send messages to a peer; the number of trades."""
+    """Send messages to a peer; returns the number of trades."""
     trades = 0
-    for act, key, side, price, quantity in messages:
-        if act == LIMIT:
+    for action, key, side, price, quantity in messages:
+        if action is Action.LIMIT:
             trades += peer.limit(key, side, price, quantity)
-        elif act == IOC:
+        elif action is Action.IOC:
             trades += peer.ioc(key, side, price, quantity)
         else:
             peer.cancel(key)
@@ -187,27 +208,27 @@ def play(peer: Peer, messages: Iterable[Message]) -> int:
 
 
 def _trades(engine: Engine) -> int:
-    """Trades of an engine since its start."""
+    """Return the trades of an engine since its start."""
     return int(engine.state_tables()["machine"][0, COLUMNS["machine"].index("trades")])
 
 
 def _messages(commands: NDArray[np.void]) -> list[Message]:
-    """A plain workload's commands as Python tuples."""
+    """Return a plain workload's commands as Python tuples."""
     fields = ["kind", "tif", "session", "user_ref", "target_ref", "side", "price", "quantity"]
     messages: list[Message] = []
     for kind, tif, session, ref, target, side, price, quantity in commands[fields].tolist():
         if kind == CommandKind.CANCEL:
-            messages.append((CANCEL, (session, target), 0, 0, 0))
+            messages.append((Action.CANCEL, (session, target), 0, 0, 0))
         elif kind == CommandKind.NEW:
-            act = IOC if tif == TimeInForce.IOC else LIMIT
-            messages.append((act, (session, ref), side, price, quantity))
+            action = Action.IOC if tif == TimeInForce.IOC else Action.LIMIT
+            messages.append((action, (session, ref), side, price, quantity))
         else:
             raise ValueError(f"peers run plain workloads: no command of kind {kind}")
     return messages
 
 
-def _resting(engine: Engine) -> Iterable[tuple[Key, int, int, int]]:
-    """The orders of an engine's book in the order in which they were accepted."""
+def _resting_orders(engine: Engine) -> Iterable[tuple[Key, int, int, int]]:
+    """Yield key, side, price and leaves of an engine's orders in the order of acceptance."""
     wanted = ("session", "user_ref", "side", "price", "leaves")
     places = [COLUMNS["orders"].index(name) for name in wanted]
     for session, ref, side, price, leaves in engine.state_tables()["orders"][:, places].tolist():

@@ -1,16 +1,11 @@
-"""What is printed of a run: one JSON object, or a table for people."""
+"""Results of `python -m bench matching`: rows of its JSON, and a table."""
 
-import os
-import platform
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from bench.flow import Recording
-from bench.measure import Rates
+from bench.matching.measure import Rates
+from bench.workloads.recording import Recording
 
 Row = dict[str, Any]
 
@@ -21,7 +16,7 @@ METHOD = (
     "cache; latency by the wall clock"
 )
 
-SECOND = ("seed", "commands_per_s", "floor_per_s", "ratio", "events_sha256")
+SECOND_FIELDS = ("seed", "commands_per_s", "floor_per_s", "ratio", "events_sha256")
 
 HEAD = (
     f"{'workload':<14} {'resting':>9} {'M cmd/s':>8} {'ratio':>6} {'(low-high)':>13} "
@@ -29,29 +24,8 @@ HEAD = (
 )
 
 
-def machine() -> Row:
-    """What the figures depend on besides the code."""
-    return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numba": version("numba"),
-        "numpy": version("numpy"),
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
-
-
-def _cpu_model() -> str:
-    """The CPU's name where the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
-
-
 def workload_row(recording: Recording, rates: Rates) -> Row:
-    """One element of `workloads`."""
+    """Return one element of `workloads` in the JSON."""
     workload, tally = recording.workload, recording.tally
     return {
         "workload": workload.name,
@@ -73,8 +47,8 @@ def workload_row(recording: Recording, rates: Rates) -> Row:
 
 
 def second_row(row: Row) -> Row:
-    """The row of another seed, in short."""
-    return {name: row[name] for name in SECOND}
+    """Return the fields of another seed's row that stand beside the first seed's."""
+    return {name: row[name] for name in SECOND_FIELDS}
 
 
 def _rounded(value: float) -> float:
@@ -82,7 +56,7 @@ def _rounded(value: float) -> float:
 
 
 def line(row: Row) -> str:
-    """A row of the table."""
+    """Return a row as a line of the table, with a line for each kind of command if measured."""
     count = row["commands"]
     second = row.get("second_seed")
     other = f"{second['commands_per_s'] / 1e6:.2f} / {second['ratio']:.3f}" if second else "-"
@@ -100,7 +74,7 @@ def line(row: Row) -> str:
 
 
 def more_lines(result: Row) -> Iterator[str]:
-    """What follows the table: latency, peers, start-up, memory, as far as they were measured."""
+    """Yield the lines below the table: latency, peers, start-up, memory, as far as measured."""
     for row in result.get("latency", ()):
         times = "  ".join(
             f"{name.removesuffix('_ns')} {value / 1_000:,.1f}"

@@ -1,26 +1,25 @@
 """Seconds from starting Python to one matched order: compiling, and from the cache."""
 
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from bench.child_process import ROOT, child_environment
+
 CACHED_STARTS = 5
 
 
 def startup() -> dict[str, Any]:
-    """Wall and CPU seconds of the first start in an empty cache folder, and of later ones."""
+    """Return wall and CPU seconds of the first start with an empty cache, and of later starts."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {"SUANSHI_CACHE_DIR": folder}
-        compiling = start("bench.one_order", environment)
-        cached = [start("bench.one_order", environment) for _ in range(CACHED_STARTS)]
+        compiling = start("bench.matching.one_order", environment)
+        cached = [start("bench.matching.one_order", environment) for _ in range(CACHED_STARTS)]
     return {
         "compiling_wall_s": round(compiling[0], 2),
         "compiling_cpu_s": round(compiling[1], 2),
@@ -31,18 +30,14 @@ def startup() -> dict[str, Any]:
 
 
 def start(module: str, environment: Mapping[str, str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a process that runs a module of this repository.
+    """Run a module of this repository in a process; return its wall and CPU seconds.
 
     Raises subprocess.CalledProcessError where it fails.
     """
     cpu, wall = _children_cpu_s(), time.perf_counter()
-    subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=with_path(environment), check=True)
+    command = [sys.executable, "-m", module]
+    subprocess.run(command, cwd=ROOT, env=child_environment(environment), check=True)
     return time.perf_counter() - wall, _children_cpu_s() - cpu
-
-
-def with_path(environment: Mapping[str, str]) -> dict[str, str]:
-    """The present environment and some more, with this repository importable."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **environment}
 
 
 def _children_cpu_s() -> float:

@@ -1,8 +1,9 @@
-"""`python -m bench tricks`: what each trick of the core is worth, by taking it out again.
+"""`python -m bench tricks`: the gain from each trick of the core, by removing it.
 
-A trick is taken out by changing a line of matching/ in a copy of the tree, as the deliberate faults
-of the tests do; the events stay the same, which the benchmark checks. Whole and changed copies are
-measured in turn, and of each the best repeat counts, because a busy machine only ever slows.
+A trick is removed by changing a line of matching/ in a copy of the tree, as the deliberate faults
+of the tests do. The benchmark checks that the events stay the same. The unchanged copy and the
+changed ones are measured in turn. The best repeat of each counts, because other load on the
+machine can only make a repeat slower.
 """
 
 import json
@@ -10,21 +11,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import click
 
-from bench.startup import ROOT
-from bench.workloads import WORKLOADS
+from bench.child_process import ROOT
+from bench.workloads.definitions import WORKLOADS
 
 FOLDERS = ("matching", "bench")
 WORKLOADS_MEASURED = ("plain-10k", "rich-100x1k")
 
 
 class Trick(NamedTuple):
-    """A trick, and the change of text that takes it out. The old text stands once in its file."""
+    """A trick, and the change of text that removes it.
+
+    `file` is a path below matching/, in which `old` must occur exactly once.
+    """
 
     name: str
     file: str
@@ -34,13 +39,13 @@ class Trick(NamedTuple):
 
 TRICKS = (
     Trick(
-        "express lane",
+        "fast path",
         "fast_path/dispatch.py",
         "        if codes & ENTRY_MASK == ENTRY:\n",
         "        if at >= 0:\n            break\n        if codes & ENTRY_MASK == ENTRY:\n",
     ),
     Trick(
-        "express trades",
+        "fast-path trades",
         "fast_path/trade.py",
         '    special = i64(instrument["collar"]) != 0\n',
         "    special = True\n",
@@ -52,13 +57,13 @@ TRICKS = (
         "return of_buy if side == 0 else of_sell",
     ),
     Trick(
-        "look-ahead",
+        "prefetch",
         "fast_path/prefetch.py",
         "    if count < LEAST:\n",
         "    if count >= 0:\n",
     ),
     Trick(
-        "look-ahead beyond the order itself",
+        "prefetch beyond the order itself",
         "fast_path/prefetch.py",
         "CACHED = 1 << 14\n",
         "CACHED = 1 << 60\n",
@@ -103,34 +108,49 @@ TRICKS = (
 @click.option("--rounds", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def tricks(*, names: tuple[str, ...], only: str, rounds: int, as_json: bool) -> None:
-    """Measure the core without each of its tricks: about two minutes a trick and workload."""
+    """Measure the core without each of its tricks.
+
+    A trick takes about two minutes a workload, most of them to compile the changed copy.
+    """
     chosen = [trick for trick in TRICKS if only in trick.name]
     with tempfile.TemporaryDirectory() as scratch:
-        copies = {"": copy_without(None, Path(scratch) / "whole")}
+        copies = {"whole": copy_without(None, Path(scratch) / "whole")}
         for number, trick in enumerate(chosen):
             copies[trick.name] = copy_without(trick, Path(scratch) / str(number))
-        found: dict[str, dict[str, list[float]]] = {
-            name: {workload: [] for workload in names} for name in copies
-        }
-        hashes: dict[str, str] = {}
-        for number in range(rounds):
-            for name, folder in copies.items():
-                click.echo(f"round {number + 1}: {name or 'whole'}", err=True)
-                for workload in names:
-                    row = row_of(folder, workload)
-                    found[name][workload].append(row["ratio_most"])
-                    if hashes.setdefault(workload, row["events_sha256"]) != row["events_sha256"]:
-                        raise click.ClickException(f"without {name}: other events on {workload}")
-    result = {
-        workload: {name or "whole": median(found[name][workload]) for name in copies}
-        for workload in names
-    }
+        result = measure_copies(copies, names, rounds)
     click.echo(json.dumps(result, indent=2) if as_json else _table(result))
 
 
+def measure_copies(
+    copies: Mapping[str, Path], workloads: Sequence[str], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Measure copies in turn; returns by workload and copy the median of the rounds' best ratios.
+
+    Raises ClickException where a copy gives other events than the first one.
+    """
+    ratios: dict[str, dict[str, list[float]]] = {
+        workload: {name: [] for name in copies} for workload in workloads
+    }
+    hashes: dict[str, str] = {}
+    for number in range(rounds):
+        for name, folder in copies.items():
+            click.echo(f"round {number + 1}: {name}", err=True)
+            for workload in workloads:
+                row = row_of(folder, workload)
+                ratios[workload][name].append(row["ratio_most"])
+                if hashes.setdefault(workload, row["events_sha256"]) != row["events_sha256"]:
+                    raise click.ClickException(f"without {name}: other events on {workload}")
+    return {
+        workload: {name: median(found) for name, found in by_name.items()}
+        for workload, by_name in ratios.items()
+    }
+
+
 def copy_without(trick: Trick | None, folder: Path) -> Path:
-    """A copy of the engine and its benchmark, without a trick. Raises ValueError unless the old
-    text stands there once."""
+    """Copy the engine and its benchmark to a folder, and remove a trick from the copy.
+
+    Raises ValueError unless the trick's old text occurs exactly once in its file.
+    """
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     if trick is not None:
@@ -138,14 +158,14 @@ def copy_without(trick: Trick | None, folder: Path) -> Path:
         text = path.read_text(encoding="utf-8")
         if text.count(trick.old) != 1:
             raise ValueError(
-                f"matching/{trick.file}: stands there {text.count(trick.old)} times: {trick.old!r}"
+                f"matching/{trick.file}: {text.count(trick.old)} times, not once: {trick.old!r}"
             )
         path.write_text(text.replace(trick.old, trick.new), encoding="utf-8")
     return folder
 
 
 def row_of(folder: Path, workload: str) -> dict[str, Any]:
-    """What the benchmark says of a copy."""
+    """Run the benchmark of a copy on one workload, and return its row."""
     command = [sys.executable, "-m", "bench", "matching", "--workload", workload, "--json"]
     options = ["--no-second", "--no-extras", "--repeats", "5"]
     done = subprocess.run([*command, *options], cwd=folder, check=True, stdout=subprocess.PIPE)
@@ -154,6 +174,7 @@ def row_of(folder: Path, workload: str) -> dict[str, Any]:
 
 
 def _table(result: dict[str, dict[str, float]]) -> str:
+    """Return the result as lines of a table."""
     lines = []
     for workload, ratios in result.items():
         lines.append(f"{workload:<40} ratio {ratios['whole']:.3f} with all")

@@ -17,9 +17,9 @@ from statistics import median
 
 import click
 
-from bench.report import machine
-from bench.wire_bars import judged, told
-from bench.wire_server import Load, Process, Row, Subscribers, echo, latency, venue
+from bench.machine import machine
+from bench.wire.bars import judged, told
+from bench.wire.processes import Load, Process, Row, Subscribers, echo, latency, venue
 
 SIZES = {1: 240_000, 16: 640_000, 128: 640_000}
 """Orders a frame, and orders of a measurement."""

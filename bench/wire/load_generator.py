@@ -14,7 +14,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from bench.wire_server import TARGET, now_ns
+from bench.wire.processes import TARGET, now_ns
 from exchange.definition.members import read_members
 from feeds.client.connection_file import read_connection, security_of
 from feeds.protocol.messages import Logon, LogonAck, from_venue, pack

@@ -15,9 +15,9 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from bench.latency import percentiles_ns
-from bench.wire_load import cancel_some, orders_of, venue_socket
-from bench.wire_server import TIMER
+from bench.matching.latency import percentiles_ns
+from bench.wire.load_generator import cancel_some, orders_of, venue_socket
+from bench.wire.processes import TIMER
 from feeds.protocol.records import FRAME_HEAD, FrameKind
 from matching.records import EventKind
 

@@ -101,7 +101,7 @@ class Process:
 
 def echo(folder: Path) -> Process:
     """An echo that is ready; its peers find it by a file in this folder."""
-    server = Process(["-m", "bench.wire_echo"])
+    server = Process(["-m", "bench.wire.echo"])
     folder.mkdir(parents=True)
     (folder / "echo.json").write_text(json.dumps(server.hear()))
     return server
@@ -157,7 +157,7 @@ class Load:
     def __init__(self, server: Process, folder: Path, what: str, brokers: int) -> None:
         self.server = server
         self.running = [
-            Process(["-m", "bench.wire_load", name, str(folder), what])
+            Process(["-m", "bench.wire.load_generator", name, str(folder), what])
             for name in BROKERS[:brokers]
         ]
         for each in self.running:
@@ -196,7 +196,7 @@ class Subscribers:
     """Subscribers to every level and trade of a venue: sockets of one process."""
 
     def __init__(self, folder: Path) -> None:
-        self.process = Process(["-m", "bench.wire_subscriber", str(folder)])
+        self.process = Process(["-m", "bench.wire.subscriber", str(folder)])
         self.process.hear()
 
     def __enter__(self) -> Self:
@@ -219,7 +219,7 @@ class Subscribers:
 def latency(server_folder: Path, rate: int, what: str, seconds: float) -> Row:
     """Percentiles of an open loop at so many orders a second, in microseconds."""
     count = int(rate * seconds)
-    arguments = ["-m", "bench.wire_latency", str(server_folder), str(rate), str(count), what]
+    arguments = ["-m", "bench.wire.open_loop", str(server_folder), str(rate), str(count), what]
     with Process(arguments) as process:
         return process.hear()
 

@@ -1,1 +1,1 @@
-"""Workloads: shares of commands on books of given sizes, and the command streams recorded from them."""
+"""Workloads: shares of commands on books of given sizes, and command streams recorded from them."""

@@ -1,7 +1,8 @@
-"""The workloads by name: which commands, in which shares, on how many orders that rest.
+"""Workloads by name: the shares of the commands, and the number of books and of resting orders.
 
-`plain` and `rich` name the mix of commands, `10k`, `100x1k`, `1000x100` and `1M` the books and the
-orders resting in each: `plain-10k`, `rich-100x1k`. How a workload becomes commands is in flow.py.
+A name has two parts. `plain` and `rich` are mixes of commands; `10k`, `100x1k`, `1000x100` and `1M`
+are the books and the orders resting in each: `plain-10k`, `rich-100x1k`. recording.py turns a
+workload into commands.
 """
 
 from dataclasses import dataclass
@@ -9,23 +10,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of the commands, and of the extras among the new orders."""
+    """Shares of the commands, and of special orders among the new ones."""
 
     name: str
-    new: float  # limit orders and what stands in for them below; they may wait
+    new: float  # limit orders, or one of the types below in their place; they may rest
     cancel: float
     ioc: float
     replace: float = 0.0
-    # of the new orders that wait
+    # of the new orders that do not cross
     iceberg: float = 0.0
     post_only: float = 0.0
     stop: float = 0.0  # half of them with a limit
     # of the new orders that cross
     fok: float = 0.0
     # of all new and IOC orders
-    prevention: float = 0.0  # a mode of self-trade prevention, each as often
+    prevention: float = 0.0  # with self-trade prevention; each mode is equally likely
     # of the accounts
-    tight: float = 0.0  # close to one of their limits: money, capacity, position, order size
+    near_limit: float = 0.0  # close to one of their limits: money, capacity, position, order size
 
 
 PLAIN = Mix("plain", new=0.55, cancel=0.40, ioc=0.05)
@@ -40,13 +41,13 @@ RICH = Mix(
     stop=0.06,
     fok=0.30,
     prevention=0.30,
-    tight=1 / 16,
+    near_limit=1 / 16,
 )
 
 
 @dataclass(frozen=True)
 class Size:
-    """So many books, and the orders that rest in each."""
+    """A number of books, and of the orders that rest in each."""
 
     name: str
     instruments: int
@@ -63,30 +64,30 @@ SIZES = (
 
 @dataclass(frozen=True)
 class Workload:
-    """A mix on a size, and the market's few numbers that all workloads share."""
+    """A mix on a size, and the parameters of the market that all workloads share."""
 
     mix: Mix
     size: Size
     accounts: int = 1_024
     sessions: int = 16
-    related: int = 16  # accounts of one owner group
+    group_accounts: int = 16  # accounts of one owner group
     band_ticks: int = 4_096
-    worth_ticks: int = 3_000  # where the mid starts
-    away_mean_ticks: int = 50  # from the mid; geometric
-    away_max_ticks: int = 600
-    reach_ticks: int = 100  # beyond the mid, of an order that crosses
+    mid_start_ticks: int = 3_000
+    distance_mean_ticks: int = 50  # of a resting order's price from the mid; geometric
+    distance_max_ticks: int = 600
+    crossing_ticks: int = 100  # by which the limit of a crossing order is beyond the mid
     lots_max: int = 20
-    linked: bool = False  # the instruments are hours of one contract, one after the other
-    blocks: int = 0  # stand at any time, over hours of the first instrument on
+    linked: bool = False  # the instruments are consecutive hours of one contract
+    blocks: int = 0  # resting block orders, at any time
 
     @property
     def name(self) -> str:
-        """As on the command line."""
+        """The name, as on the command line."""
         return f"{self.mix.name}-{self.size.name}" + (f"-b{self.blocks}" if self.linked else "")
 
     @property
     def resting(self) -> int:
-        """Orders that rest in all books together."""
+        """Number of orders that rest in all books together."""
         return self.size.instruments * self.size.resting
 
 

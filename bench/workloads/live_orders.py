@@ -1,4 +1,4 @@
-"""Which orders are live, read from events, so that cancels can be uniform over what rests."""
+"""The set of live orders, read from events; cancels are drawn uniformly from it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ Ints = NDArray[np.int64]
 
 
 class LiveOrders:
-    """The live orders, in no order, as keys: session x refs + user_ref.
+    """The live orders in arbitrary sequence, as keys: session x refs + user_ref.
 
-    An update or a sample costs a few array operations, however many orders rest.
+    An update or a sample costs a few array operations, independent of the number of live orders.
     """
 
     def __init__(self, sessions: int, refs: int, orders: int) -> None:
@@ -25,41 +25,41 @@ class LiveOrders:
 
     @property
     def keys(self) -> Ints:
-        """A view of all keys."""
+        """All keys: a view, valid until the next update."""
         return self._keys[: self._count]
 
     def key(self, session: Ints, user_ref: Ints) -> Ints:
-        """The keys of orders."""
+        """Return the keys of orders."""
         return np.asarray(session.astype(np.int64) * self._refs + user_ref)
 
     def split(self, keys: Ints) -> tuple[Ints, Ints]:
-        """Session and user_ref of keys."""
+        """Return session and user_ref of keys."""
         return keys // self._refs, keys % self._refs
 
-    def sample(self, dice: np.random.Generator, count: int) -> Ints:
-        """Keys of `count` different live orders, each as likely; fewer where fewer are live."""
-        places = dice.choice(self._count, min(count, self._count), replace=False, shuffle=True)
+    def sample(self, rng: np.random.Generator, count: int) -> Ints:
+        """Draw keys of `count` different live orders uniformly; fewer if fewer are live."""
+        places = rng.choice(self._count, min(count, self._count), replace=False, shuffle=True)
         return self._keys[places]
 
     def update(self, events: NDArray[np.void]) -> None:
-        """Enter what was accepted and take out what is over."""
+        """Add the orders that were accepted, and remove those that ended."""
         kind = events["kind"]
-        self._enter(self._key_of(events[kind == EventKind.ACCEPTED]))
+        self._add(self._key_of(events[kind == EventKind.ACCEPTED]))
         ends = (kind == EventKind.FILLED) | (kind == EventKind.CANCELLED)
         ended = events[(ends | (kind == EventKind.EXPIRED)) & (events["leaves"] == 0)]
-        self._take_out(self._key_of(ended))
+        self._remove(self._key_of(ended))
 
     def _key_of(self, events: NDArray[np.void]) -> Ints:
         return self.key(events["session"], events["user_ref"])
 
-    def _enter(self, keys: Ints) -> None:
+    def _add(self, keys: Ints) -> None:
         end = self._count + len(keys)
         self._keys[self._count : end] = keys
         self._place[keys] = np.arange(self._count, end)
         self._count = end
 
-    def _take_out(self, keys: Ints) -> None:
-        """Fill the holes with those of the last that stay."""
+    def _remove(self, keys: Ints) -> None:
+        """Remove keys, and move keys from the end into the holes."""
         places = self._place[keys]
         end = self._count - len(keys)
         stays = np.ones(len(keys), bool)

@@ -1,11 +1,16 @@
-"""The venue's own commands before a workload: listings, sessions, accounts, money and capacity."""
+"""The venue's own commands that precede a workload: instruments, sessions, accounts, funds.
+
+They list the instruments, open continuous trading, open sessions and accounts, and give the
+accounts money, capacity and limits.
+"""
 
 from collections.abc import Iterator
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.workloads import Workload
+from bench.workloads.definitions import Workload
 from matching import COMMAND, Limits
 from matching.memory.layout import PAGE
 from matching.records import BLOCK_HOURS_MAX, CommandKind, Phase
@@ -19,12 +24,21 @@ CAPACITY_LOTS = 10**6
 ORDER_LOTS_MAX = 1_000
 POSITION_LOTS_MAX = 10**7
 NOTIONAL_FEN_MAX = 10**8
-TIGHT_KINDS = 4
+
+
+class Near(IntEnum):
+    """The limit that an account is close to."""
+
+    NONE = 0
+    FUNDS = 1
+    CAPACITY = 2
+    POSITION = 3
+    ORDER_SIZE = 4
 
 
 def limits_of(workload: Workload, commands: int) -> Limits:
-    """A machine large enough for so many commands, whatever becomes of them."""
-    # An equal share for every session, a quarter more, and some that stay spare.
+    """Return limits of a machine that suffice for so many commands, whatever their events are."""
+    # Refs: an equal share for every session, a quarter more, and some spare ones.
     refs = commands // workload.sessions * 5 // 4 + 4_096
     return Limits(
         sessions=workload.sessions,
@@ -39,29 +53,32 @@ def limits_of(workload: Workload, commands: int) -> Limits:
 
 
 def band_of(workload: Workload) -> tuple[int, int]:
-    """Lowest and highest price, the worth in the middle."""
-    low = workload.worth_ticks - workload.band_ticks // 2
+    """Return the lowest and the highest price; the mid starts in the middle."""
+    low = workload.mid_start_ticks - workload.band_ticks // 2
     return low, low + workload.band_ticks - 1
 
 
 def session_of(workload: Workload, account: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The session (and firm) through which an account trades."""
+    """Return the session (and firm) through which an account trades."""
     return np.asarray((account - 1) % workload.sessions + 1)
 
 
-def tight_of(workload: Workload, account: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which limit accounts are close to: 1 money, 2 capacity, 3 position, 4 order size; 0 none."""
-    apart = round(1 / workload.mix.tight) if workload.mix.tight else workload.accounts + 1
-    chosen = (account + account // apart) % apart == 0  # in every session some
-    return np.where(chosen, account // apart % TIGHT_KINDS + 1, 0)
+def limit_in_reach(workload: Workload, account: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each account the limit that it is close to, a `Near`."""
+    share = workload.mix.near_limit
+    interval = round(1 / share) if share else workload.accounts + 1
+    chosen = (account + account // interval) % interval == 0  # some in every session
+    return np.where(chosen, account // interval % Near.ORDER_SIZE + 1, Near.NONE)
 
 
 def opening(workload: Workload) -> Iterator[Commands]:
-    """All commands up to continuous trading, in order, in parts of moderate size."""
+    """Yield all commands up to continuous trading, in order, in chunks of moderate size."""
     instruments = np.arange(1, workload.size.instruments + 1)
     sessions = np.arange(1, workload.sessions + 1)
     low, high = band_of(workload)
-    yield rows_of(CommandKind.LIST, instrument=instruments, price=workload.worth_ticks, quantity=1)
+    yield rows_of(
+        CommandKind.LIST, instrument=instruments, price=workload.mid_start_ticks, quantity=1
+    )
     yield rows_of(CommandKind.BAND, instrument=instruments, price=low, stop=high)
     yield rows_of(
         CommandKind.FEES,
@@ -72,13 +89,13 @@ def opening(workload: Workload) -> Iterator[Commands]:
     )
     yield rows_of(CommandKind.PHASE, instrument=instruments, type=Phase.CONTINUOUS)
     if workload.linked:
-        yield links(instruments)
+        yield link_hours(instruments)
     yield rows_of(CommandKind.SESSION, target_ref=sessions, account=sessions)
-    yield from _accounts(workload)
+    yield from _open_accounts(workload)
 
 
-def links(instruments: NDArray[np.int64]) -> Commands:
-    """Make the instruments hours that follow one another."""
+def link_hours(instruments: NDArray[np.int64]) -> Commands:
+    """Return commands that make the instruments consecutive hours."""
     return rows_of(
         CommandKind.SEQUENCE,
         instrument=instruments[1:],
@@ -87,32 +104,33 @@ def links(instruments: NDArray[np.int64]) -> Commands:
     )
 
 
-def _accounts(workload: Workload) -> Iterator[Commands]:
-    """Open and provide the accounts; the tight ones are evenly among them, of each kind as many.
+def _open_accounts(workload: Workload) -> Iterator[Commands]:
+    """Yield commands that open the accounts and give them funds, capacity and limits.
 
-    What a tight account has is set by what it would hold open on average, so that it is refused
-    often enough to see and still trades.
+    The accounts close to a limit are spread evenly, and as many are close to each limit. Their
+    limit follows from what an account holds open on average: enough of their orders are rejected
+    to be seen, and they still trade.
     """
     accounts = np.arange(1, workload.accounts + 1)
-    tight = tight_of(workload, accounts)
+    near = limit_in_reach(workload, accounts)
     lots_open = workload.resting * workload.lots_max // (4 * workload.accounts)
     lots_a_book = lots_open // workload.size.instruments + workload.lots_max
     yield rows_of(
         CommandKind.ACCOUNT,
         account=accounts,
         target_ref=session_of(workload, accounts),
-        quantity=(accounts - 1) // workload.related + 1,
+        quantity=(accounts - 1) // workload.group_accounts + 1,
     )
     yield rows_of(
         CommandKind.LIMITS,
         account=accounts,
         amount_fen=NOTIONAL_FEN_MAX,
-        quantity=np.where(tight == 4, workload.lots_max * 3 // 4, ORDER_LOTS_MAX),
-        display=np.where(tight == 3, lots_a_book, POSITION_LOTS_MAX),
+        quantity=np.where(near == Near.ORDER_SIZE, workload.lots_max * 3 // 4, ORDER_LOTS_MAX),
+        display=np.where(near == Near.POSITION, lots_a_book, POSITION_LOTS_MAX),
     )
-    funds = np.where(tight == 1, workload.worth_ticks * (lots_open + 100), FUNDS_FEN)
+    funds = np.where(near == Near.FUNDS, workload.mid_start_ticks * (lots_open + 100), FUNDS_FEN)
     yield rows_of(CommandKind.FUND, account=accounts, amount_fen=funds)
-    capacity = np.where(tight == 2, lots_a_book, CAPACITY_LOTS)
+    capacity = np.where(near == Near.CAPACITY, lots_a_book, CAPACITY_LOTS)
     for instrument in range(1, workload.size.instruments + 1):
         yield rows_of(
             CommandKind.REGISTER, account=accounts, instrument=instrument, quantity=capacity
@@ -120,7 +138,7 @@ def _accounts(workload: Workload) -> Iterator[Commands]:
 
 
 def rows_of(kind: CommandKind, **columns: int | NDArray[np.int64]) -> Commands:
-    """Commands of one kind; a column is an array or the same for all."""
+    """Return commands of one kind; a column is an array, or one value for all of them."""
     rows = np.zeros(max(np.size(column) for column in columns.values()), COMMAND)
     rows["kind"] = kind
     for name, column in columns.items():

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench.__main__ import main
-from bench.conformance import ARRAYS, build_engine, commands_of, expected_sha256, read_flow
 from bench.harness import command
+from bench.harness.conformance import ARRAYS, build_engine, commands_of, expected_sha256, read_flow
 from matching.memory.compiler import JIT_DISABLED
 from matching.native.__main__ import write
 

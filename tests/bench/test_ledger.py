@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bench.ledger import growth, settle_day
-from bench.ledger_allocation import measure_allocation
-from bench.ledger_day import write_day
+from bench.ledger.allocation import measure_allocation
+from bench.ledger.command import growth, settle_day
+from bench.ledger.synthetic_day import write_day
 
 
 def test_a_small_day_is_settled_and_sqlite_comes_to_the_same_rows(tmp_path):

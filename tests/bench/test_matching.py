@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import memory, one_order, peers
 from bench.__main__ import main
-from bench.bare import check, lines
-from bench.bare import measure as measure_bare
-from bench.blocks import HOURS, compare, listing, standing_blocks
-from bench.by_kind import KINDS, by_kind
-from bench.floor import Floor
-from bench.flow import Flow, Recording, record
-from bench.live import LiveOrders
-from bench.measure import check_events, split, warmed
-from bench.opening import rows_of
-from bench.refs import Refs
-from bench.startup import start
-from bench.workloads import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
+from bench.matching import memory, one_order, peers
+from bench.matching.bare import check, lines
+from bench.matching.bare import measure as measure_bare
+from bench.matching.blocks import HOURS, compare, list_hours, standing_blocks
+from bench.matching.by_kind import KINDS, by_kind
+from bench.matching.floor import Floor
+from bench.matching.measure import check_events, warmed_engine
+from bench.matching.startup import start
+from bench.matching.timing import split
+from bench.workloads.definitions import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
+from bench.workloads.live_orders import LiveOrders
+from bench.workloads.opening import rows_of
+from bench.workloads.recording import Flow, Recording, record
+from bench.workloads.refs import Refs
 from matching import COMMAND, EVENT
 from matching.memory.compiler import JIT_DISABLED
 from matching.records import CommandFlag, CommandKind, EventKind, OrderType, TimeInForce
@@ -37,7 +38,7 @@ COUNT = 4_096
 
 
 def tiny(mix: Mix, size: Size) -> Workload:
-    return Workload(mix, size, accounts=128, sessions=4, related=8)
+    return Workload(mix, size, accounts=128, sessions=4, group_accounts=8)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,10 @@ def recording(
 
 
 def test_a_workload_with_blocks_keeps_them_standing() -> None:
-    workload = replace(tiny(PLAIN, BOOKS), linked=True, blocks=30, away_mean_ticks=3)
+    workload = replace(tiny(PLAIN, BOOKS), linked=True, blocks=30, distance_mean_ticks=3)
     recording = record(workload, COUNT, seed=1)
     check_events(recording)
-    engine = warmed(recording)
+    engine = warmed_engine(recording)
     assert len(engine.state_tables()["blocks"]) == 30
     spans = engine.state_tables()["blocks"][:, COLUMNS["blocks"].index("hours")]
     assert (spans.min(), spans.max()) == (2, 6)
@@ -73,7 +74,7 @@ def test_a_workload_with_blocks_keeps_them_standing() -> None:
 def test_blocks_elsewhere_and_links_change_no_event_of_a_stream() -> None:
     recording = record(tiny(PLAIN, BOOKS), COUNT, seed=1)
     limits = replace(recording.limits, instruments=6 + HOURS, ticks=(6 + HOURS) * 4_096, blocks=64)
-    more = listing(recording.workload, 7, HOURS)
+    more = list_hours(recording.workload, 7, HOURS)
     before = {
         "none": more[:0],
         "blocks": np.concatenate(
@@ -107,7 +108,7 @@ def share(rows: np.ndarray[Any, Any]) -> float:
 
 
 def orders_of(recording: Recording) -> dict[str, np.ndarray[Any, Any]]:
-    table = warmed(recording).state_tables()["orders"]
+    table = warmed_engine(recording).state_tables()["orders"]
     return dict(zip(COLUMNS["orders"], table.T, strict=True))
 
 
@@ -178,7 +179,7 @@ def test_the_mid_moves() -> None:
     flow = Flow(workload, 0, seed=1)
     mids = []
     for _ in range(200):
-        flow.walk(64)
+        flow.move_mids(64)
         mids.append(int(flow.mids[1]))
     assert len(set(mids)) > 10
 
@@ -214,9 +215,9 @@ def test_a_sample_of_live_orders_is_uniform_and_never_twice_the_same() -> None:
     gone = events[:10].copy()
     gone["kind"], gone["leaves"] = EventKind.CANCELLED, 0
     live.update(gone)
-    dice = np.random.default_rng(1)
-    drawn = np.concatenate([live.sample(dice, 10) for _ in range(600)])
-    assert len(np.unique(live.sample(dice, 30))) == 30
+    rng = np.random.default_rng(1)
+    drawn = np.concatenate([live.sample(rng, 10) for _ in range(600)])
+    assert len(np.unique(live.sample(rng, 30))) == 30
     keys, counts = np.unique(drawn, return_counts=True)
     assert set(live.split(keys)[1]) == set(range(11, 41))
     assert counts.min() > 140
@@ -225,8 +226,8 @@ def test_a_sample_of_live_orders_is_uniform_and_never_twice_the_same() -> None:
 
 def test_refs_count_each_sessions_commands() -> None:
     refs = Refs(3, first=5)
-    assert refs.give(np.array([1, 2, 1, 3, 1], np.uint32)).tolist() == [5, 5, 6, 5, 7]
-    assert refs.give(np.array([3, 1], np.uint32)).tolist() == [6, 8]
+    assert refs.take(np.array([1, 2, 1, 3, 1], np.uint32)).tolist() == [5, 5, 6, 5, 7]
+    assert refs.take(np.array([3, 1], np.uint32)).tolist() == [6, 8]
 
 
 def test_events_do_not_depend_on_the_batches(recording: Recording) -> None:
@@ -300,7 +301,7 @@ def test_people_get_a_table_and_progress_apart(tiny_bench: CliRunner) -> None:
 
 def test_latency_is_in_percentiles() -> None:
     pytest.importorskip("hdrh.histogram")
-    from bench.latency import percentiles_ns
+    from bench.matching.latency import percentiles_ns
 
     took = np.concatenate([np.full(980, 1_000), np.full(20, 50_000)])
     found = percentiles_ns(took)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.wire_bars import BARS, judged
-from bench.wire_server import Failed, Load, Process, Subscribers, echo, latency, venue
+from bench.wire.bars import BARS, judged
+from bench.wire.processes import Failed, Load, Process, Subscribers, echo, latency, venue
 
 
 def row(**changes: float) -> dict[str, Any]:

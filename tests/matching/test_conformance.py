@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.conformance import conformance, read_flow, run_flow
+from bench.harness.conformance import conformance, read_flow, run_flow
 
 FLOWS = Path(__file__).parents[1] / "conformance"
 EXPECTED = json.loads((FLOWS / "expected.json").read_text())

@@ -1,0 +1,1 @@
+"""Measurements of the exchange, and comparisons with other systems: `python -m bench --help`."""
