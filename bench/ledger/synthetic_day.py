@@ -1,8 +1,9 @@
-"""A synthetic day of trades to settle: as many as asked for, with fees, resales and vouchers.
+"""A synthetic day with a given number of trades, with fees, resales and vouchers, to be settled.
 
-Each trade is a resting sell and a buy that takes it, at a price about the instrument's reference.
-One account in ten is a supplier's; a fifth of what is sold is a resale by a buyer. Accounts grow
-with the trades, so that a larger day also has more positions, agreements and vouchers.
+Each trade is a resting sell order and a buy order that fills it, at a price close to the
+instrument's reference. One account in ten is a supplier; a fifth of the sales are resales by
+buyers. The number of accounts is proportional to the trades, so a larger day also has more
+positions, agreements and vouchers.
 """
 
 import hashlib
@@ -42,20 +43,20 @@ CITIES = (("Qingdao", "Shandong"), ("Suzhou", "Jiangsu"), ("Chengdu", "Sichuan")
 
 @dataclass(frozen=True)
 class SyntheticDay:
-    """A sealed log on disk, and how many trades it has."""
+    """A sealed log on disk, and its number of trades."""
 
     log: Path
     trades: int
 
 
 def write_day(path: Path, trades: int, seed: int = 1) -> SyntheticDay:
-    """Write the sealed log of a day with exactly so many trades. Memory: 128 bytes a trade."""
+    """Write the sealed log of a day with exactly `trades` trades. Memory: 128 bytes a trade."""
     venue = read_venue()
-    listing = _listing(venue)
-    members = _members(max(20, trades // TRADES_AN_ACCOUNT))
-    dice = np.random.default_rng(seed)
-    orders, sells = _orders(trades, listing, members, dice)
-    opening = _opening(members, listing, sells)
+    listing = _choose_listing(venue)
+    members = _create_members(max(20, trades // TRADES_AN_ACCOUNT))
+    rng = np.random.default_rng(seed)
+    orders, sells = _draw_orders(trades, listing, members, rng)
+    opening = _draft_opening(members, listing, sells)
     commands = np.concatenate([opening.view("V64"), orders.view("V64")]).view(COMMAND)
     del orders
     commands["sequence"] = np.arange(1, len(commands) + 1)
@@ -64,7 +65,7 @@ def write_day(path: Path, trades: int, seed: int = 1) -> SyntheticDay:
         limits=limits_for(commands, listing, members).as_dict(), chips=venue.chips,
         hubs=venue.hubs, contracts=venue.contracts, instruments=listing.instruments,
         firms=members.firms, accounts=members.accounts, sessions=members.sessions,
-        programmes=_programmes(trades),
+        programmes=_create_programmes(trades),
     )  # fmt: skip
     with DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day) as log:
         log.reference(registry)
@@ -75,11 +76,10 @@ def write_day(path: Path, trades: int, seed: int = 1) -> SyntheticDay:
 
 
 def events_of(log: DayLog) -> Iterator[NDArray[np.void]]:
-    """The events of a log's commands, batch by batch; each is valid until the next."""
+    """Yield the events of a log's commands, a batch at a time; each is valid until the next."""
     engine = Engine(log.limits)
     for block in log.blocks():
-        for start in range(0, len(block), BATCH_COMMANDS):
-            yield engine.process(block[start : start + BATCH_COMMANDS])
+        yield from _process(engine, block)
 
 
 def _events_sha256(registry: Registry, commands: NDArray[np.void]) -> bytes:
@@ -87,28 +87,37 @@ def _events_sha256(registry: Registry, commands: NDArray[np.void]) -> bytes:
 
     engine = Engine(Limits(**registry.limits))
     digest = hashlib.sha256()
-    for start in range(0, len(commands), BATCH_COMMANDS):
-        events = engine.process(commands[start : start + BATCH_COMMANDS])
+    for events in _process(engine, commands):
         digest.update(np.ascontiguousarray(events).view(np.uint8).data)
     return digest.digest()
 
 
-def _orders(
-    trades: int, listing: InstrumentColumns, members: Members, dice: np.random.Generator
+def _process(engine: Engine, commands: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
+    """Yield the events of each batch of commands."""
+    for start in range(0, len(commands), BATCH_COMMANDS):
+        yield engine.process(commands[start : start + BATCH_COMMANDS])
+
+
+def _draw_orders(
+    trades: int, listing: InstrumentColumns, members: Members, rng: np.random.Generator
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    """A sell and the buy that takes it, trade by trade; and each (seller, instrument) there is."""
+    """Draw for each trade a sell order and the buy order that fills it.
+
+    Returns the orders, and each combination of seller and instrument that occurs:
+    seller x instruments + instrument, both counted from 0.
+    """
     suppliers = max(2, len(members.accounts) // 10)
     buyers = len(members.accounts) - suppliers
-    resale = dice.random(trades) < 0.2
+    resale = rng.random(trades) < 0.2
     seller = np.where(
-        resale, dice.integers(0, buyers, trades), buyers + dice.integers(0, suppliers, trades)
+        resale, rng.integers(0, buyers, trades), buyers + rng.integers(0, suppliers, trades)
     )
-    buyer = (seller + dice.integers(1, buyers, trades)) % buyers
+    buyer = (seller + rng.integers(1, buyers, trades)) % buyers
     buyer = np.where(buyer == seller, (buyer + 1) % buyers, buyer)
-    index = dice.integers(0, len(listing), trades)
+    index = rng.integers(0, len(listing), trades)
     references = np.array([c.reference_ticks for c in listing.contracts])[listing.contract[index]]
-    price = references + references * dice.integers(-20, 21, trades) // 1_000
-    quantity = dice.integers(1, 11, trades)
+    price = references + references * rng.integers(-20, 21, trades) // 1_000
+    quantity = rng.integers(1, 11, trades)
     orders = np.zeros(2 * trades, COMMAND)
     orders["kind"], orders["type"] = CommandKind.NEW, OrderType.LIMIT
     orders["tif"] = TimeInForce.DAY
@@ -126,10 +135,10 @@ def _orders(
     return orders, np.unique(seller * len(listing) + index)
 
 
-def _opening(
+def _draft_opening(
     members: Members, listing: InstrumentColumns, sells: NDArray[np.int64]
 ) -> NDArray[np.void]:
-    """List, fund, and register capacity for whoever sells what."""
+    """Draft commands that list instruments, fund accounts, and register capacity for all sales."""
     opening_ns = day_start_s(DAY) * NANOSECONDS
     numbers = np.arange(1, len(members.accounts) + 1)
     drafts = [
@@ -148,16 +157,16 @@ def _opening(
     return join(drafts).commands
 
 
-def _listing(venue: Venue) -> InstrumentColumns:
-    """Instruments of all contracts, delivered on the two days after the next."""
+def _choose_listing(venue: Venue) -> InstrumentColumns:
+    """Choose INSTRUMENTS of all contracts evenly; delivery is on the two days after the next."""
     every = list_instruments(venue.contracts, DAY + timedelta(days=2), 2)
     spread = [every[number * len(every) // INSTRUMENTS] for number in range(INSTRUMENTS)]
     numbered = [msgspec.structs.replace(each, id=k) for k, each in enumerate(spread, 1)]
     return build_columns(numbered, venue.contracts)
 
 
-def _members(accounts: int) -> Members:
-    """Brokers, and clients of three cities with one account each; suppliers come last."""
+def _create_members(accounts: int) -> Members:
+    """Create brokers, and clients of three cities with one account each; suppliers come last."""
     firms = [
         Firm(id=k, name=f"broker-{k}", kind="broker", city="Qingdao", province="Shandong")
         for k in range(1, BROKERS + 1)
@@ -183,8 +192,8 @@ def _members(accounts: int) -> Members:
     )  # fmt: skip
 
 
-def _programmes(trades: int) -> tuple[Programme, ...]:
-    """A deducted and a reimbursed programme with three caps each, all of which bind somewhere."""
+def _create_programmes(trades: int) -> tuple[Programme, ...]:
+    """Create a deducting and a reimbursing programme; all of their caps limit some grants."""
     shared: dict[str, Any] = {
         "version": 1, "policy": "synthetic", "source": "synthetic", "side": "buyer",
         "effective_from": "2026-01-01", "per_agreement_cap_fen": 200_000,

@@ -3,7 +3,8 @@
 import numpy as np
 
 from bench.ledger.allocation import measure_allocation
-from bench.ledger.command import growth, settle_day
+from bench.ledger.command import growth
+from bench.ledger.settlement import settle_day
 from bench.ledger.synthetic_day import write_day
 
 

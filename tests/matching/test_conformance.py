@@ -56,7 +56,7 @@ def test_the_command_fails_where_the_hash_is_not_the_expected_one(tmp_path):
         ({"quantity": 0}, "`quantity` must be between 1 and 1073741824, got 0 to 5"),
         ({"price_ticks": 0}, "`price_ticks` must be between 1 and 2147483647, got 0 to 100"),
         ({"price_ticks": 300_000}, "prices span 299901 ticks, a band at most 262144"),
-        ({}, "message 1 was refused: DUPLICATE_REF"),
+        ({}, "message 1 was rejected: DUPLICATE_REF"),
     ],
 )
 def test_a_flow_outside_the_format_is_refused_in_one_line(tmp_path, message, says):
