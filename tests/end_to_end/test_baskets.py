@@ -1,4 +1,4 @@
-"""Baskets over the wire: both clients, the market, an operator's listing, and the books."""
+"""Basket orders over the wire, with market data, an operator's listing, and the books."""
 
 import asyncio
 import json
@@ -32,9 +32,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.end()
 
 
-def offer(world: World, desk: tuple[Client, Client], symbol: str, lots: int, price: int) -> int:
-    """Offer lots of an instrument, with capacity that the operator registers; its number."""
-    seller, operator = desk
+def offer(world: World, clients: tuple[Client, Client], symbol: str, lots: int, price: int) -> int:
+    """Register capacity and place a sell order for it; returns the instrument's number."""
+    seller, operator = clients
     number, account = seller.instrument(symbol), world.account("coast-1", "supplier")
     fields = {"account": account, "instrument": number, "quantity": lots}
     operator.ask(commands.command(CommandKind.REGISTER, **fields))
@@ -43,7 +43,7 @@ def offer(world: World, desk: tuple[Client, Client], symbol: str, lots: int, pri
 
 
 def fills(client: Client, count: int) -> list[Report]:
-    """The next fills; others are passed over."""
+    """The next `count` fills; other reports are skipped."""
     found = []
     for report in client.reports(5):
         found += [report] if report.kind == EventKind.FILLED else []
@@ -52,12 +52,12 @@ def fills(client: Client, count: int) -> list[Report]:
     raise AssertionError(f"{len(found)} of {count} fills came")
 
 
-def test_any_member_fills_an_order_for_a_basket_and_the_books_take_it(world: World) -> None:
+def test_any_member_fills_a_basket_order_and_the_books_settle_it(world: World) -> None:
     buyer, watcher = world.client("east-1"), world.client("west-1")
-    desk = world.client("coast-1"), world.operator()
-    early = [offer(world, desk, f"{code}.{HOURS[0]}", 3, PRICE + at)
+    clients = world.client("coast-1"), world.operator()
+    early = [offer(world, clients, f"{code}.{HOURS[0]}", 3, PRICE + at)
              for at, code in enumerate(MEMBERS)]  # fmt: skip
-    late = [offer(world, desk, f"{code}.{HOURS[1]}", 3, PRICE + at)
+    late = [offer(world, clients, f"{code}.{HOURS[1]}", 3, PRICE + at)
             for at, code in enumerate(MEMBERS)]  # fmt: skip
     watcher.instrument(early[0])
     account = world.account("east-1")
@@ -107,7 +107,7 @@ def test_any_member_fills_an_order_for_a_basket_and_the_books_take_it(world: Wor
     assert [basket.code for basket in log.registry.baskets][1] == BASKET
 
 
-def test_the_asynchronous_client_names_baskets_too(world: World) -> None:
+def test_the_asynchronous_client_accepts_basket_codes(world: World) -> None:
     seller = world.client("coast-1")
     number = offer(world, (seller, world.operator()), f"{MEMBERS[1]}.{HOURS[0]}", 3, PRICE)
 
@@ -127,7 +127,7 @@ def test_the_asynchronous_client_names_baskets_too(world: World) -> None:
         seller.orders.new(1, number, Side.BUY, 3, PRICE, tif=FOK, basket=BASKET, how="any")
 
 
-def test_an_operator_lists_a_basket_and_clients_learn_of_it(
+def test_an_operator_lists_a_basket_and_clients_receive_it(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buyer, seller, operator = world.client("east-1"), world.client("coast-1"), world.operator()
@@ -141,7 +141,7 @@ def test_an_operator_lists_a_basket_and_clients_learn_of_it(
     named = buyer.instrument(f"H800.QD.{HOURS[0]}")
     buyer.orders.new(world.account(), named, Side.BUY, 2, PRICE, tif=IOC, basket="MINE")
     assert [f.instrument for f in fills(buyer, 1)] == [number]
-    for code, contracts, says in (
+    for code, contracts, text in (
         ("MINE", ["H800.QD"], "MINE is listed already"),
         (
             "OTHER",
@@ -151,7 +151,7 @@ def test_an_operator_lists_a_basket_and_clients_learn_of_it(
         ("OTHER", ["Z80.QD"], "`contracts` names Z80.QD"),
         ("not a code", ["H800.QD"], "regex"),
     ):
-        with pytest.raises(FrameRefused, match=says) as refused:
+        with pytest.raises(FrameRefused, match=text) as refused:
             operator.request(ListBasket(code=code, contracts=contracts))
         assert refused.value.reason == RefusalReason.UNKNOWN
     with pytest.raises(FrameRefused) as refused:

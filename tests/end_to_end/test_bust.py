@@ -1,4 +1,4 @@
-"""A trade is taken back over the wire: what both sides, their firms, the market and the log get."""
+"""Busts over the wire: the reports of both sides and their firms, market data, and the day log."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +37,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.end()
 
 
-def told(client: Client, kind: EventKind, count: int = 1) -> list[Report]:
-    """The next reports of a kind; others are passed over."""
+def reports_of(client: Client, kind: EventKind, count: int = 1) -> list[Report]:
+    """The next `count` reports of a kind; others are skipped."""
     found = []
     for report in client.reports(5):
         if report.kind == kind:
@@ -49,15 +49,15 @@ def told(client: Client, kind: EventKind, count: int = 1) -> list[Report]:
 
 
 def trade(world: World, buyer: Client, seller: Client) -> tuple[Report, Report]:
-    """The buyer's fill and the seller's; the buyer is the maker."""
+    """Trade with the buyer as maker; returns the buyer's fill and the seller's."""
     number, price = world.instrument().id, world.price()
     buyer.orders.new(world.account(BUYER), number, Side.BUY, LOTS, price)
     seller.orders.new(world.account(SELLER, "supplier"), number, Side.SELL, LOTS, price)
-    return told(buyer, EventKind.FILLED)[0], told(seller, EventKind.FILLED)[0]
+    return reports_of(buyer, EventKind.FILLED)[0], reports_of(seller, EventKind.FILLED)[0]
 
 
 def watch(watcher: Client, instrument: int, buyer: Client, world: World) -> None:
-    """Follow an instrument's trades; back when what happens from now on is seen."""
+    """Follow an instrument's trades; returns when all later trades are certain to be received."""
     watcher.instrument(instrument)
     watcher.market.follow(Channel.TRADES, instrument)
     book = watcher.book(instrument)
@@ -79,7 +79,7 @@ def refusal(operator: Client, instrument: int, trade_id: int) -> tuple[RefusalRe
 
 
 def state_at(log: DayLog, count: int) -> tuple[list[object], list[object]]:
-    """Accounts and positions after so many commands of the day."""
+    """Accounts and positions after the first `count` commands of the day."""
     engine = Engine(log.limits)
     for start in range(0, count, 1_000):
         engine.process(log.commands()[start : min(count, start + 1_000)])
@@ -87,7 +87,7 @@ def state_at(log: DayLog, count: int) -> tuple[list[object], list[object]]:
     return tables["accounts"].tolist(), tables["positions"].tolist()
 
 
-def test_both_sides_their_firms_the_operator_and_the_market_are_told(world: World) -> None:
+def test_both_sides_their_firms_the_operator_and_the_market_receive_a_bust(world: World) -> None:
     number = world.instrument().id
     buyer, seller, operator = world.client(BUYER), world.client(SELLER), world.operator()
     copies = [world.client(f"{side}-copy") for side in ("buyer", "seller")]
@@ -100,7 +100,7 @@ def test_both_sides_their_firms_the_operator_and_the_market_are_told(world: Worl
     assert (done.seller, done.seller_fee_fen) == (sold.account, sold.fee_fen)
     assert done.seller_fee_fen > 0
     for client, copy, fill in ((buyer, copies[0], bought), (seller, copies[1], sold)):
-        own, copied = told(client, EventKind.BUSTED)[0], told(copy, EventKind.BUSTED)[0]
+        own, copied = reports_of(client, EventKind.BUSTED)[0], reports_of(copy, EventKind.BUSTED)[0]
         for name in (
             "trade_id", "account", "instrument", "side", "price", "last_qty", "fee_fen",
             "last_liquidity_ind", "cl_ord_id",
@@ -108,7 +108,7 @@ def test_both_sides_their_firms_the_operator_and_the_market_are_told(world: Worl
             assert getattr(own, name) == getattr(copied, name) == getattr(fill, name), name
         assert (own.exec_type, own.sequence) == ("H", done.sequence)
         assert client.orders.status(fill.cl_ord_id).kind == EventKind.FILLED
-    both = told(operator, EventKind.BUSTED, 2)
+    both = reports_of(operator, EventKind.BUSTED, 2)
     assert [report.account for report in both] == [bought.account, sold.account]
     assert [report.cl_ord_id for report in both] == [0, 0]
     trades = watcher.trades(number, 5)
@@ -121,7 +121,7 @@ def test_both_sides_their_firms_the_operator_and_the_market_are_told(world: Worl
         assert [r for r in client.reports(0.2) if r.kind == EventKind.BUSTED] == []
 
 
-def test_a_trade_is_taken_back_once_and_only_if_there_was_one(world: World) -> None:
+def test_only_a_trade_of_the_day_can_be_busted_and_only_once(world: World) -> None:
     number = world.instrument().id
     buyer, seller, operator = world.client(BUYER), world.client(SELLER), world.operator()
     trade_id = trade(world, buyer, seller)[0].trade_id
@@ -141,8 +141,8 @@ def test_a_trade_is_taken_back_once_and_only_if_there_was_one(world: World) -> N
     assert int((world.log().commands()["kind"] == CommandKind.BUST).sum()) == 1
 
 
-def test_a_trade_that_the_machine_keeps_may_be_taken_back_later(world: World) -> None:
-    """The buyer has offered again what it bought; when the offer has gone, the trade may go."""
+def test_a_bust_that_the_machine_rejects_may_succeed_later(world: World) -> None:
+    """The machine rejects the bust while the buyer offers what it bought."""
     number, price = world.instrument().id, world.price()
     buyer, seller, operator = world.client(BUYER), world.client(SELLER), world.operator()
     trade_id = trade(world, buyer, seller)[0].trade_id
@@ -153,7 +153,7 @@ def test_a_trade_that_the_machine_keeps_may_be_taken_back_later(world: World) ->
     assert bust(operator, number, trade_id).trade_id == trade_id
 
 
-def test_a_bust_outlives_kill_9_and_the_sealed_day_is_as_if_there_was_no_trade(
+def test_a_bust_survives_kill_9_and_the_sealed_day_is_as_if_there_was_no_trade(
     world: World, tmp_path: Path
 ) -> None:
     number = world.instrument().id
@@ -162,15 +162,15 @@ def test_a_bust_outlives_kill_9_and_the_sealed_day_is_as_if_there_was_no_trade(
     trade_id = trade(world, buyer, seller)[0].trade_id
     kept = trade(world, buyer, seller)[0].trade_id
     bust(world.operator(), number, trade_id)
-    told(buyer, EventKind.BUSTED)
-    first = told(world.client(BUYER, next_report=1), EventKind.BUSTED)[0]
+    reports_of(buyer, EventKind.BUSTED)
+    first = reports_of(world.client(BUYER, next_report=1), EventKind.BUSTED)[0]
     world.kill()
     while world.clients:
         world.clients.pop().close()
     world.start()
     operator = world.operator()
     assert refusal(operator, number, trade_id)[0] == RefusalReason.BUSTED_ALREADY
-    again = told(world.client(BUYER, next_report=1), EventKind.BUSTED)[0]
+    again = reports_of(world.client(BUYER, next_report=1), EventKind.BUSTED)[0]
     assert again == first
     assert bust(operator, number, kept).trade_id == kept
     while world.clients:

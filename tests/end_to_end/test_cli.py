@@ -1,4 +1,4 @@
-"""The commands that speak to a venue, and the asynchronous client."""
+"""Commands that connect to a venue, and the asynchronous client."""
 
 import asyncio
 import json
@@ -34,7 +34,9 @@ def call(
     return code, captured.out, captured.err
 
 
-def test_a_person_trades_from_a_terminal(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_trade_commands_place_replace_cancel_and_watch(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     symbol, price, account = world.instrument().symbol, world.price(), world.account()
     where = ("--account", account, "--price", price, "--json")
     code, out, _ = call(world, capsys, "trade", "place", "buy", 4, symbol, *where)
@@ -59,7 +61,7 @@ def test_a_person_trades_from_a_terminal(world: World, capsys: pytest.CaptureFix
     assert (code, "TIME_PAST" in err) == (4, True)
 
 
-def test_an_operator_works_from_a_terminal(
+def test_the_admin_commands_change_the_venue(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def operate(*words: object) -> Outcome:
@@ -93,7 +95,7 @@ def test_an_operator_works_from_a_terminal(
     assert {"FUND", "WITHDRAW", "REGISTER", "PHASE", "LIST", "HALT_ACCOUNT"} <= logged
 
 
-def test_an_operator_takes_a_trade_back_from_a_terminal(
+def test_an_operator_busts_a_trade_from_a_terminal(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     instrument, price = world.instrument(2), world.price(2)
@@ -164,7 +166,7 @@ def test_keys_are_made_and_never_overwritten(
     assert "never overwritten" in capsys.readouterr().err
 
 
-def test_the_market_as_rows(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_top_prints_the_market_as_rows(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(world, capsys, "top", "--contract", "H800", "--json")
     rows = json.loads(out)
     assert code == 0
@@ -172,8 +174,8 @@ def test_the_market_as_rows(world: World, capsys: pytest.CaptureFixture[str]) ->
     assert "continuous" in {row["phase"] for row in rows}
 
 
-def test_the_asynchronous_client_has_the_same_names(world: World) -> None:
-    async def talk() -> None:
+def test_the_asynchronous_client_has_the_same_methods(world: World) -> None:
+    async def use() -> None:
         key, number, price = world.secret("east-2"), world.instrument().id, world.price()
         async with await connect_async(world.connection, key) as client:
             book = await client.book(world.instrument().symbol)
@@ -189,17 +191,17 @@ def test_the_asynchronous_client_has_the_same_names(world: World) -> None:
             kinds = [report.kind async for report in client.reports(0.2)]
             assert kinds[:2] == [EventKind.ACCEPTED, EventKind.REPLACED]
 
-    asyncio.run(talk())
+    asyncio.run(use())
 
 
 def test_the_screen_shows_the_market(world: World) -> None:
     client = world.client("south-1")
     client.wait_for(lambda: client.market.has_definitions or None)
 
-    async def look() -> int:
+    async def count_rows() -> int:
         screen = Screen(client, "H800")
         async with screen.run_test() as pilot:
             await pilot.pause()
             return screen.query_one(DataTable).row_count
 
-    assert asyncio.run(look()) > 0
+    assert asyncio.run(count_rows()) > 0

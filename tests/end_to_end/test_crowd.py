@@ -1,4 +1,4 @@
-"""Ten thousand connections, and fewer descriptors than connections: the venue serves the others."""
+"""Crowds: the venue serves its clients beside 10,000 connections, and without free descriptors."""
 
 import resource
 import socket
@@ -22,8 +22,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def many() -> Iterator[None]:
-    """As many descriptors for this process as the system gives."""
+def descriptor_limit() -> Iterator[None]:
+    """Raise this process's limit of descriptors to the most that the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard >= CONNECTIONS + 500, f"ulimit -Hn is {hard}: too few for {CONNECTIONS} connections"
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -45,7 +45,7 @@ def descriptors(world: World) -> int:
     return len(list(Path(f"/proc/{world.process.pid}/fd").iterdir()))
 
 
-def test_ten_thousand_connections(world: World, many: None) -> None:
+def test_ten_thousand_connections(world: World, descriptor_limit: None) -> None:
     trade(world, "east-1")
     before = rss_mb(world)
     peers = [socket.create_connection(address(world), timeout=10) for _ in range(CONNECTIONS)]
@@ -62,7 +62,7 @@ def test_ten_thousand_connections(world: World, many: None) -> None:
 
 
 def test_more_connections_than_descriptors(world: World) -> None:
-    """Nobody new comes in for a while; whoever is in trades on, and nothing breaks."""
+    """New connections are refused for a while. Connected clients go on trading."""
     operator = world.operator()
     inside = world.client("east-1", cancel_on_disconnect=True)
     price, account = world.price() - 9, world.account()

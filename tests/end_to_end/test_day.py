@@ -1,4 +1,4 @@
-"""A whole day over the wire: four brokers send the demonstration's day, and it settles."""
+"""A whole day over the wire: four brokers send the demonstration's orders, and the day settles."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ BROKERS = ("east-1,east-2", "west-1,west-2,south-1,south-2", "coast-1,coast-2", 
 
 
 @pytest.mark.parametrize("speed", [pytest.param(600, marks=pytest.mark.long), 4_000])
-def test_the_demonstration_s_day_goes_over_the_wire_and_settles(
+def test_the_demonstration_day_goes_over_the_wire_and_settles(
     speed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = World(tmp_path, config=DAY, days=3, clock=f"2026-11-22T00:00*{speed}")
@@ -57,7 +57,7 @@ def test_the_demonstration_s_day_goes_over_the_wire_and_settles(
     assert run(["replay", ended["sealed"], "--json"]) == 0
     replayed = json.loads(capsys.readouterr().out)
     assert replayed["events_sha256"] == ended["events_sha256"]
-    assert replayed["trades"] > 100  # 4,400 where no order comes too late
+    assert replayed["trades"] > 100  # 4,400 if no order comes too late
     ledger = str(tmp_path / "ledger.duckdb")
     assert run(["settle", ended["sealed"], "--ledger", ledger]) == 0
     assert run(["verify", ended["sealed"], "--ledger", ledger]) == 0

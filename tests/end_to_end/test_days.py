@@ -1,4 +1,4 @@
-"""Days in a row at a served venue: each opens with what the one before left."""
+"""Consecutive days of a served venue: each carries forward the day before."""
 
 import subprocess
 import sys
@@ -15,13 +15,13 @@ from matching import Engine, Limits
 from matching.records import CommandKind, EventKind, Side, TimeInForce
 from tests.support.venue_process import World
 
-SYMBOL = "H800.QD.2026112418"  # of the third day of delivery: it trades on all three days
+SYMBOL = "H800.QD.2026112418"  # delivered on the third day: it trades on all three days
 DAYS = ("2026-11-22", "2026-11-23")
 WINDOW = "\ndays = 3\n"
 
 
 def config(world: World, more: str = "") -> None:
-    """As it was, but with the trading day left to the folder and the clock."""
+    """Remove the trading day from the configuration: folder and clock decide it."""
     path = world.folder / "venue.toml"
     lines = [
         line
@@ -42,8 +42,8 @@ def world(tmp_path: Path) -> World:
     return world
 
 
-def refused(world: World) -> str:
-    """What `serve` says where it does not start."""
+def start_error(world: World) -> str:
+    """Run `serve`, which must not start; returns its error text."""
     code = "from exchange.cli import main; main()"
     arguments = ["serve", "--config", str(world.folder / "venue.toml"), "--clock", world.clock]
     ended = subprocess.run(
@@ -67,7 +67,7 @@ def close_and_settle(world: World) -> str:
     return sealed
 
 
-def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) -> None:
+def test_a_gtc_order_is_carried_to_the_second_day_and_trades_there(world: World) -> None:
     try:
         world.start()
         assert world.started["trading_day"] == DAYS[0]
@@ -85,7 +85,8 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
                 "SELECT substr(n.name, 6), sum(o.guaranteed_fen) FROM open_positions AS o "
                 "JOIN names AS n ON n.id = o.account WHERE o.guaranteed_fen > 0 GROUP BY ALL"
             )
-        for name, fen in guaranteed:  # the machine holds the deposits of what still trades itself
+        # The machine itself holds the deposits of instruments that still trade.
+        for name, fen in guaranteed:
             closed[name] += int(fen)
         assert [fen for _, fen in guaranteed] == [224]
 
@@ -116,7 +117,7 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
         )
         assert anywhere.basket == 2
 
-        world.kill()  # the second day is taken up again from its own log
+        world.kill()  # the second day is continued from its own log
         while world.clients:
             world.clients.pop().close()
         world.start()
@@ -131,7 +132,7 @@ def test_an_order_lives_through_two_days_and_trades_on_the_second(world: World) 
         world.end()
 
 
-def test_the_head_that_day_open_writes_lists_the_baskets_of_what_still_trades(
+def test_day_open_lists_the_baskets_of_the_instruments_that_still_trade(
     world: World,
 ) -> None:
     try:
@@ -146,27 +147,27 @@ def test_the_head_that_day_open_writes_lists_the_baskets_of_what_still_trades(
         members = {
             (basket.id, code) for basket in log.registry.baskets for code in basket.contracts
         }
-        of = {each.id: each.contract for each in log.registry.instruments}
-        told = zip(listed["target_ref"].tolist(), listed["instrument"].tolist(), strict=True)
-        assert {(number, of[instrument]) for number, instrument in told} == members
+        contracts = {each.id: each.contract for each in log.registry.instruments}
+        pairs = zip(listed["target_ref"].tolist(), listed["instrument"].tolist(), strict=True)
+        assert {(number, contracts[instrument]) for number, instrument in pairs} == members
         events = Engine(Limits(**log.registry.limits)).process(commands)
         assert not (events["kind"] == EventKind.REJECTED).any()
     finally:
         world.end()
 
 
-def test_a_day_that_is_not_settled_says_what_to_run_first(world: World) -> None:
+def test_serve_names_the_command_that_settles_the_day_before(world: World) -> None:
     try:
         world.start()
         world.close_day()
-        assert f"day close {log_of(world, DAYS[0])}" in refused(world)
+        assert f"day close {log_of(world, DAYS[0])}" in start_error(world)
         config(world, f'trading_day = "{DAYS[0]}"\n')
-        assert "is over and sealed" in refused(world)
+        assert "is over and sealed" in start_error(world)
     finally:
         world.end()
 
 
-def test_a_day_that_is_not_sealed_goes_on_whatever_the_clock_says(world: World) -> None:
+def test_an_unsealed_day_is_continued_at_any_time_of_the_clock(world: World) -> None:
     try:
         world.start()
         world.client("east-1")
@@ -179,12 +180,12 @@ def test_a_day_that_is_not_sealed_goes_on_whatever_the_clock_says(world: World) 
         assert world.started["trading_day"] == DAYS[0]
         world.kill()
         config(world, 'trading_day = "2026-11-24"\n')
-        assert "is not sealed" in refused(world)
+        assert "is not sealed" in start_error(world)
     finally:
         world.end()
 
 
-def test_an_opening_that_was_not_whole_is_written_anew(world: World) -> None:
+def test_an_incomplete_opening_is_written_again(world: World) -> None:
     try:
         world.start()
         close_and_settle(world)

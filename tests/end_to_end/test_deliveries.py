@@ -27,7 +27,7 @@ BUYER, SUPPLIER = "east-1", "coast-1"
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world whose first day is settled and nominated, and whose second is served."""
+    """A venue whose first day is settled and nominated, and whose second day is served."""
     world = World(tmp_path_factory.mktemp("deliveries"))
     config(world)
     world.key("copy", role="drop-copy", firm=world_firm(world, SUPPLIER))
@@ -37,11 +37,11 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         number, price = buyer.instrument(SYMBOL), world.price()
         seller.orders.new(world.account(SUPPLIER, "supplier"), number, Side.SELL, LOTS, price)
         buyer.orders.new(world.account(BUYER), number, Side.BUY, LOTS, price)
-        leave(world)
+        close_clients(world)
         sealed = str(world.close_day()["sealed"])
         assert run(["day", "close", sealed]) == 0
         assert run(["deliver", "nominate", sealed, "--day", DAY]) == 0
-        tell_venue(world)
+        publish_notices(world)
         world.start()
         yield world
     finally:
@@ -52,12 +52,12 @@ def world_firm(world: World, name: str) -> int:
     return int((world.secret(name).with_suffix(".toml").read_text().split("firm = ")[1]).split()[0])
 
 
-def leave(world: World) -> None:
+def close_clients(world: World) -> None:
     while world.clients:
         world.clients.pop().close()
 
 
-def tell_venue(world: World) -> None:
+def publish_notices(world: World) -> None:
     books = str(world.folder / "venue" / "ledger.duckdb")
     folder = str(world.folder / "venue")
     assert run(["deliver", "notices", books, "--day", DAY, "--to", folder]) == 0
@@ -73,11 +73,11 @@ def line(client: Client) -> NoticeLine:
 
 
 def reading(meter: str, agreement: int, **changes: object) -> MeterReading:
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "meter": meter, "agreement": agreement, "instrument": SYMBOL, "unit": "gpu-hour",
         "chip": "H800", "gpus": 1, "available_s": 900, **changes,
     }  # fmt: skip
-    return MeterReading(**told)  # type: ignore[arg-type]
+    return MeterReading(**fields)  # type: ignore[arg-type]
 
 
 def one(client: Client, *arguments: object, **changes: object) -> MeterAnswer:
@@ -85,7 +85,7 @@ def one(client: Client, *arguments: object, **changes: object) -> MeterAnswer:
     return answer
 
 
-def test_a_supplier_is_told_what_to_deliver_to_whom_and_nobody_else_is(settled: World) -> None:
+def test_only_the_supplier_and_its_drop_copy_receive_its_notices(settled: World) -> None:
     supplier = settled.client(SUPPLIER)
     found = line(supplier)
     assert (found.instrument, found.quantity, found.unit) == (SYMBOL, LOTS, "gpu-hour")
@@ -94,7 +94,7 @@ def test_a_supplier_is_told_what_to_deliver_to_whom_and_nobody_else_is(settled: 
     assert [*settled.client("copy").notices(DAY)] == [found]
     assert settled.client(BUYER).notices(DAY) == []
     assert supplier.notices("2026-11-30") == []
-    leave(settled)
+    close_clients(settled)
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_a_supplier_is_told_what_to_deliver_to_whom_and_nobody_else_is(settled: 
         ({"gpus": 1_000_001}, "NUMBER", "`gpus` must be at most 1000000"),
     ],
 )
-def test_a_reading_that_cannot_count_is_refused_by_name(
+def test_a_reading_that_cannot_count_is_refused_with_its_reason(
     settled: World, changes: dict[str, object], reason: str, text: str
 ) -> None:
     supplier = settled.client(SUPPLIER)
-    told = {"agreement": line(supplier).agreement, **changes}
-    answer = one(supplier, "wrong", **told)
+    fields = {"agreement": line(supplier).agreement, **changes}
+    answer = one(supplier, "wrong", **fields)
     assert answer.reason == MeterReason[reason]
     assert text in answer.text
     assert (answer.number, answer.delivered_millionths) == (0, 0)
     assert "wrong" not in readings_file(settled).read_text()
-    leave(settled)
+    close_clients(settled)
 
 
 def test_only_the_suppliers_own_trading_key_may_send_readings(settled: World) -> None:
@@ -133,7 +133,7 @@ def test_only_the_suppliers_own_trading_key_may_send_readings(settled: World) ->
         with pytest.raises(FrameRefused) as refused:
             supplier.meter([reading(**{"meter": "m", "agreement": agreement, **wrong})])  # type: ignore[arg-type]
         assert refused.value.reason == RefusalReason.BAD_MESSAGE
-    leave(settled)
+    close_clients(settled)
 
 
 def test_a_reading_is_answered_once_and_survives_kill_9(settled: World) -> None:
@@ -150,7 +150,7 @@ def test_a_reading_is_answered_once_and_survives_kill_9(settled: World) -> None:
         MeterReason.DIFFERENT, "`once` was metered before, differently",
     )  # fmt: skip
     assert (twice.number, twice.metered_millionths) == (first.number + 1, 500_000)
-    leave(settled)
+    close_clients(settled)
     settled.kill()
     with readings_file(settled).open("a") as file:
         file.write("torn,1,H800")
@@ -159,10 +159,10 @@ def test_a_reading_is_answered_once_and_survives_kill_9(settled: World) -> None:
     assert one(supplier, "once", agreement) == again
     assert not readings_file(settled).read_text().endswith("torn,1,H800")
     assert readings_file(settled).with_suffix(".torn").read_text() == "torn,1,H800"
-    leave(settled)
+    close_clients(settled)
 
 
-def test_whatever_was_answered_is_there_after_kill_9(settled: World) -> None:
+def test_every_answered_reading_survives_kill_9(settled: World) -> None:
     supplier = settled.client(SUPPLIER)
     agreement = line(supplier).agreement
     answered: list[MeterAnswer] = []
@@ -170,8 +170,8 @@ def test_whatever_was_answered_is_there_after_kill_9(settled: World) -> None:
     def send() -> None:
         for number in range(100_000):
             try:
-                told = reading(f"k{number}", agreement, gpus=0)
-                answered.extend(supplier.meter([told]))
+                sent = reading(f"k{number}", agreement, gpus=0)
+                answered.extend(supplier.meter([sent]))
             except WireError:
                 return
 
@@ -182,20 +182,20 @@ def test_whatever_was_answered_is_there_after_kill_9(settled: World) -> None:
         sender.join(0.01)
     settled.kill()
     sender.join()
-    leave(settled)
+    close_clients(settled)
     settled.start()
     again = settled.client(SUPPLIER).meter([
         reading(each.meter, agreement, gpus=0) for each in answered
     ])  # fmt: skip
     assert again == [MeterAnswer(**{**as_dict(each), "repeated": True}) for each in answered]
-    leave(settled)
+    close_clients(settled)
 
 
-def test_what_was_metered_over_the_wire_settles_to_the_fen(settled: World, tmp_path: Path) -> None:
+def test_readings_from_the_wire_settle_to_the_fen(settled: World, tmp_path: Path) -> None:
     async def rest(agreement: int) -> list[MeterAnswer]:
         async with await connect_async(settled.connection, settled.secret(SUPPLIER)) as client:
             assert [each.agreement for each in await client.notices(DAY)] == [agreement]
-            # 0.5 lots are metered before; 4 GPUs for a whole hour make it 4.5 of 5.
+            # 0.5 lots are metered already; 4 GPUs for a whole hour make 4.5 of 5.
             return await client.meter([reading("rest", agreement, gpus=4, available_s=3600)])
 
     supplier = settled.client(SUPPLIER)
@@ -203,7 +203,7 @@ def test_what_was_metered_over_the_wire_settles_to_the_fen(settled: World, tmp_p
     price = settled.price()
     sent = [("once", 900), ("twice", 900)]
     supplier.meter([reading(name, agreement, available_s=s) for name, s in sent])
-    leave(settled)
+    close_clients(settled)
     (answer,) = asyncio.run(rest(agreement))
     assert (answer.delivered_millionths, answer.metered_millionths) == (4_000_000, 4_500_000)
 
@@ -217,14 +217,14 @@ def test_what_was_metered_over_the_wire_settles_to_the_fen(settled: World, tmp_p
         assert books.rows(query) == [(4_500_000, price * 9 // 2, LOTS * price - price * 9 // 2)]
         assert audit(books) == []
 
-    tell_venue(settled)
+    publish_notices(settled)
     supplier = settled.client(SUPPLIER)
     late = one(supplier, "late", agreement)
     assert (late.reason, late.text) == (
         MeterReason.LATE, f"agreement {agreement} is delivered already: this comes too late",
     )  # fmt: skip
     assert one(supplier, "rest", agreement, gpus=4, available_s=3600).repeated
-    leave(settled)
+    close_clients(settled)
 
 
 def test_a_supplier_sends_a_meter_file_from_a_terminal(
@@ -236,16 +236,16 @@ def test_a_supplier_sends_a_meter_file_from_a_terminal(
     ]  # fmt: skip
     capsys.readouterr()
     assert run(["trade", "notices", DAY, *where, "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)["lines"]
+    (notice,) = json.loads(capsys.readouterr().out)["lines"]
     file = tmp_path / "meter.csv"
     head = "meter,agreement,instrument,unit,chip,gpus,available_s\n"
-    file.write_text(f"{head}rest,{told['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
+    file.write_text(f"{head}rest,{notice['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
     assert run(["trade", "meter", str(file), *where]) == 0
     assert "1 readings count, 1 of them known before" in capsys.readouterr().out
-    file.write_text(f"{head}new,{told['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
+    file.write_text(f"{head}new,{notice['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
     assert run(["trade", "meter", str(file), *where]) == 4
     assert "new: LATE: agreement" in capsys.readouterr().err
-    file.write_text(f"{head}new,{told['agreement']},{SYMBOL},gpu-hour,H800,-4,3600\n")
+    file.write_text(f"{head}new,{notice['agreement']},{SYMBOL},gpu-hour,H800,-4,3600\n")
     assert run(["trade", "meter", str(file), *where]) == 4
     assert "nothing was sent" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Keys made and taken back while the venue runs, silent sessions, and ports that stay."""
+"""Keys added and revoked while the venue runs, silent sessions, and ports after a restart."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from matching.records import EventKind, Reason, Side, TimeInForce
 from tests.end_to_end.test_hostile import counted
 from tests.support.venue_process import World
 
-LONELY_FIRM = 11  # a centre: no session of the members is its
+LONELY_FIRM = 11  # a data centre without a session among the members
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.end()
 
 
-def look(world: World) -> KeysKnown:
+def reload_keys(world: World) -> KeysKnown:
     operator = world.operator()
     known = operator.request(KeysRequest())
     operator.close()
@@ -49,7 +49,7 @@ def look(world: World) -> KeysKnown:
     return known
 
 
-def take_back(world: World, name: str) -> None:
+def revoke(world: World, name: str) -> None:
     for ending in ("toml", "secret"):
         (world.folder / "venue" / "keys" / f"{name}.{ending}").unlink()
 
@@ -63,7 +63,7 @@ def test_a_new_key_trades_without_a_restart_and_after_one(world: World) -> None:
     world.key("late-1", role="trading", firm=1, accounts=[world.account()])
     with pytest.raises(NotAllowed):
         world.client("late-1")
-    assert look(world).added == ["late-1"]
+    assert reload_keys(world).added == ["late-1"]
     client = world.client("late-1")
     ref = buy(world, client, TimeInForce.GTC)
     with pytest.raises(FrameRefused):
@@ -76,31 +76,31 @@ def test_a_new_key_trades_without_a_restart_and_after_one(world: World) -> None:
     report = next(again.reports(5))
     assert (report.exec_id, report.cl_ord_id) == (1, ref)
     assert again.orders.cancel(ref).cl_ord_id == ref
-    known = look(world)
+    known = reload_keys(world)
     assert known == KeysKnown(added=[], changed=[], revoked=[], waiting=[])
 
 
 def test_a_revoked_key_loses_its_session_and_its_orders(world: World) -> None:
     client = world.client("east-1")
     ref = buy(world, client)
-    take_back(world, "east-1")
-    assert look(world).revoked == ["east-1"]
-    gone = next(r for r in world_reports(world, client) if r.kind == EventKind.CANCELLED)
+    revoke(world, "east-1")
+    assert reload_keys(world).revoked == ["east-1"]
+    gone = next(r for r in reports_after_revocation(world, client) if r.kind == EventKind.CANCELLED)
     assert (gone.cl_ord_id, gone.reason) == (ref, Reason.MASS_CANCEL)
 
 
-def world_reports(world: World, client: Client) -> Iterator[object]:
-    """What a revoked session is no longer told: its key comes back and asks."""
+def reports_after_revocation(world: World, client: Client) -> Iterator[object]:
+    """Reports of a revoked session, requested with a new key of the same name."""
     with pytest.raises(LogonRefused) as caught:
         client.wait_for(lambda: None)
     assert caught.value.reason == RefusalReason.REVOKED
     world.key("east-1", role="trading", firm=1)
-    assert look(world).added == ["east-1"]
+    assert reload_keys(world).added == ["east-1"]
     return world.client("east-1", next_report=1).reports(5)
 
 
-def test_a_connection_with_the_old_key_stays_outside(world: World) -> None:
-    """It is connected before the key changes, and logs on after that."""
+def test_a_connection_with_the_old_key_cannot_log_on(world: World) -> None:
+    """It connects before the key changes, and tries to log on afterwards."""
     context = zmq.Context()
     dealer = broker_dealer(context, security_of(world.connection, world.secret("east-1")))
     try:
@@ -108,9 +108,9 @@ def test_a_connection_with_the_old_key_stays_outside(world: World) -> None:
         dealer.setsockopt(zmq.RCVTIMEO, 5_000)
         dealer.send(pack(Logon()))
         assert dealer.recv()[0] == FrameKind.MESSAGE
-        take_back(world, "east-1")
+        revoke(world, "east-1")
         world.key("east-1", role="trading", firm=1)
-        assert look(world).changed == ["east-1"]
+        assert reload_keys(world).changed == ["east-1"]
         reasons = []
         while RefusalReason.NOT_ENTITLED not in reasons:
             frame = dealer.recv()
@@ -123,21 +123,23 @@ def test_a_connection_with_the_old_key_stays_outside(world: World) -> None:
         context.destroy(0)
 
 
-def test_a_key_file_that_is_wrong_changes_nothing(world: World) -> None:
+def test_an_invalid_key_file_changes_nothing(world: World) -> None:
     world.key("wrong-1", role="trading", firm=1)
     path = world.folder / "venue" / "keys" / "wrong-1.toml"
     path.write_text(path.read_text().replace('"trading"', '"king"'))
     with pytest.raises(FrameRefused, match=r"wrong-1\.toml"):
-        look(world)
+        reload_keys(world)
     path.unlink()
     assert world.client("east-1").is_connected
 
 
-def test_a_drop_copy_hears_of_a_firm_whose_first_session_comes_later(world: World) -> None:
+def test_a_drop_copy_includes_the_first_session_of_its_firm_when_it_comes_later(
+    world: World,
+) -> None:
     copy = world.client("lonely-copy")
     world.key("lonely-1", role="trading", firm=LONELY_FIRM)
     world.key("east-copy", role="drop-copy", firm=1)
-    known = look(world)
+    known = reload_keys(world)
     assert (known.added, known.waiting) == (["lonely-1"], ["east-copy"])
     with pytest.raises(LogonRefused):
         world.client("east-copy")
@@ -158,11 +160,11 @@ def test_a_drop_copy_hears_of_a_firm_whose_first_session_comes_later(world: Worl
 def test_a_firm_has_one_drop_copy(world: World) -> None:
     world.key("lonely-copy-2", role="drop-copy", firm=LONELY_FIRM)
     with pytest.raises(FrameRefused, match="has another drop copy"):
-        look(world)
+        reload_keys(world)
 
 
-def test_a_session_that_falls_silent_is_ended_and_its_orders_go(world: World) -> None:
-    """Its connection stands and nothing comes from it, not even a heartbeat as from another."""
+def test_a_silent_session_is_ended_and_its_orders_are_cancelled(world: World) -> None:
+    """Its connection is open, but it sends nothing. Another session sends heartbeats and stays."""
     silent = world.client("east-1", cancel_on_disconnect=True)
     beating = world.client("south-1", cancel_on_disconnect=True)
     patient = world.client("west-1")
@@ -181,10 +183,10 @@ def test_a_session_that_falls_silent_is_ended_and_its_orders_go(world: World) ->
     assert patient.orders.cancel_all().kind == EventKind.MASS_CANCELLED
     report = next(r for r in silent.reports(5) if r.kind == EventKind.CANCELLED)
     assert report.cl_ord_id == ref
-    assert silent.is_connected  # it came back by itself
+    assert silent.is_connected  # it logged on again by itself
 
 
-def test_a_logout_is_neither_a_loss_nor_a_refusal(world: World) -> None:
+def test_a_logout_is_counted_as_requested_only(world: World) -> None:
     for _ in range(10):
         client = world.client("east-1")
         client.close()
@@ -197,7 +199,7 @@ def test_a_logout_is_neither_a_loss_nor_a_refusal(world: World) -> None:
     }
 
 
-def test_a_venue_that_starts_again_is_where_it_was(world: World) -> None:
+def test_a_venue_that_starts_again_has_the_same_ports(world: World) -> None:
     client = world.client("east-1")
     book = client.book(world.instrument().id)
     before = world.connection
@@ -211,7 +213,9 @@ def test_a_venue_that_starts_again_is_where_it_was(world: World) -> None:
     client.orders.cancel(ref)
 
 
-def test_the_command_says_what_changed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_keys_command_prints_the_changes(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     keys = world.folder / "venue" / "keys"
     new_pair(keys, "late-2", role="market-data")
     place = ["--connection", str(world.folder / "venue" / "connection.toml")]

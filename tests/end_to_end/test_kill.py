@@ -30,7 +30,7 @@ recovery = "tcp://127.0.0.1:{3}"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that the system says are free."""
+    """Ports that are free now."""
     import socket
 
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -40,7 +40,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def storm(world: World, name: str, seed: int) -> "subprocess.Popen[str]":
+def start_broker(world: World, name: str, seed: int) -> "subprocess.Popen[str]":
     firm = next(s.firm for s in MEMBERS.sessions if s.name == name)
     accounts = [
         (a.id, int(Side.BUY if a.role == "buyer" else Side.SELL))
@@ -64,43 +64,43 @@ def storm(world: World, name: str, seed: int) -> "subprocess.Popen[str]":
     return process
 
 
-def say(process: "subprocess.Popen[str]", line: str) -> None:
+def write_line(process: "subprocess.Popen[str]", line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
 
 
-def hear(process: "subprocess.Popen[str]") -> dict[str, object]:
+def read_answer(process: "subprocess.Popen[str]") -> dict[str, object]:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, "a broker has failed"
-    told: dict[str, object] = json.loads(line)
-    return told
+    content: dict[str, object] = json.loads(line)
+    return content
 
 
 def run_day(folder: Path, kills: int, seed: int) -> None:
     world = World(folder, config=FIXED.format(*free_ports(4))).start()
     dice = Random(seed)
-    brokers = [storm(world, name, seed + n) for n, name in enumerate(BROKERS)]
+    brokers = [start_broker(world, name, seed + n) for n, name in enumerate(BROKERS)]
     try:
         for _ in range(kills):
-            grown(world, dice.randrange(200, 2_000))
+            wait_for_commands(world, dice.randrange(200, 2_000))
             world.kill()
             world.start()
-        grown(world, 500)
+        wait_for_commands(world, 500)
         for broker in brokers:
-            say(broker, "enough")
+            write_line(broker, "enough")
         for broker in brokers:
-            assert int(str(hear(broker)["connections"])) >= 1
-        grown(world, 2)  # a clock tick behind everything that was asked
-        streams, market = walked(world, folder)
+            assert int(str(read_answer(broker)["connections"])) >= 1
+        wait_for_commands(world, 2)  # a CLOCK after the last command of the brokers
+        streams, market = replay_log(world, folder)
         ids = {s.name: s.id for s in world.registry.sessions}
         for broker, name in zip(brokers, BROKERS, strict=True):
-            say(broker, str(streams.streams[ids[name]].count))
-        ends = [hear(broker) for broker in brokers]
+            write_line(broker, str(streams.streams[ids[name]].count))
+        ends = [read_answer(broker) for broker in brokers]
         for broker in brokers:
             assert broker.wait(timeout=20) == 0
-        streams, market = walked(world, folder)
+        streams, market = replay_log(world, folder)
         blocks_traded = sum(
             agrees(world, folder, name, streams, market, end)
             for name, end in zip(BROKERS, ends, strict=True)
@@ -121,12 +121,12 @@ def run_day(folder: Path, kills: int, seed: int) -> None:
         world.end()
 
 
-def grown(world: World, commands: int) -> None:
-    """Wait until the log has so many more commands."""
+def wait_for_commands(world: World, commands: int) -> None:
+    """Wait until the log has `commands` more commands."""
     path = world.folder / "venue" / "2026-11-22.log"
-    want = path.stat().st_size + 64 * commands
+    expected_size = path.stat().st_size + 64 * commands
     end_s = time.monotonic() + 60
-    while path.stat().st_size < want:
+    while path.stat().st_size < expected_size:
         assert time.monotonic() < end_s, (world.folder / "stderr").read_text()[-2_000:]
         assert world.process is not None
         with suppress(subprocess.TimeoutExpired):
@@ -134,8 +134,8 @@ def grown(world: World, commands: int) -> None:
             pytest.fail((world.folder / "stderr").read_text()[-2_000:])
 
 
-def walked(world: World, folder: Path) -> tuple[ReportStreams, MarketState]:
-    """What the log alone says every session is told, and what the market sees."""
+def replay_log(world: World, folder: Path) -> tuple[ReportStreams, MarketState]:
+    """Report streams of all sessions and the market state, derived from the log alone."""
     log = world.log()
     engine = Engine(log.limits)
     firms = {s.id: s.firm for s in log.registry.sessions}
@@ -161,12 +161,12 @@ def agrees(
     market: MarketState,
     end: dict[str, object],
 ) -> int:
-    """Check that a broker's view is the log's: reports, orders, books; how many blocks traded."""
+    """Check a broker's reports, orders and books against the log; returns its block trades."""
     number = next(s.id for s in world.registry.sessions if s.name == name)
     stream = streams.streams[number]
-    told = (folder / f"{name}.reports").read_bytes()
-    assert told == stream.read(1, stream.count)[: len(told)]
-    reports = np.frombuffer(told, EVENT)
+    content = (folder / f"{name}.reports").read_bytes()
+    assert content == stream.read(1, stream.count)[: len(content)]
+    reports = np.frombuffer(content, EVENT)
     accepted = reports["user_ref"][reports["kind"] == EventKind.ACCEPTED]
     assert len(np.unique(accepted)) == len(accepted)
     commands = world.log().commands()
@@ -181,12 +181,12 @@ def agrees(
         both = [("bid", 0), ("ask", 1)]
         expected = [[s, *row] for s, side in both for row in market.levels(int(instrument), side)]
         assert levels == expected
-    assert end["blocks"] == standing(market, min(map(int, books)))
-    return whole(stream.read(1, stream.count))
+    assert end["blocks"] == standing_blocks(market, min(map(int, books)))
+    return count_block_trades(stream.read(1, stream.count))
 
 
-def standing(market: MarketState, instrument: int) -> list[object]:
-    """The blocks that stand by the log, as a client that missed nothing lists them."""
+def standing_blocks(market: MarketState, instrument: int) -> list[object]:
+    """The standing blocks by the log, in the form in which a broker lists them."""
     view = MarketView()
     replica = view.replica(Channel.BLOCKS, instrument)
     for frame in market.image(Channel.BLOCKS, instrument, 0):
@@ -196,9 +196,9 @@ def standing(market: MarketState, instrument: int) -> list[object]:
     return [list(astuple(each)) for each in found]
 
 
-def whole(told: bytes) -> int:
-    """Check that every block of a session traded all of its hours, or none; how many traded."""
-    reports = np.frombuffer(told, EVENT)
+def count_block_trades(content: bytes) -> int:
+    """Check that each block traded all of its hours or none; returns the number that traded."""
+    reports = np.frombuffer(content, EVENT)
     of_blocks = reports[reports["flags"] & EventFlag.BLOCK != 0]
     quantity: dict[int, tuple[int, int]] = {}
     traded: dict[int, Counter[int]] = {}

@@ -1,4 +1,4 @@
-"""An independent client, written in another language from PROTOCOL.md, trades and builds a book."""
+"""An independent client in JavaScript, written from PROTOCOL.md alone, trades and builds a book."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ LINES_MAX = 300
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """A folder with the client and the packages that npm brings."""
+    """A folder with the client and its npm packages."""
     npm = find_program("npm")
     assert npm is not None
     folder = tmp_path_factory.mktemp("node")
@@ -47,19 +47,19 @@ def test_a_client_in_another_language_trades_and_builds_a_book(
         assert done.returncode == 0, done.stderr[-2_000:]
     finally:
         world.end()
-    told = json.loads(done.stdout)
-    accepted = told["accepted"]
+    result = json.loads(done.stdout)
+    accepted = result["accepted"]
     assert (accepted["kind"], accepted["leaves"], accepted["number"]) == ("ACCEPTED", 5, 1)
-    assert told["again"] == {**accepted, "flags": 1}
-    assert (told["replaced"]["kind"], told["replaced"]["leaves"]) == ("REPLACED", 3)
-    assert told["cancelled"]["kind"] == "CANCELLED"
-    assert told["rejected"]["kind"] == "REJECTED"
-    assert told["images"] == 2
-    assert told["checked"] >= 4
-    assert told["blocks"] == [{"price": world.price(), "quantity": 5, "side": 0, "hours": 2}]
-    assert told["noBlocks"] == []
-    assert told["resent"] == told["nextReport"] - 1 == 7
-    assert told["allResent"]
+    assert result["again"] == {**accepted, "flags": 1}
+    assert (result["replaced"]["kind"], result["replaced"]["leaves"]) == ("REPLACED", 3)
+    assert result["cancelled"]["kind"] == "CANCELLED"
+    assert result["rejected"]["kind"] == "REJECTED"
+    assert result["images"] == 2
+    assert result["checked"] >= 4
+    assert result["blocks"] == [{"price": world.price(), "quantity": 5, "side": 0, "hours": 2}]
+    assert result["noBlocks"] == []
+    assert result["resent"] == result["nextReport"] - 1 == 7
+    assert result["allResent"]
 
 
 def test_the_client_is_short() -> None:

@@ -1,4 +1,4 @@
-"""Names and passwords instead of keys: on loopback alone, and only where the flag says so."""
+"""Names and passwords instead of keys: only on loopback, and only with `plain = true`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def plain(tmp_path: Path) -> Iterator[World]:
     world.end()
 
 
-def test_a_password_comes_in_where_the_flag_says_so_and_a_wrong_one_does_not(
+def test_with_plain_the_right_password_is_accepted_and_a_wrong_one_is_not(
     plain: World,
 ) -> None:
     assert plain.connection.plain
@@ -32,24 +32,24 @@ def test_a_password_comes_in_where_the_flag_says_so_and_a_wrong_one_does_not(
     assert client.orders.cancel(order.cl_ord_id).leaves_qty == 0
     secret = read_secret(plain.secret("east-1"))
     for wrong in ({"password": secret.password + "x"}, {"password": "-"}, {"name": "nobody"}):
-        asking = Client(plain.connection, replace(secret, **wrong))
-        with asking as stranger, pytest.raises(NotAllowed):
-            stranger.wait_for(lambda: None)
+        refused = Client(plain.connection, replace(secret, **wrong))
+        with refused, pytest.raises(NotAllowed):
+            refused.wait_for(lambda: None)
 
 
-def test_without_the_flag_no_password_comes_in(tmp_path: Path) -> None:
+def test_without_plain_no_password_is_accepted(tmp_path: Path) -> None:
     world = World(tmp_path).start()
     try:
         assert not world.connection.plain
-        asking = replace(world.connection, plain=True)
-        with Client(asking, world.secret("east-1")) as client, pytest.raises(WireError):
+        plain = replace(world.connection, plain=True)
+        with Client(plain, world.secret("east-1")) as client, pytest.raises(WireError):
             client.wait_for(lambda: client.is_connected or None, 2)
         assert world.client("east-1").is_connected
     finally:
         world.end()
 
 
-def test_the_flag_is_refused_on_any_other_address(tmp_path: Path) -> None:
+def test_plain_is_refused_on_any_address_but_loopback(tmp_path: Path) -> None:
     path = tmp_path / "venue.toml"
     path.write_text('plain = true\norders = "tcp://0.0.0.0:5000"\n', encoding="utf-8")
     with pytest.raises(BadFile, match=r"plain` needs every socket on tcp://127\.0\.0\.1"):

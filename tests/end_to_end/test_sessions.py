@@ -1,4 +1,4 @@
-"""Sessions and order entry over real sockets with real keys."""
+"""Sessions and order entry over real sockets, with real keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,20 +57,14 @@ def buy(world: World, client: Client, quantity: int = 1, *, name: str = "east-1"
     return report.cl_ord_id
 
 
-def frames(client: Client, kind: CommandKind = CommandKind.NEW) -> bytes:
-    """What is sent for one command of this kind, refs and all."""
-    record = commands.command(kind)
-    return FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 1, 0, 0) + record.tobytes()
-
-
-def refusal(client: Client) -> RefusalReason:
+def next_refusal(client: Client) -> RefusalReason:
     found = client.wait_for(
         lambda: client.session.refusals.popleft() if client.session.refusals else None
     )
     return found.reason
 
 
-def test_an_order_lives_and_dies_with_fix_names(world: World) -> None:
+def test_an_order_is_reported_with_fix_codes(world: World) -> None:
     client = world.client()
     order = client.orders.new(world.account(), world.instrument().id, Side.BUY, 5, world.price())
     assert (order.exec_type, order.ord_status, order.leaves_qty) == ("0", "0", 5)
@@ -82,7 +76,7 @@ def test_an_order_lives_and_dies_with_fix_names(world: World) -> None:
     assert gone.request_ref > changed.request_ref
 
 
-def test_two_brokers_trade_and_both_hear_of_it(world: World) -> None:
+def test_two_brokers_trade_and_both_receive_a_fill(world: World) -> None:
     buyer, seller = world.client("east-1"), world.client("coast-1")
     bid = buy(world, buyer, 4)
     seller.orders.new(
@@ -104,11 +98,11 @@ def test_a_rejection_has_its_reason(world: World) -> None:
     assert caught.value.reason == Reason.UNKNOWN_ORDER
 
 
-def test_every_refusal_of_the_machine_is_told_in_words() -> None:
+def test_every_rejection_of_the_machine_has_a_text() -> None:
     assert list(REJECTED_BECAUSE) == [reason for reason in Reason if 0 < reason < 32]
 
 
-def test_reports_come_again_from_any_number_with_the_same_bytes(world: World) -> None:
+def test_reports_are_resent_from_any_number_with_the_same_bytes(world: World) -> None:
     client = world.client("south-1")
     for _ in range(5):
         client.orders.cancel(buy(world, client, name="south-1"))
@@ -147,14 +141,14 @@ def test_refs_must_grow_and_stay_in_the_window(world: World) -> None:
     client = world.client("west-1")
     client.session.last_ref += 1 << 17
     client.send(commands.cancel_order(1))
-    assert refusal(client) == RefusalReason.REF_WINDOW
+    assert next_refusal(client) == RefusalReason.REF_WINDOW
     client.session.last_ref -= 1 << 17
     order = commands.cancel_order(1)
     twice = np.zeros(2, COMMAND)
     twice["kind"], twice["user_ref"] = order["kind"], client.session.last_ref + 5
     head = FRAME_HEAD.pack(FrameKind.COMMANDS, 0, 2, 0, 0)
     client.session.outgoing.append(head + twice.tobytes())
-    assert refusal(client) == RefusalReason.REF_NOT_NEW
+    assert next_refusal(client) == RefusalReason.REF_NOT_NEW
 
 
 def test_an_order_that_comes_too_late_is_refused(world: World) -> None:
@@ -169,17 +163,17 @@ def test_an_order_that_comes_too_late_is_refused(world: World) -> None:
     client.orders.cancel(client.ask(order).cl_ord_id)
 
 
-def test_a_session_sends_no_faster_than_its_rate(world: World) -> None:
+def test_a_session_is_refused_above_its_rate(world: World) -> None:
     client = world.client("slow-1")
     orders = np.zeros(21, COMMAND)
     orders["kind"], orders["target_ref"] = CommandKind.CANCEL, 1
     client.send(orders)
-    assert refusal(client) == RefusalReason.RATE
+    assert next_refusal(client) == RefusalReason.RATE
     client.send(orders[:5])
     client.wait_for(lambda: client.next_report > 5 or None)
 
 
-def test_a_key_may_do_what_it_is_for(world: World) -> None:
+def test_a_key_has_the_rights_of_its_entitlement(world: World) -> None:
     view = world.client("view-1")
     with pytest.raises(FrameRefused) as caught:
         buy(world, view)
@@ -195,7 +189,7 @@ def test_a_key_may_do_what_it_is_for(world: World) -> None:
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
 
 
-def test_not_even_an_operator_gives_a_position_away(world: World) -> None:
+def test_an_operator_cannot_register_carried_positions(world: World) -> None:
     operator = world.operator()
     held = {"account": world.account(), "instrument": world.instrument().id, "quantity": 1}
     carried = {"seller": world.account("coast-1", "supplier"), "flags": CommandFlag.CARRIED}
@@ -205,9 +199,9 @@ def test_not_even_an_operator_gives_a_position_away(world: World) -> None:
     operator.ask(commands.command(CommandKind.REGISTER, **held))
 
 
-def test_nobody_comes_in_with_another_key(world: World) -> None:
-    with Client(world.connection, new_secret("east-1")) as stranger, pytest.raises(NotAllowed):
-        stranger.wait_for(lambda: None)
+def test_an_unknown_key_is_not_allowed(world: World) -> None:
+    with Client(world.connection, new_secret("east-1")) as client, pytest.raises(NotAllowed):
+        client.wait_for(lambda: None)
     with pytest.raises(NotAllowed):
         world.client("east-1", admin=True)
 
@@ -223,7 +217,7 @@ def test_a_second_logon_ends_the_first(world: World) -> None:
     assert second.is_connected
 
 
-def test_orders_go_when_their_session_ends_if_it_asked_for_that(world: World) -> None:
+def test_cancel_on_disconnect_cancels_the_orders_of_a_session(world: World) -> None:
     watcher = world.client("back-1")
     client = world.client("east-2", cancel_on_disconnect=True)
     ref = buy(world, client)
@@ -235,7 +229,9 @@ def test_orders_go_when_their_session_ends_if_it_asked_for_that(world: World) ->
     assert gone.reason == Reason.MASS_CANCEL
 
 
-def test_a_drop_copy_tells_all_of_its_firm_and_goes_on_where_it_was(world: World) -> None:
+def test_a_drop_copy_has_all_reports_of_its_firm_and_continues_after_a_reconnection(
+    world: World,
+) -> None:
     first = world.client("back-1", next_report=1)
     client = world.client("east-1")
     ref = buy(world, client)
@@ -249,7 +245,7 @@ def test_a_drop_copy_tells_all_of_its_firm_and_goes_on_where_it_was(world: World
     assert (report.exec_id, report.kind, report.cl_ord_id) == (at, EventKind.CANCELLED, ref)
 
 
-def test_an_operator_funds_lists_and_stops(world: World) -> None:
+def test_an_operator_funds_lists_and_stops_sessions(world: World) -> None:
     operator = world.operator()
     funded = operator.ask(
         commands.command(CommandKind.FUND, account=world.account(), amount_fen=12_345)
@@ -274,7 +270,7 @@ def test_an_operator_funds_lists_and_stops(world: World) -> None:
     assert status.counters["ended: BLOCKED"] == 1
 
 
-def test_a_client_sends_nothing_into_the_void(world: World) -> None:
+def test_a_client_sends_nothing_before_it_is_logged_on(world: World) -> None:
     client = Client(world.connection, world.secret("east-1"))
     world.clients.append(client)
     with pytest.raises(NotConnected):

@@ -1,1 +1,1 @@
-"""The wire, part by part."""
+"""Tests of the wire, part by part."""

@@ -1,4 +1,4 @@
-"""Lost market data: every client counts what it lost, and what it shows is what the engine has."""
+"""Lost market data: clients count what they lost, and show the same as the engine."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ from matching.records import EventKind, Side
 from matching.reference.blocks import Block
 from matching.reference.book import Instrument
 from matching.reference.engine import ReferenceEngine
-from tests.end_to_end.test_kill import walked
+from tests.end_to_end.test_kill import replay_log
 from tests.support.stream_generator import ALL, WITH_BLOCKS, Features, Stream, stream
 from tests.support.venue_process import World
 
@@ -31,8 +31,8 @@ COUNT = 1_500
 DEFINED = Channel.DEFINITIONS
 
 
-class Air:
-    """What is between a venue and a client: loses market data, and answers for images."""
+class LossyNetwork:
+    """The network between a venue and a view: loses frames, and delivers images."""
 
     def __init__(self, seed: int, market: MarketState) -> None:
         self.dice = Random(seed)
@@ -44,20 +44,20 @@ class Air:
         self.view.receive(MARKET_HEAD.pack(DEFINED, 0, 0, 0, 0, MarketKind.DEFINITION, 2, 0, 0))
 
     def define(self, instrument: int, low: int, high: int) -> None:
-        """Tell of an instrument, before anything else of it."""
-        told = Definition(
+        """Deliver an instrument's definition, and begin to follow its channels."""
+        definition = Definition(
             instrument=instrument, symbol=f"X{instrument}", contract="X", tick_fen=1, band_low=low,
             band_high=high, delivery_start_s=0, delivery_end_s=0, gate_s=0,
         )  # fmt: skip
         kind = MarketKind.DEFINITION
         self.view.receive(
-            MARKET_HEAD.pack(DEFINED, instrument, 1, 0, 0, kind, 0, 1, 0) + encode(told)
+            MARKET_HEAD.pack(DEFINED, instrument, 1, 0, 0, kind, 0, 1, 0) + encode(definition)
         )
         self.beat(instrument)
         self.repair(1)
 
     def carry(self, frames: list[bytes], lost: float = 0.2) -> None:
-        """Some of the frames arrive, and some images."""
+        """Deliver the frames, except for a random part of them."""
         for frame in frames:
             head = MARKET_HEAD.unpack_from(frame)
             self.sent[Channel(head[0]), head[1]] += 1
@@ -65,7 +65,7 @@ class Air:
                 self.view.receive(frame)
 
     def repair(self, chance: float) -> None:
-        """Some of the images that are asked for arrive, some of them not to the end."""
+        """Deliver some of the images that are missing; some of them without their last frame."""
         for channel, instrument, start in self.view.missing_images():
             if self.dice.random() < chance:
                 frames = self.market.image(channel, instrument, start)
@@ -83,7 +83,7 @@ class Air:
 
 
 def bands(made: Stream) -> dict[int, tuple[int, int]]:
-    """The first band of every instrument of a stream: later ones lie inside."""
+    """The first band of every instrument of a stream; later bands lie inside it."""
     events = ReferenceEngine(made.limits).process(made.commands)
     found: dict[int, tuple[int, int]] = {}
     for event in events[events["kind"] == EventKind.BAND_SET]:
@@ -93,22 +93,22 @@ def bands(made: Stream) -> dict[int, tuple[int, int]]:
 
 
 def queues(book: Instrument) -> list[list[tuple[int, int]]]:
-    """Price and shown quantity of every order in the machine's book, first come first."""
+    """Price and shown quantity of every order in the engine's book, in queue order."""
     return [
         [(price, each.shown) for price, level in book.levels(side) for each in level.values()]
         for side in Side
     ]
 
 
-def shown(book: OrderBook) -> list[list[tuple[int, int]]]:
+def shown_orders(book: OrderBook) -> list[list[tuple[int, int]]]:
     return [[(each.price, each.shown) for each in side] for side in (book.bids(), book.asks())]
 
 
 BlockShown = tuple[int, int, int, int, int]
 
 
-def standing(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
-    """The machine's standing blocks that begin with an instrument, in the order of their turns."""
+def standing_blocks(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
+    """The engine's standing blocks that begin with an instrument, in order of priority."""
     found = [
         (block.side, -block.price if block.side == Side.BUY else block.price, block.accepted, block)
         for block in engine._market.orders.values()
@@ -120,8 +120,8 @@ def standing(engine: ReferenceEngine, instrument: int) -> list[BlockShown]:
     ]
 
 
-def told(view: MarketView, instrument: int) -> list[BlockShown]:
-    """The blocks that a client shows, likewise."""
+def shown_blocks(view: MarketView, instrument: int) -> list[BlockShown]:
+    """The blocks that a view shows, in the same form."""
     blocks = view.blocks(instrument)
     return [
         (each.instrument, each.hours, each.side, each.price, each.quantity)
@@ -132,7 +132,7 @@ def told(view: MarketView, instrument: int) -> list[BlockShown]:
 def agrees(
     view: MarketView, market: MarketState, engine: ReferenceEngine, instruments: Iterable[int]
 ) -> int:
-    """Compare what shows some instruments up to now; how much that was."""
+    """Compare all complete replicas of some instruments; returns how many were compared."""
     compared = 0
     listed = engine._market.instruments
     known = [n for n in instruments if n in listed and n in view.definitions]
@@ -141,17 +141,19 @@ def agrees(
         if not replica.is_complete:
             continue
         if replica.next_sequence != market.sequences[CHANNELS[channel], number]:
-            continue  # it lost the newest, and will see it by the next one
+            continue  # it lost the newest frame, which the next one will show
         compared += 1
         if channel == Channel.ORDERS:
-            assert shown(view.orders_book(number)) == queues(engine._market.instruments[number])
+            assert shown_orders(view.orders_book(number)) == queues(
+                engine._market.instruments[number]
+            )
         elif channel == Channel.LEVELS:
             book = view.book(number)
             assert book.wrong_checksums == 0
             for side, levels in enumerate((book.bids(9_999), book.asks(9_999))):
                 assert [(x.price, x.quantity) for x in levels] == engine.depth(number, 9_999)[side]
         elif channel == Channel.BLOCKS:
-            assert told(view, number) == standing(engine, number)
+            assert shown_blocks(view, number) == standing_blocks(engine, number)
         elif isinstance(replica, LastValue):
             image = market.image(channel, number, 0)[0]
             fresh = LastValue(number, replica._record)
@@ -162,15 +164,15 @@ def agrees(
 
 @pytest.mark.parametrize("features", [ALL, WITH_BLOCKS])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
+def test_a_view_that_loses_frames_of_every_channel_is_correct_after_every_increment(
     seed: int, features: Features, tmp_path: Path
 ) -> None:
     made = stream(seed, COUNT, features)
     engine, market = ReferenceEngine(made.limits), MarketState(made.limits, tmp_path)
     market.wanted[:] = 1
-    air, compared, trades = Air(seed, market), 0, []
+    network, compared, trades = LossyNetwork(seed, market), 0, []
     for number, (low, high) in bands(made).items():
-        air.define(number, low, high)
+        network.define(number, low, high)
     stood = 0
     for index in range(COUNT):
         events = engine.process(made.commands[index : index + 1])
@@ -179,31 +181,31 @@ def test_a_view_that_loses_frames_of_every_channel_is_right_at_every_increment(
             events["flags"] & 1 != 0
         )
         trades += events["trade_id"][taker].tolist()
-        air.carry(market.derive_frames(events), lost=0.3)
-        air.repair(0.3)
-        if air.dice.random() < 0.05:
-            for instrument in air.view.definitions:
-                air.beat(instrument)
+        network.carry(market.derive_frames(events), lost=0.3)
+        network.repair(0.3)
+        if network.dice.random() < 0.05:
+            for instrument in network.view.definitions:
+                network.beat(instrument)
         touched = set(events["instrument"].tolist())
-        compared += agrees(air.view, market, engine, touched)
-    for instrument in air.view.definitions:
-        air.beat(instrument)
-    air.repair(1)
-    assert not air.view.missing_images()
-    everything = list(air.view.definitions)
-    assert agrees(air.view, market, engine, everything) == len(CHANNELS) * len(everything)
+        compared += agrees(network.view, market, engine, touched)
+    for instrument in network.view.definitions:
+        network.beat(instrument)
+    network.repair(1)
+    assert not network.view.missing_images()
+    everything = list(network.view.definitions)
+    assert agrees(network.view, market, engine, everything) == len(CHANNELS) * len(everything)
     assert compared > COUNT
     assert (stood > 30) == (features == WITH_BLOCKS), stood
-    assert sorted(each.trade_id for each in air.view.trades) == sorted(trades)
-    for place, replica in air.view.replicas.items():
+    assert sorted(each.trade_id for each in network.view.trades) == sorted(trades)
+    for place, replica in network.view.replicas.items():
         if place[0] != DEFINED:
-            assert air.sent[place] == replica.received + replica.missed, place
-    assert sum(r.missed for r in air.view.replicas.values()) > 30
+            assert network.sent[place] == replica.received + replica.missed, place
+    assert sum(r.missed for r in network.view.replicas.values()) > 30
     market.close()
 
 
 class Loss:
-    """Makes a client lose a third of its market data, heartbeats too, until it is over."""
+    """Makes a client lose 30 % of its market data, heartbeats included, until `over` is set."""
 
     def __init__(self, client: BaseClient, seed: int) -> None:
         self.over = False
@@ -247,7 +249,7 @@ def follow(client: BaseClient, numbers: list[int]) -> list[ReplicaKey]:
 
 
 def is_up_to(client: BaseClient, market: MarketState, before: dict[ReplicaKey, int]) -> bool | None:
-    """Whether a client has heard of all that the log says was sent, and counted what it lost."""
+    """Whether a client is complete up to the log, and has counted every frame."""
     for place, first in before.items():
         replica = client.market.replicas[place]
         following = market.sequences[CHANNELS[place[0]], place[1]]
@@ -261,9 +263,9 @@ def is_up_to(client: BaseClient, market: MarketState, before: dict[ReplicaKey, i
     return True
 
 
-def right(world: World, client: BaseClient, before: dict[ReplicaKey, int]) -> None:
-    """What a client shows is what the log alone gives, and its counts add up."""
-    market = walked(world, world.folder)[1]
+def check_against_log(world: World, client: BaseClient, before: dict[ReplicaKey, int]) -> None:
+    """Check that a client shows what the log alone gives, and that its counts add up."""
+    market = replay_log(world, world.folder)[1]
     trades: list[Trade] = []
     for (channel, number), first in before.items():
         replica = client.market.replicas[channel, number]
@@ -299,7 +301,7 @@ def symbols(client: BaseClient) -> set[str]:
 NEW_SYMBOL = "H800.QD.2026112407"
 
 
-def test_a_client_that_waits_repairs_every_channel(tmp_path: Path) -> None:
+def test_the_synchronous_client_repairs_every_channel(tmp_path: Path) -> None:
     world = World(tmp_path).start()
     try:
         client = world.client("west-1")
@@ -315,24 +317,24 @@ def test_a_client_that_waits_repairs_every_channel(tmp_path: Path) -> None:
         client.pump(0.1)
         assert client.pump(0.1) or loss.lost
         loss.over = True
-        market = walked(world, tmp_path)[1]
+        market = replay_log(world, tmp_path)[1]
         client.wait_for(lambda: is_up_to(client, market, before))
         client.wait_for(lambda: NEW_SYMBOL in symbols(client) or None)
-        right(world, client, before)
+        check_against_log(world, client, before)
         assert loss.lost > 50
     finally:
         world.end()
 
 
-def test_a_client_that_awaits_repairs_every_channel(tmp_path: Path) -> None:
+def test_the_asynchronous_client_repairs_every_channel(tmp_path: Path) -> None:
     world = World(tmp_path).start()
     try:
-        asyncio.run(_awaiting(world, tmp_path))
+        asyncio.run(_use_async_client(world, tmp_path))
     finally:
         world.end()
 
 
-async def _awaiting(world: World, folder: Path) -> None:
+async def _use_async_client(world: World, folder: Path) -> None:
     async with await connect_async(world.connection, world.secret("west-1")) as client:
         numbers = [world.instrument(place).id for place in range(2)]
         await client.instrument(numbers[0])
@@ -347,8 +349,8 @@ async def _awaiting(world: World, folder: Path) -> None:
         await trading
         world.operator().request(ListInstrument(symbol=NEW_SYMBOL))
         loss.over = True
-        market = walked(world, folder)[1]
+        market = replay_log(world, folder)[1]
         await client.wait_for(lambda: is_up_to(client, market, before))
         await client.wait_for(lambda: NEW_SYMBOL in symbols(client) or None)
-        right(world, client, before)
+        check_against_log(world, client, before)
         assert loss.lost > 50

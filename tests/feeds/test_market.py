@@ -1,4 +1,4 @@
-"""MarketState data: what clients build from frames equals what the machine holds."""
+"""Market data: what clients build from frames equals the state of the engine."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_frames_do_not_depend_on_how_commands_are_batched(seed: int, folder: Pat
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, folder: Path) -> None:
+def test_a_book_that_loses_frames_detects_it_and_is_repaired(seed: int, folder: Path) -> None:
     engine, market, commands = market_of(seed, folder)
     dice = Random(seed)
     books: dict[int, LevelBook] = {}
@@ -136,7 +136,9 @@ def test_a_client_that_loses_frames_sees_it_and_repairs_its_book(seed: int, fold
 
 @pytest.mark.parametrize("features", [ALL, WITH_BLOCKS])
 @pytest.mark.parametrize("seed", range(4))
-def test_orders_and_trades_tell_the_whole_day(seed: int, features: Features, folder: Path) -> None:
+def test_orders_trades_and_statistics_agree_with_the_events_of_a_day(
+    seed: int, features: Features, folder: Path
+) -> None:
     engine, market, commands = market_of(seed, folder, features)
     events = engine.process(commands).copy()
     frames = market.derive_frames(events)
@@ -180,11 +182,11 @@ def test_orders_and_trades_tell_the_whole_day(seed: int, features: Features, fol
 
 
 def _as_image(frame: bytes) -> bytes:
-    """The same frame as it comes again: marked as part of an image that goes on."""
+    """The frame as it is sent again: marked IMAGE and MORE."""
     return frame[:33] + bytes([MarketFlag.IMAGE | MarketFlag.MORE]) + frame[34:]
 
 
-def test_clients_follow_a_venue_and_agree_with_it_at_the_end(tmp_path: Path) -> None:
+def test_clients_follow_a_venue_until_the_end_of_the_day(tmp_path: Path) -> None:
     world = World(tmp_path).start()
     try:
         buyer, seller = world.client("east-1"), world.client("coast-1")
@@ -211,7 +213,7 @@ def test_clients_follow_a_venue_and_agree_with_it_at_the_end(tmp_path: Path) -> 
         late = world.client("east-2")
         assert sides(late.book(number)) == sides(book)
         late.session.receive(pack(Logout(reason=RefusalReason.DAY_OVER)))
-        late.check()  # the last of the market data may still be on its way
+        late.check()  # the last market data may still be on its way
         late.market.is_over = True
         with pytest.raises(LogonRefused, match="DAY_OVER"):
             late.check()

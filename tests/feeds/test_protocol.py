@@ -25,11 +25,11 @@ from matching.records import COMMAND, EVENT, EventKind
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
-def test_the_tables_are_those_of_the_records() -> None:
+def test_the_tables_agree_with_the_records() -> None:
     assert renew_tables(TEXT) == TEXT, "run `python -m feeds.protocol.document_tables`"
 
 
-def test_the_schema_is_that_of_the_messages() -> None:
+def test_the_schema_agrees_with_the_messages() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == format_schema(), (
         "run `python -m feeds.protocol.document_tables`"
     )
@@ -37,7 +37,7 @@ def test_the_schema_is_that_of_the_messages() -> None:
     assert {"Logon", "LogonAck", "Refusal", "ImageRequest"} <= names
 
 
-def test_the_worked_exchange_is_what_the_code_sends() -> None:
+def test_the_worked_example_is_what_the_code_sends() -> None:
     assert format_example() in TEXT
     frames = [bytes.fromhex("".join(part.split()[2:])) for part in _parts(format_example())]
     logon, ack, commands, reports = frames
@@ -64,11 +64,11 @@ def test_every_field_of_a_report_has_its_fix_name() -> None:
 
 
 @pytest.mark.parametrize("reason", RefusalReason)
-def test_each_refusal_is_listed(reason: RefusalReason) -> None:
+def test_each_refusal_reason_is_listed(reason: RefusalReason) -> None:
     assert f"| {int(reason)} | {reason.name} |" in TEXT
 
 
-def test_messages_may_gain_fields_and_not_lose_any() -> None:
+def test_unknown_fields_of_messages_are_ignored_and_missing_ones_refused() -> None:
     body = msgpack.encode({"type": "logon", "version": 4, "later": 5})
     assert to_venue.decode(body) == Logon()
     with pytest.raises(msgspec.ValidationError):
@@ -82,7 +82,7 @@ def test_statements_are_numbered_through() -> None:
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_to_files() -> None:
     for name in ("../matching/RULES.md", "messages.schema.json"):
         assert name in TEXT
         assert (Path(DOCUMENT).parent / name).exists()
@@ -107,5 +107,5 @@ def _references(schema: object) -> set[str]:
     return set()
 
 
-def test_a_pack_is_a_message_frame() -> None:
+def test_pack_makes_a_message_frame() -> None:
     assert pack(Logon())[0] == FrameKind.MESSAGE

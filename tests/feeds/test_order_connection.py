@@ -1,4 +1,4 @@
-"""A broker's connection to a venue that says goodbye and closes at once."""
+"""Connection to a venue that sends a logout and closes at once."""
 
 import zmq
 
@@ -11,8 +11,8 @@ from feeds.transport.sockets import Security
 ROUNDS = 150
 
 
-def test_what_was_said_before_a_connection_ended_is_heard() -> None:
-    unheard = 0
+def test_frames_before_the_end_of_a_connection_are_received() -> None:
+    missed = 0
     public, private = zmq.curve_keypair()
     own, hidden = (key.decode() for key in zmq.curve_keypair())
     secret = Secret(name="east-1", public_key=own, secret_key=hidden, password="-")
@@ -32,6 +32,6 @@ def test_what_was_said_before_a_connection_ended_is_heard() -> None:
             router.close(1_000)
             while connection.generation == 1:
                 connection.pump()
-            unheard += session.ended is None
+            missed += session.ended is None
             connection.close()
-    assert unheard == 0
+    assert missed == 0
