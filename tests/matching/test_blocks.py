@@ -1,10 +1,10 @@
-"""Blocks at the corners that streams reach seldom, on kernel and reference alike."""
+"""Rare cases of blocks that streams seldom reach, on kernel and reference alike."""
 
 from dataclasses import replace
 
 import pytest
 
-from matching import Engine
+from matching import Engine, Limits
 from matching.records import (
     FEE_MAX_FEN,
     RATE_MAX,
@@ -21,16 +21,22 @@ from tests.support.scripts import (
     LIMITS,
     MEMBER,
     OPERATOR,
+    OTHER_MEMBER,
     SELL,
     START_S,
-    STRANGER,
     Answer,
     Row,
     answers,
     as_commands,
+    capacity,
     head,
+    listing,
+    mass_cancel,
     order,
+    reasons,
+    sequence,
     target,
+    trades,
     venue,
 )
 
@@ -38,47 +44,27 @@ HOURS = 4
 MANY = replace(LIMITS, instruments=6, blocks=3, events=64)
 
 
-def sequence(number: int, before: int, longest: int = 168, **fields: int) -> Row:
-    return venue(
-        CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest, **fields
-    )
-
-
 def world(longest: int = 168) -> list[Row]:
-    """Four hours in a row in continuous trading, and a fifth instrument that follows none."""
+    """Four hours in a row in continuous trading, and a fifth instrument in no sequence."""
     rows = head()
     for number in range(2, HOURS + 2):
-        rows += [
-            venue(CommandKind.LIST, instrument=number, price=100, quantity=1),
-            venue(CommandKind.BAND, instrument=number, price=1, stop=200),
-            venue(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS),
-        ]
-        for account in (1, 2, 3):
-            rows.append(
-                venue(CommandKind.REGISTER, instrument=number, account=account, quantity=10**6)
-            )
+        rows += [*listing(number), *capacity(number)]
     return rows + [sequence(number, number - 1, longest) for number in range(2, HOURS + 1)]
 
 
 def block(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
-    """A standing block of two hours from the first on, unless said otherwise."""
+    """A DAY block of the first two hours, unless other fields are given."""
     return order(ref, side, price, quantity, **{"hours": 2, "tif": TimeInForce.DAY, **fields})
 
 
-def asked(*rows: Row, limits=MANY, longest: int = 168) -> list[Answer]:
+def answers_of(*rows: Row, limits: Limits = MANY, longest: int = 168) -> list[Answer]:
+    """The answers to rows after the setup of this file."""
     return answers(*rows, limits=limits, setup=world(longest))
 
 
-def told(*rows: Row, limits=MANY) -> list[str]:
-    """The reason of each answer; NONE where it was accepted."""
-    return [answer.reason for answer in asked(*rows, limits=limits)]
-
-
-def trades(answer: Answer) -> list[tuple[int, int, int, int]]:
-    """Instrument, the maker's ref, price and quantity of each trade of an answer."""
-    fills = answer.events[answer.events["kind"] == 2][::2]
-    names = ("instrument", "user_ref", "price", "quantity")
-    return [tuple(int(fill[name]) for name in names) for fill in fills]
+def reasons_of(*rows: Row, limits: Limits = MANY) -> list[str]:
+    """The reason of each answer; NONE where the command was accepted."""
+    return reasons(*rows, limits=limits, setup=world())
 
 
 @pytest.mark.parametrize(
@@ -103,8 +89,8 @@ def trades(answer: Answer) -> list[tuple[int, int, int, int]]:
         {"spare": 1},
     ],
 )
-def test_a_block_that_makes_no_sense_is_malformed(fields):
-    assert told(block(1, BUY, 100, 5) | fields) == ["MALFORMED"]
+def test_a_block_with_meaningless_fields_is_malformed(fields):
+    assert reasons_of(block(1, BUY, 100, 5) | fields) == ["MALFORMED"]
 
 
 @pytest.mark.parametrize(
@@ -119,10 +105,10 @@ def test_a_block_that_makes_no_sense_is_malformed(fields):
     ],
 )
 def test_only_a_new_order_has_hours(row):
-    assert told(row | {"hours": 2}) == ["MALFORMED"]
+    assert reasons_of(row | {"hours": 2}) == ["MALFORMED"]
 
 
-def test_reasons_come_in_the_order_of_the_table():
+def test_the_first_reason_of_the_table_rejects_a_block():
     rows = [
         block(1, BUY, 300, session=9, account=9, instrument=9),
         block(1, BUY, 300, account=9, instrument=9),
@@ -142,7 +128,7 @@ def test_reasons_come_in_the_order_of_the_table():
         block(1, SELL, 200, 5),
         block(1, BUY, 300),
     ]
-    assert told(*rows) == [
+    assert reasons_of(*rows) == [
         "UNKNOWN_SESSION",
         "UNKNOWN_ACCOUNT",
         "NOT_ENTITLED",
@@ -163,9 +149,9 @@ def test_reasons_come_in_the_order_of_the_table():
     ]
 
 
-def test_limits_are_of_all_hours_and_positions_of_each():
+def test_size_limits_count_all_hours_and_position_limits_each_hour():
     limit = venue(CommandKind.LIMITS, account=1, quantity=10, display=6, amount_fen=900)
-    assert told(
+    assert reasons_of(
         limit,
         block(1, BUY, 100, 6),
         block(2, BUY, 91, 5),
@@ -188,16 +174,16 @@ def test_limits_are_of_all_hours_and_positions_of_each():
     ]
 
 
-def test_each_hours_fee_bounds_the_size_of_all():
+def test_the_dearest_fee_of_an_hour_bounds_the_size_of_a_block():
     """The largest fee of one order: at a tenth of the notional, 200 fen a lot at most."""
     dear = venue(CommandKind.FEES, instrument=2, price=0, stop=RATE_MAX, quantity=0)
     most = FEE_MAX_FEN * RATE_UNIT // RATE_MAX // 200 // 2
     larger = block(1, BUY, 1, most + 1)
-    assert told(larger) == ["NONE"]
-    assert told(dear, larger, block(2, BUY, 1, most)) == ["NONE", "SIZE_LIMIT", "NONE"]
+    assert reasons_of(larger) == ["NONE"]
+    assert reasons_of(dear, larger, block(2, BUY, 1, most)) == ["NONE", "SIZE_LIMIT", "NONE"]
 
 
-def test_money_and_deposits_are_needed_for_all_hours():
+def test_a_block_needs_money_and_deposits_of_all_hours():
     deposits = [
         venue(CommandKind.FEES, instrument=number, price=0, stop=0, quantity=10)
         for number in (1, 2)
@@ -205,19 +191,19 @@ def test_money_and_deposits_are_needed_for_all_hours():
     poor = [
         venue(CommandKind.WITHDRAW, account=account, amount_fen=10**12 - 100) for account in (1, 2)
     ]
-    assert told(
+    assert reasons_of(
         *deposits, *poor,
         block(1, BUY, 51, 1), block(2, BUY, 50, 1),
         block(3, SELL, 50, 6), block(4, SELL, 50, 5),
     ) == ["NONE"] * 4 + ["FUNDS", "NONE", "DEPOSIT", "NONE"]  # fmt: skip
 
 
-def test_the_dearest_fee_of_its_hours_is_held_and_the_exact_fees_are_charged():
+def test_a_block_holds_the_dearest_fee_and_pays_the_exact_fees():
     fees = [
         venue(CommandKind.FEES, instrument=1, price=1000, stop=2000),
         venue(CommandKind.FEES, instrument=2, price=0, stop=0),
     ]
-    found = asked(
+    found = answers_of(
         *fees,
         order(1, SELL, 100, 5),
         order(2, SELL, 100, 5, instrument=2),
@@ -226,9 +212,9 @@ def test_the_dearest_fee_of_its_hours_is_held_and_the_exact_fees_are_charged():
     assert found[-1].events["fee_fen"].tolist()[1:] == [0, 1, 0, 0]  # 0.5, 1.0
 
 
-def test_a_full_pool_refuses_after_everything_else():
+def test_pool_full_is_the_last_reason_of_a_block():
     three = [block(ref, BUY, 50) for ref in (1, 2, 3)]
-    assert told(
+    assert reasons_of(
         *three,
         block(4, BUY, 50),
         block(5, BUY, 50, tif=TimeInForce.IOC),
@@ -246,23 +232,26 @@ def test_a_full_pool_refuses_after_everything_else():
 
 def test_blocks_count_as_orders():
     small = replace(MANY, orders=2)
-    assert told(
+    assert reasons_of(
         order(1, BUY, 50), block(2, BUY, 50), block(3, BUY, 50), block(4, BUY, 50, hours=9),
         limits=small,
     ) == ["NONE", "NONE", "POOL_FULL", "UNKNOWN_INSTRUMENT"]  # fmt: skip
     pages = replace(MANY, ref_pages=1)
-    assert told(block(1, BUY, 50), block(2000, BUY, 50), limits=pages) == ["NONE", "POOL_FULL"]
+    assert reasons_of(block(1, BUY, 50), block(2000, BUY, 50), limits=pages) == [
+        "NONE",
+        "POOL_FULL",
+    ]
 
 
-def test_sequences_are_for_good_and_make_no_circle():
-    assert told(
+def test_a_sequence_is_permanent_and_has_no_circle():
+    assert reasons_of(
         sequence(5, 4, 1),
         sequence(5, 4, 169),
         sequence(0, 5),
         sequence(5, 5),
         sequence(5, 0),
         sequence(1, 4),
-        sequence(5, 4, session=STRANGER),
+        sequence(5, 4, session=OTHER_MEMBER),
         sequence(6, 5),
         sequence(99, 5),
         sequence(5, 99),
@@ -282,16 +271,19 @@ def test_sequences_are_for_good_and_make_no_circle():
 def test_a_gated_instrument_joins_no_sequence():
     gate = venue(CommandKind.TIMES, instrument=5, target_ref=START_S + 1)
     late = {"time_ns": (START_S + 1) * 10**9}
-    assert asked(gate, venue(CommandKind.CLOCK) | late, sequence(5, 4) | late)[-1].reason == "PHASE"
+    assert (
+        answers_of(gate, venue(CommandKind.CLOCK) | late, sequence(5, 4) | late)[-1].reason
+        == "PHASE"
+    )
 
 
 def test_no_block_is_longer_than_its_sequence_says():
-    found = asked(block(1, BUY, 50, hours=3), block(2, BUY, 50), longest=2)
+    found = answers_of(block(1, BUY, 50, hours=3), block(2, BUY, 50), longest=2)
     assert [answer.reason for answer in found] == ["UNKNOWN_INSTRUMENT", "NONE"]
 
 
-def test_settings_that_need_an_empty_book_wait_for_blocks_too():
-    assert told(
+def test_band_and_fees_are_rejected_while_a_block_of_the_hour_is_live():
+    assert reasons_of(
         block(1, BUY, 50),
         venue(CommandKind.BAND, instrument=2, price=1, stop=100),
         venue(CommandKind.FEES, instrument=1, price=1, stop=1),
@@ -299,8 +291,8 @@ def test_settings_that_need_an_empty_book_wait_for_blocks_too():
     ) == ["NONE", "PHASE", "PHASE", "NONE"]
 
 
-def test_replaces_say_what_they_cannot_change_and_keep_a_place_or_lose_it():
-    found = asked(
+def test_a_replaced_block_keeps_or_loses_its_place_and_other_changes_are_rejected():
+    found = answers_of(
         block(1, BUY, 100, 5),
         target(CommandKind.REPLACE, 1, quantity=5, stop=1),
         target(CommandKind.REPLACE, 1, quantity=5, display=1),
@@ -323,8 +315,8 @@ def test_replaces_say_what_they_cannot_change_and_keep_a_place_or_lose_it():
     assert {int(answer.events["hours"][0]) for answer in found[6:11]} == {2}
 
 
-def test_a_replace_in_a_halt_is_refused_and_a_cancel_is_not():
-    assert told(
+def test_in_a_halt_a_replace_is_rejected_and_a_cancel_is_accepted():
+    assert reasons_of(
         block(1, BUY, 100, 5),
         venue(CommandKind.PHASE, instrument=2, type=Phase.HALTED),
         target(CommandKind.REPLACE, 1, quantity=4),
@@ -332,8 +324,8 @@ def test_a_replace_in_a_halt_is_refused_and_a_cancel_is_not():
     ) == ["NONE", "NONE", "PHASE", "REQUESTED"]
 
 
-def test_a_replaced_block_is_tried_first_and_a_smaller_one_may_fit():
-    found = asked(
+def test_a_replaced_block_is_tried_first_and_may_trade_at_a_smaller_size():
+    found = answers_of(
         order(1, SELL, 100, 2),
         order(2, SELL, 100, 2, instrument=2),
         order(3, SELL, 140, 2),
@@ -347,9 +339,9 @@ def test_a_replaced_block_is_tried_first_and_a_smaller_one_may_fit():
     assert trades(found[7]) == [(1, 3, 140, 2), (2, 4, 140, 2)]
 
 
-def test_a_replace_of_the_time_moves_a_block_s_end():
+def test_a_replace_of_the_expiry_moves_a_block_s_end():
     later = {"time_ns": (START_S + 5) * 10**9}
-    found = asked(
+    found = answers_of(
         block(1, BUY, 100, tif=TimeInForce.GTD, expiry_s=START_S + 5),
         target(CommandKind.REPLACE, 1, quantity=1, expiry_s=START_S + 6),
         target(CommandKind.REPLACE, 1, quantity=1, expiry_s=START_S),
@@ -360,23 +352,19 @@ def test_a_replace_of_the_time_moves_a_block_s_end():
 
 
 def test_a_mass_cancel_reaches_a_block_by_any_of_its_hours():
-    def mass(scope: MassCancelScope, **fields: int) -> Row:
-        row = {"kind": CommandKind.MASS_CANCEL, "session": MEMBER, "user_ref": 9, "type": scope}
-        return row | fields
-
-    found = asked(
+    found = answers_of(
         block(1, BUY, 100),
         block(2, BUY, 100, instrument=2),
-        mass(MassCancelScope.INSTRUMENT, instrument=3),
-        mass(MassCancelScope.INSTRUMENT, instrument=3),
-        mass(MassCancelScope.ACCOUNT, account=1),
+        mass_cancel(MassCancelScope.INSTRUMENT, instrument=3),
+        mass_cancel(MassCancelScope.INSTRUMENT, instrument=3),
+        mass_cancel(MassCancelScope.ACCOUNT, account=1),
     )
     ended = [answer.events["user_ref"][:-1].tolist() for answer in found[2:]]
     assert ended == [[2], [], [1]]
 
 
-def test_the_close_of_a_later_hour_ends_a_day_block_and_spares_others():
-    found = asked(
+def test_the_close_of_a_later_hour_ends_day_blocks_and_no_others():
+    found = answers_of(
         venue(CommandKind.TIMES, instrument=2, expiry_s=START_S + 5),
         block(1, BUY, 100),
         block(2, SELL, 190, tif=TimeInForce.GTD, expiry_s=START_S + 5),
@@ -388,10 +376,10 @@ def test_the_close_of_a_later_hour_ends_a_day_block_and_spares_others():
     assert ended["reason"][ended["kind"] == 5].tolist() == [36, 37, 36]
 
 
-def test_a_block_whose_first_hour_has_the_highest_number_ends_in_its_turn():
+def test_a_gtd_block_ends_in_the_turn_of_its_first_hour_whatever_its_number():
     falling = [sequence(1, 5)]
     later = {"tif": TimeInForce.GTD, "expiry_s": START_S + 5}
-    found = asked(
+    found = answers_of(
         *falling,
         venue(CommandKind.TIMES, instrument=1, expiry_s=START_S + 5),
         block(1, BUY, 100, instrument=5, **later),
@@ -404,7 +392,7 @@ def test_a_block_whose_first_hour_has_the_highest_number_ends_in_its_turn():
 
 
 def test_a_phase_command_that_closes_an_hour_ends_day_blocks():
-    found = asked(
+    found = answers_of(
         block(1, BUY, 100),
         block(2, SELL, 190, tif=TimeInForce.GTD, expiry_s=START_S + 5),
         venue(CommandKind.PHASE, instrument=2, type=Phase.CLOSED),
@@ -412,8 +400,8 @@ def test_a_phase_command_that_closes_an_hour_ends_day_blocks():
     assert found[-1].events["user_ref"].tolist() == [1, 0]
 
 
-def test_the_gate_of_any_hour_ends_all_its_blocks_in_acceptance():
-    found = asked(
+def test_the_gate_closure_of_any_hour_ends_its_blocks_in_acceptance_sequence():
+    found = answers_of(
         venue(CommandKind.TIMES, instrument=2, target_ref=START_S + 5),
         block(1, SELL, 190),
         order(2, BUY, 50, instrument=2),
@@ -423,8 +411,8 @@ def test_the_gate_of_any_hour_ends_all_its_blocks_in_acceptance():
     assert found[-1].events["user_ref"].tolist() == [1, 2, 3, 0]
 
 
-def test_an_iceberg_gives_a_block_its_hidden_part_slice_by_slice():
-    found = asked(
+def test_a_block_trades_with_the_hidden_part_of_an_iceberg_slice_by_slice():
+    found = answers_of(
         order(1, SELL, 100, 5, display=2),
         order(2, SELL, 100, 1),
         order(3, SELL, 90, 5, instrument=2),
@@ -434,13 +422,13 @@ def test_an_iceberg_gives_a_block_its_hidden_part_slice_by_slice():
     assert found[-1].kinds.count("REFRESHED") == 2
 
 
-def test_stops_of_all_hours_run_after_the_block_hour_by_hour_and_then_other_blocks():
+def test_after_a_block_the_stops_run_hour_by_hour_and_then_other_blocks():
     def stop(ref: int, number: int) -> Row:
         return order(
             ref, BUY, 150, 1, instrument=number, type=OrderType.STOP_LIMIT, stop=100 + number
         )
 
-    found = asked(
+    found = answers_of(
         stop(1, 2),
         stop(2, 1),
         order(3, SELL, 104, 1),
@@ -457,12 +445,12 @@ def test_stops_of_all_hours_run_after_the_block_hour_by_hour_and_then_other_bloc
     assert found[-1].events["trade_group"].tolist()[-4:] == [2] * 4
 
 
-def test_stops_count_their_distance_from_the_last_price_of_their_own_hour():
+def test_the_distance_of_a_stop_counts_from_the_last_price_of_its_own_hour():
     def stop(ref: int, price: int) -> Row:
         kind = {"type": OrderType.STOP_LIMIT, "instrument": 2, "stop": price}
         return order(ref, BUY, 110, 1, **kind)
 
-    found = asked(
+    found = answers_of(
         order(1, SELL, 150, 3),
         order(2, BUY, 150, 1),
         order(3, BUY, 150, 1),  # distances in the first hour count from 150
@@ -475,13 +463,13 @@ def test_stops_count_their_distance_from_the_last_price_of_their_own_hour():
     assert said["user_ref"][said["kind"] == 6].tolist() == [5, 4]
 
 
-def test_opposite_blocks_that_share_an_hour_but_begin_apart_do_not_trade():
-    found = asked(block(1, SELL, 99, 2), block(2, BUY, 99, 2, instrument=2))
+def test_opposite_blocks_with_different_first_hours_do_not_trade():
+    found = answers_of(block(1, SELL, 99, 2), block(2, BUY, 99, 2, instrument=2))
     assert found[-1].kinds == ["ACCEPTED"]
 
 
-def test_of_buys_and_sells_that_can_trade_at_once_buys_are_first():
-    found = asked(
+def test_where_blocks_of_both_sides_can_trade_buys_are_first():
+    found = answers_of(
         venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
         order(1, SELL, 110, 2),
         order(2, SELL, 110, 2, instrument=2),
@@ -497,8 +485,8 @@ def test_of_buys_and_sells_that_can_trade_at_once_buys_are_first():
 COLLAR = venue(CommandKind.COLLAR, instrument=1, price=5, quantity=60)
 
 
-def test_a_collar_keeps_a_block_from_trading_and_starts_no_auction():
-    found = asked(
+def test_a_block_does_not_trade_beyond_a_collar_and_starts_no_auction():
+    found = answers_of(
         COLLAR,
         order(1, SELL, 106, 1),
         order(2, SELL, 100, 1, instrument=2),
@@ -509,7 +497,7 @@ def test_a_collar_keeps_a_block_from_trading_and_starts_no_auction():
     assert trades(found[4]) == [(1, 1, 106, 1), (2, 2, 100, 1)]
 
 
-def test_an_order_beyond_the_collar_hides_the_hour_until_it_goes():
+def test_a_best_order_beyond_the_collar_blocks_its_hour_until_it_leaves():
     wild = [
         order(1, SELL, 90, 1),
         order(2, SELL, 100, 1),
@@ -520,13 +508,13 @@ def test_an_order_beyond_the_collar_hides_the_hour_until_it_goes():
         target(CommandKind.CANCEL, 1),
         target(CommandKind.REPLACE, 1, quantity=1, price=120),
     ):
-        found = asked(COLLAR, *wild, way)
+        found = answers_of(COLLAR, *wild, way)
         assert found[4].kinds == ["ACCEPTED"]
         assert trades(found[5]) == [(1, 2, 100, 1), (2, 3, 100, 1)]
 
 
 def test_a_trade_that_moves_the_collar_lets_a_block_trade():
-    found = asked(
+    found = answers_of(
         COLLAR,
         order(1, SELL, 104, 1),
         order(2, SELL, 107, 2),
@@ -539,7 +527,7 @@ def test_a_trade_that_moves_the_collar_lets_a_block_trade():
 
 
 def test_a_block_that_moves_the_collar_lets_another_trade():
-    found = asked(
+    found = answers_of(
         COLLAR,
         order(1, SELL, 107, 1),
         order(2, SELL, 100, 2, instrument=2),
@@ -550,12 +538,12 @@ def test_a_block_that_moves_the_collar_lets_another_trade():
     assert trades(found[-1]) == [(1, 5, 104, 1), (2, 2, 100, 1), (1, 1, 107, 1), (2, 2, 100, 1)]
 
 
-def test_blocks_that_cross_in_an_auction_trade_when_the_last_hour_opens():
+def test_blocks_that_cross_in_an_auction_trade_when_their_last_hour_opens():
     closed = [venue(CommandKind.PHASE, instrument=number, type=Phase.AUCTION) for number in (1, 2)]
     opened = [
         venue(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS) for number in (1, 2)
     ]
-    found = asked(
+    found = answers_of(
         *closed,
         block(1, BUY, 100, 5),
         block(2, SELL, 95, 5),
@@ -567,9 +555,9 @@ def test_blocks_that_cross_in_an_auction_trade_when_the_last_hour_opens():
     assert 3 in found[-1].events["user_ref"]
 
 
-def test_the_books_come_first_where_both_ways_are_equal_and_the_better_one_where_not():
+def test_a_block_takes_the_better_of_books_and_opposite_block_and_of_equals_the_books():
     for price, maker in ((100, 2), (99, 1), (101, 2)):
-        found = asked(
+        found = answers_of(
             block(1, SELL, price, 2),
             order(2, SELL, 100, 2),
             order(3, SELL, 100, 2, instrument=2),
@@ -577,7 +565,7 @@ def test_the_books_come_first_where_both_ways_are_equal_and_the_better_one_where
         )
         assert trades(found[-1])[0][1] == maker
     for price, maker in ((100, 2), (101, 1), (99, 2)):
-        found = asked(
+        found = answers_of(
             block(1, BUY, price, 2),
             order(2, BUY, 100, 2),
             order(3, BUY, 100, 2, instrument=2),
@@ -586,8 +574,8 @@ def test_the_books_come_first_where_both_ways_are_equal_and_the_better_one_where
         assert trades(found[-1])[0][1] == maker
 
 
-def test_of_opposite_blocks_the_best_price_then_the_earliest_and_never_another_size():
-    found = asked(
+def test_a_block_trades_with_the_best_then_earliest_opposite_block_of_its_size():
+    found = answers_of(
         block(1, SELL, 99, 3),
         block(2, SELL, 98, 2),
         block(3, SELL, 97, 2, hours=3),
@@ -595,7 +583,7 @@ def test_of_opposite_blocks_the_best_price_then_the_earliest_and_never_another_s
         limits=replace(MANY, blocks=8),
     )
     assert trades(found[-1]) == [(1, 2, 98, 2), (2, 2, 98, 2)]
-    found = asked(
+    found = answers_of(
         block(1, SELL, 99, 2), block(2, SELL, 98, 2), block(3, SELL, 98, 2), block(4, BUY, 99, 2),
         limits=replace(MANY, blocks=8),
     )  # fmt: skip
@@ -603,16 +591,16 @@ def test_of_opposite_blocks_the_best_price_then_the_earliest_and_never_another_s
 
 
 @pytest.mark.parametrize(("earlier", "later", "trade"), [(0, 1, False), (1, 0, True), (0, 0, True)])
-def test_of_two_blocks_of_one_owner_the_later_one_s_prevention_decides(earlier, later, trade):
-    found = asked(
+def test_between_two_blocks_of_one_owner_the_mode_of_the_later_one_decides(earlier, later, trade):
+    found = answers_of(
         block(1, SELL, 99, 2, account=1, stp=earlier),
         block(2, BUY, 99, 2, account=1, stp=later),
     )
     assert bool(trades(found[-1])) == trade
 
 
-def test_an_opposite_block_moves_no_last_price_and_triggers_no_stop():
-    found = asked(
+def test_a_trade_between_blocks_moves_no_last_price_and_triggers_no_stop():
+    found = answers_of(
         order(1, BUY, 150, 1, type=OrderType.STOP_LIMIT, stop=100),
         block(2, SELL, 120, 2),
         block(3, BUY, 120, 2),
@@ -621,8 +609,8 @@ def test_an_opposite_block_moves_no_last_price_and_triggers_no_stop():
     assert len(trades(found[-1])) == 2
 
 
-def test_an_hour_whose_best_order_is_the_owner_s_gets_better_by_others():
-    found = asked(
+def test_a_block_trades_with_new_orders_behind_those_of_its_owner():
+    found = answers_of(
         order(1, SELL, 40, 1, account=1),
         order(2, SELL, 60, 1),
         order(3, SELL, 60, 1, instrument=2),
@@ -635,8 +623,8 @@ def test_an_hour_whose_best_order_is_the_owner_s_gets_better_by_others():
     assert [trade[2:] for trade in trades(found[-1])] == [(45, 1), (55, 1)]
 
 
-def test_a_block_trades_before_the_next_thing_falls_due():
-    found = asked(
+def test_a_block_trades_before_the_next_due_work_is_done():
+    found = answers_of(
         order(1, SELL, 100, 5, tif=TimeInForce.GTD, expiry_s=START_S + 6),
         order(2, SELL, 100, 5, instrument=2),
         venue(CommandKind.PHASE, instrument=2, type=Phase.AUCTION),
@@ -648,7 +636,7 @@ def test_a_block_trades_before_the_next_thing_falls_due():
     assert "EXPIRED" not in found[-1].kinds
 
 
-def test_a_machine_between_commands_goes_on_from_a_snapshot_with_standing_blocks():
+def test_a_restored_snapshot_continues_with_standing_blocks():
     engine = Engine(MANY)
     rows = [*world(), block(1, BUY, 100, 5), block(2, BUY, 100, 5, instrument=2, hours=3)]
     engine.process(as_commands(rows))

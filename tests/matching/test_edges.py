@@ -1,4 +1,4 @@
-"""Corners that random streams reach seldom: kernel and reference agree on them."""
+"""Rare cases that random streams seldom reach, on kernel and reference alike."""
 
 from dataclasses import replace
 
@@ -20,12 +20,13 @@ from tests.support.scripts import (
     LIMITS,
     MEMBER,
     OPERATOR,
+    OTHER_MEMBER,
     SELL,
     START_S,
-    STRANGER,
     answers,
     as_commands,
     head,
+    mass_cancel,
     order,
     reasons,
     target,
@@ -39,7 +40,7 @@ IOC, GTD = TimeInForce.IOC, TimeInForce.GTD
 
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_the_best_price_is_found_across_the_widest_band(side):
-    """Every row of the bitmap empties and fills: words of 64 ticks, groups of 4,096, all of it."""
+    """Every level of the bitmap empties and fills: words of 64 ticks, groups of 4,096, the top."""
     far = [0, 1, 63, 64, 65, 4095, 4096, 4097, 5000, 131_072, WIDEST - 2, WIDEST - 1]
     prices = [WIDEST - away if side == BUY else 1 + away for away in far]
     rows = [order(ref, side, price) for ref, price in enumerate(prices, 1)]
@@ -65,8 +66,8 @@ def test_a_fill_or_kill_counts_across_the_rows_of_the_bitmap():
     assert [answer.reason for answer in found[-2:]] == ["FOK", "NONE"]
 
 
-def test_a_fill_or_kill_under_prevention_counts_what_strangers_hide():
-    theirs = order(1, SELL, 100, 10, session=STRANGER, account=3, display=1)
+def test_a_fill_or_kill_under_prevention_counts_hidden_lots_of_other_owners():
+    theirs = order(1, SELL, 100, 10, session=OTHER_MEMBER, account=3, display=1)
     fok = order(2, BUY, 101, 5, tif=TimeInForce.FOK, stp=SelfTradePrevention.NEWEST)
     own = order(3, SELL, 101, 10, account=1)
     assert reasons(theirs, fok) == ["NONE", "NONE"]
@@ -74,8 +75,8 @@ def test_a_fill_or_kill_under_prevention_counts_what_strangers_hide():
     assert reasons(theirs, own, fok | {"quantity": 11}) == ["NONE", "NONE", "FOK"]
 
 
-def test_a_wave_that_a_collar_stops_is_cancelled_however_long_it_is():
-    """More stops than the event buffer holds end in one command, one after the other."""
+def test_triggered_stops_are_cancelled_when_a_collar_ends_trading():
+    """One command ends more stops than the event buffer has room for."""
     stops = [
         order(ref, BUY, 0, 5, type=OrderType.STOP, stop=100, account=1) for ref in range(20, 50)
     ]
@@ -106,7 +107,7 @@ def test_a_wave_that_a_collar_stops_is_cancelled_however_long_it_is():
         CommandKind.REGISTER,
     ],
 )
-def test_settings_of_an_instrument_that_is_not_listed_are_refused(kind):
+def test_settings_of_an_instrument_that_is_not_listed_are_rejected(kind):
     fields = {"price": 1, "stop": 1, "quantity": 1, "type": Phase.AUCTION, "account": 1}
     absent = [venue(kind, **fields) | {"instrument": number} for number in (0, 2, 4, 2**32 - 1)]
     assert reasons(*absent) == ["UNKNOWN_INSTRUMENT"] * 4
@@ -117,7 +118,7 @@ def test_an_instrument_beyond_the_limits_cannot_be_listed():
     assert reasons(*rows) == ["UNKNOWN_INSTRUMENT", "UNKNOWN_INSTRUMENT", "PHASE", "NONE"]
 
 
-def test_a_gated_instrument_takes_no_settings():
+def test_settings_of_a_gated_instrument_are_rejected():
     rows = [
         venue(CommandKind.TIMES, target_ref=START_S + 1),
         venue(CommandKind.CLOCK, time_ns=(START_S + 1) * 10**9),
@@ -130,17 +131,7 @@ def test_a_gated_instrument_takes_no_settings():
     assert reasons(*rows)[2:] == ["PHASE"] * 6
 
 
-def mass_cancel(scope: int, session: int = MEMBER, **fields: int) -> dict[str, int]:
-    return {
-        "kind": CommandKind.MASS_CANCEL,
-        "type": scope,
-        "session": session,
-        "user_ref": 5,
-        **fields,
-    }
-
-
-def test_a_mass_cancel_is_refused_for_its_first_fault():
+def test_a_mass_cancel_is_rejected_for_the_first_reason():
     session, account, instrument = MassCancelScope
     assert reasons(
         mass_cancel(0),
@@ -163,11 +154,11 @@ def test_a_mass_cancel_is_refused_for_its_first_fault():
     ]
 
 
-def test_an_operator_reaches_all_orders_and_a_member_its_own():
+def test_a_mass_cancel_of_an_operator_reaches_all_orders_and_of_a_member_its_own():
     both = [
         order(1, BUY, 10),
         order(2, SELL, 20),
-        order(1, BUY, 11, session=STRANGER, account=3),
+        order(1, BUY, 11, session=OTHER_MEMBER, account=3),
     ]
     scopes = (
         (mass_cancel(MassCancelScope.INSTRUMENT, instrument=1), 2),
@@ -175,15 +166,15 @@ def test_an_operator_reaches_all_orders_and_a_member_its_own():
         (mass_cancel(MassCancelScope.ACCOUNT, account=1), 1),
         (mass_cancel(MassCancelScope.ACCOUNT, account=3, session=OPERATOR), 1),
         (mass_cancel(MassCancelScope.SESSION), 2),
-        (mass_cancel(MassCancelScope.SESSION, session=OPERATOR, target_ref=STRANGER), 1),
-        (mass_cancel(MassCancelScope.SESSION, session=STRANGER, target_ref=MEMBER), 1),
+        (mass_cancel(MassCancelScope.SESSION, session=OPERATOR, target_ref=OTHER_MEMBER), 1),
+        (mass_cancel(MassCancelScope.SESSION, session=OTHER_MEMBER, target_ref=MEMBER), 1),
     )
     for command, reached in scopes:
         found = answers(*both, command)[-1]
         assert found.kinds == ["CANCELLED"] * reached + ["MASS_CANCELLED"]
 
 
-def test_post_only_meets_nothing_in_an_auction_and_is_not_moved_into_a_trade():
+def test_a_post_only_order_is_not_replaced_into_a_trade_but_may_cross_in_an_auction():
     resting = [order(1, SELL, 105), order(2, BUY, 95, flags=CommandFlag.POST_ONLY)]
     moved = [target(REPLACE, 2, quantity=1, price=price) for price in (105, 104)]
     assert reasons(*resting, *moved) == ["NONE", "NONE", "POST_ONLY", "NONE"]
@@ -191,7 +182,7 @@ def test_post_only_meets_nothing_in_an_auction_and_is_not_moved_into_a_trade():
     assert reasons(*resting, auction, moved[0])[-1] == "NONE"
 
 
-def test_a_replace_names_what_its_order_has():
+def test_a_replace_changes_only_fields_that_its_order_has():
     rows = [
         order(1, BUY, 90, 5),
         order(2, BUY, 0, 5, type=OrderType.STOP, stop=120),
@@ -217,14 +208,14 @@ def test_a_replace_names_what_its_order_has():
     ]
 
 
-def test_a_requeue_beyond_the_largest_quantity_is_a_size():
+def test_a_requeue_beyond_the_largest_quantity_exceeds_the_size_limit():
     most = 2**31 - 1
     rows = [order(1, BUY, 100, 2), order(2, SELL, 100, 1)]
     big = target(REPLACE, 1, quantity=most, flags=CommandFlag.REQUEUE)
     assert reasons(*rows, big)[-1] == "SIZE_LIMIT"
 
 
-def test_phase_changes_to_come_have_a_bound():
+def test_the_number_of_scheduled_phase_changes_is_bounded():
     later = [
         venue(CommandKind.PHASE, type=Phase.AUCTION, expiry_s=START_S + 1 + n) for n in range(13)
     ]
@@ -232,7 +223,7 @@ def test_phase_changes_to_come_have_a_bound():
     assert reasons(venue(CommandKind.PHASE, type=Phase.AUCTION, expiry_s=START_S)) == ["TIME_PAST"]
 
 
-def test_settings_are_refused_while_orders_rest_or_after_a_trade():
+def test_band_and_fees_are_rejected_while_orders_are_live_or_after_a_trade():
     band = venue(CommandKind.BAND, price=50, stop=150)
     wider = venue(CommandKind.BAND, price=1, stop=201)
     fees = venue(CommandKind.FEES, price=1, stop=1)
@@ -242,7 +233,7 @@ def test_settings_are_refused_while_orders_rest_or_after_a_trade():
     assert reasons(*traded, band, wider, fees)[2:] == ["NONE", "POOL_FULL", "PHASE"]
 
 
-def test_administration_is_the_venue_s_and_its_operators():
+def test_only_the_venue_and_its_operators_send_administrative_commands():
     fund = {"kind": CommandKind.FUND, "account": 1, "amount_fen": 1}
     phase = {"kind": CommandKind.PHASE, "instrument": 1, "type": Phase.HALTED}
     for row in (fund, phase):
@@ -250,7 +241,7 @@ def test_administration_is_the_venue_s_and_its_operators():
         assert reasons(*senders) == ["UNKNOWN_SESSION", "UNKNOWN_SESSION", "NOT_ENTITLED", "NONE"]
 
 
-def test_members_are_opened_once():
+def test_sessions_and_accounts_are_opened_once():
     assert reasons(
         venue(CommandKind.SESSION, target_ref=0, account=1),
         venue(CommandKind.SESSION, target_ref=5, account=1),
@@ -266,8 +257,8 @@ def test_members_are_opened_once():
     ]
 
 
-def test_money_is_bounded_whatever_was_withdrawn_or_held():
-    most = 2**61 - 10**12  # what account 1 may still get
+def test_funded_money_is_bounded_whatever_was_withdrawn_or_is_held():
+    most = 2**61 - 10**12  # that account 1 may still be funded with
     fund = {"kind": CommandKind.FUND, "account": 1}
     withdraw = {"kind": CommandKind.WITHDRAW, "account": 1}
     assert reasons(
@@ -298,40 +289,40 @@ def test_depth_shows_the_best_levels_only():
     assert engine.depth(1, 9) == ([(90, 1), (89, 2), (88, 2), (87, 1)], [(120, 4)])
 
 
-def test_a_mass_cancel_longer_than_the_event_buffer_is_one_answer():
+def test_a_mass_cancel_may_have_more_events_than_the_buffer_has_room_for():
     rows = [order(ref, BUY, 50) for ref in range(1, 61)]
     found = answers(*rows, mass_cancel(MassCancelScope.SESSION))[-1]
     assert found.kinds == ["CANCELLED"] * 60 + ["MASS_CANCELLED"]
 
 
-def test_a_cancel_that_was_looked_ahead_to_never_ends_what_took_its_place():
-    """The page of refs goes to another session between the look and the cancel."""
+def test_a_prefetched_cancel_never_ends_the_order_that_reused_its_slot():
+    """The page of refs goes to another session between the prefetch and the cancel."""
     nothing = [target(CANCEL, 99) for _ in range(40)]
-    again = order(1, SELL, 120, 1, session=STRANGER, account=3)
+    again = order(1, SELL, 120, 1, session=OTHER_MEMBER, account=3)
     found = answers(
         order(1, BUY, 90), *nothing, target(CANCEL, 1), again, target(CANCEL, 1), *nothing
     )
     assert [answer.reason for answer in found[41:44]] == ["REQUESTED", "NONE", "UNKNOWN_ORDER"]
 
 
-def used_slots():
-    """Orders that come and go: the express lane takes only slots that were used before."""
+def used_slots() -> list[dict[str, int]]:
+    """Orders that come and go: the fast path takes only slots that were used before."""
     refs = range(50, 53)
     return [*(order(ref, BUY, 50) for ref in refs), *(target(CANCEL, ref) for ref in refs)]
 
 
-def test_an_order_that_trades_away_its_session_s_last_other_order_keeps_its_name():
+def test_an_order_that_fills_its_session_s_only_other_order_can_still_be_cancelled():
     rows = [order(1, SELL, 100, 1), *used_slots(), order(2, BUY, 100, 3), target(CANCEL, 2)]
     assert answers(*rows)[-1].kinds == ["CANCELLED"]
 
 
-def test_what_an_incoming_iceberg_leaves_shows_no_more_than_there_is():
+def test_the_remainder_of_an_incoming_iceberg_shows_no_more_than_its_leaves():
     rows = [
-        order(1, SELL, 100, 6, session=STRANGER, account=3),
+        order(1, SELL, 100, 6, session=OTHER_MEMBER, account=3),
         order(4, BUY, 50),
         *used_slots(),
         order(2, BUY, 100, 8, display=5),
-        order(3, SELL, 100, 4, session=STRANGER, account=3),
+        order(3, SELL, 100, 4, session=OTHER_MEMBER, account=3),
     ]
     fills = answers(*rows)[-1].events
     assert fills["quantity"][fills["kind"] == 2].tolist() == [2, 2]

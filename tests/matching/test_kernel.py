@@ -1,4 +1,4 @@
-"""The compiled machine against the reference, and against itself: uncompiled, in other batches."""
+"""The compiled engine against the reference, and against itself: uncompiled, in other batches."""
 
 import os
 import subprocess
@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from matching import COMMAND, Engine, Limits
 from matching.memory.compiler import JIT_DISABLED
 from matching.memory.layout import BOOKS, TOPS, WAITING
-from matching.records import CommandKind, EventKind
+from matching.records import EventKind
 from matching.reference.engine import ReferenceEngine
 from matching.state_tables import differences
+from tests.support.engines import assert_rejections_change_nothing
 from tests.support.soundness import Soundness
 from tests.support.stream_generator import ALL, BASIC, garbage, stream
 from tests.tools import fuzz
@@ -25,7 +26,7 @@ CHECK_EVERY = 25 if JIT_DISABLED else 1
 
 
 def hash_in_another_process(**environment: str) -> str:
-    """What `python -m tests.support.event_hash` prints under these settings."""
+    """The output of `python -m tests.support.event_hash` under these environment variables."""
     return subprocess.run(
         [sys.executable, "-m", "tests.support.event_hash"],
         env=os.environ | environment,
@@ -58,23 +59,13 @@ def test_any_split_into_batches_and_a_small_buffer_give_the_same_events(seed):
         assert engine.state_hash() == whole.state_hash()
 
 
-def test_garbage_is_refused_and_changes_nothing():
+def test_garbage_is_rejected_and_changes_nothing():
     for seed in range(3):
         limits, commands = garbage(seed, 300)
-        engine = Engine(limits)
-        for index in range(len(commands)):
-            command = commands[index : index + 1]
-            clock = command.copy()
-            clock["kind"] = CommandKind.CLOCK
-            engine.process(clock)  # does what is due
-            before = engine.state_tables()
-            events = engine.process(command)
-            if len(events) and events["kind"][0] == EventKind.REJECTED:
-                assert len(events) == 1
-                assert differences(before, engine.state_tables()) == []
+        assert_rejections_change_nothing(Engine(limits), commands)
 
 
-def test_noise_into_an_empty_machine_is_refused_one_by_one():
+def test_noise_into_an_empty_machine_is_rejected_command_by_command():
     noise = np.random.default_rng(1).integers(0, 256, (5000, COMMAND.itemsize), dtype=np.uint8)
     commands = noise.view(COMMAND).ravel()
     engine = Engine(Limits())
@@ -86,7 +77,7 @@ def test_noise_into_an_empty_machine_is_refused_one_by_one():
     assert differences(before, after) == [f"machine[0].now_ns: 0 against {after['machine'][0, 0]}"]
 
 
-def test_a_view_that_is_strided_or_read_only_is_taken_as_it_is():
+def test_a_strided_or_read_only_view_is_accepted():
     limits, commands = stream(3, 400)
     expected = ReferenceEngine(limits).process(commands).tobytes()
     spread = np.zeros(2 * len(commands), COMMAND)[::2]
@@ -95,7 +86,7 @@ def test_a_view_that_is_strided_or_read_only_is_taken_as_it_is():
         assert Engine(limits).process(given).tobytes() == expected
 
 
-def test_an_array_of_another_type_is_refused():
+def test_an_array_of_another_dtype_is_rejected():
     with pytest.raises(TypeError, match="commands: expected the COMMAND dtype, got uint8"):
         Engine(Limits()).process(np.zeros(64, np.uint8))
 
@@ -126,19 +117,19 @@ def test_a_forked_process_has_a_machine_of_its_own():
 
 
 @pytest.mark.parametrize("features", [BASIC, ALL], ids=["basic", "all"])
-def test_a_full_pool_refuses_and_recovers(features):
+def test_a_full_pool_rejects_and_recovers(features):
     limits, commands = stream(2, 600, features)
     limits = replace(limits, orders=3, ref_pages=1)
     assert fuzz.first_failure(limits, commands, 7, CHECK_EVERY) is None
 
 
-def test_uncompiled_the_kernels_say_the_same():
+def test_uncompiled_kernels_give_the_same_events():
     other = {"NUMBA_DISABLE_JIT": "0" if JIT_DISABLED else "1"}
     assert hash_in_another_process(**other) == hash_in_another_process()
 
 
 @pytest.mark.long
-def test_with_bounds_checked_the_kernels_say_the_same(tmp_path):
+def test_kernels_with_bounds_checks_give_the_same_events(tmp_path):
     checked = {"NUMBA_BOUNDSCHECK": "1", "SUANSHI_CACHE_DIR": str(tmp_path)}
     assert hash_in_another_process(**checked) == hash_in_another_process()
 
@@ -151,10 +142,10 @@ def test_a_hundred_thousand_commands_agree():
 
 def test_a_failure_names_the_command_and_both_answers(monkeypatch):
     limits, commands = stream(3, 120)
-    answer = Engine.process
+    process = Engine.process
 
     def wrong(self, given):
-        events = answer(self, given)
+        events = process(self, given)
         events["leaves"][events["kind"] == EventKind.ACCEPTED] += 1
         return events
 
@@ -177,11 +168,11 @@ DAMAGE = {
     "positions": ("net", "open_buy", "open_sell"),
     "accounts": ("free", "reserved", "deposit", "paid", "funded", "order_cap", "trader"),
 }
-"""Fields (None: the array's elements) of which none may change alone where it is used."""
+"""Fields by table (None: its elements). Where one is in use, a change of it alone is an error."""
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_the_check_of_memory_finds_any_single_change(name):
+def test_the_memory_check_finds_any_single_change(name):
     limits, commands = stream(6, 300)
     engine = Engine(limits)
     engine.process(commands)

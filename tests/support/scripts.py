@@ -1,4 +1,4 @@
-"""Short scripts of commands, which kernel and reference must answer alike."""
+"""Short scripts of commands, run on kernel and reference, whose events must be equal."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -27,15 +27,15 @@ START_S = 1_700_000_000
 LIMITS = Limits(
     sessions=4, accounts=4, instruments=3, orders=64, refs=4096, ref_pages=4, ticks=1024, events=16
 )
-MEMBER, STRANGER, OPERATOR = 1, 2, 3
-"""Sessions: of firm 1, which owns accounts 1 and 2; of firm 2, which owns 3; of the venue."""
+MEMBER, OTHER_MEMBER, OPERATOR = 1, 2, 3
+"""Sessions: of firm 1, which owns accounts 1 and 2; of firm 2, which owns 3; of an operator."""
 
 
 class Answer(NamedTuple):
-    """What one command led to."""
+    """The events of one command."""
 
     kinds: list[str]
-    reason: str  # of the first event, which is the answer itself
+    reason: str  # of the first event, which answers the command
     events: NDArray[np.void]
 
 
@@ -62,18 +62,49 @@ def target(kind: CommandKind, ref: int, **fields: int) -> Row:
 
 
 def venue(kind: CommandKind, **fields: int) -> Row:
-    """An administrative command of the venue, for instrument 1 unless said otherwise."""
+    """An administrative command of the venue, for instrument 1 unless another is given."""
     return {"kind": kind, "instrument": 1, **fields}
 
 
+def mass_cancel(scope: int, session: int = MEMBER, **fields: int) -> Row:
+    """A mass cancel of a member, unless another session is given."""
+    row = {"kind": CommandKind.MASS_CANCEL, "type": scope, "session": session, "user_ref": 5}
+    return row | fields
+
+
+def listing(
+    number: int = 1, low: int = 1, high: int = 200, *, reference: int = 100, tick_fen: int = 1
+) -> list[Row]:
+    """List an instrument and open it for continuous trading."""
+    return [
+        venue(CommandKind.LIST, instrument=number, price=reference, quantity=tick_fen),
+        venue(CommandKind.BAND, instrument=number, price=low, stop=high),
+        venue(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS),
+    ]
+
+
+def capacity(number: int, lots: int = 10**6) -> list[Row]:
+    """Register capacity of all three accounts in an instrument."""
+    return [
+        venue(CommandKind.REGISTER, instrument=number, account=account, quantity=lots)
+        for account in (1, 2, 3)
+    ]
+
+
+def sequence(number: int, before: int, longest: int = 168, **fields: int) -> Row:
+    """Link an instrument's delivery period behind that of `before`."""
+    return venue(
+        CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest, **fields
+    )
+
+
 def head(low: int = 1, high: int = 200) -> list[Row]:
-    """A world: one instrument in continuous trading, two firms, money and capacity."""
+    """The setup of most scripts: one instrument in continuous trading, two firms with money and
+    capacity."""
     rows = [
-        venue(CommandKind.LIST, price=100, quantity=1),
-        venue(CommandKind.BAND, price=low, stop=high),
-        venue(CommandKind.PHASE, type=Phase.CONTINUOUS),
+        *listing(1, low, high),
         venue(CommandKind.SESSION, target_ref=MEMBER, account=1),
-        venue(CommandKind.SESSION, target_ref=STRANGER, account=2),
+        venue(CommandKind.SESSION, target_ref=OTHER_MEMBER, account=2),
         venue(CommandKind.SESSION, target_ref=OPERATOR, flags=CommandFlag.OPERATOR),
     ]
     for account, firm in ((1, 1), (2, 1), (3, 2)):
@@ -97,18 +128,18 @@ def as_commands(rows: list[Row]) -> NDArray[np.void]:
 
 
 def answers(*rows: Row, limits: Limits = LIMITS, setup: list[Row] | None = None) -> list[Answer]:
-    """What follows from each row, after a head; kernel and reference must agree on it."""
+    """The answer to each row, after the setup (None: head); kernel and reference must agree."""
     commands = as_commands([*(head() if setup is None else setup), *rows])
     engines: tuple[Any, ...] = (ReferenceEngine(limits), Engine(limits))
-    whole = Engine(replace(limits, events=16))
+    batched = Engine(replace(limits, events=16))
     found, parts = [], []
     for index in range(len(commands)):
         expected, events = (engine.process(commands[index : index + 1]) for engine in engines)
         assert events.tobytes() == expected.tobytes(), (index, expected, events)
         parts.append(expected.tobytes())
         found.append(_answer(expected))
-    assert whole.process(commands).tobytes() == b"".join(parts)
-    tables = [engine.state_tables() for engine in (*engines, whole)]
+    assert batched.process(commands).tobytes() == b"".join(parts)
+    tables = [engine.state_tables() for engine in (*engines, batched)]
     assert differences(tables[0], tables[1]) == []
     assert differences(tables[0], tables[2]) == []
     return found[len(commands) - len(rows) :]
@@ -120,6 +151,13 @@ def _answer(events: NDArray[np.void]) -> Answer:
     return Answer(kinds, reason, events)
 
 
-def reasons(*rows: Row, limits: Limits = LIMITS) -> list[str]:
+def reasons(*rows: Row, limits: Limits = LIMITS, setup: list[Row] | None = None) -> list[str]:
     """The reason of each answer, NONE where the command was accepted."""
-    return [answer.reason for answer in answers(*rows, limits=limits)]
+    return [answer.reason for answer in answers(*rows, limits=limits, setup=setup)]
+
+
+def trades(answer: Answer) -> list[tuple[int, int, int, int]]:
+    """Instrument, the maker's ref, price and quantity of each trade of an answer."""
+    fills = answer.events[answer.events["kind"] == EventKind.FILLED][::2]
+    names = ("instrument", "user_ref", "price", "quantity")
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in fills[[*names]].tolist()]
