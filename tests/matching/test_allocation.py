@@ -1,4 +1,4 @@
-"""Memory for tables: zeros on whole cache lines, whatever the system advises."""
+"""Memory of tables: zeros on whole cache lines, with and without huge pages."""
 
 import mmap
 

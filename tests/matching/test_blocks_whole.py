@@ -1,4 +1,4 @@
-"""No hour of a block trades without its siblings: in snapshots, replays, crashes, mass cancels."""
+"""Blocks trade in all hours or none, across snapshots, replays, crashes and mass cancels."""
 
 from itertools import pairwise
 
@@ -10,12 +10,12 @@ from matching.records import CommandKind, EventFlag, EventKind, MassCancelScope
 from tests.support.block_reader import BlockReader
 from tests.support.stream_generator import WITH_BLOCKS, Stream, stream
 
-SEEDS = (3, 4, 6, 9, 14)  # in whose streams blocks trade
+SEEDS = (3, 4, 6, 9, 14)  # of streams in which blocks trade
 COUNT = 1_200
 
 
 def read(reader: BlockReader, events: np.ndarray) -> None:  # type: ignore[type-arg]
-    """Take in some commands' events, after which no block may be half traded."""
+    """Read the events of some commands; afterwards no block may have traded in part."""
     for event in events[(events["flags"] & EventFlag.BLOCK) != 0]:
         if event["kind"] < EventKind.LISTED:
             reader.read(event)
@@ -23,10 +23,12 @@ def read(reader: BlockReader, events: np.ndarray) -> None:  # type: ignore[type-
 
 
 def machine_blocks(engine: Engine) -> int:
+    """Number of standing blocks of an engine."""
     return len(engine.state_tables()["blocks"])
 
 
-def made(seed: int) -> Stream:
+def stream_with_blocks(seed: int) -> Stream:
+    """The stream of a seed, in which blocks trade."""
     found = stream(seed, COUNT, WITH_BLOCKS)
     events = Engine(found.limits).process(found.commands)
     assert (events["trade_group"][events["kind"] == EventKind.FILLED] > 0).any(), "blocks trade"
@@ -34,24 +36,24 @@ def made(seed: int) -> Stream:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_at_every_snapshot_and_after_it(seed: int) -> None:
-    limits, commands = made(seed)
+def test_blocks_trade_whole_after_any_snapshot(seed: int) -> None:
+    limits, commands = stream_with_blocks(seed)
     engine, reader = Engine(limits), BlockReader()
-    stood = 0
+    restored = 0
     for index in range(len(commands)):
         read(reader, engine.process(commands[index : index + 1]))
         assert len(reader.blocks) == machine_blocks(engine)
         if index % 7 == 0 and reader.blocks:
             engine = Engine.restore(engine.snapshot())
-            stood += 1
+            restored += 1
             assert len(reader.blocks) == machine_blocks(engine)
-    assert stood > 0
+    assert restored > 0
 
 
 @pytest.mark.parametrize("batch", [1, 7, 4_096])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_in_every_replay(seed: int, batch: int) -> None:
-    limits, commands = made(seed)
+def test_blocks_trade_whole_in_replays_of_any_batch_size(seed: int, batch: int) -> None:
+    limits, commands = stream_with_blocks(seed)
     engine, reader, digest = Engine(limits), BlockReader(), b""
     for start in range(0, len(commands), batch):
         events = engine.process(commands[start : start + batch])
@@ -61,10 +63,10 @@ def test_in_every_replay(seed: int, batch: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_after_a_crash_wherever_the_log_ends(seed: int) -> None:
-    limits, commands = made(seed)
-    dice = np.random.default_rng(seed)
-    ends = sorted({0, len(commands), *dice.integers(1, len(commands), 12).tolist()})
+def test_blocks_trade_whole_after_a_crash_at_any_command(seed: int) -> None:
+    limits, commands = stream_with_blocks(seed)
+    random = np.random.default_rng(seed)
+    ends = sorted({0, len(commands), *random.integers(1, len(commands), 12).tolist()})
     for end, _ in pairwise(ends):  # a log that was cut is a day's first commands
         engine, reader = Engine(limits), BlockReader()
         read(reader, engine.process(commands[:end]))
@@ -73,9 +75,9 @@ def test_after_a_crash_wherever_the_log_ends(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_after_a_mass_cancel(seed: int) -> None:
-    limits, commands = made(seed)
-    cancels = np.zeros(limits.instruments, COMMAND)  # the venue's, which reach everybody's
+def test_a_mass_cancel_of_all_instruments_ends_all_blocks(seed: int) -> None:
+    limits, commands = stream_with_blocks(seed)
+    cancels = np.zeros(limits.instruments, COMMAND)  # of the venue, which reach all orders
     cancels["kind"], cancels["type"] = CommandKind.MASS_CANCEL, MassCancelScope.INSTRUMENT
     cancels["instrument"], cancels["user_ref"] = np.arange(limits.instruments) + 1, 1
     tried = 0

@@ -1,4 +1,4 @@
-"""A trade that is taken back: kernel and reference undo the same, to the fen."""
+"""The command BUST, on kernel and reference alike: a trade is taken back to the fen."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_a_bust_leaves_money_and_positions_as_they_were_before_the_trade():
     assert len(busted["orders"]) == 0
 
 
-def test_a_bust_says_what_each_side_gets_back_the_maker_first():
+def test_a_bust_reports_the_refund_of_each_side_the_maker_first():
     maker, taker = answers(RESTS, MEETS, bust(session=OPERATOR, user_ref=7), setup=SETUP)[-1].events
     assert [maker["account"], maker["side"], maker["fee_fen"]] == [2, SELL, SELL_FEE]
     assert [taker["account"], taker["side"], taker["fee_fen"]] == [1, BUY, BUY_FEE]
@@ -95,18 +95,18 @@ def test_a_bust_says_what_each_side_gets_back_the_maker_first():
         ({"quantity": 10**6 + 6, "price": 1}, "CAPACITY"),
     ],
 )
-def test_what_cannot_have_been_or_cannot_be_given_back_is_refused(change, reason):
+def test_a_bust_of_an_impossible_trade_or_without_the_means_is_rejected(change, reason):
     found = answers(RESTS, MEETS, {**bust(), **change}, setup=SETUP)[-1]
     assert (found.kinds, found.reason) == (["REJECTED"], reason)
 
 
-def test_a_buyer_that_sold_again_keeps_the_trade():
+def test_a_buyer_that_sold_again_cannot_give_back():
     resold = order(3, SELL, 100, 10**6 + LOTS, account=1)
     assert reasons(RESTS, MEETS, resold, {**bust(), "stop": 0, "display": 0})[-1] == "CAPACITY"
 
 
-def test_a_buyer_must_have_the_deposit_of_what_it_has_not_any_more():
-    """Account 1 has offered all it may, and all of its money but what the trade gave back."""
+def test_a_buyer_needs_the_deposit_of_offers_that_are_no_longer_resales():
+    """Account 1 has offered all its capacity, and has no free money but the refund."""
     offered = order(3, SELL, 200, 10**6, account=1)
     worth_fen = PRICE * LOTS
     free_fen = 10**12 - worth_fen - BUY_FEE - 9 * (10**6 - LOTS)
@@ -119,14 +119,14 @@ def test_a_buyer_must_have_the_deposit_of_what_it_has_not_any_more():
     assert [answer.reason for answer in found] == ["NONE", "NONE", "NONE", "NONE", "DEPOSIT"]
 
 
-def test_no_position_grows_beyond_its_bound():
-    """The seller, short of what it sold, has bid for as much as it may hold."""
+def test_a_bust_that_could_exceed_the_position_bound_is_rejected():
+    """The seller has sold short, and has bid for as much as it may hold."""
     bid = order(3, BUY, 1, 2**30 + LOTS, account=2)
     free = {**bust(), "stop": 0, "display": 0}
     assert reasons(RESTS, MEETS, bid, free) == ["NONE", "NONE", "NONE", "POSITION_LIMIT"]
 
 
-def test_after_gate_closure_a_trade_stands():
+def test_after_gate_closure_a_bust_is_rejected():
     gate = venue(CommandKind.TIMES, target_ref=START_S + 1)
     later = {"kind": CommandKind.CLOCK, "time_ns": (START_S + 1) * 10**9}
     late = {**bust(), "time_ns": (START_S + 1) * 10**9}

@@ -1,9 +1,10 @@
-"""Positions that a day begins with: resold without a deposit; kernel and reference agree."""
+"""Carried positions, with which a day begins, on kernel and reference alike."""
 
 import pytest
 
 from matching import Engine
 from matching.records import CommandFlag, CommandKind, Reason
+from matching.state_tables import COLUMNS
 from tests.support.scripts import BUY, LIMITS, SELL, answers, as_commands, head, order, venue
 
 FEES = venue(CommandKind.FEES, price=0, stop=0, quantity=9)
@@ -23,15 +24,14 @@ def tables_after(*rows):
 
 
 def account(tables, number):
+    """Free money and deposit of an account, in fen."""
     names = ("free_fen", "deposit_fen")
-    from matching.state_tables import COLUMNS
-
     places = [COLUMNS["accounts"].index(each) for each in ("account", *names)]
     (found,) = [row for row in tables["accounts"].tolist() if row[places[0]] == number]
     return [found[place] for place in places[1:]]
 
 
-def test_what_was_bought_yesterday_is_resold_without_a_deposit_and_short_sales_hold_theirs():
+def test_a_carried_purchase_is_resold_without_a_deposit_and_a_short_sale_holds_one():
     before = tables_after()
     answers(carry(), order(1, SELL, 100, 5, account=1), setup=SETUP)  # kernel and reference alike
     resold = tables_after(carry(), order(1, SELL, 100, 5, account=1))
@@ -60,18 +60,18 @@ def test_buying_back_frees_the_deposit_of_a_carried_sale():
         (carry(lots=2**30), Reason.CAPACITY),
     ],
 )
-def test_a_position_that_cannot_be_is_refused(row, reason):
+def test_an_impossible_position_is_rejected(row, reason):
     assert answers(row, setup=SETUP)[0].reason == reason.name
 
 
-def test_a_carried_sale_asks_for_its_deposit():
+def test_a_carried_sale_needs_its_deposit():
     poor = venue(CommandKind.WITHDRAW, account=2, amount_fen=10**12 - 44)
     found = answers(poor, carry(), carry(lots=4), setup=SETUP)
     assert [answer.reason for answer in found] == ["NONE", "DEPOSIT", "NONE"]
 
 
-def test_fees_stay_as_they_are_where_a_position_was_carried():
-    """The seller holds a deposit at the rate of then; a new one would not give it back whole."""
+def test_fees_cannot_change_after_a_position_was_carried():
+    """The seller holds a deposit at the old rate; at a new rate it would not be freed exactly."""
     dearer = venue(CommandKind.FEES, price=0, stop=0, quantity=10)
     found = answers(carry(), dearer, carry(buyer=2, seller=1), dearer, setup=SETUP)
     assert [answer.reason for answer in found] == ["NONE", "PHASE", "NONE", "NONE"]

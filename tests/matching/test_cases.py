@@ -1,4 +1,4 @@
-"""Every rule case on every engine."""
+"""Every rule case, of tests/cases and of RULES.md, on every engine."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ def test_a_change_in_any_file_has_a_cache_of_its_own(tmp_path, name):
     assert compiling.source_hash(copy) != before
 
 
-def test_a_new_file_and_another_place_have_a_cache_of_their_own(tmp_path):
+def test_a_new_file_or_another_folder_has_a_cache_of_its_own(tmp_path):
     copy = shutil.copytree(SOURCES, tmp_path / "matching")
     before = compiling.source_hash(copy)
     other = shutil.copytree(SOURCES, tmp_path / "other")
@@ -87,7 +87,7 @@ def test_the_highest_bit_is_the_same_by_instruction_and_in_plain_python():
         assert [native(np.int64(word)) for word in WORDS] == plain
 
 
-def test_fetching_ahead_changes_nothing():
+def test_prefetching_changes_nothing():
     engine = Engine(Limits(orders=16, instruments=1, accounts=1, ticks=64))
     before = engine.snapshot()
     assert intrinsics.prefetch_plain(engine._arrays["orders"], 1) is None
@@ -104,7 +104,7 @@ def test_tables_by_address_are_the_arrays_themselves():
     from matching.memory.machine_type import machine_at
 
     @numba.njit
-    def touch(header):
+    def write(header):
         m = machine_at(header)
         m.tops[3] = np.uint32(7)
         m.orders[2]["leaves"] = m.orders[1]["leaves"] + 1
@@ -113,7 +113,7 @@ def test_tables_by_address_are_the_arrays_themselves():
     engine = Engine(Limits(orders=16, instruments=1, accounts=1, ticks=64))
     arrays = engine._arrays
     arrays["orders"]["leaves"][1] = 41
-    assert touch(engine._header_address) == (17, 41, 7, engine.limits.refs)
+    assert write(engine._header_address) == (17, 41, 7, engine.limits.refs)
     assert arrays["orders"]["leaves"][2] == 42
     assert arrays["instruments"].view("<u4")[3] == 7
 
@@ -222,7 +222,7 @@ def test_a_kernel_learns_the_address_of_a_table_to_pass_it_to_foreign_code():
 
 
 def answer_of(folder: Path) -> str:
-    """What ONE_LISTING prints with the package in this folder."""
+    """The output of ONE_LISTING with the package in this folder."""
     environment = os.environ | {"PYTHONPATH": str(folder), "SUANSHI_CACHE_DIR": str(folder / "c")}
     return subprocess.run(
         [sys.executable, "-c", ONE_LISTING],

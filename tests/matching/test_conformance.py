@@ -1,4 +1,4 @@
-"""The public order flows end in the reports that independent engines agree on."""
+"""The public order flows lead to the reports that independent engines agree on."""
 
 import json
 from pathlib import Path
@@ -59,14 +59,14 @@ def test_the_command_fails_where_the_hash_is_not_the_expected_one(tmp_path):
         ({}, "message 1 was rejected: DUPLICATE_REF"),
     ],
 )
-def test_a_flow_outside_the_format_is_refused_in_one_line(tmp_path, message, says):
+def test_a_flow_outside_the_format_is_rejected_in_one_line(tmp_path, message, says):
     path = save(tmp_path / "bad.npz", {}, message)
     result = CliRunner().invoke(conformance, [str(path)])
     assert result.exit_code == 2
     assert says in result.stderr.splitlines()[-1]
 
 
-def test_a_file_of_another_kind_is_refused_in_one_line(tmp_path):
+def test_a_file_of_another_format_is_rejected_in_one_line(tmp_path):
     text = tmp_path / "text.npz"
     text.write_text("no zip at all")
     lacking = save(tmp_path / "lacking.npz", {}, without="side")

@@ -1,4 +1,4 @@
-"""The judge of states finds each rule broken, and names what breaks it."""
+"""Each invariant of matching/checks is reported when a state breaks it."""
 
 from dataclasses import replace
 
@@ -78,7 +78,7 @@ def test_a_sound_state_breaks_no_rule():
         ("machine", 0, "ticks", 199, "machine: 199 ticks allotted, instruments have others"),
     ],
 )
-def test_each_broken_rule_is_named(table, row, column, value, says):
+def test_each_broken_rule_is_reported(table, row, column, value, says):
     tables = {name: rows.copy() for name, rows in some_state().items()}
     tables[table][row, COLUMNS[table].index(column)] = value
     assert any(line.startswith(says) for line in violations(tables)), violations(tables)
@@ -89,7 +89,7 @@ BUYER, SELLER = range(2)
 
 
 def state_with_blocks() -> Tables:
-    """Two blocks of two hours that do not meet, and asks that are too dear for the buyer."""
+    """Two blocks of two hours that do not cross, and asks that are too dear for the buyer."""
     engine = ReferenceEngine(replace(LIMITS, events=64))
     rows = [*head(), venue(CommandKind.LIST, instrument=2, price=100, quantity=1)]
     rows += [
@@ -127,14 +127,14 @@ def test_a_sound_state_with_blocks_breaks_no_rule():
         ("positions", 1, "open_buy", 2, "open quantity of (1, 2, 0): 2, orders have 3"),
     ],
 )
-def test_each_broken_rule_of_blocks_is_named(table, row, column, value, says):
+def test_each_broken_rule_of_blocks_is_reported(table, row, column, value, says):
     tables = {name: rows.copy() for name, rows in state_with_blocks().items()}
     tables[table][row, COLUMNS[table].index(column)] = value
     assert any(line.startswith(says) for line in violations(tables)), violations(tables)
 
 
 @pytest.mark.parametrize(("collar", "trades"), [(0, True), (20, True), (5, False)])
-def test_a_block_that_a_collar_holds_may_stand(collar, trades):
+def test_a_block_may_stand_where_a_collar_keeps_it_from_trading(collar, trades):
     tables = {name: rows.copy() for name, rows in state_with_blocks().items()}
     tables["blocks"][BUYER, COLUMNS["blocks"].index("price")] = 110
     tables["instruments"][0, COLUMNS["instruments"].index("collar")] = collar
@@ -142,7 +142,7 @@ def test_a_block_that_a_collar_holds_may_stand(collar, trades):
 
 
 def state_with_a_basket() -> Tables:
-    """Two instruments in a row, a third that follows none, and a basket of the first and it."""
+    """A sequence of instruments 1 and 2, and a basket of 3 and 1."""
     engine = ReferenceEngine(replace(LIMITS, events=64))
     rows = [venue(CommandKind.LIST, instrument=n, price=100, quantity=1) for n in (1, 2, 3)]
     rows.append(venue(CommandKind.SEQUENCE, instrument=2, target_ref=1, quantity=168))
@@ -160,7 +160,7 @@ def state_with_a_basket() -> Tables:
         ("instruments", 2, "tick_fen", 7, ["basket 2: [1, 7] fen per tick"]),
     ],
 )
-def test_each_broken_rule_of_baskets_is_named(table, row, column, value, says):
+def test_each_broken_rule_of_baskets_is_reported(table, row, column, value, says):
     tables = {name: rows.copy() for name, rows in state_with_a_basket().items()}
     assert violations(tables) == []
     tables[table][row, COLUMNS[table].index(column)] = value
@@ -178,7 +178,7 @@ def test_differences_name_rows_and_cells():
     ]
 
 
-def test_impossible_limits_are_refused():
+def test_impossible_limits_raise():
     with pytest.raises(ValueError, match="limits: `events` must be between 16 and 67108864, got 1"):
         Limits(events=1)
     assert Limits(orders=7).as_dict()["orders"] == 7

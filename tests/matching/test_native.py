@@ -99,7 +99,7 @@ def bounds(limits: Limits) -> list[str]:
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what `python -m matching.native` writes."""
+    """A folder with the files that `python -m matching.native` writes."""
     from matching.native.__main__ import write
 
     folder = tmp_path_factory.mktemp("native")
@@ -128,7 +128,7 @@ def filter_program(native: Path) -> Path:
     ("seed", "how", "batch", "room"),
     [(1, "blind", 1, 16), (2, "seeing", 64, 4096), (6, "blind", 7, 99)],
 )
-def test_a_c_program_says_what_the_engine_says(filter_program, seed, how, batch, room):
+def test_a_c_program_gives_the_events_of_the_engine(filter_program, seed, how, batch, room):
     limits, commands = fuzz.stream_of(seed, 2_000)
     given = [how, str(batch), str(room), *bounds(limits)]
     found = subprocess.run(
@@ -138,7 +138,7 @@ def test_a_c_program_says_what_the_engine_says(filter_program, seed, how, batch,
 
 
 @pytest.mark.needs("cc")
-def test_limits_beyond_their_bounds_are_no_machine(filter_program):
+def test_limits_beyond_their_bounds_open_no_machine(filter_program):
     impossible = [str(high + 1) for name, (_, high) in BOUNDS.items() if name != "events"]
     for at, bound in enumerate(impossible):
         for wrong in (bound, "0"):
@@ -164,7 +164,7 @@ def test_the_header_sizes_tables_as_the_engine_does(tmp_path, limits):
 
 @pytest.mark.needs("cc")
 @pytest.mark.parametrize(("name", "dtype"), [("command", COMMAND), ("event", EVENT)])
-def test_the_header_puts_every_field_where_the_record_has_it(tmp_path, name, dtype):
+def test_the_header_has_every_field_at_its_offset_in_the_record(tmp_path, name, dtype):
     (tmp_path / "suanshi.h").write_text(header())
     checks = [
         f"_Static_assert(offsetof(suanshi_{name}, {field}) == {at}"
@@ -183,7 +183,7 @@ def test_a_record_with_a_gap_has_no_struct():
         struct("gap", gap)
 
 
-def test_code_that_needs_python_is_refused():
+def test_code_that_needs_python_raises():
     from matching.native.objects import check_alone
 
     text = "declare void @memset()\ndeclare void @llvm.trap()\ndeclare void @PyErr_Clear()"

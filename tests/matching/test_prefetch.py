@@ -1,4 +1,4 @@
-"""Looking ahead changes nothing, whatever the commands that are looked at."""
+"""Prefetching changes no event, whatever the commands that are read ahead."""
 
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ from tests.support.stream_generator import ALL, garbage, stream
 COMMANDS = 700
 
 
-def engine_that_looks_far(limits):
-    """A machine whose first slots count as used, as if it had grown large once."""
+def engine_that_prefetches(limits):
+    """An engine that prefetches from the start: its first slots count as used."""
     engine = Engine(replace(limits, orders=limits.orders + CACHED))
     engine._arrays["state"]["slots_used"] = CACHED
     return engine
@@ -21,16 +21,16 @@ def engine_that_looks_far(limits):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("write", [stream, garbage])
-def test_a_large_machine_says_what_the_reference_says(write, seed):
+def test_an_engine_that_prefetches_gives_the_events_of_the_reference(write, seed):
     limits, commands = write(seed, COMMANDS, ALL) if write is stream else write(seed, COMMANDS)
     expected = ReferenceEngine(limits).process(commands)
-    assert engine_that_looks_far(limits).process(commands).tobytes() == expected.tobytes()
+    assert engine_that_prefetches(limits).process(commands).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("batch", [LEAST - 1, LEAST, LEAST + 1, 100])
-def test_batches_around_the_least_that_is_looked_into_agree(batch):
+def test_batches_around_the_smallest_that_is_prefetched_agree(batch):
     limits, commands = stream(11, COMMANDS, ALL)
-    engines = ReferenceEngine(limits), Engine(limits), engine_that_looks_far(limits)
+    engines = ReferenceEngine(limits), Engine(limits), engine_that_prefetches(limits)
     for at in range(0, COMMANDS, batch):
         expected, *others = (engine.process(commands[at : at + batch]) for engine in engines)
         assert all(events.tobytes() == expected.tobytes() for events in others)

@@ -1,4 +1,4 @@
-"""Snapshots: going on from one is as if the machine had never stopped."""
+"""Snapshots: a restored engine continues as if it had never stopped."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ SMALL = Limits(
     events=16,
 )
 CUT = [(0, BASIC), (6, ALL), (13, ALL), (15, ALL), (23, ALL), (2, WITH_BLOCKS), (9, WITH_BLOCKS)]
-"""Seeds and features of the streams that are cut everywhere."""
+"""Seeds and features of streams that are cut after every command."""
 
 LENGTH = 160
 
 
 def some_machine() -> Engine:
-    """A machine in the middle of a stream."""
+    """An engine in the middle of a stream."""
     limits, commands = stream(6, LENGTH)
     engine = Engine(limits)
     engine.process(commands)
@@ -35,7 +35,7 @@ def some_machine() -> Engine:
 
 
 @pytest.mark.parametrize(("seed", "features"), CUT)
-def test_going_on_from_any_point_gives_the_same_events_and_state(seed, features):
+def test_a_restored_engine_gives_the_same_events_and_state_from_any_command_on(seed, features):
     limits, commands = stream(seed, LENGTH, features)
     whole = Engine(limits)
     parts = [whole.process(commands[i : i + 1]).tobytes() for i in range(len(commands))]
@@ -48,8 +48,8 @@ def test_going_on_from_any_point_gives_the_same_events_and_state(seed, features)
         engine.process(commands[cut : cut + 1])
 
 
-def test_the_cuts_meet_auctions_that_last_and_times_that_are_to_come():
-    met = set()
+def test_the_cuts_cover_phases_timers_and_fractions_of_fees():
+    covered = set()
     for seed, features in CUT:
         limits, commands = stream(seed, LENGTH, features)
         engine = Engine(limits)
@@ -58,14 +58,14 @@ def test_the_cuts_meet_auctions_that_last_and_times_that_are_to_come():
             tables = engine.state_tables()
             orders = dict(zip(COLUMNS["orders"], tables["orders"].T, strict=True))
             phases = tables["instruments"][:, COLUMNS["instruments"].index("phase")]
-            met |= {Phase(phase).name for phase in phases.tolist()}
-            met |= {f"cause {cause}" for cause in tables["schedule"][:, 3].tolist()}
-            met |= {name for name in ("waiting", "expiry_s", "fraction") if orders[name].any()}
-    assert met >= {"PRE_OPEN", "AUCTION", "CONTINUOUS", "HALTED", "waiting", "expiry_s"}
-    assert met >= {"cause 1", "cause 2", "cause 3", "fraction"}
+            covered |= {Phase(phase).name for phase in phases.tolist()}
+            covered |= {f"cause {cause}" for cause in tables["schedule"][:, 3].tolist()}
+            covered |= {name for name in ("waiting", "expiry_s", "fraction") if orders[name].any()}
+    assert covered >= {"PRE_OPEN", "AUCTION", "CONTINUOUS", "HALTED", "waiting", "expiry_s"}
+    assert covered >= {"cause 1", "cause 2", "cause 3", "fraction"}
 
 
-def test_taking_a_snapshot_changes_nothing_and_repeats_to_the_byte():
+def test_a_snapshot_changes_nothing_and_repeats_to_the_byte():
     engine = some_machine()
     before = engine.state_hash()
     blob = engine.snapshot()
@@ -74,7 +74,7 @@ def test_taking_a_snapshot_changes_nothing_and_repeats_to_the_byte():
     assert Engine.restore(blob).snapshot() == blob
 
 
-def test_a_restored_machine_shares_no_memory_with_its_origin():
+def test_a_restored_engine_shares_no_memory_with_its_origin():
     engine = some_machine()
     blob = engine.snapshot()
     again, before = Engine.restore(blob), engine.state_hash()
@@ -94,7 +94,7 @@ def test_limits_come_back_with_the_snapshot():
     assert Engine.restore(some_machine().snapshot()).limits == limits
 
 
-def test_any_changed_byte_is_found_and_placed():
+def test_any_changed_byte_is_detected_with_its_place():
     blob = Engine(SMALL).snapshot()
     for at in range(len(blob)):
         damaged = bytearray(blob)
@@ -103,7 +103,7 @@ def test_any_changed_byte_is_found_and_placed():
             Engine.restore(bytes(damaged))
 
 
-def test_a_cut_anywhere_is_found_and_placed():
+def test_a_cut_is_detected_with_its_place():
     blob = some_machine().snapshot()
     for size in [*range(200), *range(200, len(blob), 97), len(blob) - 1]:
         with pytest.raises(ValueError, match=r"cut off in .* needs \d+ bytes from byte \d+ on"):
@@ -117,7 +117,7 @@ def test_damage_names_the_array():
         Engine.restore(bytes(blob))
 
 
-def test_foreign_bytes_are_refused():
+def test_foreign_bytes_are_rejected():
     blob = Engine(SMALL).snapshot()
     newer = blob[:8] + (VERSION + 1).to_bytes(4, "little") + blob[12:]
     for foreign, says in (
@@ -129,7 +129,7 @@ def test_foreign_bytes_are_refused():
             Engine.restore(foreign)
 
 
-def test_a_snapshot_of_another_layout_is_refused(monkeypatch):
+def test_a_snapshot_of_another_layout_is_rejected(monkeypatch):
     blob = Engine(SMALL).snapshot()
     monkeypatch.setattr("matching.snapshot._layout_hash", lambda _: b"another layout..")
     with pytest.raises(ValueError, match="taken with another layout of memory, at byte 96"):

@@ -1,4 +1,4 @@
-"""What events tell of orders for baskets: each is over with its command, within its limit."""
+"""A reader of events of orders for baskets: each ends with its command, within its limit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from matching.records import EventFlag, EventKind, Reason, Side
 
 @dataclass
 class KnownOrder:
-    """What events told of an order for a basket, and what has been traded of it since."""
+    """An order for a basket as its events describe it, and what it has traded."""
 
     account: int
     instrument: int
@@ -22,14 +22,14 @@ class KnownOrder:
 
 
 class BasketReader:
-    """Follows the one order for a basket that may be under way."""
+    """Follows the order for a basket that is under way, of which there is one at most."""
 
     def __init__(self) -> None:
         self.order: KnownOrder | None = None
         self.key = (0, 0)
 
     def read(self, event: Any) -> None:
-        """Take in an event with the flag BASKET."""
+        """Check an event with the flag BASKET."""
         key, kind = (int(event["session"]), int(event["user_ref"])), EventKind(event["kind"])
         if kind == EventKind.ACCEPTED:
             self.assert_none_is_under_way()
@@ -57,7 +57,7 @@ class BasketReader:
         self.order = None
 
     def read_filled(self, order: KnownOrder, event: Any) -> None:
-        """A part of what trades as one; with the last one it is over."""
+        """Check a fill; the order ends with its last one."""
         quantity, price = int(event["quantity"]), int(event["price"])
         assert event["flags"] & EventFlag.TAKER
         assert order.group in (0, event["trade_group"])
@@ -76,5 +76,5 @@ class BasketReader:
             self.order = None
 
     def assert_none_is_under_way(self) -> None:
-        """Such an order is over with its command."""
+        """Assert that the order has ended, as it must between commands."""
         assert self.order is None

@@ -1,4 +1,4 @@
-"""What events tell of blocks: each trades whole, in all of its hours, within its limit, or not."""
+"""A reader of events of blocks: each trades in all of its hours, within its limit, or never."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from matching.records import EventFlag, EventKind, Reason, Side
 
 @dataclass
 class KnownBlock:
-    """What events told of a block, and what has been traded of it since."""
+    """A block as its events describe it, and what it has traded."""
 
     account: int
     instrument: int
@@ -30,7 +30,7 @@ class BlockReader:
         self.trade_group = 0
 
     def read(self, event: Any) -> None:
-        """Take in an event with the flag BLOCK."""
+        """Check an event with the flag BLOCK."""
         key = int(event["session"]), int(event["user_ref"])
         kind = EventKind(event["kind"])
         if kind == EventKind.ACCEPTED:
@@ -68,7 +68,7 @@ class BlockReader:
             del self.blocks[key]
 
     def read_filled(self, key: tuple[int, int], block: KnownBlock, event: Any) -> None:
-        """A part of a block's trade; with the last one it is over."""
+        """Check a fill; the block ends with its last one."""
         group, hour = int(event["trade_group"]), int(event["instrument"])
         if not block.traded:
             block.group = group
@@ -88,5 +88,5 @@ class BlockReader:
             del self.blocks[key]
 
     def assert_none_is_half_done(self) -> None:
-        """Between commands no block has traded in some of its hours."""
+        """Assert that no block has traded in only some of its hours, as between commands."""
         assert not any(block.traded for block in self.blocks.values())

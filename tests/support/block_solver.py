@@ -1,22 +1,22 @@
-"""A small market by brute force: hourly orders and blocks, as RULES.md says and nobody else.
+"""A brute-force market for hourly orders and blocks, written from RULES.md alone.
 
-It knows no ladders, queues or bounds: every lot is an object of its own, and a block looks at every
-choice of lots that would make it whole. It shares no code with any engine.
+It has no price levels, queues or limits: every lot is an object of its own, and a block tries every
+choice of lots that would fill it. It shares no code with the engines.
 """
 
 from itertools import combinations
 from typing import NamedTuple
 
 
-class Wish(NamedTuple):
-    """An order as it comes; `hours` is 1 for an hourly order. Nobody's orders are related."""
+class Request(NamedTuple):
+    """A new order; `hours` is 1 for an hourly order. No two orders are of one owner."""
 
     is_buy: bool
     hour: int
     hours: int
     price: int
     quantity: int
-    stays: bool = True  # else immediate or cancel
+    can_rest: bool = True  # else immediate or cancel
 
 
 class Lot(NamedTuple):
@@ -30,112 +30,114 @@ class Lot(NamedTuple):
 
 
 Trade = tuple[int, int, int, int]
-"""Number of the resting order, of the other one, hour, price: of one lot."""
+"""One traded lot: number of the resting order, number of the other, hour, price."""
 
 
 class Market:
-    """Hourly lots and blocks that wait, the earliest first."""
+    """Hourly lots and standing blocks, the earliest first."""
 
     def __init__(self) -> None:
         self.lots: list[Lot] = []
-        self.blocks: list[tuple[int, Wish]] = []
+        self.blocks: list[tuple[int, Request]] = []
         self.trades: list[Trade] = []
 
-    def arrive(self, number: int, wish: Wish) -> list[Trade]:
-        """The trades of an order that comes and of all that it makes possible."""
+    def enter(self, number: int, request: Request) -> list[Trade]:
+        """Enter an order; returns its trades and those of blocks that can trade then."""
         self.trades = []
-        if wish.hours == 1:
-            self.arrive_hourly(number, wish)
-        elif not self.trade(number, wish) and wish.stays:
-            self.blocks.append((number, wish))
+        if request.hours == 1:
+            self.enter_hourly(number, request)
+        elif not self.trade(number, request) and request.can_rest:
+            self.blocks.append((number, request))
         while self.trade_first_block():
             pass
         return self.trades
 
-    def leave(self, number: int) -> None:
-        """An order is cancelled."""
+    def cancel(self, number: int) -> None:
+        """Cancel an order."""
         self.lots = [lot for lot in self.lots if lot.number != number]
         self.blocks = [block for block in self.blocks if block[0] != number]
 
-    def arrive_hourly(self, number: int, wish: Wish) -> None:
-        for part in range(wish.quantity):
-            others = self.lots_for(wish, wish.hour)
-            if others and _accepts(wish, others[0].price):
+    def enter_hourly(self, number: int, request: Request) -> None:
+        """Trade an hourly order lot by lot; lots that do not trade rest."""
+        for part in range(request.quantity):
+            others = self.lots_for(request, request.hour)
+            if others and _accepts(request, others[0].price):
                 self.lots.remove(others[0])
-                self.trades.append((others[0].number, number, wish.hour, others[0].price))
-            elif wish.stays:
-                self.lots.append(Lot(number, wish.is_buy, wish.hour, wish.price, part))
+                self.trades.append((others[0].number, number, request.hour, others[0].price))
+            elif request.can_rest:
+                self.lots.append(Lot(number, request.is_buy, request.hour, request.price, part))
 
-    def lots_for(self, wish: Wish, hour: int) -> list[Lot]:
+    def lots_for(self, request: Request, hour: int) -> list[Lot]:
         """The other side's lots in an hour by price, then time."""
-        found = [lot for lot in self.lots if lot.hour == hour and lot.is_buy != wish.is_buy]
-        return sorted(found, key=lambda lot: (_cost(wish, lot.price), lot.number, lot.part))
+        found = [lot for lot in self.lots if lot.hour == hour and lot.is_buy != request.is_buy]
+        return sorted(found, key=lambda lot: (_cost(request, lot.price), lot.number, lot.part))
 
     def trade_first_block(self) -> bool:
-        """Buys first, then by price, then by time: the first that can, does."""
-        waiting = sorted(
+        """Trade the first block that can trade: buys first, then by price, then by time."""
+        standing = sorted(
             self.blocks, key=lambda block: (not block[1].is_buy, -_cost(block[1], block[1].price))
         )
-        return any(self.trade(number, wish) for number, wish in waiting)
+        return any(self.trade(number, request) for number, request in standing)
 
-    def trade(self, number: int, wish: Wish) -> bool:
-        """Trade a block in the cheapest of all ways, if there is any."""
-        ways = [*self.ways_by_lots(number, wish), *self.ways_by_block(number, wish)]
+    def trade(self, number: int, request: Request) -> bool:
+        """Trade a block in the cheapest way, if there is one."""
+        ways = [*self.ways_by_lots(number, request), *self.ways_by_block(number, request)]
         if not ways:
             return False
-        _, gone, trades = min(ways, key=lambda way: way[0])
+        _, used, trades = min(ways, key=lambda way: way[0])
         self.trades += trades
-        self.lots = [lot for lot in self.lots if lot not in gone]
-        over = {number} | {other for other, _ in self.blocks if other in gone}
-        self.blocks = [block for block in self.blocks if block[0] not in over]
+        self.lots = [lot for lot in self.lots if lot not in used]
+        ended = {number} | {other for other, _ in self.blocks if other in used}
+        self.blocks = [block for block in self.blocks if block[0] not in ended]
         return True
 
     def ways_by_lots(
-        self, number: int, wish: Wish
+        self, number: int, request: Request
     ) -> list[tuple[tuple[int, int], list[Lot | int], list[Trade]]]:
-        """The cheapest choice of lots in every hour; of equals the one first in priority."""
-        gone: list[Lot | int] = []
+        """The cheapest choice of lots in every hour; of equal ones the first in priority."""
+        used: list[Lot | int] = []
         cost = 0
-        for hour in range(wish.hour, wish.hour + wish.hours):
-            choices = list(combinations(self.lots_for(wish, hour), wish.quantity))
+        for hour in range(request.hour, request.hour + request.hours):
+            choices = list(combinations(self.lots_for(request, hour), request.quantity))
             if not choices:
                 return []
-            best = min(choices, key=lambda lots: sum(_cost(wish, lot.price) for lot in lots))
-            cost += sum(_cost(wish, lot.price) for lot in best)
-            gone += best
-        if cost > _cost(wish, wish.price) * wish.quantity * wish.hours:
+            best = min(choices, key=lambda lots: sum(_cost(request, lot.price) for lot in lots))
+            cost += sum(_cost(request, lot.price) for lot in best)
+            used += best
+        if cost > _cost(request, request.price) * request.quantity * request.hours:
             return []
-        trades = [(lot.number, number, lot.hour, lot.price) for lot in gone if isinstance(lot, Lot)]
-        return [((cost, 0), gone, trades)]
+        trades = [(lot.number, number, lot.hour, lot.price) for lot in used if isinstance(lot, Lot)]
+        return [((cost, 0), used, trades)]
 
     def ways_by_block(
-        self, number: int, wish: Wish
+        self, number: int, request: Request
     ) -> list[tuple[tuple[int, int], list[Lot | int], list[Trade]]]:
-        """The best of the opposite blocks, at the limit of the earlier one."""
+        """The best opposite block, at the limit of the earlier one of the two."""
         others = [
-            (other, there)
-            for other, there in self.blocks
-            if there.is_buy != wish.is_buy
-            and (there.hour, there.hours, there.quantity) == (wish.hour, wish.hours, wish.quantity)
-            and _accepts(wish, there.price)
+            (other, opposite)
+            for other, opposite in self.blocks
+            if opposite.is_buy != request.is_buy
+            and (opposite.hour, opposite.hours, opposite.quantity)
+            == (request.hour, request.hours, request.quantity)
+            and _accepts(request, opposite.price)
         ]
         if not others:
             return []
-        other, there = min(others, key=lambda block: (_cost(wish, block[1].price), block[0]))
+        other, opposite = min(others, key=lambda block: (_cost(request, block[1].price), block[0]))
         maker, taker = min(number, other), max(number, other)
-        price = there.price if maker == other else wish.price
+        price = opposite.price if maker == other else request.price
         trades = [
             (maker, taker, hour, price)
-            for hour in range(wish.hour, wish.hour + wish.hours)
-            for _ in range(wish.quantity)
+            for hour in range(request.hour, request.hour + request.hours)
+            for _ in range(request.quantity)
         ]
-        return [((_cost(wish, price) * wish.quantity * wish.hours, 1), [other], trades)]
+        return [((_cost(request, price) * request.quantity * request.hours, 1), [other], trades)]
 
 
-def _cost(wish: Wish, price: int) -> int:
-    """What a price means to an order: the lower, the better."""
-    return price if wish.is_buy else -price
+def _cost(request: Request, price: int) -> int:
+    """The price as a cost to the order: the lower, the better."""
+    return price if request.is_buy else -price
 
 
-def _accepts(wish: Wish, price: int) -> bool:
-    return _cost(wish, price) <= _cost(wish, wish.price)
+def _accepts(request: Request, price: int) -> bool:
+    return _cost(request, price) <= _cost(request, request.price)

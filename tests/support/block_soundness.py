@@ -1,6 +1,6 @@
-"""What must hold of the memory of standing blocks after every command; see soundness.py.
+"""Invariants of the memory of standing blocks after every command; a part of soundness.py.
 
-It shares no code with the kernels: what an hour has for a block is added up price by price.
+It shares no code with the kernels: the total of an hour is added up price by price.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def check_blocks(m, watch):
 
 @njit(error_model="numpy")
 def check_block(m, slot):
-    """A block stands, is whole, and its sums are those of its legs."""
+    """A live block stands untraded, and its sums are those of its legs."""
     order = m.orders[slot]
     number, span = i64(order["stop"]), i64(order["display"])
     block = m.blocks[number]
@@ -82,7 +82,7 @@ def check_block(m, slot):
 
 @njit(error_model="numpy")
 def check_hour(m, number, side, head, reach):
-    """The legs of one side in an hour: linked, reached, and never counting on too little."""
+    """The legs of one side in an hour are linked, and no best total is higher than the true one."""
     found, before, leg = i64(0), i64(0), head
     while leg != 0:
         known = m.legs[leg]
@@ -93,7 +93,7 @@ def check_hour(m, number, side, head, reach):
             return 34, leg, found
         if i64(known["last_index"]) < reach:
             return 36, leg, found
-        total = what_there_is(m, order, number)
+        total = hour_total(m, order, number)
         if total >= 0:
             best = known["total"] if side == 0 else -known["total"]
             if known["last_index"] == 0 or best > (total if side == 0 else -total):
@@ -105,8 +105,8 @@ def check_hour(m, number, side, head, reach):
 
 
 @njit(error_model="numpy")
-def what_there_is(m, order, number):
-    """Price x quantity of what an hour has for a block, price by price; -1: too little."""
+def hour_total(m, order, number):
+    """Sum of price x quantity of an hour's orders for a block, price by price; -1: too little."""
     side, wanted = i64(order["side"]), i64(order["leaves"])
     instrument = m.instruments[number]
     low, high = i64(instrument["low"]), i64(instrument["high"])
@@ -116,7 +116,7 @@ def what_there_is(m, order, number):
     total = i64(0)
     for step in range(high - low + 1):
         price = low + step if side == 0 else high - step
-        # Asks rise with urgency as they get cheaper, bids as they get dearer.
+        # The index of a level rises with priority: cheaper asks, dearer bids.
         index = high - low + 1 - step
         slot = i64(m.links[base + index]["next"])
         while 0 < slot < len(m.orders):

@@ -1,4 +1,4 @@
-"""The language of the rule cases: tests/cases/README.md says what each line means."""
+"""The parser of rule cases, whose language tests/cases/README.md defines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Step:
 
 @dataclass
 class Case:
-    """One case: what is set up, then what happens."""
+    """One case: its setup, then its commands and checks."""
 
     title: str
     source: str
@@ -36,7 +36,7 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def read_fenced_cases(path: Path) -> list[Case]:
-    """The cases that stand in blocks fenced as ```case in a page for people."""
+    """The cases in the blocks of a Markdown page that are fenced as ```case."""
     inside, lines = False, []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if line.startswith("```"):
@@ -47,7 +47,7 @@ def read_fenced_cases(path: Path) -> list[Case]:
 
 
 def parse(lines: Iterator[tuple[int, str]], source: str) -> Iterator[Case]:
-    """Cases from numbered lines."""
+    """Parse numbered lines into cases."""
     case: Case | None = None
     for number, line in lines:
         if not line.strip() or line.startswith("#"):

@@ -1,4 +1,4 @@
-"""Runs a rule case on an engine and compares all that it says with what the case expects."""
+"""Runs a rule case on an engine and compares its events with the outcomes of the case."""
 
 import re
 from itertools import count, pairwise
@@ -46,7 +46,7 @@ MODES = {mode.name.lower(): mode for mode in SelfTradePrevention}
 
 
 class World:
-    """A machine set up for a case, the names of the case, and what was said so far."""
+    """An engine set up for a case, and the names of the case by number."""
 
     def __init__(self, engine_class: type, case: Case) -> None:
         self.case = case
@@ -69,7 +69,7 @@ class World:
     # Sending
 
     def send(self, kind: int, **fields: int) -> Any:
-        """One command's events."""
+        """Send one command; returns its events."""
         command = np.zeros(1, COMMAND)
         command["kind"] = kind
         command["sequence"] = next(self.sequence)
@@ -79,20 +79,20 @@ class World:
         return self.engine.process(command).copy()
 
     def administer(self, kind: int, **fields: int) -> None:
-        """A command of the venue that must be accepted."""
+        """Send a command of the venue that must be accepted."""
         events = self.send(kind, **fields)
         refused = [Reason(e["reason"]) for e in events if e["kind"] == EventKind.REJECTED]
         assert not refused, f"{self.case.title}: setting up {CommandKind(kind).name}: {refused}"
 
     def session(self, name: str) -> int:
-        """The number of a session, opened when it is first named."""
+        """The number of a session, which is opened when it is first named."""
         if name not in self.sessions:
             self.sessions[name] = len(self.sessions) + 1
             self.administer(CommandKind.SESSION, target_ref=self.sessions[name], account=FIRM)
         return self.sessions[name]
 
     def account(self, name: str) -> int:
-        """The number of an account, opened with what the case declared when first named."""
+        """The number of an account, which is opened as the case declares it when first named."""
         if name in self.accounts:
             return self.accounts[name]
         number = self.accounts[name] = len(self.accounts) + 1
@@ -123,7 +123,7 @@ class World:
     # Setting up
 
     def set_up(self) -> None:
-        """Do what the lines before the first command say."""
+        """Set up instruments and accounts as the lines before the first command ask."""
         values: dict[str, list[str]] = {}
         for words in self.case.setup:
             if words[0] == "account":
@@ -138,22 +138,22 @@ class World:
             self.list_instrument(number, values)
         for words in self.case.setup:
             if words[0] == "sequence":
-                self.follow([self.instruments[name] for name in words[1:]])
+                self.link_sequence([self.instruments[name] for name in words[1:]])
         for name in values.get("basket", []):
             number = self.instruments[name]
             self.administer(CommandKind.BASKET, instrument=number, target_ref=BASKET)
         for name in self.account_names():
             self.account(name)
 
-    def follow(self, sequence: list[int]) -> None:
-        """Say that these instruments' periods follow each other."""
+    def link_sequence(self, sequence: list[int]) -> None:
+        """Link these instruments as a sequence."""
         for before, number in pairwise(sequence):
             self.administer(
                 CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=168
             )
 
     def account_names(self) -> list[str]:
-        """The accounts of the case: opened before it starts, since time passes with a command."""
+        """The accounts of the case, opened before it starts, because every command moves time."""
         words = [word for step in self.case.steps for word in step.words]
         orders = (re.fullmatch(r"([a-z]+)\d+", word) for word in words)
         named = [order[1] for order in orders if order]
@@ -190,7 +190,7 @@ class World:
     # Commands
 
     def run(self, step: Step) -> list[str]:
-        """Send a command of the case; its outcomes in the words of the case."""
+        """Send a command of the case; returns its outcomes in the words of the case."""
         verb, *rest = step.words
         if verb == "at":
             self.now_s = int(rest[0])
@@ -303,7 +303,7 @@ class World:
     # Outcomes
 
     def outcomes(self, events: Any) -> list[str]:
-        """What the events say, in the words of the case."""
+        """The outcomes of events, in the words of the case."""
         lines: list[str] = []
         maker: str = ""
         for event in events:
@@ -339,7 +339,7 @@ class World:
         return lines
 
     def trade(self, maker: str, taker: str, event: Any) -> str:
-        """The line of a trade, or of a pair in an uncross, whose buyer comes first."""
+        """The line of a trade, of a leg, or of a pair in an uncross, whose buyer comes first."""
         amounts = f"{event['price']} {event['quantity']}"
         if event["trade_group"]:
             hours = {number: name for name, number in self.instruments.items()}
@@ -384,7 +384,7 @@ class World:
 
 
 def run_case(engine_class: type, case: Case) -> None:
-    """Run a case; an AssertionError names the line that does not hold."""
+    """Run a case. Raises AssertionError with the line that does not hold."""
     world = World(engine_class, case)
     for step in case.steps:
         place = f"{case.source}:{step.line} ({case.title}): {' '.join(step.words)}"
@@ -394,22 +394,21 @@ def run_case(engine_class: type, case: Case) -> None:
             except AssertionError as error:
                 raise AssertionError(f"{place}: {error}") from error
             continue
-        said = world.run(step)
-        assert_outcomes(said, step.outcomes, place)
+        assert_outcomes(world.run(step), step.outcomes, place)
 
 
-def assert_outcomes(said: list[str], expected: list[list[str]], place: str) -> None:
-    """Compare under the three rules of the README."""
+def assert_outcomes(outcomes: list[str], expected: list[list[str]], place: str) -> None:
+    """Compare outcomes under the three rules of tests/cases/README.md."""
     if expected == [["no trades"]]:
-        assert not any(line.startswith(("trade", "pair", "leg")) for line in said), (
-            f"{place}: {said}"
+        assert not any(line.startswith(("trade", "pair", "leg")) for line in outcomes), (
+            f"{place}: {outcomes}"
         )
         return
     expected = _killed_in_one_line(expected)
     flat = [line for lines in expected for line in lines]
-    said = _killed_said(said, flat)
+    outcomes = _as_killed(outcomes, flat)
     for triggered in (True, False):
-        ours = _added_up([line for line in said if line.startswith("triggered") == triggered])
+        ours = _added_up([line for line in outcomes if line.startswith("triggered") == triggered])
         groups = [lines for lines in expected if lines[0].startswith("triggered") == triggered]
         theirs = _added_up([line for lines in groups for line in lines])
         swaps = {frozenset(lines) for lines in groups if len(lines) > 1}
@@ -419,7 +418,7 @@ def assert_outcomes(said: list[str], expected: list[list[str]], place: str) -> N
 
 
 def _killed_in_one_line(expected: list[list[str]]) -> list[list[str]]:
-    """`accepted` and `cancelled` around a `killed` of the same order are part of it."""
+    """Drop `accepted` and `cancelled` of an order that has a `killed` line: they are part of it."""
     killed = {lines[0].split()[1] for lines in expected if lines[0].startswith("killed")}
     return [
         lines
@@ -428,17 +427,17 @@ def _killed_in_one_line(expected: list[list[str]]) -> list[list[str]]:
     ]
 
 
-def _killed_said(said: list[str], expected: list[str]) -> list[str]:
-    """The form "accepted, then cancelled whole" of a killed order, as the one line."""
+def _as_killed(outcomes: list[str], expected: list[str]) -> list[str]:
+    """Write the form "accepted, then cancelled whole" of a killed order as one `killed` line."""
     killed = [line.split()[1] for line in expected if line.startswith("killed")]
     for name in killed:
-        if said[:1] == [f"accepted {name}"] and len(said) == 2:
+        if outcomes[:1] == [f"accepted {name}"] and len(outcomes) == 2:
             return [f"killed {name}"]
-    return said
+    return outcomes
 
 
 def _added_up(lines: list[str]) -> list[str]:
-    """Trades next to each other with the same orders and price as one."""
+    """Add up neighbouring trades of the same orders and price."""
     result: list[str] = []
     for line in lines:
         if line.startswith(("trade", "pair", "leg")) and result:
@@ -452,7 +451,7 @@ def _added_up(lines: list[str]) -> list[str]:
 
 
 def _canonical(lines: list[str], swaps: set[frozenset[str]]) -> list[str]:
-    """Lines that may come in either order, next to each other, in one order."""
+    """Sort neighbouring lines that may come in either order."""
     lines = list(lines)
     for i in range(len(lines) - 1):
         if frozenset(lines[i : i + 2]) in swaps and lines[i] > lines[i + 1]:

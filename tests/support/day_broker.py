@@ -1,8 +1,8 @@
-"""One broker of a whole day: NAME[,NAME..] FOLDER SPEED.
+"""A broker process for a whole day: NAME[,NAME..] FOLDER SPEED.
 
-Sends what these sessions send in the demonstration's day, when the venue's clock, which runs at
-this speed, has come to it; refs are the sessions' own. The day is made before a line on stdin says
-that the venue is there. Ends when everything is answered.
+Sends the commands of these sessions in the demonstration's day, each when the venue's clock, which
+runs at SPEED, reaches its time. It makes the day first, then waits for a line on stdin, which means
+that the venue is up. Ends when every command is answered.
 """
 
 import sys
@@ -24,7 +24,7 @@ Commands = NDArray[np.void]
 Day = tuple[Registry, Commands]
 
 
-def part_of(name: str, day: Day, client: Client) -> Commands:
+def commands_of(name: str, day: Day, client: Client) -> Commands:
     """The session's commands, numbered from 1, for the venue's instruments of the same symbols."""
     registry, commands = day
     number = next(s.id for s in MEMBERS.sessions if s.name == name)
@@ -35,7 +35,7 @@ def part_of(name: str, day: Day, client: Client) -> Commands:
     numbers = np.arange(2**16, dtype=np.uint32)
     for instrument in registry.instruments:
         numbers[instrument.id] = listed[instrument.symbol]
-    refs = np.arange(2**20, dtype=np.uint32)  # some of the day's commands aim at nothing
+    refs = np.arange(2**20, dtype=np.uint32)  # some of the day's commands have no target
     refs[own["user_ref"][::-1]] = np.arange(len(own), 0, -1)
     own["target_ref"] = np.where(own["target_ref"], refs[own["target_ref"]], 0)
     own["instrument"] = numbers[own["instrument"]]
@@ -44,17 +44,17 @@ def part_of(name: str, day: Day, client: Client) -> Commands:
 
 
 class Sender:
-    """A session and what it has still to send."""
+    """A session and the commands that it has not sent yet."""
 
     def __init__(self, name: str, day: Day, folder: Path, speed: float) -> None:
         key = folder / "venue" / "keys" / f"{name}.secret"
         self.client = connect(folder / "venue" / "connection.toml", key, timeout_s=60)
-        self.commands = part_of(name, day, self.client)
+        self.commands = commands_of(name, day, self.client)
         self.speed = speed
         self.at = 0
 
     def step(self) -> bool:
-        """Send what is due and take in what came; whether that was all."""
+        """Send what is due and read what arrived; True when everything is sent and answered."""
         session = self.client.session
         assert session.ack is not None
         passed_ns = int((time.monotonic_ns() - session.acked_ns) * self.speed)

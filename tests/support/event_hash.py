@@ -1,4 +1,4 @@
-"""Print a hash of the events of a few short streams: compiled, uncompiled or with bounds checked.
+"""Print a hash of the events of some short streams, to compare ways of compilation.
 
 python -m tests.support.event_hash
 """

@@ -1,7 +1,7 @@
-"""A reader that knows nothing but events, as a ledger or a market data feed does.
+"""A reader that sees nothing but events, as a ledger or a market data feed does.
 
-It asserts that each event follows from those before, and rebuilds what can be known: live
-orders, displayed depth, positions and money.
+It asserts that each event is consistent with those before, and rebuilds from events what they
+determine: live orders, displayed depth, positions and money.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from tests.support.block_reader import BlockReader
 
 @dataclass
 class KnownOrder:
-    """What events told of an order."""
+    """A live order as its events describe it."""
 
     account: int
     instrument: int
@@ -46,7 +46,7 @@ class EventReader:
         self.refresh_due: tuple[int, int] | None = None
 
     def read(self, events: Any) -> None:
-        """Take in the events of one command or of many."""
+        """Check the events of one command or of many."""
         for event in events:
             kind = EventKind(event["kind"])
             due = self.refresh_due
@@ -55,17 +55,17 @@ class EventReader:
             if kind in (EventKind.REJECTED, EventKind.MASS_CANCELLED):
                 continue
             if event["flags"] & (EventFlag.BLOCK | EventFlag.BASKET):
-                self.read_as_one(event)
+                self.read_group_event(event)
                 continue
             name = "read_" + kind.name.lower()
-            getattr(self, name, self.read_setting)(event)
+            getattr(self, name, self.ignore_event)(event)
 
         self.blocks.assert_none_is_half_done()
         self.baskets.assert_none_is_under_way()
 
-    def read_as_one(self, event: Any) -> None:
-        """A block's event, or of an order for a basket; fills move money and positions as others
-        do."""
+    def read_group_event(self, event: Any) -> None:
+        """Check an event of a block or of an order for a basket; its fills move money and
+        positions like others."""
         if event["flags"] & EventFlag.BASKET:
             self.baskets.read(event)
             if event["kind"] == EventKind.FILLED:
@@ -77,8 +77,8 @@ class EventReader:
             self.match_pair(event, bool(event["flags"] & EventFlag.TAKER))
             self.book(event, int(event["instrument"]), int(event["quantity"]))
 
-    def read_setting(self, event: Any) -> None:
-        """Settings that the reader does not need."""
+    def ignore_event(self, event: Any) -> None:
+        """Ignore a setting that the reader does not need."""
 
     def key(self, event: Any) -> tuple[int, int]:
         return int(event["session"]), int(event["user_ref"])
@@ -90,13 +90,13 @@ class EventReader:
         assert key not in self.orders
         assert event["leaves"] == event["quantity"]
         assert event["cumulative"] == 0
-        waits = bool(event["flags"] & EventFlag.WAITING)
+        is_waiting = bool(event["flags"] & EventFlag.WAITING)
         assert self.phase[int(event["instrument"])] in (
             Phase.PRE_OPEN,
             Phase.AUCTION,
             Phase.CONTINUOUS,
         )
-        assert not (waits and event["shown"])
+        assert not (is_waiting and event["shown"])
         self.orders[key] = KnownOrder(
             account=int(event["account"]),
             instrument=int(event["instrument"]),
@@ -107,8 +107,8 @@ class EventReader:
             shown=int(event["shown"]),
         )
 
-    def known(self, event: Any) -> KnownOrder:
-        """The order an event speaks of; what never changes is as it was."""
+    def live_order(self, event: Any) -> KnownOrder:
+        """The live order of an event; account, instrument and side never change."""
         order = self.orders[self.key(event)]
         assert (order.account, order.instrument, order.side) == (
             event["account"],
@@ -118,7 +118,7 @@ class EventReader:
         return order
 
     def read_replaced(self, event: Any) -> None:
-        order = self.known(event)
+        order = self.live_order(event)
         assert event["cumulative"] == order.cumulative
         assert event["quantity"] == event["cumulative"] + event["leaves"]
         if not event["flags"] & EventFlag.REQUEUED:
@@ -129,19 +129,19 @@ class EventReader:
         order.shown = int(event["shown"])
 
     def read_triggered(self, event: Any) -> None:
-        order = self.known(event)
+        order = self.live_order(event)
         assert event["quantity"] == event["leaves"] == order.leaves
         order.shown = int(event["shown"])
 
     def read_refreshed(self, event: Any) -> None:
-        order = self.known(event)
+        order = self.live_order(event)
         assert self.key(event) == self.refresh_due
         assert event["quantity"] == event["shown"] <= event["leaves"] == order.leaves
         order.shown = int(event["shown"])
         self.refresh_due = None
 
     def read_cancelled(self, event: Any) -> None:
-        order = self.known(event)
+        order = self.live_order(event)
         assert event["reason"] >= Reason.REQUESTED
         assert event["quantity"] >= 1
         assert event["leaves"] == order.leaves - event["quantity"]
@@ -156,7 +156,7 @@ class EventReader:
         self.read_cancelled(event)
 
     def read_filled(self, event: Any) -> None:
-        order = self.known(event)
+        order = self.live_order(event)
         quantity = int(event["quantity"])
         taker = bool(event["flags"] & EventFlag.TAKER)
         auction = bool(event["flags"] & EventFlag.AUCTION)
@@ -176,12 +176,12 @@ class EventReader:
             assert good, "a fill beyond the limit"
         if not taker and not auction:
             assert event["price"] == order.price
-        self.move(order, event, quantity)
+        self.book(event, order.instrument, quantity)
         if order.leaves == 0:
             del self.orders[self.key(event)]
 
     def match_pair(self, event: Any, taker: bool) -> None:
-        """Maker, then taker, of one trade."""
+        """Check that maker and taker of a trade follow each other and agree."""
         if not taker:
             self.trade_id += 1
             self.maker = event
@@ -191,12 +191,8 @@ class EventReader:
             assert event["side"] != self.maker["side"]
         assert event["trade_id"] == self.trade_id
 
-    def move(self, order: KnownOrder, event: Any, quantity: int) -> None:
-        """Money and position of a fill."""
-        self.book(event, order.instrument, quantity)
-
     def book(self, event: Any, instrument: int, quantity: int) -> None:
-        """Money and position of one side of a trade; of a bust, with a negative quantity."""
+        """Move money and position of one side of a trade; a bust has a negative quantity."""
         sign = 1 if quantity > 0 else -1
         worth_fen = int(event["price"]) * quantity * self.tick_fen[instrument]
         fee_fen = sign * int(event["fee_fen"])
@@ -211,11 +207,11 @@ class EventReader:
             self.net[account, instrument] -= quantity
 
     def read_busted(self, event: Any) -> None:
-        """A trade that was, taken back on one side; no order changes."""
+        """Take back one side of an earlier trade; no order changes."""
         assert 1 <= event["trade_id"] <= self.trade_id
         self.book(event, int(event["instrument"]), -int(event["quantity"]))
 
-    # The venue's
+    # Administrative events
 
     def read_listed(self, event: Any) -> None:
         self.tick_fen[int(event["instrument"])] = int(event["quantity"])
@@ -239,7 +235,7 @@ class EventReader:
         self.registered[key] = self.registered.get(key, 0) + int(event["quantity"])
         assert self.registered[key] == event["leaves"]
 
-    # What follows
+    # State
 
     def depth(self, instrument: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Price and displayed quantity, best first, of both sides."""

@@ -1,9 +1,9 @@
-"""What a day's fills come to by account, from the day log alone: a second opinion on the books.
+"""Totals of a day's fills by account, from the day log alone: an independent check of the books.
 
     python tests/support/independent_totals.py DAY.LOG        prints them as JSON
 
 It reads the log's bytes with struct and numpy, runs the commands through the machine and adds up
-fills, deposits and withdrawals. It uses nothing of the ledger's code, on purpose.
+fills, deposits and withdrawals. It shares no code with the ledger.
 """
 
 import json
@@ -32,7 +32,7 @@ def read_blocks(content):
 
 
 def totals(path, machine=None):
-    """By account name: lots bought and sold, fen paid, received, of fees, deposited, withdrawn."""
+    """Totals by account name: lots, and fen paid, received, of fees, deposited and withdrawn."""
     if machine is None:
         from matching.engine import Engine as machine  # noqa: N813
     sums = defaultdict(lambda: defaultdict(int))
@@ -55,7 +55,7 @@ MONEY = [EventKind.FILLED, EventKind.FUNDED, EventKind.WITHDRAWN]
 
 
 def add(account, event, tick_fen):
-    """Add one event to its account's sums, in Python's integers."""
+    """Add one event to the sums of its account, in Python's unbounded integers."""
     if event["kind"] == EventKind.FILLED:
         lots = int(event["quantity"])
         side = "sold" if event["side"] else "bought"

@@ -1,14 +1,14 @@
-"""Small worlds for tests of the ledger: a registry in few words, and a day's events as a text.
+"""Small registries for tests of the ledger, and a day's events written as a text.
 
     fund alice 100.00          a deposit, in CNY
     withdraw alice 1.00        a withdrawal
     alice buys 5 A at 1000 from bob fees 3 2     a trade: lots, ticks; buyer's, seller's fee in fen
-    block: alice buys 5 A at 900 from bob        off the book, as two blocks trade with each other
-    alice buys 5 A at 1000 from bob group 7 buyer     a trade of a block: its group, whose (or both)
+    block: alice buys 5 A at 900 from bob        a trade off the book, between two blocks
+    alice buys 5 A at 1000 from bob group 7 buyer     a trade of a block: group, owner (or both)
     bust 1: alice buys 5 A at 1000 from bob fees 3 2     trade 1 is taken back, with these fees
 
-Everybody is an account of a firm of the same name, unless the world says otherwise. Instruments
-are A, B, C, D: A and B are hours of one contract and day, C is the next day's, D another contract.
+Every name is an account of a firm of the same name, unless a test changes it. Instruments are
+A, B, C, D: A and B are hours of one contract and day, C is of the next day, D of another contract.
 """
 
 from collections import defaultdict
@@ -68,7 +68,7 @@ def world(
 ) -> Registry:
     """A registry with one firm and one account per name; `firms` changes firms by name.
 
-    Everything is delivered `later_days` later.
+    All deliveries are `later_days` later.
     """
     changes = firms or {}
     people = names.split()
@@ -115,7 +115,7 @@ def world(
 
 
 def events(registry: Registry, text: str) -> NDArray[np.void]:
-    """The EVENT array of a day told in the small language above."""
+    """The events of a day (EVENT[n]) written in the language above."""
     number = {account.name: account.id for account in registry.accounts}
     instrument = {each.symbol: each.id for each in registry.instruments}
     rows = []
@@ -131,27 +131,27 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
             case _ if "buys" in words:
                 bust = int(words[1].rstrip(":")) if words[0] == "bust" else 0
                 block = words[0] == "block:"
-                told = words[2 if bust else block :]
-                buyer, _, quantity, symbol, _, price, _, seller, *more = told
+                trade = words[2 if bust else block :]
+                buyer, _, quantity, symbol, _, price, _, seller, *more = trade
                 trades += not bust
                 buyer_fee, seller_fee = (int(more[1]), int(more[2])) if "fees" in more else (0, 0)
-                group, whose = (int(more[-2]), more[-1]) if "group" in more else (0, "")
+                group, block_of = (int(more[-2]), more[-1]) if "group" in more else (0, "")
                 fill = {
                     **base, "kind": EventKind.BUSTED if bust else EventKind.FILLED,
                     "trade_id": bust or trades, "price": int(price),
                     "quantity": int(quantity), "instrument": instrument[symbol],
-                    "flags": EventFlag.OFF_BOOK if block or whose == "both" else 0,
+                    "flags": EventFlag.OFF_BOOK if block or block_of == "both" else 0,
                     "trade_group": group,
                 }  # fmt: skip
                 rows.append({
                     **fill, "account": number[seller], "side": Side.SELL, "fee_fen": seller_fee,
                     "flags": fill["flags"]
-                    | (EventFlag.BLOCK if whose in ("seller", "both") else 0),
+                    | (EventFlag.BLOCK if block_of in ("seller", "both") else 0),
                 })  # fmt: skip
                 rows.append({
                     **fill, "account": number[buyer], "side": Side.BUY, "fee_fen": buyer_fee,
                     "flags": 0 if bust else fill["flags"] | EventFlag.TAKER
-                    | (EventFlag.BLOCK if whose in ("buyer", "both") else 0),
+                    | (EventFlag.BLOCK if block_of in ("buyer", "both") else 0),
                 })  # fmt: skip
             case _:
                 raise ValueError(f"not in the language: {' '.join(words)}")
@@ -163,18 +163,18 @@ def events(registry: Registry, text: str) -> NDArray[np.void]:
 
 
 INPUT = "ab" * 32
-"""Stands for a day log's hash."""
+"""A made-up hash of a day log."""
 
 
 def settled(registry: Registry, text: str, *, books: Books | None = None) -> Books:
-    """Books in memory (or those given) in which the day that `text` tells is settled."""
+    """Books in memory, or those given, after settlement of the day that `text` describes."""
     books = books or memory_books()
     settle(books, registry, events(registry, text), INPUT)
     return books
 
 
 def postings(books: Books, *kinds: str, batch: int | None = None) -> list[str]:
-    """Postings as texts, "kind: from -> to fen"; only of the kinds and the batch asked for."""
+    """Postings as texts, "kind: from -> to fen", of these kinds and this batch, or of all."""
     return [
         f"{kind}: {source} -> {target} {fen}"
         for kind, source, target, fen, number in books.rows(
@@ -194,7 +194,7 @@ def balances(books: Books, prefix: str = "") -> dict[str, int]:
 
 
 def grants(books: Books) -> list[tuple[str, int, int, str]]:
-    """All decisions in order: programme, want, grant, what it stopped at."""
+    """All decisions in order: programme, amount wanted, amount granted, binding rule."""
     return books.rows(
         "SELECT substr(n.name, 11), want_fen, grant_fen, binding::VARCHAR FROM vouchers AS v "
         "JOIN names AS n ON n.id = v.programme ORDER BY v.id"
@@ -202,17 +202,17 @@ def grants(books: Books) -> list[tuple[str, int, int, str]]:
 
 
 def statements_agree(books_path, totals_by_account):
-    """Assert that every account's statement says what the independent sums say, to the fen."""
+    """Assert that every account's statement equals the independent totals, to the fen."""
     with open_books(books_path, read_only=True) as books:
         for name, each in totals_by_account.items():
             sums = defaultdict(int, each)
-            said = statement(books, name)
-            paid = defaultdict(int, said.totals_fen)
+            found = statement(books, name)
+            paid = defaultdict(int, found.totals_fen)
             traded_fen = paid["difference"] + paid["escrow"] + paid["delivery"]
             assert traded_fen == sums["sold_fen"] - sums["bought_fen"]
             assert paid["fee"] == -sums["fees_fen"]
             assert paid["deposit"] == sums["deposited_fen"]
             assert paid["withdrawal"] == -sums["withdrawn_fen"]
             assert paid["advance"] == -paid["repayment"]
-            assert said.closing_fen == sum(said.totals_fen.values())
-            assert said.lines[-1].balance_fen == said.closing_fen
+            assert found.closing_fen == sum(found.totals_fen.values())
+            assert found.lines[-1].balance_fen == found.closing_fen

@@ -1,8 +1,8 @@
-"""What must hold of a machine's memory after every command, compiled: a few microseconds each.
+"""Invariants of a machine's memory, compiled: a check takes some microseconds after each command.
 
-matching/checks/invariants.py judges what the state says; this judges how it is kept as well (links,
-bitmaps, free lists, pages, the heap of timers), and is fast enough to run ten million times. It
-shares no code with the kernels.
+matching/checks/invariants.py checks the state as tables. This module checks the memory layout as
+well (links, bitmaps, free lists, pages, the heap of timers), fast enough for ten million commands.
+It shares no code with the kernels.
 """
 
 from typing import Any, NamedTuple
@@ -24,17 +24,17 @@ CONTINUOUS, CLOSED = int(Phase.CONTINUOUS), int(Phase.CLOSED)
 BOOKS = 4
 
 BROKEN = {
-    1: "an order rests at a level that is not its price's",
+    1: "an order rests at a level of another price",
     2: "the links of a level do not agree",
     3: "a level's tail is not its last order",
-    4: "the bitmap does not say which levels hold orders",
+    4: "the bitmap differs from the levels that hold orders",
     5: "the best level is not the highest",
     6: "an order's open or shown quantity is impossible",
-    7: "a level's orders do not stand in acceptance",
+    7: "the orders of a level are not in acceptance sequence",
     8: "the book is crossed in continuous trading",
-    9: "a stop waits that the last trade reached",
-    10: "a live order is in no book, or twice, or nobody's",
-    11: "an order's name does not lead to it",
+    9: "a stop waits although the last trade triggers it",
+    10: "a live order is in no book, or in two, or has no account",
+    11: "an order's session and ref do not lead to it",
     12: "an order's timer is not its own, or it has none",
     13: "a slot is neither live nor free",
     14: "a page's count of live orders is wrong",
@@ -45,23 +45,23 @@ BROKEN = {
     19: "an account offers more than it has",
     20: "a position may grow beyond its bound",
     21: "net positions do not sum to zero",
-    22: "reserved money is not what orders ask for",
-    23: "the deposit is not what positions ask for",
-    24: "an account has less than nothing",
-    25: "money was lost or made",
+    22: "reserved money is not the sum that orders need",
+    23: "the deposit is not the sum that positions need",
+    24: "an account's money is negative",
+    25: "an account's funded money differs from what it has and paid",
     26: "more was earned than paid",
-    27: "something is left of the command under way",
+    27: "state of the last command is left",
     28: "a gated instrument is open or has orders",
-    29: "something that was due has not been done",
-    30: "slot or position 0 holds something",
-    31: "an order does not know what it holds",
-    32: "an account is held to other limits than its own",
-    33: "something is left of a block's trade",
+    29: "due work has not been done",
+    30: "slot or position 0 is not empty",
+    31: "the money that an order holds is wrong",
+    32: "the limits that orders are checked with are not the account's",
+    33: "state of a block's trade is left",
     34: "a block's legs are not those of its hours",
-    35: "an hour does not know that a block stands in it",
-    36: "a block counts on less than its hour has",
+    35: "an hour is not marked although a block stands in it",
+    36: "the best total of a block's leg is too high",
     37: "a block is neither live nor free",
-    38: "a block is not whole",
+    38: "a standing block has traded, or its quantity is impossible",
 }
 
 
@@ -96,7 +96,7 @@ def tops_of(arrays: dict[str, Any]) -> Any:
 
 
 class Soundness:
-    """Checks the machine of one engine, again and again."""
+    """Checks the memory of one engine after each command."""
 
     def __init__(self, engine: Engine) -> None:
         arrays = engine._arrays
@@ -111,7 +111,7 @@ class Soundness:
         )
 
     def broken(self) -> str | None:
-        """The first rule that the memory breaks, with the slot, page or number; None if sound."""
+        """The first broken rule, with its slot, page or number; None if the memory is sound."""
         rule, where = check(self._memory)
         return f"{BROKEN[rule]} ({where})" if rule else None
 
@@ -150,7 +150,7 @@ def check(m):
 
 @njit(error_model="numpy")
 def check_rest(s, orders, tops):
-    """Between commands nothing is under way, and place 0 of everything stays empty."""
+    """Between commands nothing is under way, and slot 0 of every table stays empty."""
     if s["stage"] != FETCH or s["queue_head"] != 0 or s["queue_tail"] != 0:
         return 27, s["stage"]
     if s["queue_told"] != 0 or s["slot"] != 0:
@@ -165,7 +165,7 @@ def check_rest(s, orders, tops):
 
 @njit(error_model="numpy")
 def price_of(instrument, book, index):
-    """Bids and sell stops rise with the index, asks and buy stops fall."""
+    """Price of a level: it rises with the index for bids and sell stops, and falls for others."""
     if book in (0, 3):
         return i64(instrument["low"]) + index - 1
     return i64(instrument["high"]) - index + 1
@@ -208,7 +208,7 @@ def check_books(m, number):
 
 @njit(error_model="numpy")
 def is_empty(link, level):
-    """A level without orders leads to itself, or nowhere if it never had one."""
+    """Whether a level has no orders: it links to itself, or is zero if it never had one."""
     if link["next"] == 0:
         return link["prev"] == 0
     return link["next"] == level and link["prev"] == level
@@ -216,7 +216,7 @@ def is_empty(link, level):
 
 @njit(error_model="numpy")
 def check_bitmap(words, bits, count, groups):
-    """Each bit of a higher row says whether the word below it is empty."""
+    """Whether each bit of a higher row is set exactly where the word below it is not 0."""
     for word in range(groups << 6):
         bit = (words[bits + count + (word >> 6)] >> (word & 63)) & 1
         if bit != (1 if word < count and words[bits + word] != 0 else 0):
@@ -230,7 +230,7 @@ def check_bitmap(words, bits, count, groups):
 
 @njit(error_model="numpy")
 def check_level(m, number, book, price, level):
-    """The circle of a level's orders, from the first to the last."""
+    """The circular list of a level's orders, from the first to the last."""
     orders, links, seen = m.orders, m.links, m.seen
     slot = i64(links[level]["next"])
     before = i64(level)
@@ -267,7 +267,7 @@ def check_level(m, number, book, price, level):
 
 @njit(error_model="numpy")
 def check_instrument(m, number):
-    """Continuous trading leaves nothing that could trade; a gated instrument has nothing."""
+    """In continuous trading nothing can trade; a gated instrument is closed and empty."""
     instrument, tops = m.instruments[number], m.tops
     price = np.zeros(BOOKS, np.int64)
     for book in range(BOOKS):
@@ -291,7 +291,7 @@ def check_instrument(m, number):
 
 @njit(error_model="numpy")
 def check_orders(m):
-    """Live orders stand in a book, under their name and in the timers if they end in time."""
+    """Live orders are in a book, in the directory of refs and, if GTD, in the timers."""
     s = m.state[0]
     for slot in range(1, s["slots_used"] + 1):
         order = m.orders[slot]
@@ -361,7 +361,7 @@ def reserve_fen(order, instrument):
 
 @njit(error_model="numpy")
 def block_reserve_fen(m, order):
-    """All hours at the limit, and the dearest of their fees on it, rounded up."""
+    """Notional of all hours at the limit, and the dearest fee on it, rounded up."""
     lots = i64(order["leaves"]) * i64(order["display"])
     notional = i64(order["price"]) * lots * i64(m.instruments[order["instrument"]]["tick_fen"])
     rate = i64(0)
@@ -373,7 +373,7 @@ def block_reserve_fen(m, order):
 
 @njit(error_model="numpy")
 def check_pages(m):
-    """Each used page is in the directory once and counts its orders; the others are free."""
+    """Each used page is in the directory once and counts its orders; all others are free."""
     s, directory, page_live, live = m.state[0], m.directory, m.page_live, m.live
     used = s["pages_used"]
     found = i64(0)
@@ -395,7 +395,7 @@ def check_pages(m):
 
 @njit(error_model="numpy")
 def check_timers(m):
-    """A binary heap over (due, rank), in which every order knows its place."""
+    """The timers are a binary heap over (due, rank), and every order has its place in it."""
     s, orders, timers = m.state[0], m.orders, m.timers
     for at in range(1, s["timers"] + 1):
         due, rank = i64(timers[at]["due"]), i64(timers[at]["rank"])
@@ -417,7 +417,7 @@ def check_timers(m):
 
 @njit(error_model="numpy")
 def check_positions(m):
-    """Open quantities add up, what one bought another sold, and nobody sells what it has not."""
+    """Open quantities add up, net positions sum to zero, and no account sells more than it has."""
     instruments, accounts, opened = m.instruments, m.accounts, m.opened
     for number in range(len(instruments)):
         net_sum = i64(0)
@@ -442,7 +442,7 @@ def check_positions(m):
 
 @njit(error_model="numpy")
 def has_caps(account):
-    """What an order is held against says the same as the limits that were set."""
+    """Whether the limits that orders are checked with equal the limits that were set."""
     order_max, position_max = i64(account["order_max"]), i64(account["position_max"])
     notional_max = account["notional_max"]
     trader = i64(account["firm"]) if account["halted"] == 0 else i64(0)
@@ -456,7 +456,7 @@ def has_caps(account):
 
 @njit(error_model="numpy")
 def check_accounts(m):
-    """Money is somewhere, exactly."""
+    """Money adds up exactly: funded is free, reserved, deposited or paid."""
     accounts, held = m.accounts, m.held
     surplus = i64(0)
     for number in range(len(accounts)):

@@ -1,7 +1,7 @@
-"""A broker under test: sends orders by a seed over the wire, and writes down all that it is told.
+"""A broker process under load: sends random orders and writes every report to a file.
 
-NAME FOLDER SEED SECONDS; every report goes to a file before anything follows from it. Ends at a
-line on stdin, logged on, with nothing unanswered and everything heard.
+Arguments: NAME FOLDER SEED. A report is written before the broker acts on it. A line on stdin ends
+the sending; the process ends logged on, with every command answered and every report read.
 """
 
 import contextlib
@@ -21,54 +21,56 @@ from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, T
 
 
 class Storm:
-    """Keeps some orders on their way at all times."""
+    """Keeps some orders unanswered at all times."""
 
     def __init__(self, name: str, folder: Path, seed: int) -> None:
         key = folder / "venue" / "keys" / f"{name}.secret"
         self.client = Client(folder / "venue" / "connection.toml", key, next_report=1)
         self.folder = folder
         self.key = key
-        self.dice = Random(seed)
+        self.random = Random(seed)
         self.target = json.loads((folder / f"{name}.json").read_text())
         self.refs: list[int] = []
-        self.told = (folder / f"{name}.reports").open("wb")
+        self.reports = (folder / f"{name}.reports").open("wb")
         self.sent = (folder / f"{name}.sent").open("wb")
         self.next = 1
 
-    def turn(self) -> None:
-        """Take in what came, send a little."""
+    def step(self) -> None:
+        """Read what arrived, then send a few orders."""
         self.client.pump(0.005)
         for events, first, _ in self.client.arrays():
             assert first == self.next, (first, self.next)
             self.next = first + len(events)
-            self.told.write(events.tobytes())
-            self.told.flush()
+            self.reports.write(events.tobytes())
+            self.reports.flush()
             kinds = events["kind"]
             self.refs += events["user_ref"][kinds == EventKind.ACCEPTED].tolist()
         while self.client.session.refusals:
             self.client.session.refusals.popleft()
         if self.client.session.unanswered < 64:
             with contextlib.suppress(NotConnected):
-                self.send(self.dice.randrange(1, 17))
+                self.send(self.random.randrange(1, 17))
 
     def send(self, count: int) -> None:
         orders = np.zeros(count, COMMAND)
-        cancel = self.dice.random() < 0.3 and len(self.refs) > count
+        cancel = self.random.random() < 0.3 and len(self.refs) > count
         for order in orders:
             if cancel:
                 order["kind"] = CommandKind.CANCEL
-                order["target_ref"] = self.refs.pop(self.dice.randrange(len(self.refs)))
+                order["target_ref"] = self.refs.pop(self.random.randrange(len(self.refs)))
                 continue
             order["kind"], order["type"] = CommandKind.NEW, OrderType.LIMIT
-            order["account"], order["side"] = self.dice.choice(self.target["accounts"])
-            order["instrument"] = self.dice.choice(self.target["instruments"])
-            away = self.dice.randrange(-3, 12)
-            order["price"] = self.target["price"] + (-away if order["side"] == Side.BUY else away)
-            order["quantity"] = self.dice.randrange(1, 4)
-            if self.dice.random() < 0.2:
+            order["account"], order["side"] = self.random.choice(self.target["accounts"])
+            order["instrument"] = self.random.choice(self.target["instruments"])
+            offset = self.random.randrange(-3, 12)
+            order["price"] = self.target["price"] + (
+                -offset if order["side"] == Side.BUY else offset
+            )
+            order["quantity"] = self.random.randrange(1, 4)
+            if self.random.random() < 0.2:
                 order["instrument"] = self.target["instruments"][-1]
-                order["hours"] = self.dice.randrange(2, len(self.target["instruments"]) + 1)
-                order["tif"] = self.dice.choice((TimeInForce.DAY, TimeInForce.IOC))
+                order["hours"] = self.random.randrange(2, len(self.target["instruments"]) + 1)
+                order["tif"] = self.random.choice((TimeInForce.DAY, TimeInForce.IOC))
         first = self.client.send(orders)
         orders["user_ref"] = np.arange(first, first + count)
         self.sent.write(orders.tobytes())
@@ -80,12 +82,12 @@ def main() -> None:
     storm = Storm(name, folder, seed)
     print("ready", flush=True)
     while not select([sys.stdin], [], [], 0)[0]:
-        storm.turn()
+        storm.step()
     finish(storm)
 
 
 def finish(storm: Storm) -> None:
-    """Wait for every answer and everything that may still be told; say what the books are."""
+    """Wait for every answer and report, then print the books."""
     client = storm.client
     end_s = time.monotonic() + 20
     while client.session.unanswered or not client.is_connected:
@@ -94,7 +96,7 @@ def finish(storm: Storm) -> None:
         for events, first, _ in client.arrays():
             assert first == storm.next
             storm.next = first + len(events)
-            storm.told.write(events.tobytes())
+            storm.reports.write(events.tobytes())
     print(json.dumps({"connections": client.order_connection.connections}), flush=True)
     sys.stdin.readline()
     expected = int(sys.stdin.readline())
@@ -104,8 +106,8 @@ def finish(storm: Storm) -> None:
         for events, first, _ in client.arrays():
             assert first == storm.next
             storm.next = first + len(events)
-            storm.told.write(events.tobytes())
-    storm.told.close()
+            storm.reports.write(events.tobytes())
+    storm.reports.close()
     books = {}
     for number in storm.target["instruments"]:
         book = client.book(number)

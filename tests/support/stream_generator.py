@@ -1,9 +1,9 @@
-"""Random command streams that favour the edges, from a seed.
+"""A generator of random command streams from a seed, with many edge cases.
 
 A stream starts with the venue's commands (instruments, sessions, accounts, money, capacity) and
-goes on with whatever its features allow. Its world is drawn from the seed too: a band of three
-ticks or of sixty, money that is tight or huge, pools that fill. The writer of a stream does not
-know what the machine answers; it aims at names that it used lately, so that most hits.
+continues with commands of its features. The seed also draws the sizes: a band of three ticks or of
+sixty, little money or very much, pools that fill. The generator does not see the events of a
+machine; it cancels and replaces refs that it used recently, most of which are live.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
 
 class Features(IntFlag):
-    """What a stream may contain, besides limit orders, cancels, replaces and the venue's work."""
+    """What a stream may contain besides limit orders, cancels, replaces and administration."""
 
     TYPES = auto()  # market, FOK, post-only
     STOPS = auto()
@@ -45,7 +45,7 @@ class Features(IntFlag):
     COLLARS = auto()
     MALFORMED = auto()
     BLOCKS = auto()  # and instruments in sequence
-    BASKETS = auto()  # with blocks: several sequences, and baskets of them
+    BASKETS = auto()  # with blocks: several sequences, and baskets of their instruments
 
 
 BASIC = Features(0)
@@ -63,7 +63,7 @@ class Stream(NamedTuple):
 
 @dataclass
 class World:
-    """What a seed draws once: sizes and scarcities."""
+    """Sizes and scarcities, which a seed draws once."""
 
     limits: Limits
     instruments: int
@@ -85,18 +85,18 @@ class World:
 
 def stream(seed: int, count: int, features: Features = ALL) -> Stream:
     """About `count` commands; the same seed, count and features give the same bytes."""
-    return _Writer(seed, count, features).write()
+    return _Generator(seed, count, features).write()
 
 
 WIDE = 4_200
-"""Ticks of the band in one seed of 16: the bitmaps of its books have more than one group."""
+"""Ticks of the band in one seed of 16, where the bitmaps of books have more than one group."""
 
 
 def garbage(seed: int, count: int) -> Stream:
-    """Commands of random bytes into a machine that is set up and has orders.
+    """Commands of random bytes, after a stream that sets the machine up and enters orders.
 
-    A third has bytes at random but a time that does not go back and a kind that exists; a third
-    is a sensible command with a few bytes changed; the rest is noise.
+    A third has random bytes, but a time that does not go back and a kind that exists. A third is
+    valid commands with a few bytes changed. The rest is noise.
     """
     random = np.random.default_rng([seed, 2])
     features = WITH_BLOCKS if seed % 2 else ALL
@@ -109,45 +109,45 @@ def garbage(seed: int, count: int) -> Stream:
     times, kinds, sequences = (tail[name].copy() for name in ("time_ns", "kind", "sequence"))
     as_bytes[choice == 0] = noise[choice == 0]
     as_bytes[choice == 1] = noise[choice == 1]
-    touched = (random.random((count, COMMAND.itemsize)) < 0.03) & (choice == 2)[:, None]
-    as_bytes[touched] = noise[touched]
-    # A time that jumps ahead would leave all later ones in the past.
-    wild = (tail["time_ns"] > times.max()) & (random.random(count) < 0.999)
+    changed = (random.random((count, COMMAND.itemsize)) < 0.03) & (choice == 2)[:, None]
+    as_bytes[changed] = noise[changed]
+    # A time far ahead would make all later commands malformed.
+    jumps = (tail["time_ns"] > times.max()) & (random.random(count) < 0.999)
     for name, values, where in (
-        ("time_ns", times, (choice == 1) | wild),
+        ("time_ns", times, (choice == 1) | jumps),
         ("kind", kinds, choice == 1),
         ("sequence", sequences, np.ones(count, bool)),
     ):
         tail[name][where] = values[where]
-    for fee in ("stop", "display"):  # of a BUST: what nobody took may not come back
+    for fee in ("stop", "display"):  # of a BUST: a fee that was not charged may not come back
         tail[fee] = np.where(tail["kind"] == CommandKind.BUST, np.minimum(tail[fee], 0), tail[fee])
     return Stream(limits, commands)
 
 
-class _Writer:
-    """Writes one stream."""
+class _Generator:
+    """Writes one stream, command by command."""
 
     def __init__(self, seed: int, count: int, features: Features) -> None:
         self.random = np.random.default_rng([seed, 1])
         self.features = features
         self.count = count
-        self.wide = seed % 16 == 11
+        self.has_wide_band = seed % 16 == 11
         self.world = self._draw_world()
         self.now_ns = START_S * NANOSECONDS
         self.rows: list[dict[str, int]] = []
         self.listed = 0
-        self.head = 0  # listed before the first order
-        self.names: list[tuple[int, int]] = []  # session, ref: used lately
+        self.head_count = 0  # instruments listed before the first order
+        self.recent: list[tuple[int, int]] = []  # session, ref: used recently
         self.halted: list[int] = []
-        self.lately = self.one_of(5, 20, 60)
-        self.away: list[int] = []  # instruments that may have left continuous trading
+        self.recent_max = self.one_of(5, 20, 60)
+        self.not_trading: list[int] = []  # instruments that may have left continuous trading
         self.next_ref = 1
-        self.mid = self.world.low + self.world.width // 2
-        self.lately_block: dict[str, int] = {}
-        self.rising = seed % 4 != 1
-        self.lanes = 2 + seed // 8 % 2 if self.of(Features.BASKETS) else 1
+        self.mid_price = self.world.low + self.world.width // 2
+        self.last_block: dict[str, int] = {}
+        self.is_rising = seed % 4 != 1  # later hours have higher numbers
+        self.sequences = 2 + seed // 8 % 2 if self.of(Features.BASKETS) else 1
 
-    # Dice
+    # Random draws
 
     def below(self, bound: int) -> int:
         return int(self.random.integers(0, bound))
@@ -164,7 +164,7 @@ class _Writer:
     def of(self, features: Features) -> bool:
         return bool(self.features & features)
 
-    # The world
+    # Sizes
 
     def _draw_world(self) -> World:
         huge = self.chance(0.1)
@@ -174,7 +174,7 @@ class _Writer:
             instruments += 5 if self.of(Features.BASKETS) else 3
             blocks = self.one_of(1, 3, 20, 20)
         width = self.one_of(1, 3, 8, 20, 60, 130)
-        if self.wide:
+        if self.has_wide_band:
             width = WIDE
         tick_fen = 1_000_000 if huge else self.one_of(1, 1, 7, 1000)
         low = INT32_MAX - width + 1 if huge else self.one_of(1, 50, 1000, 99_990)
@@ -208,7 +208,7 @@ class _Writer:
         )
 
     def write(self) -> Stream:
-        self._write_head()
+        self._write_setup()
         while len(self.rows) < self.count:
             self._pass_time()
             self._write_one()
@@ -236,9 +236,9 @@ class _Writer:
     def now_s(self) -> int:
         return self.now_ns // NANOSECONDS
 
-    # The head
+    # Setup
 
-    def _write_head(self) -> None:
+    def _write_setup(self) -> None:
         world = self.world
         for session in range(1, world.sessions + 1):
             firm = 1 + session % 2
@@ -252,10 +252,11 @@ class _Writer:
         most = 6 if self.of(Features.BASKETS) else 5 if self.of(Features.BLOCKS) else 3
         for _ in range(min(world.instruments, most)):
             self._list()
-        self.head = self.listed
+        self.head_count = self.listed
         if self.of(Features.BASKETS):
-            for lane in self.random.permutation(self.lanes).tolist():
-                self._list_basket(1 + lane if self.rising else self.listed - lane)
+            for number in self.random.permutation(self.sequences).tolist():
+                first = 1 + number if self.is_rising else self.listed - number
+                self._list_basket(first)
 
     def _list(self) -> None:
         """List the next instrument and open it."""
@@ -269,21 +270,24 @@ class _Writer:
         if self.of(Features.COLLARS) and self.chance(0.5):
             self._set_collar(number)
         if self.of(Features.BLOCKS) and self.chance(0.98):
-            self._follow(number)
+            self._link_sequence(number)
         for account in range(1, world.accounts + 1):
             if self.chance(0.8):
                 lots = self.between(1, world.capacity)
                 self.send(CommandKind.REGISTER, account=account, instrument=number, quantity=lots)
         if self.of(Features.AUCTIONS) and self.chance(0.5):
-            self.away.append(number)
+            self.not_trading.append(number)
             self.send(CommandKind.PHASE, instrument=number, type=Phase.PRE_OPEN)
         else:
             self.send(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS)
 
-    def _follow(self, number: int) -> None:
+    def _link_sequence(self, number: int) -> None:
+        """Link an instrument to its sequence; seldom to another one."""
         longest = self.one_of(168, 168, 168, 168, 3)
-        before = max(0, number - self.lanes) if self.chance(0.98) else self.between(0, number + 1)
-        if not self.rising:  # the youngest comes first
+        before = (
+            max(0, number - self.sequences) if self.chance(0.98) else self.between(0, number + 1)
+        )
+        if not self.is_rising:
             number, before = before, number
         self.send(CommandKind.SEQUENCE, instrument=number, target_ref=before, quantity=longest)
 
@@ -295,7 +299,7 @@ class _Writer:
         )
 
     def _set_collar(self, number: int) -> None:
-        self.away.append(number)
+        self.not_trading.append(number)
         collar = self.one_of(0, 1, 2, max(1, self.world.width // 4))
         self.send(CommandKind.COLLAR, instrument=number, price=collar, quantity=self.between(1, 5))
 
@@ -304,8 +308,8 @@ class _Writer:
     def _write_one(self) -> None:
         start = len(self.rows)
         roll = self.random.random()
-        if self.away and self.chance(0.25 if self.of(Features.BLOCKS) else 0.06):
-            number = self.away.pop(self.below(len(self.away)))
+        if self.not_trading and self.chance(0.25 if self.of(Features.BLOCKS) else 0.06):
+            number = self.not_trading.pop(self.below(len(self.not_trading)))
             self.send(CommandKind.PHASE, instrument=number, type=Phase.CONTINUOUS)
         elif self.halted and self.chance(0.1 if self.of(Features.BLOCKS) else 0.03):
             self.send(CommandKind.HALT_ACCOUNT, account=self.halted.pop())
@@ -332,7 +336,7 @@ class _Writer:
             self._spoil(self.rows[-1])
 
     def _instrument(self) -> int:
-        """A listed instrument, the youngest most often; seldom one that is not there."""
+        """A listed instrument, most often the newest; seldom one that does not exist."""
         if self.chance(0.005):
             return self.one_of(0, self.listed + 1, 2**32 - 1)
         if self.of(Features.BLOCKS):
@@ -340,7 +344,7 @@ class _Writer:
         return max(1, self.listed - self.below(self.one_of(1, 2, 4)))
 
     def _owner(self) -> tuple[int, int]:
-        """A session and an account of its firm; seldom of the other."""
+        """A session and an account of its firm; seldom of the other firm."""
         account = self.between(1, self.world.accounts)
         session = self.between(1, self.world.sessions)
         if session % 2 != account % 2 and not self.chance(0.01):
@@ -348,16 +352,16 @@ class _Writer:
         return session, account
 
     def _price(self, side: int) -> int:
-        """Near the middle, where it trades; or at the edges of the band."""
+        """A price near the middle, where orders trade, or at the edges of the band."""
         world = self.world
         if self.chance(0.03):
             return max(1, min(INT32_MAX, self.one_of(world.low - 1, world.high + 1)))
         if self.chance(0.07):
             return self.one_of(world.low, world.high)
         if self.chance(0.02):
-            self.mid = self.between(world.low, world.high)
-        away = int(self.random.geometric(0.3)) - 2
-        price = self.mid - away if side == Side.BUY else self.mid + away
+            self.mid_price = self.between(world.low, world.high)
+        distance = int(self.random.geometric(0.3)) - 2
+        price = self.mid_price - distance if side == Side.BUY else self.mid_price + distance
         return max(world.low, min(world.high, price))
 
     def _quantity(self) -> int:
@@ -370,11 +374,11 @@ class _Writer:
             return self.between(1, 300)
         return self.one_of(INT32_MAX, POSITION_MAX, self.world.capacity, 4, 5)
 
-    def _name(self, session: int) -> int:
-        """The ref of a new order: the next one, or seldom one that was used."""
-        if self.names and self.chance(0.05):
-            return self.names[self.below(len(self.names))][1]
-        # Refs that go round let pages of refs fill and empty.
+    def _new_ref(self, session: int) -> int:
+        """The ref of a new order: the next one, seldom one that was used."""
+        if self.recent and self.chance(0.05):
+            return self.recent[self.below(len(self.recent))][1]
+        # Refs that wrap around let pages of refs fill and empty.
         self.next_ref = self.next_ref % (self.world.limits.refs - 1) + 1
         if self.chance(0.02):
             self.next_ref = self.between(1, self.world.limits.refs - 1)
@@ -395,7 +399,7 @@ class _Writer:
             "session": session,
             "account": account,
             "instrument": self._instrument(),
-            "user_ref": self._name(session),
+            "user_ref": self._new_ref(session),
         }
         if self.of(Features.PREVENTION) and self.chance(0.6):
             fields["stp"] = self.below(len(SelfTradePrevention))
@@ -403,35 +407,35 @@ class _Writer:
         if fields["tif"] == TimeInForce.GTD:
             fields["expiry_s"] = self._expiry_s()
         if fields["tif"] in LASTING and fields["type"] != OrderType.MARKET:
-            self.names = [*self.names[-self.lately :], (session, fields["user_ref"])]
+            self.recent = [*self.recent[-self.recent_max :], (session, fields["user_ref"])]
         self.send(CommandKind.NEW, **fields)
 
     def _new_block(self) -> None:
-        """A block; half of them the opposite of the one before."""
+        """A block; half of them are the opposite of the block before."""
         session, account = self._owner()
         side = self.below(2)
         hours = self.one_of(2, 2, 2, 3, 3, 4)
         first = max(1, self.listed + 1 - hours - self.below(3))
-        if not self.rising:
+        if not self.is_rising:
             first = max(1, self.listed - self.below(3))
         if self.chance(0.05):
             first = self._instrument()
         fields = {"instrument": first, "hours": hours}
         fields |= {"quantity": self._quantity(), "side": side, "price": self._price(side)}
-        if self.lately_block and self.chance(0.5):
-            fields = self.lately_block | {"side": 1 - self.lately_block["side"]}
+        if self.last_block and self.chance(0.5):
+            fields = self.last_block | {"side": 1 - self.last_block["side"]}
             if self.chance(0.3):
                 fields["price"] = self._price(fields["side"])
-        self.lately_block = dict(fields)
+        self.last_block = dict(fields)
         life = (TimeInForce.DAY, TimeInForce.DAY, TimeInForce.GTD, TimeInForce.GTD)
         fields["tif"] = self.one_of(*life, TimeInForce.IOC, TimeInForce.FOK)
         if self.chance(0.4):
             fields["stp"] = self.below(len(SelfTradePrevention))
         if fields["tif"] == TimeInForce.GTD:
             fields["expiry_s"] = self._expiry_s()
-        fields |= {"session": session, "account": account, "user_ref": self._name(session)}
+        fields |= {"session": session, "account": account, "user_ref": self._new_ref(session)}
         if fields["tif"] in LASTING:
-            self.names = [*self.names[-self.lately :], (session, fields["user_ref"])]
+            self.recent = [*self.recent[-self.recent_max :], (session, fields["user_ref"])]
         self.send(CommandKind.NEW, type=OrderType.LIMIT, **fields)
 
     def _new_for_basket(self) -> None:
@@ -439,8 +443,8 @@ class _Writer:
         session, account = self._owner()
         side = self.below(2)
         hours = self.one_of(0, 0, 0, 0, 2, 2, 3)
-        early = self.between(1, min(self.head, self.lanes * (3 if hours == 0 else 2)))
-        first = early if self.rising else max(1, self.head + 1 - early)
+        early = self.between(1, min(self.head_count, self.sequences * (3 if hours == 0 else 2)))
+        first = early if self.is_rising else max(1, self.head_count + 1 - early)
         self.send(
             CommandKind.NEW,
             type=OrderType.LIMIT,
@@ -455,7 +459,7 @@ class _Writer:
             stp=self.below(len(SelfTradePrevention)) if self.chance(0.4) else 0,
             session=session,
             account=account,
-            user_ref=self._name(session),
+            user_ref=self._new_ref(session),
         )
 
     def _list_basket(self, instrument: int) -> None:
@@ -463,7 +467,7 @@ class _Writer:
         self.send(CommandKind.BASKET, target_ref=number, instrument=instrument)
 
     def _make_special(self, fields: dict[str, int]) -> None:
-        """Turn some limit orders into something rarer."""
+        """Change some limit orders into rarer types."""
         roll = self.random.random()
         lasting = fields["tif"] in LASTING
         if self.of(Features.TYPES) and roll < 0.08:
@@ -490,18 +494,18 @@ class _Writer:
             fields["display"] = self.between(1, min(fields["quantity"], 4))
 
     def _target(self) -> tuple[int, int]:
-        """An order sent lately, under its own session; seldom something else."""
-        if not self.names or self.chance(0.03):
+        """Session and ref of an order sent recently; seldom something else."""
+        if not self.recent or self.chance(0.03):
             return self.between(0, self.world.sessions), self.one_of(0, 1, 7, 2**32 - 1)
-        return self.names[self.below(len(self.names))]
+        return self.recent[self.below(len(self.recent))]
 
     def _own_ref(self) -> int:
         return self.between(1, self.world.limits.refs - 1)
 
     def _cancel(self) -> None:
         session, target = self._target()
-        if (session, target) in self.names and self.chance(0.8):
-            self.names.remove((session, target))
+        if (session, target) in self.recent and self.chance(0.8):
+            self.recent.remove((session, target))
         self.send(CommandKind.CANCEL, session=session, target_ref=target, user_ref=self._own_ref())
 
     def _replace(self) -> None:
@@ -535,7 +539,7 @@ class _Writer:
         )
 
     def _change_phase(self) -> None:
-        """Away from continuous trading, or back; now, or in a few seconds."""
+        """Leave continuous trading or return to it, now or in a few seconds."""
         phases = [Phase.CONTINUOUS] * 2 + [Phase.HALTED]
         if self.of(Features.AUCTIONS):
             phases += [Phase.PRE_OPEN, Phase.AUCTION, Phase.AUCTION]
@@ -547,10 +551,10 @@ class _Writer:
             fields["expiry_s"] = self.now_s + self.between(0, 4)
         operator = self.one_of(0, 0, self.world.sessions, 1)
         number = self._instrument()
-        self.away.append(number)
+        self.not_trading.append(number)
         self.send(CommandKind.PHASE, session=operator, instrument=number, type=phase, **fields)
 
-    # The venue's work during the day
+    # Administrative commands
 
     def _administer(self) -> None:
         actions = [self._fund, self._withdraw, self._register, self._limit, self._halt]
@@ -585,11 +589,11 @@ class _Writer:
             CommandKind.REGISTER, account=account, instrument=instrument, quantity=lots,
             **(carried if is_carried else {}),
         )  # fmt: skip
-        if is_carried and self.chance(0.2):  # the seller's deposit is held already
+        if is_carried and self.chance(0.2):  # while the seller's deposit is held
             self._set_fees(instrument)
 
     def _bust(self) -> None:
-        """A trade that may have been; without fees, which only a true one may give back."""
+        """Bust a trade that may exist, without fees: only fees that were charged come back."""
         self.send(
             CommandKind.BUST,
             account=self._account(),
@@ -617,18 +621,18 @@ class _Writer:
         self.send(CommandKind.HALT_ACCOUNT, account=account, flags=CommandFlag.HALT)
 
     def _times(self) -> None:
-        """Times of a day; once in a while a gate, and then another instrument to follow."""
+        """Set the times of an instrument; a gate closure is followed by a new instrument."""
         number = self._instrument()
         gate = self.listed < self.world.instruments and self.chance(0.3)
         close_s = self.now_s + self.between(0, 6) if self.chance(0.8) else 0
         gate_s = self.now_s + self.between(0, 9) if gate else 0
-        self.away.append(number)
+        self.not_trading.append(number)
         self.send(CommandKind.TIMES, instrument=number, expiry_s=close_s, target_ref=gate_s)
         if gate:
             self._list()
 
     def _reset(self) -> None:
-        """Settings that only an empty instrument takes."""
+        """Set fees or band, which only an instrument without orders accepts."""
         number, world = self._instrument(), self.world
         if self.chance(0.5):
             self._set_fees(number)
@@ -638,7 +642,7 @@ class _Writer:
             self.send(CommandKind.BAND, instrument=number, price=low, stop=high)
 
     def _open(self) -> None:
-        """Sessions, accounts and instruments that mostly exist already."""
+        """Open sessions, accounts and instruments, most of which exist already."""
         kind = self.one_of(CommandKind.SESSION, CommandKind.ACCOUNT, CommandKind.LIST)
         number = self.between(0, self.world.sessions + 1)
         fields: dict[str, int] = {
@@ -654,7 +658,7 @@ class _Writer:
         self.send(kind, **fields)
 
     def _spoil(self, row: dict[str, int]) -> None:
-        """Put something at the edge of its range, or beyond it, into one field."""
+        """Set one field to a value at the edge of its range or beyond it."""
         edges: dict[str, Any] = {
             "price": (0, -1, INT32_MAX, -(2**31)),
             "stop": (0, -1, 1, INT32_MAX),
@@ -680,6 +684,6 @@ class _Writer:
         if name in ("price", "stop"):
             row.pop("amount_fen", None)
         row[name] = self.one_of(*edges[name])
-        if row["kind"] == CommandKind.BUST:  # fees that nobody took may not come back
+        if row["kind"] == CommandKind.BUST:  # fees that were not charged may not come back
             for fee in ("stop", "display"):
                 row[fee] = min(row.get(fee, 0), 0)

@@ -44,7 +44,7 @@ class World:
             self.key(session.name, role=role, firm=session.firm)
 
     def key(self, name: str, **rights: Any) -> None:
-        """Make a key; the venue knows it after its next start."""
+        """Make a key; the venue reads it at its next start."""
         new_pair(self.folder / "venue" / "keys", name, **rights)
 
     def secret(self, name: str) -> Path:
@@ -70,18 +70,18 @@ class World:
         return self
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """End the process with SIGKILL."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self._reap()
 
     def ask_to_close(self) -> None:
-        """SIGTERM, without waiting."""
+        """Send SIGTERM without waiting for the end."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
     def close_day(self) -> dict[str, Any]:
-        """SIGTERM; what the venue said at its end."""
+        """Send SIGTERM; returns what the venue printed at its end."""
         self.ask_to_close()
         assert self.process is not None
         out, _ = self.process.communicate(timeout=30)
@@ -106,7 +106,7 @@ class World:
         return self.log().registry
 
     def instrument(self, place: int = 0) -> Instrument:
-        """One that is open for the rest of the day."""
+        """An instrument that is open for the rest of the day."""
         late = [i for i in self.registry.instruments if i.contract == "H800.QD"]
         return late[-1 - place]
 

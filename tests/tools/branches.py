@@ -1,20 +1,20 @@
-"""Branch coverage of the machine with compiling switched off: it must be whole.
+"""Branch coverage of matching/ without compilation: it must be complete.
 
     python -m tests.tools.branches
 
-Left out, in setup.cfg by name: memory.py and what only compiled code runs. Takes minutes.
+setup.cfg names the files that only compiled code runs; they are excluded. Takes minutes.
 """
 
 import os
 import subprocess
 import sys
 
-LEFT_OUT = ("test_conformance", "test_fuzz_finds", "test_native")
-"""Long flows that reach no branch of their own, and object code, which is compiled."""
+EXCLUDED = ("test_conformance", "test_fuzz_finds", "test_native")
+"""Tests that reach no further branch, or need compiled object code."""
 
 
 def main() -> int:
-    """Run the machine's tests under coverage; returns the exit code."""
+    """Run the tests of matching under coverage; returns the exit code."""
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     coverage = [sys.executable, "-m", "coverage"]
     for command in (
@@ -26,7 +26,7 @@ def main() -> int:
             "pytest",
             "-q",
             "tests/matching",
-            *(f"--ignore=tests/matching/{name}.py" for name in LEFT_OUT),
+            *(f"--ignore=tests/matching/{name}.py" for name in EXCLUDED),
         ],
         [*coverage, "report", "--include=matching/*", "--skip-covered", "--fail-under=100"],
     ):

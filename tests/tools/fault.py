@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """The old text stands exactly once in its file."""
+    """A change of text in a file; `old` occurs exactly once in it."""
 
     file: str
     old: str

@@ -1,12 +1,12 @@
-"""Kernel against reference on random streams: as many commands as you have patience for.
+"""Fuzz test: compiled engine and reference on random streams of any length.
 
     python -m tests.tools.fuzz --commands 10000000 --workers 2 [--seed N]
 
 Every stream goes through the reference and, one command a call, through the compiled engine, whose
-memory is checked after every command. Events must agree to the byte; every 500 commands the whole
-states must agree too, and hold what matching/checks/invariants.py asks. A second compiled engine
-takes the same stream in larger batches and, in between, is put into a snapshot and out again. Ends
-with exit code 1 after a stream that failed, and says which command of which seed it was.
+memory is checked after every command. Events must agree to the byte. Every 500 commands the whole
+states must agree too, and keep the invariants of matching/checks/invariants.py. A second compiled
+engine runs the same stream in larger batches, with a snapshot and a restore in between. Ends with
+exit code 1 after a stream that failed, and prints its seed and command.
 """
 
 import multiprocessing
@@ -41,8 +41,8 @@ BATCHES = (1, 7, 64, 65, 4096)
 
 
 def stream_of(seed: int, length: int = LENGTH) -> Stream:
-    """The stream of a seed: one in eight is garbage, one in eight plain, two are heavy with blocks,
-    two with baskets too, the others have all but them."""
+    """The stream of a seed. Of eight seeds, one is garbage, one plain, two have many blocks, two
+    blocks and baskets, and two all features but these."""
     if seed % 8 == 7:
         return garbage(seed, length)
     if seed % 8 == 6:
@@ -55,7 +55,7 @@ def stream_of(seed: int, length: int = LENGTH) -> Stream:
 def first_failure(
     limits: Limits, commands: NDArray[np.void], batch: int, check_every: int = 1
 ) -> str | None:
-    """What goes wrong first when a stream is run both ways; None if nothing does."""
+    """The first failure of a stream that both engines run; None if there is none."""
     reference, kernel, batched = ReferenceEngine(limits), Engine(limits), Engine(limits)
     soundness = Soundness(kernel)
     for start in range(0, len(commands), CHUNK):
@@ -66,38 +66,38 @@ def first_failure(
             got += kernel.process(chunk[index : index + 1]).tobytes()
             broken = soundness.broken() if index % check_every == 0 else None
             if broken:
-                return f"after command {start + index} ({said(chunk[index])}): {broken}"
+                return f"after command {start + index} ({describe(chunk[index])}): {broken}"
         if got != expected:
             return f"events differ\n{first_difference(limits, commands[: start + len(chunk)])}"
         tables = kernel.state_tables()
         wrong = differences(reference.state_tables(), tables) + violations(tables)
         if wrong:
             return f"after command {start + len(chunk) - 1}: " + "; ".join(wrong)
-        split = b"".join(
+        batches = b"".join(
             batched.process(chunk[at : at + batch]).tobytes() for at in range(0, len(chunk), batch)
         )
-        if split != expected:
-            return f"commands {start} to {start + CHUNK} in batches of {batch}: other events"
+        if batches != expected:
+            return f"commands {start} to {start + CHUNK} in batches of {batch}: events differ"
         batched = Engine.restore(batched.snapshot())
     return None
 
 
 def first_difference(limits: Limits, commands: NDArray[np.void]) -> str:
-    """The first command that reference and kernel answer differently, with both answers."""
+    """The first command whose events differ, with the events of both engines."""
     reference, kernel = ReferenceEngine(limits), Engine(limits)
     for index in range(len(commands)):
         one = commands[index : index + 1]
         expected, got = reference.process(one), kernel.process(one).copy()
         if expected.tobytes() != got.tobytes():
-            lines = [f"command {index}: {said(one[0])}"]
-            lines += [f"  reference: {said(event)}" for event in expected]
-            lines += [f"  kernel:    {said(event)}" for event in got]
+            lines = [f"command {index}: {describe(one[0])}"]
+            lines += [f"  reference: {describe(event)}" for event in expected]
+            lines += [f"  kernel:    {describe(event)}" for event in got]
             return "\n".join(lines)
-    return "only with chunks of commands: not one by one"
+    return "only in chunks of commands, not one by one"
 
 
-def said(record: np.void) -> str:
-    """A record's fields that are not 0, enumerations by name."""
+def describe(record: np.void) -> str:
+    """The fields of a record that are not 0, kinds and reasons by name."""
     kinds: type[IntEnum] = CommandKind if record.dtype == COMMAND else EventKind
     words = []
     for name in record.dtype.names or ():
@@ -112,7 +112,7 @@ def said(record: np.void) -> str:
 
 
 def run_seed(task: tuple[int, int]) -> tuple[int, int, str | None]:
-    """Run the stream of a seed; returns the seed, the number of commands and what failed."""
+    """Run the stream of a seed; returns the seed, the number of commands and the failure."""
     seed, length = task
     try:
         limits, commands = stream_of(seed, length)
@@ -125,7 +125,7 @@ def run_seed(task: tuple[int, int]) -> tuple[int, int, str | None]:
 def results(
     seed: int, commands: int, workers: int, length: int
 ) -> Iterator[tuple[int, int, str | None]]:
-    """Run seeds from `seed` on until they hold this many commands, in parallel processes."""
+    """Run streams from `seed` on, in parallel processes, until they have this many commands."""
     tasks = ((number, length) for number in range(seed, seed + -(-commands // length)))
     if workers == 1:
         yield from map(run_seed, tasks)
@@ -135,23 +135,23 @@ def results(
 
 
 @click.command()
-@click.option("--commands", default=100_000, show_default=True, help="How many, in sum.")
+@click.option("--commands", default=100_000, show_default=True, help="Commands of all streams.")
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--seed", default=0, show_default=True, help="Of the first stream.")
 @click.option("--length", default=LENGTH, show_default=True, help="Commands of a stream.")
 def main(commands: int, workers: int, seed: int, length: int) -> None:
-    """Run random streams through kernel and reference; exit code 1 where they differ."""
+    """Run random streams on compiled engine and reference; exit code 1 where they differ."""
     done = streams = failures = 0
-    run_seed((seed, 10))  # compiles, so that the workers need not
-    began = told = time.monotonic()
+    run_seed((seed, 10))  # compiles before the workers start
+    began = shown = time.monotonic()
     for number, count, failure in results(seed, commands, workers, length):
         done, streams = done + count, streams + 1
         if failure:
             failures += 1
             click.echo(f"seed {number}, length {length}: {failure}")
         now = time.monotonic()
-        if now - told > 5:
-            told = now
+        if now - shown > 5:
+            shown = now
             rate = done / (now - began)
             left_s = max(0, commands - done) / rate
             progress = f"{done:,} of {commands:,} commands, {rate:,.0f}/s, {left_s:,.0f} s left"

@@ -1,12 +1,12 @@
-"""Random days for the ledger, from one seed: trades, transfers, busts, deliveries, corrections.
+"""Fuzz test of the ledger: random days with trades, transfers, busts, deliveries and corrections.
 
     python -m tests.tools.ledger_fuzz --days 10000 [--seed N] [--workers N]
 
-Every few days make books of their own. After each day all balances sum to zero, the clearing
-account is flat, escrow and deposits hold what they stand for, nothing that must not be negative is
-and no pool is overdrawn; after the last the books are audited whole: every posting and balance of
-every day, agreements that add up, vouchers that prove themselves, the chain of hashes. A day in
-three is reversed and settled again, and must come to the same balances.
+Every four days have books of their own. After each day the balances sum to zero, the clearing
+account is flat, escrow and deposits equal what they secure, no purse is negative and no pool is
+overdrawn. After the last day the whole audit runs: postings and balances of every day, agreements,
+vouchers, the chain of hashes. One day in three is reversed and settled again, and must lead to the
+same balances.
 """
 
 import argparse
@@ -44,74 +44,75 @@ VERSIONS = ({"effective_until": "2026-11-22"}, {"effective_from": "2026-11-23"})
 
 
 def run(days, seed):
-    """Simulate so many days; the number of postings. Asserts what must hold."""
-    dice = np.random.default_rng(seed)
+    """Simulate days from a seed; returns the number of postings. Asserts the rules above."""
+    random = np.random.default_rng(seed)
     postings = done = 0
     while done < days:
         count = min(DAYS_A_BOOK, days - done)
-        postings += simulate(count, dice)
+        postings += simulate(count, random)
         done += count
         if done % PROGRESS_DAYS == 0:
             print(f"seed {seed}: {done} of {days} days, {postings} postings", file=sys.stderr)
     return postings
 
 
-def simulate(days, dice):
-    """Some days in books of their own."""
+def simulate(days, random):
+    """Simulate days in books of their own; returns the number of postings."""
     books, traded = memory_books(), []
-    base = registry_of(dice)
-    issue_some(books, base, dice)
+    base = registry_of(random)
+    issue_vouchers(books, base, random)
     for number in range(days):
         registry = msgspec.structs.replace(base, trading_day=f"2026-11-{10 + number}")
         trade = len(traded)
-        text = day_text(dice, traded, first=number == 0)
+        text = day_text(random, traded, first=number == 0)
         found = events(registry, text)
         found["trade_id"][np.isin(found["kind"], (2,))] += trade
-        full = bool(dice.integers(0, 2))
+        full = bool(random.integers(0, 2))
         before = balances(books)
         settle(books, registry, found, f"{number:064}", deliver=full)
-        if dice.integers(0, 3) == 0:
+        if random.integers(0, 3) == 0:
             after = balances(books)
             reverse_day(books, registry.trading_day)
             assert balances(books) == before, text
             settle(books, registry, found, f"{number:064}", deliver=full)
             assert balances(books) == after, text
-        if not full and dice.integers(0, 2):
-            dispatch(books, registry, dice)
-        if dice.integers(0, 3) == 0:
-            lose(books, registry, number, dice)
+        if not full and random.integers(0, 2):
+            dispatch(books, registry, random)
+        if random.integers(0, 3) == 0:
+            claim_shortfalls(books, registry, number, random)
         check(books, text, whole=number == days - 1)
         if full:
             traded.clear()
     return books.scalar("SELECT count(*) FROM postings")
 
 
-def programmes_of(dice):
+def programmes_of(random):
     """Two versions of three programmes, one for each day of delivery."""
-    caps = [None, int(dice.integers(1, 20_000)), int(dice.integers(1, 20_000))]
+    caps = [None, int(random.integers(1, 20_000)), int(random.integers(1, 20_000))]
     programmes = tuple(
         programme(
-            name, model=model, version=version, rate_bp=int(dice.integers(1, 10_001)),
-            per_agreement_cap_fen=caps[dice.integers(0, 3)],
-            per_firm_year_cap_fen=caps[dice.integers(0, 3)],
-            pool_year_fen=caps[dice.integers(0, 3)],
-            funders={"x": int(dice.integers(1, 4)), "y": int(dice.integers(1, 4))},
-            funder_caps_fen={"x": int(dice.integers(1, 9_000))} if dice.integers(0, 2) else {},
-            compute_hubs=[(), ("QD",), ("CD",)][dice.integers(0, 3)], application=name == "r",
-            kinds_first=[(), ("sme",)][dice.integers(0, 2)], **dates,
+            name, model=model, version=version, rate_bp=int(random.integers(1, 10_001)),
+            per_agreement_cap_fen=caps[random.integers(0, 3)],
+            per_firm_year_cap_fen=caps[random.integers(0, 3)],
+            pool_year_fen=caps[random.integers(0, 3)],
+            funders={"x": int(random.integers(1, 4)), "y": int(random.integers(1, 4))},
+            funder_caps_fen={"x": int(random.integers(1, 9_000))} if random.integers(0, 2) else {},
+            compute_hubs=[(), ("QD",), ("CD",)][random.integers(0, 3)], application=name == "r",
+            kinds_first=[(), ("sme",)][random.integers(0, 2)], **dates,
         )
         for name, model in (("p", "deduct"), ("q", "reimburse"), ("r", "deduct"))
         for version, dates in enumerate(VERSIONS, 1)
     )  # fmt: skip
-    return tuple(programmes[k] for k in dice.permutation(len(programmes)))
+    return tuple(programmes[k] for k in random.permutation(len(programmes)))
 
 
-def registry_of(dice):
-    programmes = programmes_of(dice)
+def registry_of(random):
+    """A registry of six firms with random deposits, penalties and programmes."""
+    programmes = programmes_of(random)
     firms = {"dave": {"kind": "company"}, "alice": {"kind": "company"}}
     made = world(" ".join(NAMES), programmes=programmes, firms=firms)
     chip = Chip(code="H800", vendor="x", dense_fp16_tflops=500, confidence="low", source="made up")
-    deposit, penalty = int(dice.integers(0, 300)), int(dice.integers(0, 10_001))
+    deposit, penalty = int(random.integers(0, 300)), int(random.integers(0, 10_001))
     contracts = tuple(
         msgspec.structs.replace(each, deposit_fen=deposit, penalty_bp=penalty)
         for each in made.contracts
@@ -120,19 +121,19 @@ def registry_of(dice):
     return msgspec.structs.replace(made, contracts=contracts, chips=(chip,), instruments=closed)
 
 
-def issue_some(books, registry, dice):
-    """Vouchers of the programme that asks for applications, for some of the firms."""
+def issue_vouchers(books, registry, random):
+    """Issue vouchers of the programme with applications to some of the firms."""
     before = msgspec.structs.replace(registry, trading_day="2026-11-09")
     for name in NAMES:
-        if dice.integers(0, 2):
-            found = apply(books, before, "r", name, 2026, int(dice.integers(1, 20_000)))
+        if random.integers(0, 2):
+            found = apply(books, before, "r", name, 2026, int(random.integers(1, 20_000)))
             with suppress(LedgerError):  # where the caps have nothing left
                 approve(books, before, found.id)
                 issue(books, before, found.id)
 
 
-def lose(books, registry, number, dice):
-    """Find some of what was delivered missing."""
+def claim_shortfalls(books, registry, number, random):
+    """Report a shortfall of some deliveries."""
     rows = books.rows(
         "SELECT d.agreement, d.instrument, delivered_millionths - coalesce(sum(lost), 0) AS rest "
         "FROM deliveries AS d SEMI JOIN standing AS b ON b.id = d.batch LEFT JOIN ("
@@ -142,55 +143,55 @@ def lose(books, registry, number, dice):
     )
     lines = tuple(
         Metering(f"{number}-{agreement}-{instrument}", agreement, instrument, "H800", 1, 1,
-                 int(dice.integers(1, int(left) + 1)))
-        for agreement, instrument, left in rows if dice.integers(0, 3) == 0
+                 int(random.integers(1, int(left) + 1)))
+        for agreement, instrument, left in rows if random.integers(0, 3) == 0
     )  # fmt: skip
     if lines:
         post_shortfalls(books, registry, Meterings("cd" * 32, lines, (), ()))
 
 
-def day_text(dice, traded, *, first):
-    """A day in the tests' language; sellers without cash are welcome, busts are of what is open."""
+def day_text(random, traded, *, first):
+    """A day in the language of ledger_world; sellers may have no cash, busts are of open trades."""
     lines = [f"fund {name} 10000000.00" for name in NAMES[:3] if first]
-    for _ in range(int(dice.integers(0, 12))):
-        buyer, seller = dice.choice(NAMES, 2)
+    for _ in range(int(random.integers(0, 12))):
+        buyer, seller = random.choice(NAMES, 2)
         line = (
-            f"{buyer} buys {dice.integers(1, 21)} {dice.choice(list('ABCD'))} at "
-            f"{dice.integers(1, 3001)} from {seller} fees {dice.integers(0, 10)} "
-            f"{dice.integers(0, 10)}"
+            f"{buyer} buys {random.integers(1, 21)} {random.choice(list('ABCD'))} at "
+            f"{random.integers(1, 3001)} from {seller} fees {random.integers(0, 10)} "
+            f"{random.integers(0, 10)}"
         )
         traded.append(line)
-        lines.append(line if dice.integers(0, 4) else f"block: {line}")
-    for group in range(1, int(dice.integers(0, 3))):
-        for line in block_text(dice, group):
+        lines.append(line if random.integers(0, 4) else f"block: {line}")
+    for group in range(1, int(random.integers(0, 3))):
+        for line in block_text(random, group):
             traded.append(line)
             lines.append(line)
     open_ = [k for k, line in enumerate(traded) if line is not None]
-    if open_ and dice.integers(0, 4) == 0:
-        number = int(dice.choice(open_))
+    if open_ and random.integers(0, 4) == 0:
+        number = int(random.choice(open_))
         lines.append(f"bust {number + 1}: {traded[number]}")
         traded[number] = None
     if not first:
-        lines.append(f"fund {dice.choice(NAMES)} {dice.integers(1, 10_000)}.00")
-        lines.append(f"withdraw {NAMES[0]} {dice.integers(1, 100)}.00")
+        lines.append(f"fund {random.choice(NAMES)} {random.integers(1, 10_000)}.00")
+        lines.append(f"withdraw {NAMES[0]} {random.integers(1, 100)}.00")
     return "\n".join(lines)
 
 
-def block_text(dice, group):
-    """Somebody's block of both hours, from one seller or two in each."""
-    buyer, lots = dice.choice(NAMES), int(dice.integers(2, 9))
+def block_text(random, group):
+    """A block of both hours, from one or two sellers in each."""
+    buyer, lots = random.choice(NAMES), int(random.integers(2, 9))
     for symbol in "AB":
-        first = int(dice.integers(1, lots + 1))
+        first = int(random.integers(1, lots + 1))
         for part in (first, lots - first):
             if part:
                 yield (
-                    f"{buyer} buys {part} {symbol} at {dice.integers(1, 3001)} from "
-                    f"{dice.choice(NAMES)} fees 1 2 group {group} buyer"
+                    f"{buyer} buys {part} {symbol} at {random.integers(1, 3001)} from "
+                    f"{random.choice(NAMES)} fees 1 2 group {group} buyer"
                 )
 
 
-def dispatch(books, registry, dice):
-    """Nominate what is open, and deliver a random part of it."""
+def dispatch(books, registry, random):
+    """Nominate open positions, and deliver a random part of them."""
     for day in DELIVERY_DAYS:
         if not nominate(books, registry, day):
             continue
@@ -204,11 +205,11 @@ def dispatch(books, registry, dice):
         )}  # fmt: skip
         lines = tuple(
             Metering(f"{day}-{agreement}-{instrument}", agreement, instrument, "H800", 1, 1,
-                     int(quantity * 1_000_000 * dice.choice([0, 0.37, 1, 1, 1, 1.5])))
+                     int(quantity * 1_000_000 * random.choice([0, 0.37, 1, 1, 1, 1.5])))
             for agreement, instrument, quantity in rows
-            if agreement in own and dice.integers(0, 5)
+            if agreement in own and random.integers(0, 5)
         )  # fmt: skip
-        early = tuple(each for each in lines if dice.integers(0, 2))
+        early = tuple(each for each in lines if random.integers(0, 2))
         late = tuple(each for each in lines if each not in early)
         deliver(books, registry, day, Meterings("ab" * 32, early, (), ()), part=True)
         if books.rows(statements("metering")["waiting"], {"day": day}):
@@ -218,10 +219,11 @@ def dispatch(books, registry, dice):
 
 
 EACH_DAY = ("clearing", "flat_positions", "escrow", "purses", "pools", "funders")
-"""Queries of the audit that look at where the books stand; the others look at every day anyway."""
+"""Queries of the audit that check present balances; the others check every day."""
 
 
 def check(books, text, whole):
+    """Assert the invariants of the books; `whole`: by the whole audit."""
     if whole:
         faults = audit(books)
     else:

@@ -1,8 +1,8 @@
-"""Put each deliberate fault into a copy of the tree, and see that a test fails.
+"""Mutation test: apply each deliberate fault to a copy of the tree; a test must fail.
 
     python -m tests.tools.mutation [--workers 2] [--only TEXT]
 
-Compiling is switched off, so a fault costs seconds; one that makes the machine hang counts as
+Kernels run uncompiled, so a fault takes seconds. A fault that makes the machine hang counts as
 found. Ends with exit code 1 where a fault was not found.
 """
 
@@ -36,24 +36,24 @@ WAIT_S_MAX = 300
 
 
 class Verdict(NamedTuple):
-    """What became of a fault."""
+    """The result of one fault."""
 
     found_by: str  # a test's name; empty where no test failed
     seconds: float
 
 
 def apply(fault: Fault, folder: Path) -> None:
-    """Change the text in a copy of the tree. Raises ValueError unless it stands there once."""
+    """Apply a fault to a copy of the tree. Raises ValueError unless its old text occurs once."""
     path = folder / "matching" / fault.file
     text = path.read_text(encoding="utf-8")
     times = text.count(fault.old)
     if times != 1:
-        raise ValueError(f"matching/{fault.file}: stands there {times} times: {fault.old!r}")
+        raise ValueError(f"matching/{fault.file}: occurs {times} times: {fault.old!r}")
     path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
 
 
 def judge(fault: Fault | None) -> Verdict:
-    """Run the tests on a copy with a fault (None: without any)."""
+    """Run the tests on a copy of the tree with a fault (None: without a fault)."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -108,7 +108,7 @@ def main(workers: int, only: str) -> None:
         for fault, verdict in zip(faults, pool.map(judge, faults), strict=True):
             missed += not verdict.found_by
             found_by = verdict.found_by or "NOT FOUND"
-            click.echo(f"{fault.file:24} {fault.why:68} {verdict.seconds:4.0f} s  {found_by}")
+            click.echo(f"{fault.file:30} {fault.why:68} {verdict.seconds:4.0f} s  {found_by}")
     click.echo(f"{len(faults)} faults, {missed} not found")
     sys.exit(1 if missed else 0)
 
