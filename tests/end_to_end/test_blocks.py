@@ -218,7 +218,7 @@ def test_standing_blocks_survive_a_kill_of_the_venue(tmp_path: Path) -> None:
     world = World(tmp_path).start()
     try:
         parties = Parties(world, 0)
-        stands = parties.block(parties.buyer, Side.BUY, 2, -1)
+        standing = parties.block(parties.buyer, Side.BUY, 2, -1)
         trades = parties.block(parties.buyer, Side.BUY, 1, 0)
         for place in range(2):
             parties.order(parties.seller, place, Side.SELL, 1, 0)
@@ -231,7 +231,7 @@ def test_standing_blocks_survive_a_kill_of_the_venue(tmp_path: Path) -> None:
         legs = fills(parties.buyer, trades.cl_ord_id, 3)
         assert [(r.instrument, r.leaves_qty) for r in legs] == [(hour, 0) for hour in parties.hours]
         parties.shows((Side.BUY, first, 3, 2, price - 1))
-        parties.buyer.orders.cancel(stands.cl_ord_id)
+        parties.buyer.orders.cancel(standing.cl_ord_id)
         parties.shows()
     finally:
         world.end()

@@ -133,10 +133,10 @@ def test_a_block_is_placed_and_watched_from_a_terminal(
         seller.orders.new(supplier, number, Side.SELL, 4, price)
     assert call(world, capsys, "trade", "blocks", first.contract)[1].count("buy") == 0
     code, out, _ = call(world, capsys, *place, "--tif", "ioc", "--watch", 5, key="south-1")
-    told = [json.loads(line) for line in out.splitlines()]
-    assert [each["kind"] for each in told] == ["ACCEPTED", "FILLED", "FILLED"]
-    assert {each["trade_group"] for each in told[1:]} == {2}
-    assert [each["instrument"] for each in told[1:]] == [first.id, world.instrument(3).id]
+    reports = [json.loads(line) for line in out.splitlines()]
+    assert [each["kind"] for each in reports] == ["ACCEPTED", "FILLED", "FILLED"]
+    assert {each["trade_group"] for each in reports[1:]} == {2}
+    assert [each["instrument"] for each in reports[1:]] == [first.id, world.instrument(3).id]
     code, out, _ = call(world, capsys, "trade", "watch", "--from", 1, "--seconds", 0.3,
                         key="south-1")  # fmt: skip
     assert ("2 hours" in out, "group 1" in out) == (True, True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from matching.records import Side
-from tests.end_to_end.test_hostile import address, counted, rss_mb, wait_counted
+from tests.end_to_end.test_hostile import address, rss_mb, wait_counted, wait_counted_and_logged
 from tests.support.venue_process import World
 
 CONNECTIONS = 10_000
@@ -55,7 +55,7 @@ def test_ten_thousand_connections(world: World, descriptor_limit: None) -> None:
         peer.settimeout(20)
         assert peer.recv(1) in (b"", b"\xff")  # the venue's greeting, or closed already
     trade(world, "west-1")
-    counted(world, "refused: handshake broken off", CONNECTIONS)
+    wait_counted_and_logged(world, "refused: handshake broken off", CONNECTIONS)
     for peer in peers:
         peer.close()
     assert descriptors(world) < 200

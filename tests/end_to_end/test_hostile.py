@@ -63,7 +63,7 @@ def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
 
 @pytest.fixture(autouse=True)
 def others_are_served(world: World) -> Iterator[None]:
-    """While and after whatever a test does, an honest broker trades, and memory stays bounded."""
+    """Check that another broker trades during and after each test, and that memory is bounded."""
     honest = world.client("coast-1")
     before = rss_mb(world)
     yield
@@ -82,17 +82,17 @@ def rss_mb(world: World) -> float:
     return int(statm[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def counted(world: World, what: str, at_least: int = 1) -> None:
-    """Wait until the venue has counted something so often, and see that it was logged."""
+def wait_counted_and_logged(world: World, what: str, at_least: int = 1) -> None:
+    """Wait until `what` is counted at least `at_least` times, and check that it is logged."""
     operator = world.operator()
     wait_counted(operator, what, at_least)
     operator.close()
     world.clients.remove(operator)
-    logged(world, what)
+    check_logged(world, what)
 
 
-def logged(world: World, what: str) -> None:
-    """Whether the venue wrote a line about it."""
+def check_logged(world: World, what: str) -> None:
+    """Check that the venue has logged `what`."""
     name = what.removeprefix("refused: ").removeprefix("ended: ")
     assert f": {name}" in (world.folder / "stderr").read_text()
 
@@ -111,8 +111,8 @@ def wait_counted(operator: Client, what: str, at_least: int = 1) -> None:
     raise AssertionError(f"{what} was never counted {at_least} times: {status}")
 
 
-def broken_off(operator: Client) -> int:
-    """Handshakes that failed; which side hangs up first decides under which name."""
+def failed_handshakes(operator: Client) -> int:
+    """Number of failed handshakes, under all names that the venue may count them by."""
     status = operator.request(VenueStatusRequest())
     assert isinstance(status, VenueStatus)
     names = ("handshake broken off", "not the protocol", "ended without a frame")
@@ -120,7 +120,7 @@ def broken_off(operator: Client) -> int:
 
 
 def raw(world: World, name: str, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
-    """A logged-on DEALER without a client's manners."""
+    """A logged-on DEALER that may send anything."""
     secret = world.secret(name)
     dealer = broker_dealer(context, security_of(world.connection, secret))
     dealer.setsockopt(zmq.RCVTIMEO, 5_000)
@@ -130,8 +130,8 @@ def raw(world: World, name: str, context: "zmq.Context[zmq.Socket[bytes]]") -> "
     return dealer
 
 
-def logged_on_at(dealer: "zmq.Socket[bytes]") -> int:
-    """Log on again; the last ref that the venue took."""
+def last_ref_of(dealer: "zmq.Socket[bytes]") -> int:
+    """Log on again; returns the last user_ref that the venue accepted."""
     dealer.send(pack(Logon()))
     while True:
         ack = from_venue.decode(dealer.recv()[16:])
@@ -149,23 +149,23 @@ def refused(world: World, dealer: "zmq.Socket[bytes]") -> RefusalReason:
         frame = dealer.recv()
         if frame[0] == FrameKind.MESSAGE:
             reason: RefusalReason = from_venue.decode(frame[16:]).reason  # type: ignore[union-attr]
-            logged(world, reason.name)
+            check_logged(world, reason.name)
             return reason
 
 
-def test_random_bytes(world: World) -> None:
+def test_random_bytes_are_counted_and_closed(world: World) -> None:
     dice = Random(1)
     for _ in range(50):
         with socket.create_connection(address(world)) as peer:
             peer.sendall(dice.randbytes(dice.randrange(1, 2_000)))
-    counted(world, "refused: ended without a frame", 40)
+    wait_counted_and_logged(world, "refused: ended without a frame", 40)
     with socket.create_connection(address(world)) as peer:
         greeting = bytes([0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 1]) + b"CURVE".ljust(20, b"\0")
         peer.sendall(greeting.ljust(64, b"\0") + dice.randbytes(500))
         peer.settimeout(5)
         while peer.recv(4_096):
             pass
-    counted(world, "refused: ended without a frame", 41)
+    wait_counted_and_logged(world, "refused: ended without a frame", 41)
 
 
 def test_half_open_connections_are_closed(world: World) -> None:
@@ -175,36 +175,40 @@ def test_half_open_connections_are_closed(world: World) -> None:
         while peer.recv(64):
             pass
         peer.close()
-    counted(world, "refused: handshake broken off", 100)
+    wait_counted_and_logged(world, "refused: handshake broken off", 100)
 
 
-def test_a_wrong_key_and_no_key(world: World, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
-    stranger = Security(new_secret("east-1"), venue_key=world.connection.key)
-    dealer = broker_dealer(context, stranger)
+def test_a_wrong_key_and_no_key_are_refused(
+    world: World, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    unknown_key = Security(new_secret("east-1"), venue_key=world.connection.key)
+    dealer = broker_dealer(context, unknown_key)
     dealer.connect(world.connection.orders)
-    counted(world, "refused: unknown key")
-    before = broken_off(world.operator())
+    wait_counted_and_logged(world, "refused: unknown key")
+    before = failed_handshakes(world.operator())
     bare = context.socket(zmq.DEALER)
     bare.setsockopt(zmq.LINGER, 0)
     bare.connect(world.connection.orders)
     bare.send(pack(Logon()))
     assert not bare.poll(500)
     operator = world.operator()
-    operator.wait_for(lambda: broken_off(operator) > before or None)
+    operator.wait_for(lambda: failed_handshakes(operator) > before or None)
 
 
-def test_another_s_identity(world: World, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+def test_a_routing_id_of_the_client_is_refused(
+    world: World, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
     dealer = context.socket(zmq.DEALER)
     dealer.setsockopt(zmq.LINGER, 0)
     dealer.setsockopt(zmq.ROUTING_ID, b"coast-1")
     connect_as(dealer, security_of(world.connection, world.secret("east-1")))
     dealer.connect(world.connection.orders)
     dealer.send(pack(Logon()))
-    counted(world, "refused: a routing id of its own")
+    wait_counted_and_logged(world, "refused: a routing id of its own")
     assert not dealer.poll(100)
 
 
-def test_a_session_written_into_an_order_counts_for_nothing(world: World) -> None:
+def test_the_session_in_an_order_is_overwritten(world: World) -> None:
     client = world.client("east-1")
     order = commands.new_order(
         world.account("coast-1", "supplier"), world.instrument().id, Side.SELL, 1, world.price() + 9
@@ -215,7 +219,7 @@ def test_a_session_written_into_an_order_counts_for_nothing(world: World) -> Non
     assert (report.kind, report.reason) == (EventKind.REJECTED, Reason.NOT_ENTITLED)
 
 
-def frames_that_are_wrong() -> list[bytes]:
+def malformed_frames() -> list[bytes]:
     record = np.zeros(1, COMMAND)
     record["kind"], record["user_ref"] = CommandKind.CANCEL, 1_000
     body = record.tobytes()
@@ -238,8 +242,8 @@ def frames_that_are_wrong() -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("frame", frames_that_are_wrong())
-def test_frames_that_are_wrong(
+@pytest.mark.parametrize("frame", malformed_frames())
+def test_malformed_frames_are_refused(
     frame: bytes, world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = raw(world, "east-1", context)
@@ -250,7 +254,7 @@ def test_frames_that_are_wrong(
 
 
 @pytest.mark.parametrize("field", ["kind", "side", "type", "tif", "stp", "flags", "hours", "spare"])
-def test_impossible_values(field: str, world: World) -> None:
+def test_impossible_values_are_rejected(field: str, world: World) -> None:
     client = world.client("east-1")
     order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
     order[field] = 250
@@ -264,7 +268,7 @@ def test_impossible_values(field: str, world: World) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x81\xa4type\xa5other", b"\x90" * 500])
-def test_messages_that_are_none(
+def test_invalid_messages_are_refused(
     body: bytes, world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = raw(world, "east-1", context)
@@ -272,7 +276,9 @@ def test_messages_that_are_none(
     assert refused(world, dealer) == RefusalReason.BAD_MESSAGE
 
 
-def test_messages_of_three_parts(world: World, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+def test_messages_of_three_parts_are_refused(
+    world: World, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
     dealer = raw(world, "east-1", context)
     dealer.send_multipart([HEAD + bytes(64), b"coast-1", HEAD + bytes(64)])
     assert refused(world, dealer) == RefusalReason.MALFORMED_FRAME
@@ -287,7 +293,7 @@ def test_an_oversize_frame_ends_the_connection(
     monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     dealer.send(bytes(1 << 20))
     assert monitor.poll(5_000)
-    wait_counted(world.operator(), "connections lost")  # ZeroMQ does not say why
+    wait_counted(world.operator(), "connections lost")  # ZeroMQ does not report the reason
     assert "east-1 has gone" in (world.folder / "stderr").read_text()
     dealer.disable_monitor()
     monitor.close(0)
@@ -306,18 +312,18 @@ def test_replayed_frames_are_not_executed(
         dealer.send(frame)
         again = dealer.recv()
         assert (again[1], again[8:]) == (1, first[8:])
-    logged = world.log().commands()
+    executed = world.log().commands()
     session = first[16 + 40 : 16 + 44]
     number = int.from_bytes(session, "little")
-    assert len(logged[(logged["session"] == number) & (logged["kind"] == 1)]) == 1
+    assert len(executed[(executed["session"] == number) & (executed["kind"] == 1)]) == 1
 
 
-def test_a_frame_sent_twice_at_once_is_answered_twice_and_refused_never(
+def test_a_frame_sent_three_times_at_once_is_answered_three_times(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
-    """The second copy may be looked at before the first was worked through."""
+    """The venue may read the second copy before it has executed the first."""
     dealer = raw(world, "fast-1", context)
-    last = logged_on_at(dealer)
+    last = last_ref_of(dealer)
     for turn in range(50):
         order = commands.new_order(world.account(), world.instrument().id, Side.BUY, 1, 2**30)
         order["user_ref"] = last + 1 + turn
@@ -329,7 +335,7 @@ def test_a_frame_sent_twice_at_once_is_answered_twice_and_refused_never(
         assert len({frame[8:] for frame in frames}) == 1
 
 
-def test_a_message_before_the_logon(
+def test_a_frame_before_the_logon_is_refused(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = broker_dealer(context, security_of(world.connection, world.secret("east-1")))
@@ -339,7 +345,7 @@ def test_a_message_before_the_logon(
     assert refused(world, dealer) == RefusalReason.NOT_LOGGED_ON
 
 
-def test_a_broker_that_stops_reading_is_ended_and_may_come_back(
+def test_a_broker_that_stops_reading_is_ended_and_may_log_on_again(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
     dealer = broker_dealer(context, security_of(world.connection, world.secret("fast-1")))
@@ -353,7 +359,7 @@ def test_a_broker_that_stops_reading_is_ended_and_may_come_back(
     for number in range(450):
         orders["user_ref"] = np.arange(1, 1_001) + 1_000 * number
         dealer.send(head + orders.tobytes())
-    counted(world, "ended: SLOW")
+    wait_counted_and_logged(world, "ended: SLOW")
     again = world.client("fast-1", next_report=1)
     assert again.session.ack is not None
     everything = again.session.ack.next_report
@@ -361,17 +367,17 @@ def test_a_broker_that_stops_reading_is_ended_and_may_come_back(
     again.wait_for(lambda: again.next_report >= everything or None)
 
 
-def test_a_subscriber_that_stops_reading_holds_nobody_up_and_sees_what_it_lost(
+def test_a_subscriber_that_stops_reading_delays_no_other_and_detects_its_losses(
     world: World, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:
-    lazy = context.socket(zmq.SUB)
-    lazy.setsockopt(zmq.RCVHWM, 1)
-    lazy.setsockopt(zmq.RCVBUF, 4_096)
-    lazy.setsockopt(zmq.RCVTIMEO, 5_000)
-    lazy.setsockopt(zmq.SUBSCRIBE, b"")
-    connect_as(lazy, security_of(world.connection, world.secret("inland-1")))
-    lazy.connect(world.connection.market)
-    lazy.recv()
+    slow = context.socket(zmq.SUB)
+    slow.setsockopt(zmq.RCVHWM, 1)
+    slow.setsockopt(zmq.RCVBUF, 4_096)
+    slow.setsockopt(zmq.RCVTIMEO, 5_000)
+    slow.setsockopt(zmq.SUBSCRIBE, b"")
+    connect_as(slow, security_of(world.connection, world.secret("inland-1")))
+    slow.connect(world.connection.market)
+    slow.recv()
     number, price = world.instrument(1).id, world.price(1)
     busy, reader = world.client("fast-1"), world.client("east-2")
     book = reader.book(number)
@@ -379,7 +385,7 @@ def test_a_subscriber_that_stops_reading_holds_nobody_up_and_sees_what_it_lost(
     orders[:] = commands.new_order(world.account(), number, Side.BUY, 1, price)[0]
     cancels = np.zeros(1_000, COMMAND)
     cancels["kind"] = CommandKind.CANCEL
-    for _ in range(20):  # three frames a command, and more than wait for one subscriber
+    for _ in range(20):  # three frames a command: more than are queued for one subscriber
         cancels["target_ref"] = busy.send(orders) + np.arange(1_000)
         busy.send(cancels)
         busy.wait_for(lambda: busy.session.unanswered < 1_000 or None)
@@ -389,9 +395,9 @@ def test_a_subscriber_that_stops_reading_holds_nobody_up_and_sees_what_it_lost(
     assert (book.wrong_checksums, book.missed) == (0, 0)
     levels = []
     while not levels or levels[-1] < book.next_sequence - 1:
-        lazy.setsockopt(zmq.RCVTIMEO, 1_000)
+        slow.setsockopt(zmq.RCVTIMEO, 1_000)
         try:
-            frame = lazy.recv()
+            frame = slow.recv()
         except zmq.Again:
             break
         if frame[:1] == b"L":
@@ -400,7 +406,7 @@ def test_a_subscriber_that_stops_reading_holds_nobody_up_and_sees_what_it_lost(
     assert len(levels) < book.next_sequence - 1
 
 
-def test_an_ended_session_hears_why(world: World) -> None:
+def test_an_ended_session_receives_the_reason(world: World) -> None:
     first = world.client("south-2")
     world.client("south-2")
     with pytest.raises(LogonRefused):

@@ -25,7 +25,7 @@ from feeds.protocol.messages import (
 from feeds.protocol.records import FrameKind
 from feeds.transport.sockets import broker_dealer
 from matching.records import EventKind, Reason, Side, TimeInForce
-from tests.end_to_end.test_hostile import counted
+from tests.end_to_end.test_hostile import wait_counted_and_logged
 from tests.support.venue_process import World
 
 LONELY_FIRM = 11  # a data centre without a session among the members
@@ -191,7 +191,7 @@ def test_a_logout_is_counted_as_requested_only(world: World) -> None:
         client = world.client("east-1")
         client.close()
         world.clients.remove(client)
-    counted(world, "ended: REQUESTED", 10)
+    wait_counted_and_logged(world, "ended: REQUESTED", 10)
     status = world.operator().request(VenueStatusRequest())
     assert isinstance(status, VenueStatus)
     assert {what for what in status.counters if not what.startswith("images")} == {

@@ -160,14 +160,14 @@ def test_orders_trades_and_statistics_agree_with_the_events_of_a_day(
                 depth[price] += shown if of == side else 0
             levels = {p: q for p, q, _ in market.levels(instrument, side)}
             assert {p: q for p, q in depth.items() if q} == levels
-        told = [
+        published = [
             np.frombuffer(frame, TRADE, -1, MARKET.itemsize)[0]
             for frame in of_channel(frames, Channel.TRADES, instrument)
         ]
         taken = np.isin(events["kind"], (EventKind.FILLED, EventKind.BUSTED))
         taken &= (events["flags"] & 1 != 0) & (events["instrument"] == instrument)
         for name in ("trade_id", "trade_group"):
-            assert [int(t[name]) for t in told] == events[name][taken].tolist()
+            assert [int(t[name]) for t in published] == events[name][taken].tolist()
         takers = events[taken & (events["kind"] == EventKind.FILLED)]
         again = market.image(Channel.TRADES, instrument, 1)[:-1]
         assert again == [

@@ -1,4 +1,4 @@
-"""Report streams: who is told of a trade, and of its being taken back."""
+"""Report streams: the receivers of a trade and of its bust."""
 
 from pathlib import Path
 from random import Random
@@ -18,10 +18,10 @@ FIRMS = 3
 
 @pytest.mark.parametrize("scan", [1, 3, 4_096])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_bust_goes_to_whoever_was_told_of_the_fill(
+def test_a_bust_goes_to_everybody_who_received_the_fill(
     seed: int, scan: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every trade of a random day is found again; every bust is told as a plain reader would."""
+    """All trades of a random day are found, and busts reach the streams that they must."""
     monkeypatch.setattr(feeds_streams, "_SCAN_REPORTS", scan)
     made = stream(seed, COUNT, ALL)
     engine = Engine(made.limits)
@@ -33,7 +33,7 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     expected: dict[int, list[bytes]] = {number: [] for number in firms}
     expected |= {-firm: [] for firm in copied}
     fills: dict[tuple[int, int], np.void] = {}
-    streams._make_room(16, 64)  # far too little, so that it grows
+    streams._make_room(16, 64)  # too small, so that it grows
     dice = Random(seed)
     for start in range(0, COUNT, 50):
         events = engine.process(made.commands[start : start + 50]).copy()
@@ -41,7 +41,7 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
         if dice.random() < 0.5:  # some of it is durable
             streams.dispatch(int(dice.choice(events["sequence"])))
         for event in events:
-            read(event, fills, firms, expected)
+            expect(event, fills, firms, expected)
     streams.dispatch()
     assert not streams.has_undispatched
     for number, reports in expected.items():
@@ -55,22 +55,22 @@ def test_a_bust_goes_to_whoever_was_told_of_the_fill(
     streams.close()
 
 
-def read(
+def expect(
     event: np.void,
     fills: dict[tuple[int, int], np.void],
     firms: dict[int, int],
     expected: dict[int, list[bytes]],
 ) -> None:
-    """Add an event to what is to be told: of sessions by number, of firms by minus theirs."""
-    told = {int(event["session"]): event.tobytes()}
+    """Add an event to the reports expected: by session number, and by minus the firm's number."""
+    contents = {int(event["session"]): event.tobytes()}
     key = (int(event["trade_id"]), int(event["side"]))
     if event["kind"] == EventKind.FILLED:
         fills[key] = event
     if event["kind"] == EventKind.BUSTED and key in fills:
         report = np.frombuffer(bytearray(event.tobytes()), EVENT)
         report["session"], report["user_ref"] = fills[key]["session"], fills[key]["user_ref"]
-        told[int(fills[key]["session"])] = report.tobytes()
-    copies = {-firms[number]: content for number, content in told.items() if number in firms}
-    for number, content in (told | copies).items():
+        contents[int(fills[key]["session"])] = report.tobytes()
+    copies = {-firms[number]: content for number, content in contents.items() if number in firms}
+    for number, content in (contents | copies).items():
         if number in expected:
             expected[number].append(content)
