@@ -68,7 +68,7 @@ def write_day(path: Path, trades: int, seed: int = 1) -> SyntheticDay:
         programmes=_create_programmes(trades),
     )  # fmt: skip
     with DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day) as log:
-        log.reference(registry)
+        log.append_registry(registry)
         for start in range(0, len(commands), BLOCK_COMMANDS):
             log.append(commands[start : start + BLOCK_COMMANDS])
         log.seal(_events_sha256(registry, commands))

@@ -53,7 +53,7 @@ def open_(
         head = head_of_next_day(log, tables, books, opened)
     if not dry_run:
         with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
-            out.reference(head.registry)
+            out.append_registry(head.registry)
             out.append(head.commands)
             out.sync()
     result = {

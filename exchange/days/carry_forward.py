@@ -22,7 +22,7 @@ from ledger.books.database import Books
 from ledger.books.errors import LedgerError
 from ledger.daylog import DayLog
 from ledger.daylog.registry import Registry
-from ledger.delivery.nomination import nominate
+from ledger.delivery.nomination import match_positions
 from ledger.statements.account import closing_cash_fen, settlement_ticks
 from matching.records import (
     COMMAND,
@@ -234,7 +234,9 @@ def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft
         if instrument not in trading or not own.any():
             continue
         book = np.zeros(int(own.sum()), dtype=np.int64)
-        found = nominate(book, np.arange(len(book)), held["net"][own], np.zeros(1, dtype=np.int64))
+        found = match_positions(
+            book, np.arange(len(book)), held["net"][own], np.zeros(1, dtype=np.int64)
+        )
         account = held["account"][own]
         rows += [
             (instrument, account[long], account[short], lots)

@@ -39,7 +39,7 @@ def write_day(
     machine = machine or open_engine("kernel", Limits(**registry.limits))
     with DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day) as log:
         try:
-            log.reference(registry)
+            log.append_registry(registry)
             for start in range(0, len(commands), BATCH_COMMANDS):
                 batch = commands[start : start + BATCH_COMMANDS]
                 log.append(batch)

@@ -85,7 +85,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
         registry, opening = carry_on(config, venue, members, entitlements, newest, day, now_ns)
         check_entitlements(registry.sessions, entitlements)
     writer = DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day)
-    writer.reference(registry)
+    writer.append_registry(registry)
     return VenueDay(
         registry=registry,
         writer=writer,
@@ -160,7 +160,7 @@ def _go_on(
     registry = with_keys(log.registry, entitlements)
     writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
     if registry != log.registry:
-        writer.reference(registry)
+        writer.append_registry(registry)
     opening = opened(registry, log.registry, clock.now_ns(), writer.next_sequence)
     return VenueDay(
         registry=registry,

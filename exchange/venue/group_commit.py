@@ -46,7 +46,7 @@ class GroupCommit:
 
     def reference(self, registry: Registry) -> None:
         """Write what the commands after it refer to; durable with the first of them."""
-        self.writer.reference(registry)
+        self.writer.append_registry(registry)
 
     def durable_sequence(self) -> int:
         """The last command that is durable; starts the next sync if one is wanted.

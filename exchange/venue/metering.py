@@ -31,7 +31,7 @@ from feeds.protocol.delivery_messages import (
 from ledger.books.errors import LedgerError
 from ledger.delivery.dispatch_notices import SUFFIX, NoticesFile, read_notices
 from ledger.delivery.dispatch_notices import NoticeLine as FileLine
-from ledger.delivery.meter_files import COLUMNS, Judge, Line, Refused
+from ledger.delivery.meter_files import COLUMNS, Line, MeterValidator, Refused
 from ledger.delivery.meter_files import Metering as Counted
 from ledger.delivery.meter_readings import ReadingsFile, Row
 from matching.records import NANOSECONDS
@@ -176,7 +176,7 @@ class Meters:
         self, own: "_Own", reading: MeterReading, told: tuple[str, ...], now_ns: int
     ) -> Counted | Refused:
         """What a reading that is new comes to, or why it does not count."""
-        found = own.judge(reading, told, now_ns)
+        found = own.validate(reading, told, now_ns)
         if isinstance(found, Refused):
             return found
         counts = self._days[own.day_of(reading)].counts
@@ -200,7 +200,7 @@ class Meters:
 
 
 class _Own:
-    """What some accounts are to deliver, and the judge of its readings."""
+    """What some accounts are to deliver, and the validator of its readings."""
 
     def __init__(self, days: dict[str, _Day], accounts: frozenset[str]) -> None:
         lines, instruments = {}, set()
@@ -214,11 +214,13 @@ class _Own:
                     place = each.agreement, each.symbol
                     lines[place] = Line(0, each.product, length_s, each.waits, ratings)
                     self._places[place] = name, each.start_s
-        self._judge = Judge(lines, instruments, {})
+        self._validator = MeterValidator(lines, instruments, {})
 
-    def judge(self, reading: MeterReading, told: tuple[str, ...], now_ns: int) -> Counted | Refused:
+    def validate(
+        self, reading: MeterReading, told: tuple[str, ...], now_ns: int
+    ) -> Counted | Refused:
         """What a reading that is new comes to, or why it does not count."""
-        found = self._judge.judge(dict(zip(COLUMNS, told, strict=True)))
+        found = self._validator.validate(dict(zip(COLUMNS, told, strict=True)))
         if isinstance(found, Refused):
             return found
         _, start_s = self._places[reading.agreement, reading.instrument]

@@ -1,8 +1,8 @@
-"""Batches: one transaction's lines of one day, and the chain of hashes that seals them.
+"""Batches: the rows of one transaction, and the chain of hashes that seals them.
 
-A batch's hash covers the hash of its input (the day log), the hash of its lines in canonical
-order and the hash of the batch before it: whoever changes one fen has to rewrite every hash
-after it, and cannot rewrite the log.
+A batch's hash covers the hash of its input (the day log), the hash of its rows in canonical order
+and the hash of the batch before it. To change one fen unnoticed, one must rewrite every later hash
+and also the log.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ TABLE_KEYS = {
     "supplier_grants": ("batch", "programme", "supplier", "pool"),
     "supplier_agreements": ("batch", "agreement"),
 }
-"""What names a row of each table, and so orders its rows."""
+"""Key columns of each table; rows are hashed and compared in their order."""
 
 assert set(TABLE_KEYS) == set(BATCH_TABLES)
 
@@ -59,10 +59,11 @@ _TEXTS = frozenset({
     "names", "firms", "accounts", "contracts", "contract_chips", "instruments", "programmes",
     "funders", "meterings", "shortfalls", "applications", "application_events",
 })  # fmt: skip
-"""Tables with texts; the others are hashed as numbers, which is much faster."""
+"""Tables with text columns, hashed as text. The others are hashed as numbers, which is much faster.
+"""
 
 GENESIS = "0" * 64
-"""What stands before the first batch."""
+"""Previous hash of the first batch."""
 
 _WIDTHS = {
     "BIGINT": "<i8", "INTEGER": "<i4", "TINYINT": "i1", "DATE": "<i8", "ENUM": "<i2",
@@ -71,7 +72,7 @@ _WIDTHS = {
 _LARGE = {"INTEGER": "INTEGER", "TINYINT": "TINYINT", "ENUM": "SMALLINT", "BOOLEAN": "TINYINT"}
 
 NULL = -(2**63)
-"""What stands for NULL in a hash; in narrower columns the least number of their width."""
+"""Value of NULL in a hash. In narrower columns it is the least number of their width."""
 
 NULL_INTEGER = -(2**31)
 
@@ -80,14 +81,15 @@ _NULLS = {"INTEGER": NULL_INTEGER, "TINYINT": -128, "ENUM": -(2**15), "BOOLEAN":
 Columns = Mapping[str, NDArray[Any]]
 
 KnownHashes = Mapping[str, Future[str]]
-"""Hashes of tables that `begin_digest` was given the rows of; they need not be read again."""
+"""Hashes of tables that `begin_digest` was given the rows of, so that they need not be read back.
+"""
 
 _hashing = ThreadPoolExecutor(1, "hashing")
 
 
 @dataclass(frozen=True)
 class BatchHeader:
-    """What a batch is: of which kind and day, and what it was made from."""
+    """Kind and day of a batch, and the input that it was made from."""
 
     kind: str
     day: str
@@ -98,18 +100,18 @@ class BatchHeader:
 
 
 def next_batch(books: Books) -> int:
-    """The number that the next batch gets."""
+    """The number of the next batch."""
     return int(books.scalar("SELECT coalesce(max(id), 0) + 1 FROM batches"))
 
 
 def next_revision(books: Books, day: str) -> int:
-    """The revision in which a day is settled next: one more than the settlements reversed."""
+    """The revision in which a day is settled next: one more than its settlements so far."""
     sql = "SELECT count(*) + 1 FROM batches WHERE kind = 'settlement' AND day = $day::DATE"
     return int(books.scalar(sql, {"day": day}))
 
 
 def filled_tables(books: Books) -> dict[int, set[str]]:
-    """The tables in which each batch has rows."""
+    """Names of the tables in which each batch has rows, by the batch's number."""
     found: dict[int, set[str]] = {}
     for table in BATCH_TABLES:
         for (batch,) in books.rows(f"SELECT DISTINCT batch FROM {table}"):
@@ -118,10 +120,10 @@ def filled_tables(books: Books) -> dict[int, set[str]]:
 
 
 def begin_digest(table: str, columns: Columns) -> Future[str]:
-    """Begin to hash a batch's rows of a table, beside what goes on: numbers, as `_as_numbers`.
+    """Begin to hash a batch's rows of a table on another thread; numbers are as in `_as_numbers`.
 
-    Hashing gives up the interpreter's lock, as the database does while it loads. The columns must
-    not change any more.
+    Hashing releases the interpreter's lock, as loading does. The columns must not change
+    afterwards.
     """
     return _hashing.submit(_columns_digest, table, columns)
 
@@ -131,7 +133,7 @@ def lines_sha256(
 ) -> str:
     """Hash of all rows of a batch, table by table in the order of the schema.
 
-    Tables in `known` need not be read again; only those in `filled` are read, where it is given.
+    Tables in `known` are not read again. Where `filled` is given, only its tables are read.
     """
     known = known or {}
     whole = hashlib.sha256()
@@ -148,19 +150,19 @@ def lines_sha256(
     return whole.hexdigest()
 
 
-def chain_sha256(previous: str, head: BatchHeader, lines: str) -> str:
-    """Hash of a batch: everything that stands in its row, and so all batches before it."""
+def chain_sha256(previous: str, header: BatchHeader, lines: str) -> str:
+    """Hash of a batch: it covers the batch's own row and, by `previous`, all batches before it."""
     named = (
-        head.kind, head.day, str(head.revision), head.venue, head.input_sha256,
-        str(head.reverses or ""),
+        header.kind, header.day, str(header.revision), header.venue, header.input_sha256,
+        str(header.reverses or ""),
     )  # fmt: skip
     return hashlib.sha256("\n".join((previous, *named, lines)).encode()).hexdigest()
 
 
 def seal_batch(
-    books: Books, batch: int, head: BatchHeader, known: KnownHashes | None = None
+    books: Books, batch: int, header: BatchHeader, known: KnownHashes | None = None
 ) -> None:
-    """Write the row of a batch whose lines are all there."""
+    """Write the row of a batch, whose other rows are all written."""
     lines = lines_sha256(books, batch, known, books.filled)
     before = books.rows("SELECT sha256 FROM batches ORDER BY id DESC LIMIT 1")
     previous = before[0][0] if before else GENESIS
@@ -169,19 +171,19 @@ def seal_batch(
         "$reverses, $lines, $previous, $sha256)",
         {
             "batch": batch,
-            **asdict(head),
+            **asdict(header),
             "lines": lines,
             "previous": previous,
-            "sha256": chain_sha256(previous, head, lines),
+            "sha256": chain_sha256(previous, header, lines),
         },
     )
 
 
 def _columns_digest(table: str, columns: Columns) -> str:
-    """SHA-256 of a table of numbers in the order of its key, column by column, little-endian.
+    """SHA-256 of a table of numbers, column by column, little-endian, rows in the order of the key.
 
-    Each number is as wide as the schema has it. Where the processor knows SHA, it is twice as fast
-    as BLAKE2b.
+    Each number is as wide as in the schema. With SHA instructions of the processor, SHA-256 is
+    twice as fast as BLAKE2b.
     """
     keys = [columns[name] for name in TABLE_KEYS[table] if name != "batch"]
     order = slice(None) if _in_order(keys) else np.lexsort(keys[::-1])
@@ -196,7 +198,7 @@ def _columns_digest(table: str, columns: Columns) -> str:
 
 @cache
 def _empty_digest(table: str) -> str:
-    """The digest of a table of which a batch has no rows."""
+    """Digest of a table without rows of the batch."""
     if table in _TEXTS:
         return hashlib.sha256().hexdigest()
     none = np.zeros(0, dtype=np.int64)
@@ -204,7 +206,7 @@ def _empty_digest(table: str) -> str:
 
 
 def _in_order(keys: list[NDArray[Any]]) -> bool:
-    """Whether rows stand in the order of their keys already, as they mostly do."""
+    """Whether rows are in the order of their keys already, which is the usual case."""
     undecided = np.ones(max(len(keys[0]) - 1, 0), dtype=np.bool_)
     for key in keys:
         if (undecided & (key[1:] < key[:-1])).any():
@@ -218,8 +220,8 @@ def _in_order(keys: list[NDArray[Any]]) -> bool:
 def _as_numbers(books: Books, table: str, batch: int) -> Columns:
     """The rows of a batch as arrays of numbers.
 
-    Names of states and kinds count by their place in the schema, days from the epoch, NULL as the
-    least number.
+    An enumeration's value counts as its position in the schema, a day as days since the epoch, NULL
+    as the least number.
     """
     number = {"DATE": "date_diff('day', DATE '1970-01-01', {})", "ENUM": "enum_code({})"}
     listed = ", ".join(
@@ -232,7 +234,7 @@ def _as_numbers(books: Books, table: str, batch: int) -> Columns:
 
 
 def _texts_sha256(books: Books, table: str, batch: int) -> str:
-    """SHA-256 of the rows of a table in the order of its key, one line each, as text."""
+    """SHA-256 of a table's rows as text, one line each, in the order of the key."""
     rows = books.rows(
         f"SELECT * FROM {table} WHERE batch = $batch ORDER BY {', '.join(TABLE_KEYS[table])}",
         {"batch": batch},

@@ -1,4 +1,6 @@
-"""Rules of the ledger that run compiled: plain Python functions, which tests can read and run."""
+"""Compilation of the ledger's kernels, which are plain Python functions that tests also run as
+such.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,9 +9,9 @@ from typing import Any
 
 @cache
 def compiled(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule compiled; the first call loads it, or compiles it where the cache lacks it.
+    """The function compiled. The first call loads it from the cache, or compiles it.
 
-    Numba is imported then, not before: most commands do without.
+    Numba is imported only then, because most commands need no kernel.
     """
     from matching.memory.compiler import entry
 

@@ -1,9 +1,8 @@
-"""The books: one DuckDB file, written by one process at a time, to which rows are only added.
+"""The books: one DuckDB file, written by one process at a time; rows are only ever added.
 
-UPDATE, DELETE and TRUNCATE are refused by the database itself: each table has triggers whose
-action breaks a CHECK. A file that is being created has another name until it is whole, so that
-a crash leaves either no books or empty ones. DuckDB lets no second process open a file while one
-writes it; that comes out as one clear line.
+The database itself refuses UPDATE, DELETE and TRUNCATE, by triggers on every table. A new file has
+a temporary name until it is complete, so that a crash leaves either no books or empty ones. DuckDB
+lets no other process open a file while one writes it; that error is one clear line.
 """
 
 import re
@@ -41,7 +40,7 @@ _INSERTED = re.compile(r"INSERT INTO (\w+)")
 class Books:
     """An open ledger. Use `open_books`, `create_books` or `memory_books`; close it, or use `with`.
 
-    All database errors come out as LedgerError with one line that names the file.
+    All database errors are raised as LedgerError with one line that names the file.
     """
 
     def __init__(
@@ -50,9 +49,9 @@ class Books:
         self.connection = connection
         self.path = path
         self.read_only = read_only
-        self._on_disk = on_disk  # what is written, at least
+        self._on_disk = on_disk  # whether writes go to a file
         self.filled: set[str] = set()
-        """Tables that got rows since the last transaction began."""
+        """Tables that received rows since the last transaction began."""
         self._loads: list[Future[None]] = []
 
     def __enter__(self) -> Self:
@@ -62,7 +61,7 @@ class Books:
         self.close()
 
     def close(self) -> None:
-        """Write what is pending into the file and let other processes have it."""
+        """Finish pending loads and close the file, so that other processes can open it."""
         try:
             self._wait()
         finally:
@@ -70,11 +69,13 @@ class Books:
                 self.connection.close()
 
     def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
-        """Run one statement; of `values` it gets those that it names."""
+        """Run one statement with those of `values` that it names."""
         self._run(sql, values)
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a query (never one: an open result breaks the next statement)."""
+        """All rows of a query. No result stays open, because an open result breaks the next
+        statement.
+        """
         with ledger_errors(self.path):
             return self._run(sql, values).fetchall()
 
@@ -97,18 +98,18 @@ class Books:
         return {name: np.ma.getdata(column) for name, column in columns.items()}
 
     def run(self, file: str, *names: str, **values: Any) -> None:
-        """Run statements of `sql/<file>.sql`: those named, in that order."""
+        """Run named statements of `sql/<file>.sql`, in the order given."""
         for name in names:
             self._run(statements(file)[name], values)
 
     def run_with(self, columns: Columns, file: str, name: str, **values: Any) -> None:
-        """Load by a statement of `sql/<file>.sql`, which reads the table `columns`."""
+        """Load columns by a statement of `sql/<file>.sql` that reads the table `columns`."""
         self.load(statements(file)[name], columns, values)
 
     def load(self, sql: str, columns: Columns, values: Mapping[str, Any] | None = None) -> None:
-        """Begin an `INSERT ... SELECT ... FROM columns`: whole numpy columns, never row by row.
+        """Begin an `INSERT ... SELECT ... FROM columns` of whole numpy columns.
 
-        Loads run one after another on a thread of their own; every other statement waits for them
+        Loads run one after another on a thread of their own. Every other statement waits for them
         and raises their error. The arrays must not change until then.
         """
         self.filled.update(_INSERTED.findall(sql))
@@ -124,19 +125,21 @@ class Books:
                 if self._on_disk and len(next(iter(columns.values()))) >= ROW_GROUP:
                     _flushing.submit(flush_file, self.path)
             finally:
-                with suppress(duckdb.Error):  # after an error the transaction takes nothing more
+                with suppress(
+                    duckdb.Error
+                ):  # after an error the transaction refuses every statement
                     self.connection.unregister("columns")
 
     def _wait(self) -> None:
-        """Wait for the loads that have begun; raise the first error among them."""
+        """Wait for the loads that have begun, and raise the first error among them."""
         wait(self._loads)
-        loads, self._loads = self._loads, []  # only now: an interrupt leaves them to be waited for
+        loads, self._loads = self._loads, []  # after the wait, so that an interrupt loses none
         for load in loads:
             load.result()
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """All or nothing: commit at the end; roll back on any error, or where `keep` is false."""
+        """Commit at the end; roll back after any error, or where `keep` is false."""
         self.execute(f"SET threads = {LOADERS}")
         try:
             self.execute("BEGIN")
@@ -155,7 +158,7 @@ class Books:
             self.execute("RESET memory_limit")
 
     def limit_memory(self) -> None:
-        """Have the database keep little of what it writes, until the transaction ends.
+        """Limit the database's memory until the transaction ends.
 
         For large loads after which nothing large is read.
         """
@@ -163,7 +166,7 @@ class Books:
             self.execute(f"SET memory_limit = '{LOADING_MB}MB'")
 
     def attach_memory_books(self, name: str) -> "Books":
-        """New books in memory, named `name`, on a second connection that sees these, too."""
+        """New books in memory, named `name`, on a second connection that also sees these books."""
         self._wait()
         with ledger_errors(self.path):
             connection = self.connection.cursor()
@@ -182,7 +185,7 @@ class Books:
             self.connection.close()
 
     def _roll_back(self) -> None:
-        """Roll back; a transaction that the database gave up by itself is fine too."""
+        """Roll back. It is no error if the database has ended the transaction itself."""
         with suppress(LedgerError):
             self._wait()
         with suppress(duckdb.Error):
@@ -204,7 +207,7 @@ class Books:
 
 
 def create_books(path: str | Path) -> Books:
-    """New, empty books at `path`. Raises LedgerError where something already stands there."""
+    """New, empty books at `path`. Raises LedgerError where the path exists or cannot be created."""
     target = Path(path)
     if target.exists():
         raise LedgerError(f"{target}: exists already; new books need a new name")
@@ -217,7 +220,7 @@ def create_books(path: str | Path) -> Books:
     try:
         with ledger_errors(str(target)):
             create_schema(connection)
-            connection.execute("CHECKPOINT")  # closing would do it too, but hide a full disk
+            connection.execute("CHECKPOINT")  # close would do this too, but would hide a full disk
     except BaseException:
         connection.close()
         growing.unlink(missing_ok=True)
@@ -229,14 +232,14 @@ def create_books(path: str | Path) -> Books:
 
 
 def memory_books() -> Books:
-    """Empty books in memory, for recomputing and for tests."""
+    """Empty books in memory, for verification and tests."""
     connection = connect(":memory:")
     create_schema(connection)
     return Books(connection, ":memory:", read_only=False, on_disk=False)
 
 
 def open_books(path: str | Path, *, read_only: bool = False) -> Books:
-    """The books at `path`. Raises NotBooksError or BooksLockedError, one line each."""
+    """The books at `path`. Raises NotBooksError or BooksLockedError, with one line each."""
     target = Path(path)
     if not target.exists():
         raise NotBooksError(f"{target}: no such file; `settle` creates the books")
@@ -244,7 +247,7 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
         connection = connect(":memory:" if read_only else str(target))
     books = Books(connection, str(target), read_only, on_disk=not read_only)
     try:
-        if read_only:  # attached, so that books in memory may stand beside them
+        if read_only:  # attached, so that books in memory can be attached too
             quoted = str(target).replace("'", "''")
             books.execute(f"ATTACH '{quoted}' AS books (READ_ONLY)")
             books.execute("USE books")
@@ -256,7 +259,7 @@ def open_books(path: str | Path, *, read_only: bool = False) -> Books:
 
 
 def open_or_create_books(path: str | Path) -> Books:
-    """The books at `path`, new ones where there are none, open for writing."""
+    """The books at `path`, open for writing; new books where there are none."""
     return open_books(path) if Path(path).exists() else create_books(path)
 
 
@@ -268,7 +271,9 @@ def add_triggers(path: str | Path) -> None:
 
 
 def missing_triggers(books: Books) -> list[str]:
-    """Tables whose rows could be changed or removed, in words."""
+    """A sentence for each missing trigger of a table whose rows could therefore be changed or
+    removed.
+    """
     found = set(books.rows(
         "SELECT table_name, event_manipulation FROM duckdb_triggers() "
         "WHERE database_name = current_database()"

@@ -1,7 +1,8 @@
-"""The day's names in the books: firms, accounts, instruments, programmes, as the registry has them.
+"""Directory: firms, accounts, instruments and programmes of a day's registry, in the books'
+numbers.
 
-They are written again with every day, because firms move and programmes change: a line of the
-books is judged by what was in force when it was written.
+They are written again with every settlement, because firms move and programmes change: a row is
+judged by what was in force when it was written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ DAY_S = 86_400
 EPOCH = date(1970, 1, 1)
 
 UNDIVIDED = "undivided"
-"""The funder of a programme that names none."""
+"""Name of the only funder of a programme that names none."""
 
 Integers = NDArray[np.int64]
 
@@ -38,7 +39,7 @@ def shanghai_day(time_s: int) -> date:
 
 
 def day_number(day: date | str) -> int:
-    """Days since the epoch, as arrays hold dates.
+    """Days since the epoch, the form of dates in arrays.
 
     >>> day_number("1970-01-03")
     2
@@ -47,7 +48,7 @@ def day_number(day: date | str) -> int:
 
 
 def day_start_s(day: int) -> int:
-    """When a day, counted from the epoch, begins in Shanghai: seconds since the epoch.
+    """Start of a day in Shanghai, in seconds since the epoch; `day` counts from the epoch.
 
     >>> day_start_s(0)
     -28800
@@ -57,9 +58,10 @@ def day_start_s(day: int) -> int:
 
 @dataclass(frozen=True)
 class Directory:
-    """A day's registry as tables indexed by the registry's own numbers; 0 where it has none.
+    """Tables of a day's registry, indexed by the registry's own numbers; 0 where it has no such
+    number.
 
-    `account` and `instrument` lead to the books' numbers, `account_number` and `instrument_number`
+    `account` and `instrument` map to the books' numbers, `account_number` and `instrument_number`
     back. Firms, contracts and programmes are rows, in the order of the registry.
     """
 
@@ -137,7 +139,7 @@ def _look_up(table: Integers, numbers: Integers) -> Integers:
 
 
 def read_directory(registry: Registry, names: Names) -> Directory:
-    """The tables of a registry; new names get their numbers."""
+    """The tables of a registry. Names that are new to the books get numbers."""
     accounts = names.numbers("cash", (each.name for each in registry.accounts))
     instruments = names.numbers("escrow", (each.symbol for each in registry.instruments))
     firms = names.numbers("firm", (each.name for each in registry.firms))
@@ -187,10 +189,10 @@ def read_directory(registry: Registry, names: Names) -> Directory:
 
 
 def write_directory(books: Books, batch: int, registry: Registry, names: Names) -> Directory:
-    """Write the registry's names under `batch`; its tables.
+    """Write the registry's names under `batch`; returns its tables.
 
-    Raises InputError where names are not unique, where one leads nowhere, or where a programme's
-    version says something else than it did before.
+    Raises InputError where names are not unique, where a reference leads nowhere, or where the
+    terms of a programme's version have changed.
     """
     check_registry(registry)
     directory = read_directory(registry, names)
@@ -249,7 +251,7 @@ def _write_instruments(books: Books, batch: int, directory: Directory) -> None:
 
 
 def _load(books: Books, table: str, batch: int, rows: list[tuple[int | str, ...]]) -> None:
-    """Insert rows of numbers and texts as columns."""
+    """Insert rows of numbers and texts, as columns."""
     if not rows:
         return
     columns = {f"c{n}": _column(values) for n, values in enumerate(zip(*rows, strict=True))}
@@ -291,7 +293,7 @@ def _write_programme(
 
 
 def funders_of(programme: Programme) -> list[tuple[str, int]]:
-    """A programme's funders and their weights, by name: the order in which odd fen are given."""
+    """A programme's funders and their weights, by name. Odd fen are given out in this order."""
     return sorted((programme.funders or {UNDIVIDED: 1}).items())
 
 

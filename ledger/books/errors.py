@@ -1,11 +1,11 @@
-"""What can be wrong with books and days; each carries one line for people.
+"""Errors of the ledger: each carries one line that names the thing, the place and the rule.
 
-The line names the thing, the place and the rule, so that a command prints it as it is.
+A command prints that line as it is.
 """
 
 
 class LedgerError(Exception):
-    """Base of all refusals of the ledger. Whoever catches it may show `str(error)` to a person."""
+    """Base of all errors of the ledger. `str(error)` is meant for people."""
 
 
 class NotBooksError(LedgerError):
@@ -17,19 +17,19 @@ class BooksLockedError(LedgerError):
 
 
 class DiskFullError(LedgerError):
-    """The disk took no more; the transaction was rolled back."""
+    """The disk is full. The transaction was rolled back."""
 
 
 class AppendOnlyError(LedgerError):
-    """Somebody tried to change or to remove what is written."""
+    """A statement tried to change or to remove rows."""
 
 
 class InputDiffersError(LedgerError):
-    """The day is settled already, from another input."""
+    """The day was settled already from another input."""
 
 
 class DayOrderError(LedgerError):
-    """A later day is settled already."""
+    """A later day was settled already."""
 
 
 class InputError(LedgerError):

@@ -1,8 +1,7 @@
-"""The journal: a batch's postings, drafted as columns, levelled, numbered and written.
+"""The journal: postings of a batch, drafted as columns, then numbered and written.
 
-Postings get their numbers in the order in which they are drafted, which is the same whenever a day
-is settled again, because what they are drafted from stands in the order of instruments and
-accounts.
+Postings are numbered in the order of their drafts. That order is the same whenever a day is settled
+again, because drafts are made in the order of instruments and accounts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ _EMPTY: dict[str, Integers] = {
     "amount_fen": np.zeros(0, dtype=np.int64), "instrument": np.zeros(0, dtype=np.int32),
     "agreement": np.zeros(0, dtype=np.int64), "sequence": np.zeros(0, dtype=np.int64),
 }  # fmt: skip
-"""What is drafted of a posting, as wide as the books have it."""
+"""Columns of a draft, as wide as those of the books."""
 
 
 JournalLines = list[tuple[Any, ...]]
@@ -50,7 +49,7 @@ class Draft:
 
 
 class Journal:
-    """Drafts of one batch, on top of the balances before it."""
+    """Drafts of one batch, and the balances before it."""
 
     def __init__(self, books: Books, names: Names) -> None:
         self._names = names
@@ -63,7 +62,7 @@ class Journal:
         self._before_fen[found["account"]] = found["fen"]
 
     def begin_next_batch(self) -> None:
-        """Begin the next batch on top of this one, whose postings are written."""
+        """Begin the next batch after this one, whose postings are written."""
         self._before_fen = self.balances_fen()
         self._last += len(self)
         self._drafts = []
@@ -85,7 +84,7 @@ class Journal:
         agreement: ArrayLike = NULL,
         sequence: ArrayLike = NULL,
     ) -> None:
-        """Draft postings; columns may be one value for all. Amounts of 0 are left out."""
+        """Draft postings. A column may be one value for all rows. Amounts of 0 are left out."""
         assert (amount_fen >= 0).all(), kind
         chosen = np.flatnonzero(amount_fen)
         if not len(chosen):
@@ -103,13 +102,13 @@ class Journal:
         self, kind: str, back: str, payer: ArrayLike, payee: ArrayLike, amount_fen: Integers,
         *, instrument: ArrayLike,
     ) -> None:  # fmt: skip
-        """Draft `kind` from payer to payee where amounts are positive, else `back` in return."""
+        """Draft `kind` from payer to payee for positive amounts, else `back` the other way."""
         forth = np.maximum(amount_fen, 0)
         self.add(kind, payer, payee, forth, instrument=instrument)
         self.add(back, payee, payer, forth - amount_fen, instrument=instrument)
 
     def balances_fen(self) -> Integers:
-        """All accounts' balances after the drafts, by number."""
+        """Balances of all accounts after the drafts, by number."""
         fen = np.zeros(len(self._names), dtype=np.int64)
         fen[: len(self._before_fen)] = self._before_fen
         for draft in self._drafts:
@@ -118,11 +117,11 @@ class Journal:
         return fen
 
     def draft_advances(self) -> None:
-        """Draft advances and repayments, so that no cash is negative.
+        """Draft advances and repayments, so that no cash balance is negative.
 
-        What an account cannot pay (a seller whose price fell below the settlement price, before
-        its proceeds are in) the venue advances, and the advance is paid back out of the next money
-        that comes in. A receivable's balance is minus what is owed.
+        The venue advances what an account cannot pay (for example a seller whose price fell below
+        the settlement price, before its proceeds arrive). The account repays it from the next money
+        that it receives. The balance of a receivable is minus the amount owed.
         """
         fen = self.balances_fen()
         cash = np.flatnonzero(self._names.of_kind("cash"))
@@ -137,9 +136,9 @@ class Journal:
         self.add("repayment", purses[order], debts[order], paid_fen[order])
 
     def post(self, books: Books, batch: int, day: str) -> Future[str]:
-        """Number and write the drafts, and the balances of the accounts that they touch.
+        """Number and write the drafts, and the new balances of their accounts.
 
-        Returns the hash of the postings, on which another thread works.
+        Returns the hash of the postings, which another thread computes.
         """
         columns = self._columns(self._last)
         digest = begin_digest("postings", _as_hashed(columns, day))
@@ -156,7 +155,7 @@ class Journal:
         return digest
 
     def _columns(self, before: int) -> dict[str, Integers]:
-        """The drafts end to end, numbered after `before`; kinds by their place in the schema."""
+        """The drafts end to end, numbered after `before`; kinds as their position in the schema."""
         columns = {
             name: np.concatenate([*(getattr(each, name) for each in self._drafts), empty])
             for name, empty in _EMPTY.items()
@@ -169,13 +168,13 @@ class Journal:
 
 
 def _as_hashed(columns: Mapping[str, Integers], day: str) -> dict[str, Integers]:
-    """Columns of postings, the way they are hashed."""
+    """Columns of postings in the form in which they are hashed."""
     number = np.datetime64(day).astype(np.int64)
     return {**columns, "day": np.full(len(columns["id"]), number)}
 
 
 def journal_lines(books: Books, batches: tuple[int, ...]) -> JournalLines:
-    """The postings of batches: number, batch, kind, from, to, instrument or "", fen."""
+    """The postings of batches, in order."""
     return books.rows(
         "SELECT id, batch, kind::VARCHAR, from_account, to_account, coalesce(instrument, ''), "
         "amount_fen FROM journal WHERE list_contains($batches, batch) ORDER BY id",

@@ -1,6 +1,6 @@
-"""Names and numbers: whoever and whatever the books speak of has one number, for ever.
+"""Names and numbers: every account, firm, contract and programme has one number for ever.
 
-A name says what it is: `cash:alice`, `escrow:H800.QD.2026112214`, `firm:Example Works`. Numbers are
+A name states its kind: `cash:alice`, `escrow:H800.QD.2026112214`, `firm:Example Works`. Numbers are
 given in the order in which names are first needed, so that the same days give the same numbers.
 """
 
@@ -17,10 +17,10 @@ BANK, CLEARING, FEES, PENALTIES = "bank", "clearing", "fees", "penalties"
 
 
 class Names:
-    """The names of some books, those of the batch that is being written included."""
+    """The names of some books, including those of the batch that is being written."""
 
     def __init__(self, books: Books) -> None:
-        self.names: list[str] = [""]  # by number; 0 is nobody
+        self.names: list[str] = [""]  # by number; 0 is no name
         for number, name in books.rows("SELECT id, name FROM names ORDER BY id"):
             assert number == len(self.names)
             self.names.append(name)
@@ -28,11 +28,11 @@ class Names:
         self._written = len(self.names)
 
     def __len__(self) -> int:
-        """One more than the highest number: the length of a table indexed by numbers."""
+        """Length of a table that is indexed by numbers: the highest number plus one."""
         return len(self.names)
 
     def __getitem__(self, name: str) -> int:
-        """The number of a name, a new one where it has none yet."""
+        """The number of a name; a new name gets the next number."""
         number = self._numbers.get(name)
         if number is None:
             number = self._numbers[name] = len(self.names)
@@ -44,7 +44,7 @@ class Names:
         return np.array([self[f"{prefix}:{name}"] for name in names], dtype=np.int64)
 
     def sibling(self, prefix: str, accounts: Integers) -> Integers:
-        """Numbers of the same parties' accounts of another kind: `cash:a` to `receivable:a`."""
+        """Numbers of accounts of another kind of the same parties: `cash:a` to `receivable:a`."""
         distinct, inverse = np.unique(accounts, return_inverse=True)
         return self.numbers(prefix, [self.bare(number) for number in distinct])[inverse]
 
@@ -53,12 +53,12 @@ class Names:
         return self.names[number].partition(":")[2]
 
     def of_kind(self, prefix: str) -> NDArray[np.bool_]:
-        """Which numbers are names of one kind."""
+        """Whether each number belongs to a name of one kind."""
         start = f"{prefix}:"
         return np.array([name.startswith(start) for name in self.names], dtype=np.bool_)
 
     def write(self, books: Books, batch: int) -> None:
-        """Write down the names that are new."""
+        """Write the names that are new."""
         new = self.names[self._written :]
         if new:
             columns = {

@@ -1,7 +1,7 @@
-"""The ledger's SQL, by file and name.
+"""The ledger's SQL statements, by file and name.
 
-A file in `sql/` opens with what it is about; each of its statements follows a line
-`-- query: name`. Rules of money live there, where an auditor can read and run them.
+A file in `sql/` opens with its subject; each statement follows a line `-- query: name`. Rules about
+money are in SQL where possible, so that an auditor can read and run them.
 """
 
 import re
@@ -29,7 +29,7 @@ def script(file: str) -> str:
 
 
 def parameters(sql: str) -> frozenset[str]:
-    """Names of the parameters that a statement takes.
+    """Names of the parameters of a statement.
 
     >>> sorted(parameters("SELECT $b, $a, $b"))
     ['a', 'b']

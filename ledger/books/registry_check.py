@@ -1,4 +1,4 @@
-"""What must hold of a registry before the books take it: names are unique and lead somewhere."""
+"""Checks of a registry before the books accept it."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -10,27 +10,27 @@ from ledger.daylog.registry import Registry
 
 
 def check_registry(registry: Registry) -> None:
-    """Raise InputError where a name stands twice or leads nowhere."""
+    """Raise InputError where a name is not unique or a reference leads nowhere."""
     _check_unique(registry)
     _check_links(registry)
 
 
 def _check_unique(registry: Registry) -> None:
-    _unique("firm", (firm.name for firm in registry.firms))
-    _unique("firm id", (firm.id for firm in registry.firms))
-    _unique("account", (account.name for account in registry.accounts))
-    _unique("account id", (account.id for account in registry.accounts))
-    _unique("instrument", (instrument.symbol for instrument in registry.instruments))
-    _unique("instrument id", (instrument.id for instrument in registry.instruments))
-    _unique("contract", (contract.code for contract in registry.contracts))
+    _require_unique("firm", (firm.name for firm in registry.firms))
+    _require_unique("firm id", (firm.id for firm in registry.firms))
+    _require_unique("account", (account.name for account in registry.accounts))
+    _require_unique("account id", (account.id for account in registry.accounts))
+    _require_unique("instrument", (instrument.symbol for instrument in registry.instruments))
+    _require_unique("instrument id", (instrument.id for instrument in registry.instruments))
+    _require_unique("contract", (contract.code for contract in registry.contracts))
     for each in registry.programmes:
         for what, name in (("id", each.id), *(("funder", name) for name in each.funders)):
             if ":" in name:
                 raise InputError(f"registry: {what} {name!r} of a programme must not have a colon")
-    _unique("programme version", ((each.id, each.version) for each in registry.programmes))
+    _require_unique("programme version", ((each.id, each.version) for each in registry.programmes))
 
 
-def _unique(what: str, names: Iterable[Any]) -> None:
+def _require_unique(what: str, names: Iterable[Any]) -> None:
     seen = set()
     for name in names:
         if name in seen:
@@ -43,21 +43,23 @@ def _check_links(registry: Registry) -> None:
     contracts = {contract.code for contract in registry.contracts}
     hubs = {hub.code for hub in registry.hubs}
     for account in registry.accounts:
-        _known("account", account.name, "firm", account.firm in firms, account.firm)
+        _require_known("account", account.name, "firm", account.firm in firms, account.firm)
     for instrument in registry.instruments:
         found = instrument.contract in contracts
-        _known("instrument", instrument.symbol, "contract", found, instrument.contract)
+        _require_known("instrument", instrument.symbol, "contract", found, instrument.contract)
     for contract in registry.contracts:
-        _known("contract", contract.code, "hub", contract.hub in hubs, contract.hub)
+        _require_known("contract", contract.code, "hub", contract.hub in hubs, contract.hub)
 
 
-def _known(what: str, name: str, /, target: str, found: bool, wanted: int | str) -> None:
+def _require_known(what: str, name: str, /, target: str, found: bool, wanted: int | str) -> None:
     if not found:
         raise InputError(f"registry: {what} {name!r} names {target} {wanted!r}, which is not there")
 
 
 def check_versions(books: Books, batch: int) -> None:
-    """A version of a programme is written once and for all: a change needs a new version."""
+    """Raise InputError where a programme's version differs from the same version in earlier
+    batches.
+    """
     changed = books.rows(
         """
         SELECT id, version FROM programmes WHERE batch <= $batch GROUP BY id, version
@@ -85,7 +87,7 @@ def check_versions(books: Books, batch: int) -> None:
 
 
 def trading_day(registry: Registry) -> str:
-    """The registry's day; raises InputError where it is none."""
+    """The registry's trading day as YYYY-MM-DD; raises InputError where it is not a date."""
     try:
         return date.fromisoformat(registry.trading_day).isoformat()
     except ValueError as error:
@@ -95,7 +97,7 @@ def trading_day(registry: Registry) -> str:
 
 
 def check_venue(books: Books, venue: str) -> None:
-    """Raise InputError where the books are those of another venue."""
+    """Raise InputError where the books belong to another venue."""
     for (other,) in books.rows("SELECT DISTINCT venue FROM batches"):
         if other != venue:
             raise InputError(f"{books.path}: these are the books of {other}, not of {venue}")

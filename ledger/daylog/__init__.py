@@ -29,7 +29,7 @@ _MODULES = {"DayLog": "day_log", "DayLogWriter": "writer", "read_day_log": "read
 
 
 def __getattr__(name: str) -> Any:
-    """Load the module of a name when it is first asked for: a registry needs no numpy."""
+    """Import the module of a name when the name is first used: a registry needs no numpy."""
     if name not in __all__:
         raise AttributeError(f"module 'ledger.daylog' has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""A day log that was read and proved: its registries, its commands, its end."""
+"""A day log after it was read and verified: its registries, commands, seal and end."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -17,26 +17,27 @@ from matching.records import COMMAND
 Commands: TypeAlias = npt.NDArray[np.void]
 
 _GATHER_COMMANDS = 1 << 16
-"""Small blocks are joined to about this many commands: a live log has blocks of a few."""
+"""Small blocks are joined up to about this many commands. A live log has blocks of a few commands.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class DayLog:
-    """A day log that was read and proved. Its arrays are read-only views of the file."""
+    """A day log that was read and verified. Its arrays are read-only views of the file."""
 
     path: Path
     venue: str
     trading_day: str  # YYYY-MM-DD
-    registries: tuple[Registry, ...]  # one of each REFERENCE block
+    registries: tuple[Registry, ...]  # one for each REFERENCE block
     command_count: int
     sealed: bool
-    events_sha256: bytes | None  # of the SEAL; None too where the writer ran no machine
+    events_sha256: bytes | None  # from the SEAL; None without a SEAL or where no machine was run
     end: int  # offset after the last whole block
-    torn_bytes: int  # of an interrupted write after it
-    zero_bytes: int  # after that: space allocated and never written
-    checksum: int  # the last of the chain, which stands for every byte up to `end`
+    torn_bytes: int  # of an interrupted write after `end`
+    zero_bytes: int  # after the torn bytes: space allocated and never written
+    checksum: int  # the last of the chain, which covers every byte up to `end`
     _content: memoryview = field(repr=False)
-    _blocks: tuple[tuple[int, int], ...] = field(repr=False)  # offset of commands, and their count
+    _blocks: tuple[tuple[int, int], ...] = field(repr=False)  # offset and count of commands
 
     @property
     def registry(self) -> Registry:
@@ -50,23 +51,25 @@ class DayLog:
 
     @property
     def block_count(self) -> int:
-        """Blocks before the SEAL."""
+        """Number of blocks before the SEAL."""
         return len(self.registries) + len(self._blocks)
 
     @property
     def last_time_ns(self) -> int:
-        """The stamp of the last command; the earliest time there is where there is none."""
+        """Time of the last command; the smallest int64 where there is none."""
         if not self._blocks:
             return -(2**63)
         return int(self._joined(self._blocks[-1:])["time_ns"][-1])
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the file up to `end`, in hexadecimal; computed when first asked for."""
+        """SHA-256 of the file up to `end`, in hexadecimal; computed at first use."""
         return hashlib.sha256(self._content[: self.end]).hexdigest()
 
     def blocks(self) -> Iterator[Commands]:
-        """The commands in order, as arrays of at least one; only small blocks are copied."""
+        """Yield the commands in order, as arrays `COMMAND[n]` with n >= 1. Only small blocks are
+        copied.
+        """
         run: list[tuple[int, int]] = []
         size = 0
         for offset, count in self._blocks:
@@ -83,7 +86,7 @@ class DayLog:
         return self._joined(self._blocks)
 
     def _joined(self, blocks: Sequence[tuple[int, int]]) -> Commands:
-        """Joined as bytes: numpy would lay fields that share bytes side by side."""
+        """Blocks joined as bytes, because numpy would copy overlapping fields one by one."""
         size = COMMAND.itemsize
         parts = [self._content[offset : offset + count * size] for offset, count in blocks]
         return np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), COMMAND)

@@ -1,4 +1,4 @@
-"""The layout of a day log: its headers, its checksums and what can be wrong with it.
+"""Layout of a day log: headers, checksums, and the errors of a log.
 
 Everything in the file is a multiple of one 64-byte cell: the file header, block headers, commands,
 the padded text of a REFERENCE, the content of a SEAL. FORMAT.md has the same as byte tables.
@@ -29,7 +29,7 @@ assert _FILE.size == _BLOCK.size == _SEAL.size == CELL
 
 
 class BlockKind(IntEnum):
-    """What a block holds."""
+    """Content of a block."""
 
     REFERENCE = 1
     COMMANDS = 2
@@ -37,10 +37,10 @@ class BlockKind(IntEnum):
 
 
 class BlockHeader(NamedTuple):
-    """A block's header after its own checksum has proved it."""
+    """A block's header whose own checksum matches."""
 
     kind: int
-    length: int  # bytes of JSON, commands, or 1
+    length: int  # bytes of JSON, number of commands, or 1
     first_sequence: int
     head_checksum: int
     checksum: int
@@ -51,7 +51,7 @@ class BlockHeader(NamedTuple):
 
 
 class DayLogError(Exception):
-    """Something about a day log, said in one line that starts with its path."""
+    """An error of a day log, in one line that starts with the log's path."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}")
@@ -59,15 +59,15 @@ class DayLogError(Exception):
 
 
 class DayLogUnreadable(DayLogError):
-    """The file cannot be opened or read at all."""
+    """The file cannot be opened or read."""
 
 
 class DayLogUnwritable(DayLogError):
-    """The file cannot be created or written: it exists, the folder is missing, the disk is full."""
+    """The file cannot be created or written, because it exists or the disk is full, for example."""
 
 
 class DayLogDamaged(DayLogError):
-    """The bytes at `offset` break `rule`, in a way that no interrupted write explains."""
+    """The bytes at `offset` break `rule`, and an interrupted write does not explain it."""
 
     def __init__(self, path: Path, offset: int, rule: str) -> None:
         super().__init__(path, f"damaged at offset {offset}: {rule}")
@@ -76,7 +76,7 @@ class DayLogDamaged(DayLogError):
 
 
 class DayLogNotSealed(DayLogError):
-    """The log has no end: it is still being written, or its writing was interrupted."""
+    """The log has no SEAL: it is still being written, or writing was interrupted."""
 
     def __init__(self, path: Path, *, commands: int, end: int, torn_bytes: int, what: str) -> None:
         super().__init__(
@@ -105,9 +105,10 @@ def pack_file_header(venue: str, trading_day: str) -> bytes:
 
 
 def unpack_file_header(cell: bytes) -> tuple[str, str, int]:
-    """Venue, trading day and checksum of a log's first cell; ValueError says which rule it breaks.
+    """Venue, trading day and checksum of a log's first cell; raises ValueError with the broken
+    rule.
 
-    The version is looked at before the checksum, because another version may lie differently.
+    The version is checked before the checksum, because another version may have another layout.
     """
     magic, version, cell_size, command, event, day, name, spare, checksum = _FILE.unpack(cell)
     if magic != FILE_MAGIC:
@@ -137,9 +138,10 @@ def unpack_file_header(cell: bytes) -> tuple[str, str, int]:
 def pack_block_header(
     kind: BlockKind, count: int, first_sequence: int, previous: int, payload: bytes | memoryview
 ) -> tuple[bytes, int]:
-    """A block's header and its checksum, which `previous` of the next block continues.
+    """A block's header and its checksum. The next block takes that checksum as `previous`.
 
-    The header has a checksum of its own, so that a reader trusts no count before it is proved.
+    The header also has a checksum of its own, so that a reader verifies it before it uses the
+    length.
     """
     head = _BLOCK_HEAD.pack(BLOCK_MAGIC, kind, 0, count, first_sequence, b"")
     head_checksum = zlib.crc32(head, previous)
@@ -148,9 +150,9 @@ def pack_block_header(
 
 
 def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader | None:
-    """What a block's header says; None if the header itself does not check.
+    """The fields of a block's header; None where the header's own checksum does not match.
 
-    Raises ValueError where the header checks and still is not one of this format.
+    Raises ValueError where the checksum matches but the header breaks the format.
     """
     magic, kind, zero, count, first, spare, head_checksum, checksum = _BLOCK.unpack(cell)
     if magic != BLOCK_MAGIC or head_checksum != zlib.crc32(cell[:-8], previous):
@@ -161,14 +163,14 @@ def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader 
 
 
 def pack_seal(events_sha256: bytes, commands: int, blocks: int, offset: int) -> bytes:
-    """The content of a SEAL: 32 zero bytes as hash say that the writer ran no machine."""
+    """The content of a SEAL. A hash of 32 zero bytes means that the writer ran no machine."""
     if len(events_sha256) != 32:
         raise ValueError(f"events_sha256: must have 32 bytes, got {len(events_sha256)}")
     return _SEAL.pack(events_sha256, commands, blocks, offset, SEAL_MARK)
 
 
 def unpack_seal(cell: bytes | memoryview, commands: int, blocks: int, offset: int) -> bytes:
-    """The event hash of a SEAL; ValueError unless it counts what was read before it."""
+    """The event hash of a SEAL; raises ValueError where its counts are not those given."""
     events_sha256: bytes
     events_sha256, *counted, mark = _SEAL.unpack(cell)
     if counted != [commands, blocks, offset] or mark != SEAL_MARK:

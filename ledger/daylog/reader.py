@@ -1,9 +1,9 @@
-"""The day log, the book of original entry: read whole, checked to the last bit.
+"""Reader of day logs: maps the file and verifies it before anything else uses it.
 
-`read_day_log` maps the file and proves it before anything else sees it: every byte stands in a
-chain of checksums, sequence numbers have no gaps, times never go backwards, a SEAL ends it. What
-breaks a rule is DayLogDamaged with its offset; what merely has no end is DayLogNotSealed, because
-a crash leaves such logs and they are read on purpose (`unsealed=True`). FORMAT.md has the bytes.
+Every byte is covered by a chain of checksums, sequence numbers have no gaps, times never go
+backwards, and a SEAL ends the log. A broken rule raises DayLogDamaged with its offset. A log that
+only lacks its end raises DayLogNotSealed; a crash leaves such logs, and `unsealed=True` reads them.
+FORMAT.md has the byte tables.
 """
 
 import mmap
@@ -18,9 +18,9 @@ from ledger.daylog.scan import Scan
 
 
 def read_day_log(path: str | Path, *, unsealed: bool = False) -> DayLog:
-    """The log of a file, proved; with `unsealed`, also one whose end is missing or torn.
+    """Read and verify a day log; with `unsealed`, also one whose end is missing or torn.
 
-    Raises DayLogUnreadable, DayLogDamaged or DayLogNotSealed. One pass over the file: about
+    Raises DayLogUnreadable, DayLogDamaged or DayLogNotSealed. Cost: one pass over the file, about
     0.1 s for a million commands.
     """
     path = Path(path)
@@ -67,7 +67,7 @@ def _not_sealed(log: DayLog, what: str) -> DayLogNotSealed:
 
 
 def _check_stamps(log: DayLog) -> None:
-    """Sequence numbers go up by one from 1, times never go back; else DayLogDamaged."""
+    """Raise DayLogDamaged where sequence numbers do not count up from 1 or times go backwards."""
     done = 0
     last_ns = np.int64(np.iinfo(np.int64).min)
     for block in log.blocks():

@@ -1,8 +1,8 @@
-"""The registry: who and what a day's commands speak of, as a day log's REFERENCE block stores it.
+"""The registry: reference data of a day, stored in a day log's REFERENCE block.
 
-Commands name sessions, accounts and instruments by number. The registry says who they are, and
-holds everything else that a settlement needs, so that a replay takes the log and nothing else.
-It is stored as canonical JSON (UTF-8, keys sorted, no spaces): equal registries have equal bytes.
+Commands name sessions, accounts and instruments by number. The registry describes them and holds
+everything else that a settlement needs, so that a replay needs only the log. It is stored as
+canonical JSON (UTF-8, keys sorted, no spaces), so equal registries have equal bytes.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ RateBp = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all registry entries: immutable, and an unknown key is an error with its path."""
+    """Base of all registry entries: immutable; an unknown key is an error that names its path."""
 
 
 class Chip(Record, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Chip(Record, frozen=True, kw_only=True):
 
 
 class Hub(Record, frozen=True, kw_only=True):
-    """A centre that delivers: its place, its tier, its latency to each metro in microseconds."""
+    """A compute centre: its place, its tier, and its latency to each metro in microseconds."""
 
     code: Code
     name: str
@@ -45,12 +45,12 @@ class Hub(Record, frozen=True, kw_only=True):
 
 
 class Contract(Record, frozen=True, kw_only=True):
-    """What is bought: a product of one chip class (GPU-hour) or of rated compute (PFLOPS-day)."""
+    """A tradable product: GPU-hours of one chip class, or PFLOPS-days of rated compute."""
 
     code: str  # "H800.QD", "PF16.QD"
     product: Literal["gpu-hour", "pflops-day"]
     hub: Code
-    chips: tuple[Code, ...]  # one for GPU-hours; all that may deliver for PFLOPS-days
+    chips: tuple[Code, ...]  # one for a GPU-hour; for a PFLOPS-day all that may deliver it
     tick_fen: Positive
     lot: Positive
     reference_ticks: Positive
@@ -58,13 +58,13 @@ class Contract(Record, frozen=True, kw_only=True):
     band_high_ticks: Positive
     maker_fee_ppm: Ppm
     taker_fee_ppm: Ppm
-    deposit_fen: NonNegative  # performance deposit per contract sold short
+    deposit_fen: NonNegative  # performance deposit per lot sold short
     gate_closure_s: NonNegative  # trading ends this long before delivery
     penalty_bp: Annotated[int, Meta(ge=0, le=10_000)] = 0  # of the value of what is not delivered
 
 
 class Instrument(Record, frozen=True, kw_only=True):
-    """A contract for one delivery period: the thing that has an order book."""
+    """A contract for one delivery period. It has an order book."""
 
     id: Positive
     symbol: str  # "H800.QD.2026112214", "PF16.QD.20261122"
@@ -75,7 +75,9 @@ class Instrument(Record, frozen=True, kw_only=True):
 
 
 class Basket(Record, frozen=True, kw_only=True):
-    """Like contracts of which any will do, in the order in which they are listed."""
+    """Interchangeable contracts, in the order in which they are listed; an order for the basket
+    takes any.
+    """
 
     id: Positive
     code: BasketCode  # "H800.WUHAN"
@@ -83,21 +85,21 @@ class Basket(Record, frozen=True, kw_only=True):
 
 
 class Firm(Record, frozen=True, kw_only=True):
-    """A member or client firm; `group` joins related parties (0: related to nobody)."""
+    """A member or client firm. Firms with the same `group` are related parties; 0 means none."""
 
     id: Positive
     name: str
-    kind: str  # "sme", "university", "institute", "operator", ... : what programmes ask for
+    kind: str  # "sme", "university", "institute", "operator", ...; programmes test it
     city: str
     province: str
     group: NonNegative = 0
 
 
 class Account(Record, frozen=True, kw_only=True):
-    """A trading account: owned by `firm`, held at `member`, the broker whose sessions trade it.
+    """A trading account: owned by `firm` and held at `member`, the broker whose sessions trade it.
 
-    Programmes ask who owns it; the machine asks only whether the session is its member's (the
-    firm in an ACCOUNT command is the member, the group there is the owner's).
+    Programmes test the owner. The machine tests only whether the session is the member's: in an
+    ACCOUNT command the firm is the member, and the group is the owner's.
     """
 
     id: Positive
@@ -108,13 +110,13 @@ class Account(Record, frozen=True, kw_only=True):
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """A connection's identity; it may trade the accounts held at its firm (0: the venue)."""
+    """A session of a broker, which may trade the accounts held at its firm (0: the venue)."""
 
     id: Positive
     name: str
     firm: NonNegative
     operator: bool = False
-    key: str = ""  # public CURVE key, z85; empty where the log was generated
+    key: str = ""  # public CURVE key, z85; empty in a generated log
 
 
 class Inventory(Record, frozen=True, kw_only=True):
@@ -127,10 +129,10 @@ class Inventory(Record, frozen=True, kw_only=True):
 
 
 class ProgrammeTerms(Record, frozen=True, kw_only=True):
-    """The terms that a voucher programme and its publication state in the same way.
+    """Terms that a voucher programme and its publication state in the same way.
 
-    Caps are in fen; None means that the programme has no such cap. Shares of funders are
-    weights and need not add up to anything.
+    Caps are in fen; None means that the programme has no such cap. Shares of funders are weights
+    and need not add up to anything.
     """
 
     id: str
@@ -143,14 +145,16 @@ class ProgrammeTerms(Record, frozen=True, kw_only=True):
     effective_from: str  # YYYY-MM-DD, by delivery day, inclusive
     effective_until: str | None = None  # inclusive
     rule: Literal["first-come", "in-proportion"] = "first-come"
-    signed_from: str | None = None  # agreements whose first buy was before do not count
+    signed_from: str | None = None  # agreements with an earlier first buy do not count
     term_days_max: Positive | None = None  # from the first buy to delivery
     per_agreement_cap_fen: Positive | None = None
     per_firm_year_cap_fen: Positive | None = None
     per_firm_year_redeemed_cap_fen: Positive | None = None  # counted at redemption
     pool_year_fen: Positive | None = None
-    firm_spend_min_fen: Positive | None = None  # of a firm and year, before anything is paid
-    claim_days_max: Positive | None = None  # a claim not redeemed so long after delivery expires
+    firm_spend_min_fen: Positive | None = (
+        None  # spend of a firm and year that must be reached first
+    )
+    claim_days_max: Positive | None = None  # after delivery; a claim redeemed later expires
     funders: dict[str, Positive] = {}
     funder_caps_fen: dict[str, Positive] = {}  # of a year; a funder not named has none
     firm_kinds: tuple[str, ...] = ()  # eligible kinds of firm; empty: all
@@ -162,21 +166,21 @@ class ProgrammeTerms(Record, frozen=True, kw_only=True):
 
 
 class Programme(ProgrammeTerms, frozen=True, kw_only=True):
-    """One version of a voucher programme, exactly as in force on the day."""
+    """One version of a voucher programme, as in force on the day."""
 
     application: bool = False  # whether a firm must apply and be issued a voucher first
     rate_bp: RateBp
-    spend_counts_back: bool = False  # whether spend below the minimum counts once it is reached
+    spend_counts_back: bool = False  # whether spend below the minimum counts later
 
 
 class Registry(Record, frozen=True, kw_only=True):
-    """Everything that a day's commands refer to, and the limits of the machine that ran it."""
+    """Everything that a day's commands refer to, and the limits of the machine that ran the day."""
 
     venue: str
     trading_day: str  # YYYY-MM-DD, Asia/Shanghai
-    note: str  # where the day comes from, in words
+    note: str  # origin of the day, as a sentence
     limits: dict[str, int]
-    opening_commands: NonNegative = 0  # the head of the log, which carries over the day before
+    opening_commands: NonNegative = 0  # first commands of the log, which carry over the day before
     chips: tuple[Chip, ...] = ()
     hubs: tuple[Hub, ...] = ()
     contracts: tuple[Contract, ...] = ()
@@ -199,5 +203,7 @@ def encode(registry: Registry) -> bytes:
 
 
 def decode(blob: bytes) -> Registry:
-    """The registry of canonical JSON; msgspec.ValidationError names the path of what is wrong."""
+    """The registry of canonical JSON. Raises msgspec.ValidationError with the path of a wrong
+    value.
+    """
     return msgspec.json.decode(blob, type=Registry)

@@ -1,4 +1,4 @@
-"""The writer of day logs: append, make durable, seal."""
+"""Writer of day logs: appends blocks, makes them durable, seals the log."""
 
 import os
 import struct
@@ -22,16 +22,16 @@ from ledger.daylog.registry import Registry, encode
 from matching.records import COMMAND
 
 BLOCK_COMMANDS_MAX = 1 << 16
-"""A longer batch becomes several blocks, so that readers need little at a time."""
+"""A longer batch becomes several blocks, so that readers need little memory at a time."""
 
-FEW = 24
-"""So many commands are sooner checked one by one than by numpy."""
+_CHECKED_SINGLY_MAX = 24
+"""Up to this many commands, a loop checks the stamps faster than numpy."""
 
-_STAMP = struct.Struct("<Qq48x")  # a command: sequence, time and the rest
+_STAMP = struct.Struct("<Qq48x")  # sequence and time of a command
 
 
 class DayLogWriter:
-    """Appends blocks to a new day log; what `sync` or `seal` has returned from is durable.
+    """Appends blocks to a new day log. What was appended is durable after `sync` or `seal` returns.
 
     After a failed write the end of the file is unknown, so every further call is refused.
     """
@@ -47,7 +47,7 @@ class DayLogWriter:
         self._checksum = 0
         self._offset = 0
         self._blocks = 0
-        self._referenced = False
+        self._has_registry = False
         self._broken = False
 
     @classmethod
@@ -55,7 +55,7 @@ class DayLogWriter:
         """A writer of a new log; the day is YYYY-MM-DD.
 
         Raises DayLogUnwritable where the path exists or cannot be created, ValueError where venue
-        or day cannot stand in a header.
+        or day do not fit into a header.
         """
         path = Path(path)
         header = pack_file_header(venue, trading_day)
@@ -79,10 +79,10 @@ class DayLogWriter:
 
     @classmethod
     def resume(cls, log: DayLog, torn: Path) -> Self:
-        """A writer that goes on after the last whole block of a log without a SEAL.
+        """A writer that continues after the last whole block of a log without a SEAL.
 
-        What an interrupted write left behind it is moved to the file `torn` first. Raises
-        ValueError for a sealed log, DayLogUnwritable where the file cannot be written.
+        The bytes of an interrupted write are moved to the file `torn` first. Raises ValueError for
+        a sealed log, DayLogUnwritable where the file cannot be written.
         """
         if log.sealed:
             raise ValueError(f"{log.path}: sealed, nothing can follow")
@@ -106,35 +106,38 @@ class DayLogWriter:
         writer._checksum = log.checksum
         writer._offset = log.end
         writer._blocks = log.block_count
-        writer._referenced = True
+        writer._has_registry = True
         return writer
 
-    def reference(self, registry: Registry) -> None:
-        """Append a REFERENCE block: what the commands after it refer to."""
+    def append_registry(self, registry: Registry) -> None:
+        """Append a REFERENCE block with the registry that the following commands refer to."""
         if (registry.venue, registry.trading_day) != (self.venue, self.trading_day):
             raise ValueError(
                 f"registry: is of {registry.venue} on {registry.trading_day}, "
                 f"the log of {self.venue} on {self.trading_day}"
             )
         blob = encode(registry)
-        self._block(BlockKind.REFERENCE, len(blob), blob.ljust(padded_size(len(blob)), b"\0"))
-        self._referenced = True
+        self._append_block(
+            BlockKind.REFERENCE, len(blob), blob.ljust(padded_size(len(blob)), b"\0")
+        )
+        self._has_registry = True
 
     def append(self, commands: npt.NDArray[np.void]) -> None:
-        """Append a batch of commands, stamped already. Durable only after `sync` or `seal`.
+        """Append a batch of stamped commands, `COMMAND[n]`. They are durable only after `sync` or
+        `seal`.
 
-        Raises ValueError where sequence numbers leave a gap or times go backwards.
+        Raises ValueError where sequence numbers have a gap or times go backwards.
         """
         if (commands.dtype is not COMMAND and commands.dtype != COMMAND) or commands.ndim != 1:
             raise ValueError(f"commands: must be a COMMAND array, got {commands.dtype}")
-        if not self._referenced:
+        if not self._has_registry:
             raise ValueError("commands: a REFERENCE block comes first")
         content = commands.tobytes()
         last_ns = self._check_stamps(commands, content)
         for start in range(0, len(content), BLOCK_COMMANDS_MAX * CELL):
             batch = content[start : start + BLOCK_COMMANDS_MAX * CELL]
             count = len(batch) // CELL
-            self._block(BlockKind.COMMANDS, count, batch)
+            self._append_block(BlockKind.COMMANDS, count, batch)
             self.next_sequence += count
         self.last_time_ns = last_ns
 
@@ -147,19 +150,19 @@ class DayLogWriter:
             raise DayLogUnwritable(self.path, f"cannot be made durable: {error.strerror}") from None
 
     def fileno(self) -> int:
-        """The file's descriptor, for whoever makes it durable by other means than `sync`."""
+        """The file's descriptor, for a caller that makes it durable by other means than `sync`."""
         return self._open_descriptor()
 
     def seal(self, events_sha256: bytes) -> None:
-        """Append the SEAL and make the log durable, its name in the folder too.
+        """Append the SEAL and make the log durable, including its name in the folder.
 
-        The hash is that of all events that the machine made of the commands; 32 zero bytes say
-        that no machine was run. Nothing can be appended afterwards.
+        `events_sha256` is the hash of all events that the machine made of the commands; 32 zero
+        bytes mean that no machine was run. Nothing can be appended afterwards.
         """
-        if not self._referenced:
+        if not self._has_registry:
             raise ValueError("seal: a REFERENCE block comes first")
         seal = pack_seal(events_sha256, self.next_sequence - 1, self._blocks, self._offset)
-        self._block(BlockKind.SEAL, 1, seal)
+        self._append_block(BlockKind.SEAL, 1, seal)
         self.sealed = True
         self.sync()
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -169,7 +172,7 @@ class DayLogWriter:
             os.close(folder)
 
     def close(self) -> None:
-        """Close the file; a log that was not sealed stays as it is. Closing twice is harmless."""
+        """Close the file. A log that was not sealed stays as it is. A second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -181,9 +184,11 @@ class DayLogWriter:
         self.close()
 
     def _check_stamps(self, commands: npt.NDArray[np.void], content: bytes) -> int:
-        """The last command's time. Raises ValueError where numbers or times do not go on."""
+        """The last command's time. Raises ValueError where sequence numbers or times do not
+        continue.
+        """
         following, last_ns = self.next_sequence, self.last_time_ns
-        if len(content) <= FEW * CELL:
+        if len(content) <= _CHECKED_SINGLY_MAX * CELL:
             without_gaps = in_time = True
             for sequence, time_ns in _STAMP.iter_unpack(content):
                 without_gaps &= sequence == following
@@ -200,7 +205,7 @@ class DayLogWriter:
             raise ValueError("commands: time_ns must never go backwards")
         return last_ns
 
-    def _block(self, kind: BlockKind, count: int, payload: bytes) -> None:
+    def _append_block(self, kind: BlockKind, count: int, payload: bytes) -> None:
         descriptor = self._open_descriptor()
         if self.sealed:
             raise ValueError(f"{self.path}: sealed, nothing can follow")
@@ -212,12 +217,12 @@ class DayLogWriter:
         self._blocks += 1
 
     def _write(self, descriptor: int, whole: bytes) -> None:
-        """All of it; the kernel may take it in several bites."""
+        """Write all bytes, by several calls where the kernel accepts only a part."""
         size = len(whole)
         try:
-            taken = os.write(descriptor, whole)
-            while taken < size:
-                taken += os.write(descriptor, whole[taken:])
+            written = os.write(descriptor, whole)
+            while written < size:
+                written += os.write(descriptor, whole[written:])
         except OSError as error:
             self._broken = True
             raise DayLogUnwritable(

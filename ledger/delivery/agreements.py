@@ -1,7 +1,7 @@
-"""Service agreements: nominated lines bundled by buyer, supplier, contract and day of delivery.
+"""Service agreements: nominated lines grouped by buyer, supplier, contract and day of delivery.
 
-Programmes call that bundle a contract. Its value is at settlement prices; its number is
-its place in "first come, first served": by the first buy of the buyer in its instruments.
+Programmes call such a group a contract. Its value is at settlement prices. Agreements are numbered
+by the buyer's first buy in their instruments: the order of "first come, first served".
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ledger.books.database import Books
 from ledger.books.directory import Directory
-from ledger.delivery.block_nomination import Parts, assign_blocks, complete_split
-from ledger.delivery.block_trades import BoughtBlocks, current_suppliers, held
-from ledger.delivery.nomination import Nominations, nominate
+from ledger.delivery.block_nomination import BlockParts, assign_blocks, complete_split
+from ledger.delivery.block_trades import BoughtBlocks, blocks_in_positions, current_suppliers
+from ledger.delivery.nomination import Pairings, match_positions
 
 Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
@@ -27,7 +27,7 @@ class Nomination:
     """Open positions in the order of their hours, the lines between them, and the agreements."""
 
     positions: Columns
-    lines: Columns  # of `nominations`, and the rows of `positions` they join
+    lines: Columns  # of `nominations`, with their rows of `positions`
     agreements: Columns
     blocks: Columns  # of `block_nominations`
 
@@ -42,14 +42,14 @@ def open_positions(books: Books) -> Columns:
 
 
 def next_agreement_id(books: Books) -> int:
-    """The number that the next agreement gets."""
+    """The number of the next agreement."""
     return int(books.scalar("SELECT coalesce(max(id), 0) + 1 FROM agreements"))
 
 
 def deliverable_positions(found: Columns, directory: Directory, days: Integers | None) -> Columns:
-    """Those in the registry's instruments (of the delivery days asked for), by hour.
+    """Open positions in the registry's instruments, by hour; only of the given delivery days.
 
-    Raises InputError where the registry does not name an account that holds one.
+    `days` None means all days. Raises InputError where the registry does not name a holder.
     """
     number = directory.instrument_numbers(found["instrument"])
     chosen = number > 0
@@ -70,24 +70,24 @@ def deliverable_positions(found: Columns, directory: Directory, days: Integers |
 def make_agreements(
     positions: Columns, directory: Directory, first_number: int, bought: BoughtBlocks
 ) -> Nomination:
-    """Nominate the open positions and make agreements of the lines.
+    """Nominate the open positions and group the lines into agreements.
 
-    What was bought as blocks gets one supplier where one can serve all of it.
+    A block gets one supplier where one supplier can serve all of it.
     """
-    book, follows = _books(positions, directory)
+    book, follows = _order_books(positions, directory)
     party, quantity = positions["party"], positions["quantity"]
-    blocks, names = held(bought, positions, directory)
+    blocks, names = blocks_in_positions(bought, positions)
     parts = assign_blocks(
         book, party, quantity, blocks, current_suppliers(bought, names, directory)
     )
-    pieces = nominate(book, party, quantity, follows, parts)
-    lines = _lines(positions, pieces)
+    pairings = match_positions(book, party, quantity, follows, parts)
+    lines = _lines(positions, pairings)
     long, short = lines["long"], lines["short"]
     keys = (positions["contract"][long], positions["day"][long], positions["party"][long],
             positions["party"][short])  # fmt: skip
     row_of_line = _groups(keys)
     count = int(row_of_line.max(initial=-1)) + 1
-    first = np.zeros(count, dtype=np.int64)  # a line of each
+    first = np.zeros(count, dtype=np.int64)  # the first line of each
     first[row_of_line[::-1]] = np.arange(len(long))[::-1]
     first_buy = np.full(count, np.iinfo(np.int64).max)
     when = (positions["first_day"][long] << _SEQUENCE_BITS) + positions["first_sequence"][long]
@@ -107,15 +107,15 @@ def make_agreements(
     agreements = {name: column[order] for name, column in agreements.items()}
     agreements["id"] = np.arange(first_number, first_number + count)
     lines["agreement"] = first_number + place[row_of_line]
-    split = _split(lines, complete_split(blocks, parts, pieces), names)
+    split = _split(lines, complete_split(blocks, parts, pairings), names)
     by_agreement = np.lexsort((lines["instrument"], lines["agreement"]))
     return Nomination(
         positions, {name: column[by_agreement] for name, column in lines.items()}, agreements, split
     )
 
 
-def _split(lines: Columns, parts: Parts, names: Columns) -> Columns:
-    """The rows of `block_nominations`, of lines in the order of their positions."""
+def _split(lines: Columns, parts: BlockParts, names: Columns) -> Columns:
+    """Rows of `block_nominations`; `lines` are in the order of their positions."""
     rows = int(lines["short"].max(initial=0)) + 1
     line = np.searchsorted(lines["long"] * rows + lines["short"], parts.long * rows + parts.short)
     keys, place = np.unique(np.stack([line, parts.block]), axis=1, return_inverse=True)
@@ -128,8 +128,8 @@ def _split(lines: Columns, parts: Parts, names: Columns) -> Columns:
     }  # fmt: skip
 
 
-def _books(positions: Columns, directory: Directory) -> tuple[Integers, Integers]:
-    """The book of each row, numbered in order, and whether a book goes on from the one before."""
+def _order_books(positions: Columns, directory: Directory) -> tuple[Integers, Integers]:
+    """The book of each row, numbered in order, and whether each book continues the one before."""
     starts = np.flatnonzero(np.diff(positions["number"], prepend=-1))
     book = np.zeros(len(positions["number"]), dtype=np.int64)
     book[starts[1:]] = 1
@@ -142,10 +142,11 @@ def _books(positions: Columns, directory: Directory) -> tuple[Integers, Integers
     return np.cumsum(book), follows
 
 
-def _lines(positions: Columns, pieces: Nominations) -> Columns:
-    """The pieces with their values; a supplier's fee is split so that the parts add up
-    to it, and so is its deposit."""
-    long, short, quantity = pieces
+def _lines(positions: Columns, pairings: Pairings) -> Columns:
+    """The pairings with their values. A supplier's fee and deposit are split exactly among its
+    lines.
+    """
+    long, short, quantity = pairings
     order = np.lexsort((long, short))
     sold = -positions["quantity"][short[order]]
     so_far = np.cumsum(quantity[order])
@@ -165,12 +166,12 @@ def _lines(positions: Columns, pieces: Nominations) -> Columns:
 
 
 def _part(fen: Integers, so_far: Integers, whole: Integers) -> Integers:
-    """floor(fen * so_far / whole), whose product may not fit 64 bits."""
+    """floor(fen * so_far / whole), in two steps because the product may not fit 64 bits."""
     return fen // whole * so_far + fen % whole * so_far // whole
 
 
 def _groups(keys: tuple[Integers, ...]) -> Integers:
-    """A number for each row, the same where all keys (small numbers) are."""
+    """A group number for each row; rows with equal keys (small numbers) have the same."""
     row = np.zeros(len(keys[0]), dtype=np.int64)
     for key in keys:
         low = int(key.min(initial=1 << 62)) if len(key) else 0
@@ -181,7 +182,7 @@ def _groups(keys: tuple[Integers, ...]) -> Integers:
 def _agreements(
     positions: Columns, lines: Columns, directory: Directory, first: Integers
 ) -> Columns:
-    """What an agreement takes over from any of its lines."""
+    """Columns of agreements that are the same for all of their lines; `first` is a line of each."""
     long, short = lines["long"][first], lines["short"][first]
     buyer_row = directory.account_firm[positions["party"][long]]
     supplier_row = directory.account_firm[positions["party"][short]]

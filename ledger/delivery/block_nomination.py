@@ -1,12 +1,13 @@
-"""Blocks in nominations: one supplier for all hours of a block, or a split that is written down.
+"""Nomination of blocks: one supplier for all hours of a block, or a recorded split.
 
-Before the hours are paired one by one, blocks are served, in the order in which they were bought. A
-block wants its lots in each of its hours, as far as its buyer still holds them. Of the suppliers
-that have enough in every one of them it gets one that serves it already (on an earlier day of
-delivery), else the one with the least to spare, so that large ones are left for large blocks. A
-block for which nobody has enough waits until all others have their suppliers; then it gets whoever
-can serve the most lots in all hours, and the rest of it likewise; what nobody has through all hours
-is nominated hour by hour, like everything else. Ties go by the order of accounts.
+Blocks are served before the hours are paired one by one, in the order in which they were bought. A
+block needs its lots in each of its hours, as far as its buyer still holds them. Of the suppliers
+with enough lots in all hours, a supplier that serves the block already (on an earlier day of
+delivery) is chosen first, then the one with the least spare lots, so that large suppliers remain
+for large blocks. A block without such a supplier waits until all others are served. Then the
+supplier with the most lots through all hours serves that part, and the rest of the block is served
+in the same way; lots that no supplier has through all hours are nominated hour by hour. Ties go by
+the order of accounts.
 """
 
 from collections.abc import Mapping
@@ -21,34 +22,34 @@ _ENOUGH = np.iinfo(np.int64).max
 
 
 class Blocks(NamedTuple):
-    """What buyers bought as blocks: a row for each block and hour, block by block, in order."""
+    """Bought blocks: one row for each block and hour, block by block, in order."""
 
     block: Integers  # numbered in the order of their turns
     long: Integers  # row of the buyer's position in that hour
     quantity: Integers
 
 
-class Parts(NamedTuple):
-    """Lots of a block that a supplier is to deliver in an hour; rows as in `Blocks`."""
+class BlockParts(NamedTuple):
+    """Lots of a block that a supplier delivers in an hour; rows as in `Blocks`."""
 
     block: Integers
     long: Integers
     short: Integers
     quantity: Integers
-    goes_on: Integers  # 1 where the same supplier serves the block in the next hour too
+    continues: Integers  # 1 where the same supplier serves the block in the next hour too
 
 
-NO_PARTS = Parts(*(np.zeros(0, dtype=np.int64) for _ in range(5)))
+NO_PARTS = BlockParts(*(np.zeros(0, dtype=np.int64) for _ in range(5)))
 
 
 def assign_blocks(
     book: Integers, party: Integers, quantity: Integers, blocks: Blocks,
     served: Mapping[int, set[int]] | None = None,
-) -> Parts:  # fmt: skip
-    """Parts of blocks that suppliers can serve through all hours of the block.
+) -> BlockParts:  # fmt: skip
+    """Parts of blocks that one supplier can serve through all hours of the block.
 
-    Positions are rows as in `nominate`; `served` has the parties that serve a block already. Cost:
-    suppliers x hours of each block.
+    Positions are rows as in `match_positions`; `served` has the parties that serve a block already.
+    Cost: suppliers x hours of each block.
 
     >>> one = Blocks(np.array([0, 0]), np.array([0, 3]), np.array([2, 2]))
     >>> book, party = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2])
@@ -77,7 +78,7 @@ def assign_blocks(
             need = np.minimum(blocks.quantity[start:end], left[long])
             known = np.isin(suppliers, [*(served or {}).get(number, ())])
             while need.any():
-                who, lots = _chosen(has[:, hours], need, known)
+                who, lots = _best_supplier(has[:, hours], need, known)
                 if not lots or (lots < need.max() and not may_split):
                     waiting.append((start, end))
                     break
@@ -85,13 +86,15 @@ def assign_blocks(
                 has[who, hours] -= part
                 left[long] -= part
                 need = need - part
-                found.append(_rows(number, book, long, row_of[who, hours], part))
+                found.append(_parts_of(number, book, long, row_of[who, hours], part))
         spans = waiting
-    return Parts(*np.concatenate(found, axis=1)) if found else NO_PARTS
+    return BlockParts(*np.concatenate(found, axis=1)) if found else NO_PARTS
 
 
-def _chosen(has: Integers, need: Integers, known: NDArray[np.bool_]) -> tuple[int, int]:
-    """Who serves a block next, and how many lots of it in every hour; 0: nobody can."""
+def _best_supplier(has: Integers, need: Integers, known: NDArray[np.bool_]) -> tuple[int, int]:
+    """Row of the supplier that serves a block next, and its lots in every hour; 0 lots: there is
+    none.
+    """
     if not len(has):
         return 0, 0
     lacks = has < need
@@ -105,21 +108,25 @@ def _chosen(has: Integers, need: Integers, known: NDArray[np.bool_]) -> tuple[in
     return int((best & known if (best & known).any() else best).argmax()), int(most.max())
 
 
-def _rows(number: int, book: Integers, long: Integers, short: Integers, part: Integers) -> Integers:
-    """The rows of `Parts` for one block and supplier."""
+def _parts_of(
+    number: int, book: Integers, long: Integers, short: Integers, part: Integers
+) -> Integers:
+    """Rows of `BlockParts` for one block and supplier."""
     hours = np.flatnonzero(part)
     in_book = book[long[hours]]
-    goes_on = np.append(np.diff(in_book) == 1, False)
-    return np.stack([np.full(len(hours), number), long[hours], short[hours], part[hours], goes_on])
+    continues = np.append(np.diff(in_book) == 1, False)
+    return np.stack(
+        [np.full(len(hours), number), long[hours], short[hours], part[hours], continues]
+    )
 
 
 def complete_split(
-    blocks: Blocks, parts: Parts, pieces: tuple[Integers, Integers, Integers]
-) -> Parts:
-    """All lots of blocks with who delivers them: the parts, and what was left to single hours.
+    blocks: Blocks, parts: BlockParts, pieces: tuple[Integers, Integers, Integers]
+) -> BlockParts:
+    """All lots of blocks with their suppliers: the parts, and the lots nominated hour by hour.
 
-    `pieces` is the whole nomination (long, short, quantity). What a block lacks in an hour is found
-    among its buyer's other pieces of that hour, in their order.
+    `pieces` is the whole nomination (long, short, quantity). Lots that a block lacks in an hour are
+    found among its buyer's other pieces of that hour, in their order.
     """
     if not len(blocks.block):
         return parts
@@ -143,4 +150,4 @@ def complete_split(
                 lacks -= lot
     if not more:
         return parts
-    return Parts(*np.concatenate([np.stack(parts), np.array(more, dtype=np.int64).T], axis=1))
+    return BlockParts(*np.concatenate([np.stack(parts), np.array(more, dtype=np.int64).T], axis=1))

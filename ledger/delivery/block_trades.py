@@ -1,8 +1,8 @@
-"""Blocks in the books: which trades were one, what buyers bought so, and who delivers it.
+"""Blocks in the books: their trades, what buyers have bought as blocks, and their suppliers.
 
-A block trades all of its hours at once or none (`matching/RULES.md`); the trades of one have a
-common group. Settlement nets them like all trades; nomination gives a block one supplier where it
-can, and writes down who delivers what of it.
+A block trades all of its hours at once or none (`matching/RULES.md`); its trades have a common
+group. Settlement nets them like all trades. Nomination gives a block one supplier where it can, and
+records which supplier delivers which lots.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _SERVED = ("trade_batch", "trade_group", "supplier")
 
 
 class BoughtBlocks(NamedTuple):
-    """What buyers bought as blocks and have not been delivered, and who serves it already."""
+    """Bought blocks that are not delivered yet, and suppliers that serve them already."""
 
     hours: Columns  # a row for each block and hour, in the order of blocks
     served: Columns
@@ -33,7 +33,7 @@ class BoughtBlocks(NamedTuple):
 
 @dataclass(frozen=True)
 class TradedBlock:
-    """One side's block, as people read it."""
+    """One side of a traded block, for reports."""
 
     day: str
     trade_group: int  # of the day
@@ -61,7 +61,7 @@ def read_bought_blocks(books: Books) -> BoughtBlocks:
 def add_todays_blocks(
     before: BoughtBlocks, fills: Fills, directory: Directory, batch: int
 ) -> BoughtBlocks:
-    """Those of earlier days, and those that the day's trades add under its batch."""
+    """The blocks of earlier days and those of the day's trades, under its batch."""
     rows = fills.blocks["row"]
     trades = {name: column[rows] for name, column in fills.trades.items()}
     chosen = (trades["flags"] & BUYER_BLOCK != 0) & ~np.isin(
@@ -84,10 +84,11 @@ def add_todays_blocks(
     )
 
 
-def held(bought: BoughtBlocks, positions: Columns, directory: Directory) -> tuple[Blocks, Columns]:
-    """The blocks as rows of the long positions that hold them, and what each one's number means.
+def blocks_in_positions(bought: BoughtBlocks, positions: Columns) -> tuple[Blocks, Columns]:
+    """The blocks as rows of the long positions that hold them, and batch and group of each block.
 
-    Hours that are not among the positions are left out: delivered, resold or of another day.
+    Hours that are not among the positions are left out: they are delivered, resold or of another
+    day.
     """
     hours = bought.hours
     if not len(hours["account"]):
@@ -113,7 +114,7 @@ def held(bought: BoughtBlocks, positions: Columns, directory: Directory) -> tupl
 def current_suppliers(
     bought: BoughtBlocks, names: Columns, directory: Directory
 ) -> dict[int, set[int]]:
-    """The parties that serve each block already, by the block's number."""
+    """Parties that serve each block already, by the block's number."""
     number = {
         pair: place
         for place, pair in enumerate(
@@ -132,7 +133,7 @@ def current_suppliers(
 def traded_blocks(
     books: Books, *, account: str = "", since: str | None = None, until: str | None = None
 ) -> list[TradedBlock]:
-    """All blocks that have traded, of an account or of all, in the order of the books."""
+    """All traded blocks, of one account or of all, in the order of the books."""
     values = {"account": account, "since": since or "0001-01-01", "until": until or "9999-12-31"}
     found = []
     for row in books.records(statements("blocks")["traded"], values):

@@ -1,9 +1,9 @@
-"""Delivery: nominated lines become agreements, and what was delivered pays out of escrow.
+"""Nomination and delivery of lines: agreements are written, and escrow pays for what was delivered.
 
-Nomination closes the open positions: from then on escrow and the suppliers' deposits stand for the
-lines. Delivery ends the lines: escrow pays the supplier for what came and the buyer back for what
-did not; for that the supplier owes a penalty, out of the deposit first, then out of its cash; the
-rest is a receivable. Vouchers shrink with the delivery.
+Nomination closes the open positions; from then on escrow and the suppliers' deposits belong to the
+lines. Delivery ends the lines: escrow pays the supplier for delivered lots and refunds the buyer
+for the others. For these the supplier owes a penalty, taken from its deposit first, then from its
+cash; the rest is a receivable. Vouchers shrink with the delivery.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from ledger.books.names import FEES, PENALTIES
 from ledger.books.schema import columns_of
 from ledger.delivery.agreements import Nomination
 from ledger.vouchers.claims import NewClaims
-from ledger.vouchers.decisions import Decided, PriorGrants, decide, read_prior_grants
+from ledger.vouchers.decisions import Decisions, PriorGrants, decide, read_prior_grants
 from ledger.vouchers.open_batch import OpenBatch
 from ledger.vouchers.reservations import end_reservations
 
@@ -26,17 +26,17 @@ Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 MILLION = 1_000_000
-"""Delivered quantities are in millionths of a lot."""
+"""Millionths in a lot: the unit of delivered quantities."""
 
-_STORED = {
+_BOOKS_COLUMNS = {
     "delivered": "delivered_millionths", "excess": "excess_millionths", "metered": "source",
     "value": "value_fen", "refund": "refund_fen", "fee": "fee_fen", "penalty": "penalty_fen",
 }  # fmt: skip
-"""What the columns of `deliveries` are called in the books."""
+"""Names of the columns of `deliveries` in the books."""
 
 
 @dataclass(frozen=True)
-class Vouchers:
+class AgreementVouchers:
     """Live decisions on the agreements of a delivery, one row each."""
 
     id: Integers
@@ -44,40 +44,42 @@ class Vouchers:
     buyer: Integers
     programme_row: Integers
     grant_fen: Integers
-    state_turn: Integers  # of the last state written; 0: none yet
+    state_turn: Integers  # turn of the last state; 0: none yet
 
 
 class OpeningState(NamedTuple):
-    """What the books say before nominations are written: read before the database loads."""
+    """State of the books before nominations are written, read before the database loads."""
 
     prior: PriorGrants
-    reserved: Columns  # reservations that wait
-    left: Columns  # long positions, those that are nominated included
+    reserved: Columns  # open reservations
+    left: Columns  # long positions, including nominated ones
 
 
-def write_nomination(batch: OpenBatch, found: Nomination, before: OpeningState) -> Vouchers:
-    """Write nominations, and decide vouchers."""
-    books, prior = batch.books, before.prior
-    batch.hashes["positions"] = begin_digest("positions", _closed(found.positions))
+def write_nomination(
+    batch: OpenBatch, found: Nomination, opening: OpeningState
+) -> AgreementVouchers:
+    """Write nominations, agreements and closed positions, and decide on vouchers."""
+    books, prior = batch.books, opening.prior
+    batch.hashes["positions"] = begin_digest("positions", _closing_rows(found.positions))
     for name, columns in (("agreements", found.agreements), ("nominations", found.lines)):
         batch.hashes[name] = begin_digest(name, columns)
         books.run_with(columns, "delivery", name, batch=batch.number)
     books.run_with(found.positions, "delivery", "closed_positions", batch=batch.number)
     if len(found.blocks["quantity"]):
         books.run_with(found.blocks, "blocks", "nominations", batch=batch.number)
-    if len(before.reserved["id"]):
-        end_reservations(batch.states, before.reserved, found.positions, before.left)
+    if len(opening.reserved["id"]):
+        end_reservations(batch.states, opening.reserved, found.positions, opening.left)
         prior = read_prior_grants(books, batch.number)
     decided = _decide(batch, found, prior)
     batch.hashes["vouchers"] = decided.sha256
     turn = _write_decisions(batch, decided)
     buyer = found.agreements["buyer"][decided.row]
-    return Vouchers(
+    return AgreementVouchers(
         decided.id, decided.agreement, buyer, decided.programme_row, decided.grant_fen, turn
     )
 
 
-def _decide(batch: OpenBatch, found: Nomination, prior: PriorGrants) -> Decided:
+def _decide(batch: OpenBatch, found: Nomination, prior: PriorGrants) -> Decisions:
     """Decide on the agreements."""
     none = np.zeros(len(found.agreements["id"]), dtype=np.int64)
     wanted = {
@@ -86,8 +88,8 @@ def _decide(batch: OpenBatch, found: Nomination, prior: PriorGrants) -> Decided:
     return decide(batch.books, batch.number, wanted, batch.directory, prior)
 
 
-def _closed(positions: Columns) -> Columns:
-    """The rows of `positions` that close them, as they are hashed."""
+def _closing_rows(positions: Columns) -> Columns:
+    """The rows of `positions` that close them, in the form in which they are hashed."""
     quantity, price = positions["quantity"], positions["price_ticks"]
     closed = {name: np.zeros(len(quantity), dtype=np.int64) for name in columns_of("positions")}
     return closed | {
@@ -98,24 +100,23 @@ def _closed(positions: Columns) -> Columns:
     }  # fmt: skip
 
 
-def _write_decisions(batch: OpenBatch, decided: Decided) -> Integers:
-    """The first state of each decision; the number of its states, 0 for a claim not yet made."""
+def _write_decisions(batch: OpenBatch, decided: Decisions) -> Integers:
+    """Write the first state of each decision; returns its turn, 0 for claims not made yet."""
     deducted = batch.directory.programme_deducts[decided.programme_row]
     granted = decided.grant_fen > 0
     for state, chosen in (("rejected", ~granted), ("reserved", granted & deducted)):
-        batch.states.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
+        batch.states.write(state, decided.id[chosen], 1, decided.grant_fen[chosen])
     return np.where(granted & ~deducted, 0, 1)
 
 
 def deliver_lines(
-    batch: OpenBatch, lines: Columns, vouchers: Vouchers
+    batch: OpenBatch, lines: Columns, vouchers: AgreementVouchers
 ) -> tuple[Columns, NewClaims]:
-    """Pay out of escrow for lines with `delivered_millionths` and a `source`.
+    """Pay from escrow for delivered lines; returns the rows of `deliveries` and the new claims.
 
-    Returns the rows of `deliveries` and the claims that come of it.
-
-    `lines` have agreement, instrument, buyer, supplier, quantity, value_fen, fee_fen,
-    guaranteed_fen and penalty_bp. What was metered beyond the nomination is recorded, not paid.
+    `lines` has agreement, instrument, buyer, supplier, quantity, value_fen, fee_fen,
+    guaranteed_fen, penalty_bp, delivered_millionths and metered. Metered quantity beyond the
+    nomination is recorded, not paid.
     """
     whole = lines["quantity"] * MILLION
     delivered = np.minimum(lines["delivered_millionths"], whole)
@@ -131,15 +132,15 @@ def deliver_lines(
         "fee": lines["fee_fen"], "penalty": penalty, "metered": lines["metered"],
     }  # fmt: skip
     batch.hashes["deliveries"] = begin_digest(
-        "deliveries", {_STORED.get(name, name): column for name, column in columns.items()}
+        "deliveries", {_BOOKS_COLUMNS.get(name, name): column for name, column in columns.items()}
     )
     batch.books.run_with(columns, "delivery", "deliveries", batch=batch.number)
     _post(batch, lines, value, refund, penalty)
-    return columns, _use_vouchers(batch, lines, value, vouchers)
+    return columns, _apply_vouchers(batch, lines, value, vouchers)
 
 
 def _share(fen: Integers, part: Integers, whole: Integers) -> Integers:
-    """floor(fen * part / whole) in two steps, because the product may not fit 64 bits."""
+    """floor(fen * part / whole), in two steps because the product may not fit 64 bits."""
     lots, rest = part // MILLION, part % MILLION
     quantity = whole // MILLION
     a_lot = fen // quantity  # exact: a value is quantity x price
@@ -165,12 +166,11 @@ def _post(
     journal.add("release", guarantee, supplier, held - taken, **about)
 
 
-def _use_vouchers(
-    batch: OpenBatch, lines: Columns, value: Integers, vouchers: Vouchers
+def _apply_vouchers(
+    batch: OpenBatch, lines: Columns, value: Integers, vouchers: AgreementVouchers
 ) -> NewClaims:
-    """Consume or claim what is due for what was delivered; the rest can be granted again.
-
-    Returns the claims.
+    """Consume vouchers or make claims for the delivered part, and free the rest; returns the
+    claims.
     """
     granted = vouchers.grant_fen > 0
     first = int(lines["agreement"].min(initial=0))
@@ -192,7 +192,7 @@ def _use_vouchers(
         ("consumed", deducted & ~none, 1 + part, due),
         ("claimed", ~deducted & ~none, 1 + part, due),
     ):  # fmt: skip
-        batch.states.step(state, number[chosen], (turn + step)[chosen], fen[chosen])
+        batch.states.write(state, number[chosen], (turn + step)[chosen], fen[chosen])
     agreement, programme_row = vouchers.agreement[granted], vouchers.programme_row[granted]
     batch.states.pay(batch.journal, batch.directory, {
         "voucher": number, "agreement": agreement, "buyer": vouchers.buyer[granted],
@@ -205,7 +205,7 @@ def _use_vouchers(
 
 
 def lines_of(found: Nomination, directory: Directory) -> Columns:
-    """The lines of a nomination as `deliver_lines` takes them, delivered in full."""
+    """The lines of a nomination as `deliver_lines` needs them, all delivered in full."""
     lines = dict(found.lines)
     lines["buyer"] = found.positions["account"][lines["long"]]
     lines["supplier"] = found.positions["account"][lines["short"]]

@@ -1,7 +1,7 @@
-"""Dispatch: a day of delivery from nominations to metered deliveries and paid claims.
+"""Dispatch: nomination of a delivery day, metered delivery, and payment of claims.
 
-`nominate` closes the open positions of a delivery day and makes agreements; `deliver` takes what
-was metered and pays out of escrow; `claim` redeems and pays what programmes owe. Each is one batch,
+`nominate` closes the open positions of a delivery day and makes agreements. `deliver` pays from
+escrow for what was metered. `claim` redeems and pays what programmes owe. Each writes one batch,
 dated the last settled trading day.
 """
 
@@ -25,7 +25,12 @@ from ledger.delivery.agreements import (
     open_positions,
 )
 from ledger.delivery.block_trades import read_bought_blocks
-from ledger.delivery.delivery_lines import OpeningState, Vouchers, deliver_lines, write_nomination
+from ledger.delivery.delivery_lines import (
+    AgreementVouchers,
+    OpeningState,
+    deliver_lines,
+    write_nomination,
+)
 from ledger.delivery.meter_files import Meterings
 from ledger.vouchers.claims import redeem_and_pay, waiting_claims
 from ledger.vouchers.decisions import read_prior_grants
@@ -36,8 +41,8 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """What a delivery came to, in fen, and the postings of its batch."""
+class DeliveryResult:
+    """Totals of a delivery, in fen, and the postings of its batch."""
 
     batch: int
     lines: int
@@ -56,11 +61,11 @@ def nominate(
     books: Books, registry: Registry, day: str, *, dry_run: bool = False,
     lines: Lines | None = None, progress: Progress | None = None,
 ) -> int:  # fmt: skip
-    """Nominate what is to be delivered on a day; the number of agreements.
+    """Nominate the open positions of a delivery day; returns the number of agreements.
 
-    `lines` gets what is nominated: agreement, buyer, supplier, instrument, lots, value in fen.
-    `registry` is that of the last settled trading day. Raises LedgerError where that is another
-    day, or where an instrument of the day still trades: its gate must have closed by the end of
+    `lines` receives the nominations: agreement, buyer, supplier, instrument, lots, value in fen.
+    `registry` is that of the last settled trading day. Raises LedgerError where it is of another
+    day, or where an instrument of the delivery day still trades: its gate must close by the end of
     the trading day.
     """
     report = progress or no_progress
@@ -73,10 +78,10 @@ def nominate(
         bought = read_bought_blocks(books)
         found = make_agreements(positions, batch.directory, next_agreement_id(books), bought)
         left = books.arrays(statements("vouchers")["long_positions"], {"batch": 0})
-        before = OpeningState(
+        opening = OpeningState(
             read_prior_grants(books, batch.number), waiting_reservations(books), left
         )
-        write_nomination(batch, found, before)
+        write_nomination(batch, found, opening)
         report("hashes", 1, 2)
         close_batch(batch, "nomination", f"nomination of {day}")
         if lines is not None:
@@ -99,11 +104,11 @@ def _require_gates_closed(registry: Registry, day: str) -> None:
 def deliver(
     books: Books, registry: Registry, day: str, meterings: Meterings, *, part: bool = False,
     dry_run: bool = False, progress: Progress | None = None,
-) -> Delivered:  # fmt: skip
+) -> DeliveryResult:  # fmt: skip
     """Deliver a day's nominations as metered; what was not metered counts as not delivered.
 
-    With `part`, agreements of which not every hour is metered yet wait for a later file, and what
-    was metered of them is kept. Raises LedgerError where nothing of the day waits for delivery.
+    With `part`, agreements with hours that are not metered yet wait for a later file; their metered
+    hours are recorded. Raises LedgerError where nothing of the day waits for delivery.
     """
     report = progress or no_progress
     with books.transaction(keep=not dry_run):
@@ -112,7 +117,7 @@ def deliver(
         lines = books.arrays(statements("metering")["waiting"], {"day": day})
         if not len(lines["agreement"]):
             raise LedgerError(f"{books.path}: nothing is nominated for {day} that is not delivered")
-        lines = _metered(books, lines, meterings, day)
+        lines = _add_meterings(books, lines, meterings, day)
         if part:
             waits = np.unique(lines["agreement"][lines["metered"] == 2])
             chosen = ~np.isin(lines["agreement"], waits)
@@ -123,15 +128,15 @@ def deliver(
         report("hashes", 2, 3)
         close_batch(batch, "delivery", meterings.sha256)
         postings = tuple(journal_lines(books, (batch.number,)))
-    return Delivered(
+    return DeliveryResult(
         batch.number, len(lines["agreement"]), len(meterings.lines), int(done["value"].sum()),
         int(done["refund"].sum()), int(done["penalty"].sum()),
         sum(line[-1] for line in postings if line[2] == "voucher"), postings,
     )  # fmt: skip
 
 
-def _metered(books: Books, lines: Any, meterings: Meterings, day: str) -> Any:
-    """The lines with what this file and those before it metered of them."""
+def _add_meterings(books: Books, lines: Any, meterings: Meterings, day: str) -> Any:
+    """The lines with the quantities of this file and of earlier ones."""
     keys = list(zip(lines["agreement"].tolist(), lines["instrument"].tolist(), strict=True))
     known = set(keys)
     metered = {
@@ -142,8 +147,8 @@ def _metered(books: Books, lines: Any, meterings: Meterings, day: str) -> Any:
     for each in meterings.lines:
         key = (each.agreement, each.instrument)
         metered[key] = metered.get(key, 0) + each.delivered_millionths
-    if strange := metered.keys() - known:
-        raise InputError(f"meter file: agreement {min(strange)[0]} is not delivered on {day}")
+    if unknown := metered.keys() - known:
+        raise InputError(f"meter file: agreement {min(unknown)[0]} is not delivered on {day}")
     return {
         **lines,
         "delivered_millionths": np.array([metered.get(key, 0) for key in keys]),
@@ -155,9 +160,9 @@ def claim(
     books: Books, registry: Registry, *, dry_run: bool = False, lines: Lines | None = None,
     progress: Progress | None = None,
 ) -> tuple[int, int]:  # fmt: skip
-    """Redeem and pay all claims that wait: how many were judged, and the fen paid.
+    """Redeem and pay all waiting claims; returns their number and the paid fen.
 
-    `lines` gets the postings, as in `settle`.
+    `lines` receives the postings.
     """
     report = progress or no_progress
     with books.transaction(keep=not dry_run):
@@ -188,14 +193,14 @@ def _write_meterings(batch: OpenBatch, meterings: Meterings) -> None:
         batch.books.run_with(columns, "metering", "write", batch=batch.number)
 
 
-def _vouchers(batch: OpenBatch, day: str, agreements: Integers) -> Vouchers:
-    """Decisions on agreements of a day, with the rows of their programmes in the registry."""
+def _vouchers(batch: OpenBatch, day: str, agreements: Integers) -> AgreementVouchers:
+    """Decisions on agreements of a day, with their programmes' rows in the registry."""
     found = batch.books.arrays(statements("metering")["vouchers"], {"day": day})
     chosen = np.isin(found["agreement"], agreements)
     found = {name: column[chosen] for name, column in found.items()}
     keys = zip(found["programme"].tolist(), found["version"].tolist(), strict=True)
     rows = batch.directory.programme_rows(keys, "vouchers")
-    return Vouchers(
+    return AgreementVouchers(
         found["id"], found["agreement"], found["buyer"],
         rows, found["grant_fen"],
         found["turn"].astype(np.int64),

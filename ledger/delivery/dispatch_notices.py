@@ -1,8 +1,8 @@
-"""Dispatch notices: what every supplier is to deliver to whom, from the books to a venue's folder.
+"""Dispatch notices: what each supplier must deliver to whom, from the books to a venue's folder.
 
-A venue does not open the books, which have one writer at a time; it reads a file for each day of
-delivery, tells its suppliers' sessions what stands there, and judges readings by it. The file is
-replaced as a whole.
+A venue does not open the books, which have one writer at a time. It reads a file for each day of
+delivery, sends its lines to the suppliers' sessions, and checks readings against it. The file is
+always replaced as a whole.
 """
 
 import os
@@ -20,15 +20,15 @@ SUFFIX = ".notices.json"
 
 
 class Chip(Struct, frozen=True, forbid_unknown_fields=True):
-    """A chip that may deliver a line, and how many make up its quantity."""
+    """A chip that may deliver a line, and the number of GPUs that make up the line's quantity."""
 
     chip: str
     dense_fp16_tflops: int
     gpus: int
 
 
-class Part(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a line is of a block: so many lots, of those that the block has in that hour."""
+class BlockLots(Struct, frozen=True, forbid_unknown_fields=True):
+    """Lots of a line that belong to a block, and all lots of the block in that hour."""
 
     block: str
     lots: int
@@ -36,7 +36,7 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NoticeLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to deliver to whom, and when; `waits` until it is settled."""
+    """Lots to deliver to a buyer in a period; `waits` is true until they are delivered."""
 
     agreement: int
     buyer: str
@@ -47,7 +47,7 @@ class NoticeLine(Struct, frozen=True, forbid_unknown_fields=True):
     end_s: int
     quantity: int
     chips: tuple[Chip, ...]
-    blocks: tuple[Part, ...]
+    blocks: tuple[BlockLots, ...]
     waits: bool
 
 
@@ -70,9 +70,9 @@ class NoticesFile(Struct, frozen=True, forbid_unknown_fields=True):
 def notices(books: Books, day: str) -> list[dict[str, Any]]:
     """Dispatch notices of a delivery day, one a supplier.
 
-    A line names the blocks that it is of: how many of its lots, of how many that the block has in
-    that hour (fewer: the block is split). Of a PFLOPS-day each listed chip has the GPUs that make
-    up the quantity at its rating; one that is not rated cannot deliver it.
+    A line names its blocks: how many of its lots are of the block, and how many lots the block has
+    in that hour (fewer means that the block is split). For a PFLOPS-day, each listed chip has the
+    number of GPUs that make up the quantity at its rating; a chip without a rating cannot deliver.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in books.records(statements("metering")["notices"], {"day": day}):
@@ -89,9 +89,9 @@ def notices(books: Books, day: str) -> list[dict[str, Any]]:
 
 
 def write_notices(books: Books, day: str, folder: Path) -> Path:
-    """Write a day's notices into a venue's folder of deliveries; the file.
+    """Write a day's notices into a venue's delivery folder; returns the file.
 
-    Raises LedgerError where nothing of the day is nominated, or the file cannot be written.
+    Raises LedgerError where nothing of the day is nominated, or where the file cannot be written.
     """
     found = notices(books, day)
     if not found:
@@ -113,7 +113,7 @@ def write_notices(books: Books, day: str, folder: Path) -> Path:
 
 
 def read_notices(path: Path, venue: str) -> NoticesFile:
-    """A file of notices. Raises InputError where it is none, or another venue's or day's."""
+    """Read a file of notices. Raises InputError where it is invalid, or of another venue or day."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=NoticesFile)
     except OSError as error:

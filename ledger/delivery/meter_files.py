@@ -1,10 +1,10 @@
-"""Meter files: what was delivered, as suppliers' meters say, line by line and checked.
+"""Meter files: delivered quantities by suppliers' meters, checked line by line.
 
-A CSV with the columns `meter` (the meter's own number of the line, once for ever), `agreement`,
-`instrument`, `unit` (gpu-hour or pflops-day), `chip`, `gpus` and `available_s` (seconds that they
-were up). A GPU-hour is a GPU up for an hour; a PFLOPS-day is any listed chip at its rating, for as
-long as it is up: rated, never measured, operations. What came over the wire stands in such a file
-too (`ledger.delivery.meter_readings`), judged by the same rules (`Judge`).
+A CSV with the columns `meter` (the meter's own number of the line, unique for ever), `agreement`,
+`instrument`, `unit` (gpu-hour or pflops-day), `chip`, `gpus` and `available_s` (seconds of uptime).
+A GPU-hour is one GPU up for an hour. A PFLOPS-day is compute of listed chips by rating and uptime:
+rated operations, not measured ones. Readings over the wire are in such a file too
+(`ledger.delivery.meter_readings`) and pass the same checks (`MeterValidator`).
 """
 
 import csv
@@ -27,7 +27,9 @@ _DIGITS_MAX = 20
 
 @dataclass(frozen=True)
 class Metering:
-    """One line of a meter file that counts; in a file of findings, what did not come after all."""
+    """A valid line of a meter file; in a file of findings, a quantity that was not delivered after
+    all.
+    """
 
     meter: str
     agreement: int
@@ -39,51 +41,51 @@ class Metering:
 
 
 class Refused(NamedTuple):
-    """Why a line does not count: the rule by its name, and in words."""
+    """The rule that a line breaks: its name and a sentence."""
 
     reason: str
     text: str
 
 
 class Line(NamedTuple):
-    """A line of an agreement, as far as its meters are concerned."""
+    """A nominated line of an agreement, as far as meters need it."""
 
     instrument: int
     product: str
     length_s: int
-    waits: bool  # for its delivery
+    waits: bool  # whether it is still to be delivered
     ratings: dict[str, int]  # in TFLOPS, of the chips that may deliver it
 
 
 @dataclass(frozen=True)
 class Meterings:
-    """A meter file: lines that count, and those that do not, with the rule that says why."""
+    """A meter file: valid lines, repeated ones, and refused ones with the rule."""
 
     sha256: str
     lines: tuple[Metering, ...]
-    repeated: tuple[str, ...]  # the same line again: counted once
+    repeated: tuple[str, ...]  # repeated lines, counted once
     refused: tuple[str, ...]
 
 
 def read_meterings(books: Books, path: str | Path, *, findings: bool = False) -> Meterings:
-    """A meter file against the nominations that wait for delivery.
+    """Read a meter file and check it against the nominations that wait for delivery.
 
-    With `findings` a file of the same columns that says what of the delivered was found missing:
-    its lines are judged against what was delivered. Raises InputError where the file cannot be
-    read, lacks a column, or was written by a venue and is not as it was.
+    With `findings`, the file has the same columns and lists delivered quantities that were found
+    missing; its lines are checked against the deliveries. Raises InputError where the file cannot
+    be read, lacks a column, or was written by a venue and has changed since.
     """
     target = Path(path)
     content, rows = _read(target)
-    judge = judge_of(books, findings)
+    validator = meter_validator(books, findings)
     lines: dict[str, Metering] = {}
     repeated, refused = [], []
     for number, row in enumerate(rows, 2):
-        answer = judge.judge(row)
+        answer = validator.validate(row)
         place = f"{target.name}: line {number}"
         if isinstance(answer, Refused):
             refused.append(f"{place}: {answer.text}")
-        elif answer.meter in lines or answer.meter in judge.metered:
-            if (lines.get(answer.meter) or judge.metered.get(answer.meter)) == answer:
+        elif answer.meter in lines or answer.meter in validator.metered:
+            if (lines.get(answer.meter) or validator.metered.get(answer.meter)) == answer:
                 repeated.append(f"{place}: `{answer.meter}` again, counted once")
             else:
                 refused.append(f"{place}: `{answer.meter}` was metered before, differently")
@@ -95,12 +97,12 @@ def read_meterings(books: Books, path: str | Path, *, findings: bool = False) ->
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The lines of a meter file as they stand, only its columns. Raises InputError."""
+    """The rows of a meter file, only its own columns. Raises InputError."""
     return [{name: row[name] or "" for name in COLUMNS} for row in _read(Path(path))[1]]
 
 
 def _read(target: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    """A meter file and its rows, whose columns are all there."""
+    """Content and rows of a meter file that has all columns."""
     try:
         content = target.read_bytes()
         text = content.decode("utf-8-sig")
@@ -118,8 +120,8 @@ def _read(target: Path) -> tuple[bytes, list[dict[str, Any]]]:
         raise InputError(f"{target}: is no CSV: {error}") from error
 
 
-def judge_of(books: Books, findings: bool) -> "Judge":
-    """A judge of lines who knows what the books know."""
+def meter_validator(books: Books, findings: bool) -> "MeterValidator":
+    """A validator with the nominations and meterings of the books."""
     queries = statements("metering")
     ratings: dict[int, dict[str, int]] = {}
     for contract, chip, rating in books.rows(queries["ratings"]):
@@ -131,14 +133,14 @@ def judge_of(books: Books, findings: bool) -> "Judge":
         )
     }
     counted = books.rows(queries["findings" if findings else "metered"])
-    return Judge(
+    return MeterValidator(
         lines, {symbol for (symbol,) in books.rows(queries["instruments"])},
         {row[0]: Metering(*row) for row in counted}, findings,
     )  # fmt: skip
 
 
-class Judge:
-    """Says what counts, by the lines that are nominated and what was metered before."""
+class MeterValidator:
+    """Checks lines of meter files against nominations and earlier meterings."""
 
     def __init__(
         self, lines: dict[tuple[int, str], Line], instruments: set[str],
@@ -150,8 +152,8 @@ class Judge:
         self._agreements = {agreement for agreement, _ in lines}
         self._findings = findings
 
-    def judge(self, row: dict[str, Any]) -> Metering | Refused:
-        """The line that counts, or why it does not."""
+    def validate(self, row: dict[str, Any]) -> Metering | Refused:
+        """The valid line, or the rule that it breaks."""
         meter = str(row["meter"] or "").strip()
         if not meter:
             return Refused("NUMBER", "`meter` is empty")
@@ -164,9 +166,9 @@ class Judge:
             if len(text) > _DIGITS_MAX or int(text) > most:
                 return Refused("NUMBER", f"`{name}` must be at most {most}, got {text[:40]}")
             numbers[name] = int(text)
-        return self._placed(meter, row, **numbers)
+        return self._validate_line(meter, row, **numbers)
 
-    def _placed(
+    def _validate_line(
         self, meter: str, row: dict[str, Any], agreement: int, gpus: int, available_s: int
     ) -> Metering | Refused:
         symbol = row["instrument"]

@@ -1,9 +1,10 @@
-"""Readings: a file of what meters said over the wire, in the order in which the venue took it.
+"""Readings: meter lines received over the wire, in a file in the order of receipt.
 
-A meter file (see `ledger.delivery.meter_files`) with four columns more: what the venue counted,
-session and time of the reading, and `chain`, the beginning of the SHA-256 of the line before it and
-the line up to there. So the file settles as it is, a changed or missing line shows, and a line that
-was not written to its end is told from all others: it is the last, and was never answered.
+It is a meter file (`ledger.delivery.meter_files`) with four more columns: the quantity that the
+venue counted, session and time of the reading, and `chain`. A link of the chain is the beginning of
+the SHA-256 of the previous link and the rest of the line. So the file can be settled as it is, a
+changed or missing line is found, and an incomplete line is recognised: it is the last line and was
+never acknowledged.
 """
 
 import csv
@@ -27,7 +28,7 @@ Row = dict[str, str]
 
 
 def check_chain(name: str, text: str) -> list[Row]:
-    """The rows of a file of readings. Raises InputError where one is not as it was written."""
+    """The rows of a file of readings. Raises InputError where a line is not as it was written."""
     whole, torn = _rows(name, text)
     if torn:
         raise InputError(f"{name}: line {len(whole) + 2} is not whole: the venue repairs that")
@@ -35,7 +36,7 @@ def check_chain(name: str, text: str) -> list[Row]:
 
 
 def _rows(name: str, text: str) -> tuple[list[Row], str]:
-    """The rows that are whole and proved, and what follows the last of them."""
+    """The complete and verified rows, and the text after the last of them."""
     if not text.startswith(f"{HEAD}\n"):
         if f"{HEAD}\n".startswith(text):
             return [], text
@@ -44,21 +45,21 @@ def _rows(name: str, text: str) -> tuple[list[Row], str]:
     torn = lines.pop()
     rows, before = [], ""
     for number, line in enumerate(lines, 2):
-        told, _, chain = line.rpartition(",")
+        text_before_chain, _, chain = line.rpartition(",")
         values = next(csv.reader([line]), [])
-        if len(values) != len(COLUMNS) or chain != _link(before, told):
+        if len(values) != len(COLUMNS) or chain != _link(before, text_before_chain):
             raise InputError(f"{name}: line {number} is not as the venue wrote it")
         rows.append(dict(zip(COLUMNS, values, strict=True)))
         before = chain
     return rows, torn
 
 
-def _link(before: str, told: str) -> str:
-    return hashlib.sha256(f"{before}\n{told}".encode()).hexdigest()[:CHAIN_DIGITS]
+def _link(before: str, text_before_chain: str) -> str:
+    return hashlib.sha256(f"{before}\n{text_before_chain}".encode()).hexdigest()[:CHAIN_DIGITS]
 
 
 class ReadingsFile:
-    """A file of readings that a venue adds to; a line that was torn by a crash is cut off."""
+    """A file of readings that a venue appends to. A line torn by a crash is cut off."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises InputError where it is damaged, OSError of the system."""
@@ -80,16 +81,16 @@ class ReadingsFile:
             _sync_folder(path.parent)
 
     def append(self, rows: list[Row]) -> None:
-        """Add rows, whose `chain` is filled in; they are durable when this returns.
+        """Append rows and fill in their `chain`. The rows are durable when this returns.
 
-        After an OSError none of them is there.
+        After an OSError none of the rows is in the file.
         """
         chain, text = self._chain, []
         for row in rows:
-            told = _line([row[name] for name in COLUMNS[:-1]])
-            chain = _link(chain, told)
+            text_before_chain = _line([row[name] for name in COLUMNS[:-1]])
+            chain = _link(chain, text_before_chain)
             row[CHAIN] = chain
-            text.append(f"{told},{chain}\n")
+            text.append(f"{text_before_chain},{chain}\n")
         self._write("".join(text))
         self._chain = chain
         self.rows += rows

@@ -1,12 +1,12 @@
-"""Nomination: who delivers to whom, once an instrument no longer trades.
+"""Nomination: matches suppliers with buyers once an instrument no longer trades.
 
-In every instrument the net sellers serve the net buyers. The objective: as many lots as possible
-stay with the same supplier from one hour to the next, because a training run that changes its
-cluster has to start again. Hours are taken in order; each first keeps what the hour before had, as
-far as both sides still have it, and pairs the rest in the order of accounts. That is greedy, not
-always the optimum: `kept_lots` counts what a nomination keeps, and the tests compare it with the
-best of all nominations on small cases. What blocks have been placed with (`block_nomination.py`)
-comes first in every hour.
+In every instrument the net sellers serve the net buyers. The objective is that as many lots as
+possible stay with the same supplier from one hour to the next, because a training run that changes
+its cluster must start again. Hours are taken in order. Each hour first keeps the pairs of the hour
+before, as far as both sides still have lots, and pairs the rest in the order of accounts. This is
+greedy and not always the optimum: `kept_lots` counts the lots kept, and the tests compare it with
+the best of all nominations on small cases. Parts of blocks (`block_nomination.py`) come first in
+every hour.
 """
 
 from typing import NamedTuple
@@ -15,34 +15,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.compiled import compiled
-from ledger.delivery.block_nomination import NO_PARTS, Parts
+from ledger.delivery.block_nomination import NO_PARTS, BlockParts
 
 Integers = NDArray[np.int64]
 
 
-class Nominations(NamedTuple):
-    """Pieces of delivery: rows of the long and of the short position, and a quantity."""
+class Pairings(NamedTuple):
+    """Lots from a short to a long position: rows of both positions, and a quantity."""
 
     long: Integers
     short: Integers
     quantity: Integers
 
 
-def nominate(
-    book: Integers, party: Integers, quantity: Integers, follows: Integers, parts: Parts = NO_PARTS
-) -> Nominations:
-    """Match open positions, one row each; quantities of a book sum to zero.
+def match_positions(
+    book: Integers,
+    party: Integers,
+    quantity: Integers,
+    follows: Integers,
+    parts: BlockParts = NO_PARTS,
+) -> Pairings:
+    """Match open positions, one row each. Quantities of a book sum to zero.
 
-    Rows of a book stand together, in the order of their `party` (small numbers); `follows` says of
-    each book whether it goes on where the book before it ends; `parts` are matched already. Cost:
-    a pass over the pieces.
+    Rows of a book are contiguous and in the order of their `party` (small numbers). `follows` is,
+    for each book, whether it starts where the book before it ends. `parts` are matched already.
+    Cost: one pass over the pairings.
 
-    >>> one = nominate(np.array([0, 0, 0]), np.arange(3), np.array([5, -2, -3]), np.zeros(1, int))
+    >>> book, quantity = np.array([0, 0, 0]), np.array([5, -2, -3])
+    >>> one = match_positions(book, np.arange(3), quantity, np.zeros(1, int))
     >>> [each.tolist() for each in one]
     [[0, 0], [1, 2], [2, 3]]
     """
     if not len(book):
-        return Nominations(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        return Pairings(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
     starts = np.flatnonzero(np.diff(book, prepend=-1))
     assert not np.add.reduceat(quantity, starts).any(), "positions of an instrument sum to zero"
     ends = np.append(starts[1:], len(book))
@@ -56,27 +61,27 @@ def nominate(
         sum_room += room
     pieces = np.zeros((4, sum_room), dtype=np.int64)
     row_of = np.full(int(party.max()) + 1, -1, dtype=np.int64)
-    count: int = compiled(nominate_plain)(
+    count: int = compiled(match_positions_plain)(
         starts, ends, party, left, follows, row_of, placed, pieces
     )
     return _merged(pieces[:, :count], len(book))
 
 
-def _merged(pieces: Integers, rows: int) -> Nominations:
-    """The pieces in the order of their positions, one for each pair."""
+def _merged(pieces: Integers, rows: int) -> Pairings:
+    """The pairings in the order of their positions, one for each pair."""
     keys, inverse = np.unique(pieces[0] * rows + pieces[1], return_inverse=True)
     quantity = np.zeros(len(keys), dtype=np.int64)
     np.add.at(quantity, inverse, pieces[2])
-    return Nominations(keys // rows, keys % rows, quantity)
+    return Pairings(keys // rows, keys % rows, quantity)
 
 
-def nominate_plain(  # type: ignore[no-untyped-def]
+def match_positions_plain(  # type: ignore[no-untyped-def]
     starts, ends, party, open_quantity, follows, row_of, placed, pieces
 ) -> int:
-    """The rule as Python; this very function runs compiled. The number of pieces.
+    """Write the pairings of all books to `pieces`; returns their number. Plain twin of the kernel.
 
-    `placed` are rows of long, short, quantity, and whether that goes on in the next hour: then it
-    is no pair that this hour would have to keep.
+    `placed` has rows of long, short, quantity, and whether the part continues in the next hour:
+    then that hour need not keep the pair.
     """
     count = first = at = 0
     for book in range(len(starts)):
@@ -115,8 +120,8 @@ def nominate_plain(  # type: ignore[no-untyped-def]
     return count
 
 
-def kept_lots(pieces: Nominations, book: Integers, party: Integers, follows: Integers) -> int:
-    """The lots that stay with the same supplier in the following hour: what is maximised."""
+def kept_lots(pieces: Pairings, book: Integers, party: Integers, follows: Integers) -> int:
+    """Lots that stay with the same supplier in the following hour: the objective."""
     served: dict[tuple[int, int, int], int] = {}
     for long, short, quantity in zip(*(each.tolist() for each in pieces), strict=True):
         served[int(book[long]), int(party[long]), int(party[short])] = quantity

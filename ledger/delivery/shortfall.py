@@ -1,10 +1,10 @@
-"""Shortfalls found after the delivery: the buyer is refunded, the subsidy shrinks in proportion.
+"""Shortfalls found after the delivery: the buyer is refunded, and subsidies shrink in proportion.
 
-A finding says how much of what was delivered and paid for did not come after all (or, with no
-penalty, that a trade was void). The supplier gives the value back and pays the contract's penalty;
-a claim that waits is reduced; of a subsidy that was paid, the buyer returns to each funder what is
-above paid x value now / value then, rounded down; a supplier's yearly subsidy shrinks likewise.
-What an account cannot pay at once is a receivable, aged from that day.
+A finding states how much of a paid delivery was missing (or, without penalty, that a trade was
+void). The supplier returns the value and pays the contract's penalty. A waiting claim is reduced.
+Of a paid subsidy, the buyer returns to each funder the amount above paid x value now / value then,
+rounded down; a supplier's yearly subsidy shrinks in the same way. What an account cannot pay at
+once is a receivable, aged from that day.
 """
 
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ from ledger.vouchers.open_batch import OpenBatch, begin_batch, close_batch
 
 
 @dataclass(frozen=True)
-class Found:
-    """What findings came to, in fen, and the postings of their batch."""
+class ShortfallResult:
+    """Totals of findings, in fen, and the postings of their batch."""
 
     batch: int
     findings: int
     refund_fen: int
     penalty_fen: int
     clawback_fen: int
-    owed_fen: int  # what could not be taken at once
+    owed_fen: int  # advanced, because cash did not suffice
     postings: tuple[tuple[Any, ...], ...]
 
 
 def post_shortfalls(
     books: Books, registry: Registry, findings: Meterings, *, penalty: bool = True,
     dry_run: bool = False, progress: Progress | None = None,
-) -> Found:  # fmt: skip
+) -> ShortfallResult:  # fmt: skip
     """Post findings, dated the last settled day; `registry` is that day's.
 
-    Raises LedgerError where nothing is found, or more than was delivered.
+    Raises LedgerError where there is no finding, or where more is missing than was delivered.
     """
     if not findings.lines:
         raise InputError("findings: no line of the file counts")
@@ -53,16 +53,16 @@ def post_shortfalls(
     with books.transaction(keep=not dry_run):
         batch = begin_batch(books, registry)
         report("findings", 0, len(findings.lines))
-        refund, fined = _give_back(batch, findings, agreements, penalty)
-        _shrink(batch, agreements, report)
+        refund, fined = _refund(batch, findings, agreements, penalty)
+        _reduce_subsidies(batch, agreements, report)
         report("suppliers' subsidies", 0, 1)
-        _shrink_share_outs(batch, agreements)
+        _reduce_supplier_grants(batch, agreements)
         report("hashes", 0, 1)
         close_batch(batch, "shortfall", findings.sha256)
         postings = tuple(journal_lines(books, (batch.number,)))
     sums = {kind: sum(line[-1] for line in postings if line[2] == kind) for kind in (
         "clawback", "advance")}  # fmt: skip
-    return Found(
+    return ShortfallResult(
         batch.number,
         len(findings.lines),
         refund,
@@ -73,28 +73,30 @@ def post_shortfalls(
     )
 
 
-_WRITTEN = ("finding", "agreement", "instrument", "chip", "gpus", "available_s", "lost", "refund",
-            "penalty", "buyer", "supplier")  # fmt: skip
-"""What a finding comes to; its table has all but the parties."""
+_FINDING_COLUMNS = (
+    "finding", "agreement", "instrument", "chip", "gpus", "available_s", "lost", "refund",
+    "penalty", "buyer", "supplier",
+)  # fmt: skip
+"""Columns of a posted finding. The table `shortfalls` has all but the parties."""
 
 
-def _give_back(
+def _refund(
     batch: OpenBatch, findings: Meterings, agreements: list[int], penalty: bool
 ) -> tuple[int, int]:
-    """Refund what was lost, finding by finding; the refunds and penalties in fen."""
+    """Refund the lost quantity of each finding; returns refunds and penalties in fen."""
     rows = batch.books.rows(statements("shortfall")["lines"], {"agreements": agreements})
     lines = {row[:2]: row[2:] for row in rows}
     lost = {key: line[3] for key, line in lines.items()}
-    found = []
+    rows_found = []
     for each in findings.lines:
         key = (each.agreement, each.instrument)
-        found.append(_worth(each, lines[key], lost[key], penalty))
+        rows_found.append(_finding_row(each, lines[key], lost[key], penalty))
         lost[key] += each.delivered_millionths
     columns: dict[str, Any] = {
         name: np.array(values, dtype=object if name in ("finding", "chip") else np.int64)
-        for name, values in zip(_WRITTEN, zip(*found, strict=True), strict=True)
+        for name, values in zip(_FINDING_COLUMNS, zip(*rows_found, strict=True), strict=True)
     }
-    written = {name: columns[name] for name in _WRITTEN[:-2]}
+    written = {name: columns[name] for name in _FINDING_COLUMNS[:-2]}
     batch.books.run_with(written, "shortfall", "write", batch=batch.number)
     about = {"instrument": columns["instrument"], "agreement": columns["agreement"]}
     names, supplier = batch.directory.names, columns["supplier"]
@@ -103,8 +105,10 @@ def _give_back(
     return int(columns["refund"].sum()), int(columns["penalty"].sum())
 
 
-def _worth(each: Metering, line: tuple[Any, ...], lost: int, penalty: bool) -> tuple[Any, ...]:
-    """A finding as the columns of `_WRITTEN`, on top of what was lost before."""
+def _finding_row(
+    each: Metering, line: tuple[Any, ...], lost: int, penalty: bool
+) -> tuple[Any, ...]:
+    """A finding as `_FINDING_COLUMNS`, after `lost` millionths of earlier findings."""
     nominated, value_fen, delivered, _, buyer, supplier, penalty_bp = line
     before = delivered - lost
     left = before - each.delivered_millionths
@@ -122,8 +126,8 @@ def _worth(each: Metering, line: tuple[Any, ...], lost: int, penalty: bool) -> t
     )  # fmt: skip
 
 
-def _shrink(batch: OpenBatch, agreements: list[int], report: Progress) -> None:
-    """Shrink what programmes owe or paid for agreements to what is left of their value."""
+def _reduce_subsidies(batch: OpenBatch, agreements: list[int], report: Progress) -> None:
+    """Reduce what programmes owe or paid for agreements to their remaining value."""
     books = batch.books
     rows = books.records(
         statements("shortfall")["subsidies"], {"agreements": agreements, "batch": batch.number}
@@ -137,7 +141,7 @@ def _shrink(batch: OpenBatch, agreements: list[int], report: Progress) -> None:
         paid = row["state"] in ("consumed", "paid", "clawed-back")
         state = "clawed-back" if paid else ("reduced" if due else "released")
         one = np.array([row["id"]])
-        batch.states.step(state, one, row["turn"] + 1, np.array([held - due]))
+        batch.states.write(state, one, row["turn"] + 1, np.array([held - due]))
         if paid:
             _claw_back(batch, row, held, due)
 
@@ -148,15 +152,15 @@ def _claw_back(batch: OpenBatch, row: dict[str, Any], held: int, due: int) -> No
     weights = np.array([weight for _, weight in funders], dtype=np.int64)
     pools = np.array([pool for pool, _ in funders], dtype=np.int64)
     before, after = shares_of(np.array([held, due]), weights)
-    batch.states.share(np.full(len(pools), row["id"]), pools, after - before)
+    batch.states.write_shares(np.full(len(pools), row["id"]), pools, after - before)
     back = np.maximum(before - after, 0)
     batch.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
-    odd = np.maximum(after - before, 0)  # an odd fen may change sides
+    odd = np.maximum(after - before, 0)  # an remaining fen may move to another funder
     batch.journal.add("clawback", pools, row["buyer"], odd, agreement=row["agreement"])
 
 
-def _shrink_share_outs(batch: OpenBatch, agreements: list[int]) -> None:
-    """Take back of suppliers' yearly subsidies what the lost value had brought them."""
+def _reduce_supplier_grants(batch: OpenBatch, agreements: list[int]) -> None:
+    """Reduce suppliers' yearly subsidies by the part that the lost value had earned."""
     for row in batch.books.records(
         statements("shortfall")["share_outs"], {"agreements": agreements, "batch": batch.number}
     ):

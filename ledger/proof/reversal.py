@@ -1,9 +1,8 @@
-"""Corrections: a batch is taken back by a batch of mirrored postings, and may then be made again.
+"""Reversal: a batch is cancelled by mirrored postings, and its day can be settled again.
 
-Nothing is changed or removed. A reversal posts every line of a batch the other way round and says
-which batch it reverses; whatever else that batch wrote no longer stands. Batches are taken back
-from the last one on, because later ones were made on top of earlier ones. The day can then be
-settled again, in the next revision.
+Nothing is changed or removed. A reversal posts every line of a batch in the opposite direction and
+names that batch, whose other rows no longer count. The last batch is reversed first, because later
+batches build on earlier ones. The day can then be settled again, in the next revision.
 """
 
 from typing import Any
@@ -22,10 +21,10 @@ def reverse_day(
     books: Books, day: str, *, dry_run: bool = False, lines: list[tuple[Any, ...]] | None = None,
     progress: Progress | None = None,
 ) -> tuple[int, ...]:  # fmt: skip
-    """Take back all that stands of a day; the numbers of the batches taken back.
+    """Reverse all standing batches of a day; returns their numbers.
 
-    `lines` gets the mirrored postings, as in `settle`. Raises LedgerError where nothing of the day
-    stands, or where a batch of another day was made on top of it.
+    `lines` receives the mirrored postings. Raises LedgerError where the day has no standing batch,
+    or where a batch of another day builds on it.
     """
     rows = books.rows(
         "SELECT id, kind::VARCHAR, day::VARCHAR, revision, venue, sha256 "
@@ -52,8 +51,8 @@ def reverse_day(
     return tuple(row[0] for row in own)
 
 
-def _reverse(books: Books, batch: int, head: BatchHeader) -> None:
-    """Post a batch's lines the other way round, the last first."""
+def _reverse(books: Books, batch: int, header: BatchHeader) -> None:
+    """Post a batch's lines in the opposite direction, the last line first."""
     number = next_batch(books)
     journal = Journal(books, Names(books))
     lines = books.arrays(
@@ -74,5 +73,5 @@ def _reverse(books: Books, batch: int, head: BatchHeader) -> None:
             str(kinds[start]), own["to_account"], own["from_account"], own["amount_fen"],
             instrument=own["instrument"], agreement=own["agreement"], sequence=own["sequence"],
         )  # fmt: skip
-    postings = journal.post(books, number, head.day)
-    seal_batch(books, number, head, {"postings": postings})
+    postings = journal.post(books, number, header.day)
+    seal_batch(books, number, header, {"postings": postings})

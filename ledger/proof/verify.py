@@ -1,9 +1,8 @@
-"""Verification: the books against the day log, everything done again.
+"""Verification: replays the day log, settles the day again and compares every row of the books.
 
-The log is proved by reading it (every checksum, every sequence number), its commands are run
-through a machine whose state must be sound after every block, the events' hash is compared with
-the one that was sealed, the day is settled again and compared row by row, and the books are
-audited by themselves.
+Reading the log verifies every checksum and sequence number. A machine runs its commands, and its
+state must be sound after every block. The events' hash must equal the sealed one. The day is
+settled again beside the books and compared row by row. Last, the books are audited by themselves.
 """
 
 import hashlib
@@ -29,11 +28,11 @@ from matching.limits import Limits
 from matching.state_tables import Tables
 
 SHOWN_MAX = 20
-"""Differences told of one table; of the others the number is told."""
+"""Number of differences of a table that are listed; the others are counted."""
 
 
 class Machine(Protocol):
-    """What runs commands: the engine or the reference."""
+    """A machine that runs commands: the engine or the reference."""
 
     def process(self, commands: NDArray[np.void], /) -> NDArray[np.void]:
         """The events of the commands."""
@@ -48,11 +47,11 @@ def verify(
     books_path: str | Path, log_path: str | Path,
     machine: Callable[[Limits], Machine] | None = None, progress: Progress | None = None,
 ) -> list[str]:  # fmt: skip
-    """All differences between the books and the day log, in words; an empty list is good.
+    """All differences between the books and the day log, as sentences; an empty list is good.
 
-    `machine` makes the machine that runs the commands (None: the compiled engine). Raises
+    `machine` creates the machine that runs the commands (None: the compiled engine). Raises
     DayLogError where the log is damaged or not sealed, LedgerError where the books cannot be
-    opened: then there is nothing to compare.
+    opened.
     """
     log = read_day_log(log_path)
     if machine is None:
@@ -94,10 +93,10 @@ def compare(
     books: Books, registry: Registry, events: Events, input_sha256: str,
     progress: Progress | None = None,
 ) -> list[str]:  # fmt: skip
-    """Differences between the books and the same day settled again, in words.
+    """Differences between the books and the same day settled again, as sentences.
 
-    The earlier batches are taken as they stand (verify their days with their own logs). The day
-    is settled again in memory beside the books, which are only read.
+    Earlier batches are taken as they are (verify their days with their own logs). The day is
+    settled again in memory; the books are only read.
     """
     day = registry.trading_day
     batches = books.rows(
@@ -115,7 +114,7 @@ def compare(
     ]
     first, last = batches[0][0], batches[-1][0]
     deliver = any(kind == "delivery" for _, kind, _ in batches)
-    with _beside(books, first) as (again, catalog):
+    with _second_books(books, first) as (again, catalog):
         try:
             settle(again, registry, events, input_sha256, deliver=deliver, progress=progress)
         except LedgerError as error:
@@ -126,7 +125,7 @@ def compare(
 
 
 @contextmanager
-def _beside(books: Books, first: int) -> Iterator[tuple[Books, str]]:
+def _second_books(books: Books, first: int) -> Iterator[tuple[Books, str]]:
     """New books in memory with the batches before `first`, on a connection that sees both."""
     catalog = f'"{books.scalar("SELECT current_database()")}"'
     again = books.attach_memory_books("again")
@@ -142,7 +141,7 @@ def _beside(books: Books, first: int) -> Iterator[tuple[Books, str]]:
 
 
 def _differences(again: Books, catalog: str, table: str, first: int, last: int) -> list[str]:
-    """Rows of one table that are not the same in both, in words."""
+    """Differing rows of one table, as sentences."""
     span = f"WHERE batch BETWEEN {first} AND {last}"
     there = f"SELECT * FROM {catalog}.{table} {span}"
     here = f"SELECT * FROM {table} WHERE batch >= {first}"
@@ -151,14 +150,14 @@ def _differences(again: Books, catalog: str, table: str, first: int, last: int) 
     fresh = again.rows(f"SELECT * FROM ({here} EXCEPT ALL {there}) ORDER BY {key}")
     if not stored and not fresh:
         return []
-    faults = list(_described(table, columns_of(table), stored, fresh))
+    faults = list(_differing_rows(table, columns_of(table), stored, fresh))
     if len(faults) > SHOWN_MAX:
         more = len(faults) - SHOWN_MAX
         faults[SHOWN_MAX:] = [f"{table}: and {more} differences more"]
     return faults
 
 
-def _described(
+def _differing_rows(
     table: str,
     columns: tuple[str, ...],
     stored: list[tuple[Any, ...]],

@@ -1,7 +1,7 @@
-"""Busts: trades that the venue takes back, of this day or of an earlier one that is still open.
+"""Busts: trades that the venue cancels, of this day or of an earlier one that is still open.
 
-A bust reverses quantity, money and fees of both sides. The books take it from the accepted event,
-and ask that it is of a trade they know, once.
+A bust reverses quantity, money and fees of both sides. The books take it from the accepted event
+and check that they know the trade and that it is busted only once.
 """
 
 from ledger.books.database import Books
@@ -13,9 +13,9 @@ _SAME = ("trade_id", "instrument", "price_ticks", "quantity", "buyer", "seller")
 
 
 def check_busts(books: Books, batch: int, fills: Fills, directory: Directory) -> None:
-    """Raise InputError where a bust is of no trade that the books have, or comes twice.
+    """Raise InputError where a bust is of no trade in the books, or comes twice.
 
-    The day's trades and busts are written under `batch` already; earlier ones are looked for by
+    The day's trades and busts are written under `batch` already. Earlier ones are looked up by
     name, because the registry's numbers may have changed.
     """
     busts = fills.busts

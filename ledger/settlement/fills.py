@@ -1,8 +1,8 @@
-"""What the books take from a day's events: trades, busts, deposits and withdrawals, as columns.
+"""Fills: trades, busts, deposits and withdrawals of a day's events, as columns.
 
-The ledger posts from accepted events, never from requests. A trade is two FILLED events in a
-row, maker then taker; everything that trades has for both is checked to agree. A bust is two BUSTED
-events in a row, one for each side of the trade.
+The ledger posts from accepted events, never from requests. A trade is two FILLED events in a row,
+maker then taker; all fields that both have in common must agree. A bust is two BUSTED events in a
+row, one for each side of the trade.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _RAW = np.dtype((np.void, EVENT.itemsize))
 
 _WORDS = EVENT.itemsize // 8
 _GATHERED = 1 << 16
-"""So many events that move money become rows at a time: few enough to stay in the cache."""
+"""About this many money-moving events are converted at a time, so that they fit into the cache."""
 
 
 class TradeColumns(NamedTuple):
@@ -72,20 +72,20 @@ _NOT_OF_BUSTS = (
 
 @dataclass(frozen=True)
 class Fills:
-    """A day's money-moving events: columns of equal length by name."""
+    """A day's money-moving events: columns of equal length, by name."""
 
     trades: dict[str, NDArray[Any]]
-    busts: dict[str, NDArray[Any]]  # trades taken back, with the fees given back
+    busts: dict[str, NDArray[Any]]  # busted trades, with the fees that are returned
     transfers: dict[str, NDArray[Any]]  # deposits and withdrawals
     blocks: dict[str, NDArray[Any]]  # trades of blocks: trade_id, trade_group, row of `trades`
 
 
 def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: Registry) -> Fills:
-    """Trades and transfers of a day's EVENT arrays, all at once or in any number of parts.
+    """Trades and transfers of a day's events `EVENT[n]`, given at once or in any number of parts.
 
-    Raises InputError where a fill lacks its other half, or where an event names an account or an
-    instrument that the registry does not. Cost: one pass; only the events that move money are
-    kept, and those only until they are rows.
+    Raises InputError where a fill lacks its other half, or where an event names an account or
+    instrument that the registry does not have. Cost: one pass. Only money-moving events are kept,
+    until they are rows.
     """
     parts = [events] if isinstance(events, np.ndarray) else events
     trades, busts = _TradePairs("trade"), _TradePairs("bust of trade")
@@ -108,10 +108,10 @@ def read_fills(events: NDArray[np.void] | Iterable[NDArray[np.void]], registry: 
 
 
 def _blocks(trades: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The trades of blocks; their groups are no column of `trades` any more.
+    """The trades of blocks; removes the column `trade_group` from `trades`.
 
-    A group that no side traded as a block is that of an order for a basket: trades of several
-    instruments, each as good as any other of its own.
+    A group without a block side comes from an order for a basket: its trades are of several
+    instruments and independent of each other.
     """
     group = trades.pop("trade_group")
     row = np.flatnonzero(trades["flags"] & (BUYER_BLOCK | SELLER_BLOCK))
@@ -121,7 +121,7 @@ def _blocks(trades: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _money_events(parts: Iterable[NDArray[np.void]]) -> Iterator[NDArray[np.void]]:
-    """The events that move money, some at a time; each array is valid until the next."""
+    """The money-moving events, in arrays that are valid until the next one."""
     kept = np.empty(2 * _GATHERED, dtype=EVENT)
     words = kept.view(np.int64).reshape(-1, _WORDS)
     count = 0
@@ -140,9 +140,9 @@ def _money_events(parts: Iterable[NDArray[np.void]]) -> Iterator[NDArray[np.void
 
 
 def gather_plain(events, words, wanted, kept, count) -> int:  # type: ignore[no-untyped-def]
-    """Copy the events of the kinds wanted behind the `count` kept so far; how many there are then.
+    """Copy the events of wanted kinds behind the `count` kept so far; returns the new count.
 
-    `words` are the events' bytes. The rule as Python; it runs compiled.
+    `words` are the events' bytes as 64-bit words. Plain twin of the compiled kernel.
     """
     for k in range(len(events)):
         if wanted[events[k]["kind"]]:
@@ -153,7 +153,7 @@ def gather_plain(events, words, wanted, kept, count) -> int:  # type: ignore[no-
 
 
 def _select(events: NDArray[np.void], mask: NDArray[np.bool_]) -> NDArray[np.void]:
-    """A copy of the events chosen: numpy copies overlapping fields one by one, raw records not."""
+    """A copy of selected events, as raw records: numpy would copy overlapping fields one by one."""
     return events.view(_RAW)[mask].view(EVENT)
 
 
@@ -172,26 +172,26 @@ def _check_names(found: Fills, registry: Registry) -> None:
         ),
     ):
         named = np.zeros(max(known, default=0) + 2, dtype=np.bool_)
-        named[known] = True  # the last is never named: it stands for all ids beyond
+        named[known] = True  # the last entry, never named, is for all ids beyond
         for seen in columns:
-            strange = seen[~named[np.clip(seen, -1, len(named) - 1)]]
-            if strange.size:
+            unknown = seen[~named[np.clip(seen, -1, len(named) - 1)]]
+            if unknown.size:
                 raise InputError(
-                    f"day {registry.trading_day}: {what} {strange.min()} has money-moving events, "
+                    f"day {registry.trading_day}: {what} {unknown.min()} has money-moving events, "
                     "but the registry does not name it"
                 )
 
 
 class _TradePairs:
-    """Trades (or busts) from halves that come in any number of parts."""
+    """Trades (or busts) paired from halves that arrive in any number of parts."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._odd = np.empty(0, dtype=EVENT)  # a half whose other half is still to come
+        self._odd = np.empty(0, dtype=EVENT)  # a half whose other half has not arrived
         self._parts = [self._paired(self._odd)]
 
     def add(self, halves: NDArray[np.void]) -> None:
-        """Take more halves."""
+        """Add more halves."""
         if len(self._odd):
             halves = np.concatenate([self._odd.view(_RAW), halves.view(_RAW)]).view(EVENT)
         even = len(halves) // 2 * 2
@@ -199,7 +199,7 @@ class _TradePairs:
         self._parts.append(self._paired(halves[:even]))
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """One row a trade. Raises InputError where a half is alone."""
+        """Columns with one row a trade. Raises InputError where a half has no other half."""
         if len(self._odd):
             trade = self._odd["trade_id"][0]
             raise InputError(f"{self._what} {trade}: its other half is missing")
@@ -215,7 +215,7 @@ class _TradePairs:
 
 
 def _concatenated(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """The parts' columns end to end; the parts are used up, so that memory is not needed twice."""
+    """The parts' columns end to end. Empties the parts, so that memory is not needed twice."""
     return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 

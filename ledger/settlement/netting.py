@@ -1,12 +1,12 @@
-"""Netting: a day's trades become one price per instrument and one position per account.
+"""Netting: a day's trades become one settlement price an instrument and one position an account.
 
 With Q0, S0 the carried position and its price, V the day's buys minus sells in fen, and Q1, S1 the
-new position and settlement price, an account owes clearing  D = Q0*S0 + V - Q1*S1.  Trades and
-positions add up to zero over all accounts, and so does D: clearing is flat. Escrow holds
-max(Q, 0) * S.  A buyer's fees are charged at once; a seller's wait for the proceeds as long as the
-account is short. A busted trade counts with the opposite sign, and not in the settlement price; a
-trade of two blocks with each other counts in everything but the prices: it has none of the hour.
-`sql/certificate.sql` proves the result from the trades.
+new position and settlement price, an account owes clearing D = Q0*S0 + V - Q1*S1. Trades and
+positions sum to zero over all accounts, and so does D: clearing is flat. Escrow holds max(Q, 0) *
+S. A buyer's fees are charged at once; a seller's fees wait for the proceeds while the account is
+short. A busted trade counts with the opposite sign and does not count in the settlement price. A
+trade of two blocks with each other counts in everything but prices, because it has no price of the
+hour. `sql/certificate.sql` proves the result from the trades.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ Integers = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 _CELLS_MAX = 1 << 26
-"""Up to so many (instrument, account) pairs are found by a bitmap, beyond by sorting."""
+"""Up to this many (instrument, account) pairs are indexed by a bitmap, more by sorting."""
 
 _FEN_MAX = 2.0**61
 
 
 @dataclass(frozen=True)
 class Netting:
-    """A settled day: columns of `instrument_days` and `positions`, by instrument and account."""
+    """Rows of `instrument_days` and `positions` of a settled day, by instrument and account."""
 
     instrument_days: Columns
     positions: Columns
@@ -41,13 +41,13 @@ class Netting:
 def net(
     trades: Columns, busts: Columns, carried: Columns, prices: Columns, directory: Directory
 ) -> Netting:
-    """Net trades and busts on top of the carried positions of the instruments that they are in.
+    """Net trades and busts with the carried positions in the instruments of these trades.
 
     `carried` are the open positions of the books. Instruments without trades or busts keep their
-    price, and their positions are left alone; those that had no trade in the book have the last one
-    of `prices`, columns instrument and price_ticks, or their contract's reference. Raises
-    InputError where amounts do not fit 64 bits or where the registry does not name an account that
-    holds a position. Cost: about 0.1 us a trade.
+    price and positions. An instrument without a trade in the book takes its last price from
+    `prices` (columns instrument and price_ticks), else its contract's reference price. Raises
+    InputError where amounts do not fit 64 bits or where the registry does not name a holder. Cost:
+    about 0.1 us a trade.
     """
     _check_bounds(trades, directory)
     accounts = len(directory.account)
@@ -86,7 +86,7 @@ def _check_bounds(trades: Columns, directory: Directory) -> None:
 
 
 def _carried_cells(carried: Columns, moved: NDArray[np.bool_], directory: Directory) -> Columns:
-    """The carried positions that the day moves, by their cell (instrument, account)."""
+    """The carried positions that the day changes, with their cell (instrument, account)."""
     instrument = directory.instrument_numbers(carried["instrument"])
     account = directory.account_numbers(carried["account"])
     chosen = (instrument > 0) & moved[instrument]
@@ -106,8 +106,8 @@ def _carried_cells(carried: Columns, moved: NDArray[np.bool_], directory: Direct
 def _instrument_days(
     sums: Columns, prices: Columns, moved: NDArray[np.bool_], directory: Directory
 ) -> Columns:
-    """One row per instrument that the day moves; settlement price = VWAP of what traded in the
-    book, rounded half up.
+    """One row for each instrument that the day changes. Settlement price: the volume-weighted
+    average of trades in the book, rounded half up.
     """
     volume, worth = sums["priced"], sums["priced_worth"]
     last = directory.contract_reference_ticks[directory.instrument_contract]
@@ -128,7 +128,7 @@ def _instrument_days(
 
 
 def _cell_index(keys: list[Integers], size: int) -> tuple[Integers, list[Integers]]:
-    """The distinct keys in order, and the place of each key of each list among them."""
+    """The distinct keys in order, and the position of each key of each list among them."""
     if size > _CELLS_MAX:
         distinct, inverse = np.unique(np.concatenate(keys), return_inverse=True)
         ends = np.cumsum([len(each) for each in keys])[:-1]
@@ -147,8 +147,8 @@ CELL_SUMS = np.dtype([
         "bought", "sold", "bought_ticks", "sold_ticks", "buy_fee", "sell_fee", "long_sequence"
     )
 ])  # fmt: skip
-"""Sums of a cell. `long_sequence` is that of the first command that made the position longer: a buy
-or the bust of a sale.
+"""Sums of a cell (instrument, account). `long_sequence` is the first command that made the position
+longer: a buy or the bust of a sale.
 """
 
 INSTRUMENT_SUMS = np.dtype([
@@ -156,7 +156,8 @@ INSTRUMENT_SUMS = np.dtype([
         "trades", "volume", "worth", "high", "low", "open", "close", "priced", "priced_worth"
     )
 ])  # fmt: skip
-"""Sums of an instrument's trades without busted ones; from `high` on, of trades in the book."""
+"""Sums of an instrument's trades without busted ones; from `high` on, of trades in the book only.
+"""
 
 BUSTED, IN_BOOK, NOT_PRICED = 0, 1, 2
 
@@ -178,7 +179,7 @@ class CellTrades(NamedTuple):
 def _sums(
     trades: Columns, busts: Columns, places: list[Integers], cells: int, instruments: int
 ) -> tuple[Columns, Columns]:
-    """Sums of each cell, trades less busts, and of each instrument, without busted trades."""
+    """Sums of each cell (trades less busts) and of each instrument (without busted trades)."""
     by_cell = np.zeros(cells, dtype=CELL_SUMS)
     by_instrument = np.zeros(instruments, dtype=INSTRUMENT_SUMS)
     pricing = np.isin(trades["trade_id"], busts["trade_id"], invert=True).astype(np.int8)
@@ -236,7 +237,7 @@ def sum_plain(trades, sign, cells, instruments) -> None:  # type: ignore[no-unty
 def _positions(
     instrument: Integers, account: Integers, sums: Columns, days: Columns, directory: Directory
 ) -> Columns:
-    """The columns of `positions` from the sums of each cell."""
+    """Rows of `positions` from the sums of each cell."""
     row = np.searchsorted(days["number"], instrument)
     price, tick_fen = days["settlement_ticks"][row], days["tick_fen"][row]
     contract = directory.instrument_contract[instrument]

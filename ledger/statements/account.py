@@ -1,8 +1,8 @@
-"""What the books say, for people: the trial balance, and the statement of an account.
+"""The trial balance, and the statement of an account.
 
-Balances are what came in minus what went out. A pool's is negative: it is what its funder has
-paid. A receivable's is minus what its account owes. All balances sum to zero, because a posting
-takes from one account what it gives to another.
+A balance is what came in minus what went out. A pool's balance is negative: the amount that its
+funder has paid. A receivable's balance is minus the amount that its account owes. All balances sum
+to zero, because a posting takes from one account what it gives to another.
 """
 
 import difflib
@@ -37,7 +37,7 @@ class TrialBalance:
 
 @dataclass(frozen=True)
 class Line:
-    """One posting seen from one account: what came in is positive."""
+    """One posting seen from one account; incoming amounts are positive."""
 
     posting: int
     batch: int
@@ -66,9 +66,9 @@ class Statement:
 def trial_balance(
     books: Books, *, until: str | None = None, batch: int | None = None
 ) -> TrialBalance:
-    """All accounts' balances at the end of the day `until` or after a batch, or now, by name.
+    """Balances of all accounts by name: at the end of day `until`, after a batch, or now.
 
-    A batch number leads to what the books said at that moment, before later corrections.
+    With a batch number, the balances are as they were then, before later corrections.
     """
     values = {"until": until or END_OF_TIME, "batch": 2**62 if batch is None else batch}
     rows = books.rows(statements("statement")["balances"], values)
@@ -81,12 +81,12 @@ def trial_balance(
 def statement(
     books: Books, account: str, *, since: str | None = None, until: str | None = None
 ) -> Statement:
-    """The statement of an account of the books, such as `cash:alice`, or plainly `alice`.
+    """The statement of an account such as `cash:alice`; `alice` alone means its cash.
 
-    Lines run in the order of the books, each with the balance after it. Raises
-    UnknownAccountError, naming the nearest that exist.
+    Lines are in the order of the books, each with the balance after it. Raises UnknownAccountError,
+    which names the nearest accounts.
     """
-    name = _resolved(books, account)
+    name = _account_name(books, account)
     span = {"account": name, "since": since or "0001-01-01", "until": until or END_OF_TIME}
     opening_fen = int(books.scalar(statements("statement")["opening"], span))
     rows = books.rows(statements("statement")["lines"], {**span, "opening_fen": opening_fen})
@@ -101,17 +101,19 @@ def statement(
 
 
 def closing_cash_fen(books: Books) -> dict[str, int]:
-    """Every trading account's cash after the last batch, by the account's name; none that is 0."""
+    """Cash of every trading account after the last batch, by the account's name; zeros are left
+    out.
+    """
     return dict(books.rows(statements("statement")["cash"]))
 
 
 def settlement_ticks(books: Books) -> dict[str, int]:
-    """The latest settlement price of every instrument that has traded, by symbol."""
+    """The latest settlement price of every traded instrument, by symbol."""
     return dict(books.rows(statements("statement")["prices"]))
 
 
-def _resolved(books: Books, account: str) -> str:
-    """The books' name of an account; those of the registry have cash even before any posting."""
+def _account_name(books: Books, account: str) -> str:
+    """The books' name of an account. Accounts of the registry have cash even before any posting."""
     known: set[Any] = {name for (name,) in books.rows(statements("statement")["names"])}
     for name in (account, f"cash:{account}"):
         if name in known:

@@ -1,4 +1,4 @@
-"""Why a voucher line is the amount that it is, in words."""
+"""Explanation of a voucher decision in sentences."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from ledger.books.queries import statements
 
 @dataclass(frozen=True)
 class Explanation:
-    """A decision with its inputs, and the sentences that lead from them to the amount."""
+    """A decision with its inputs, and sentences that lead from them to the amount."""
 
     voucher: int
     inputs: dict[str, Any]
@@ -18,7 +18,7 @@ class Explanation:
 
 
 def explain(books: Books, voucher: int) -> Explanation:
-    """The reasons of a decision. Raises LedgerError where the books have no such line."""
+    """The explanation of a decision. Raises LedgerError where the books have no such line."""
     found = books.records(statements("explain")["decision"], {"voucher": voucher})
     if not found:
         raise LedgerError(f"{books.path}: no voucher line {voucher}")
@@ -37,7 +37,7 @@ def _sentences(
         else f"Reserved on the trade day: {row['buyer']} is long of {row['instrument']}, whose "
         "supplier is not known yet"
     )
-    said = [
+    sentences = [
         f"{about}, worth {_cny(row['value_fen'])} at settlement prices.",
         f"It goes to programme {row['programme']}, version {row['version']}, which is in force "
         f"from {row['effective_from']}"
@@ -45,13 +45,13 @@ def _sentences(
         + f" and pays by the rule `{row['rule']}` as `{row['model']}`.",
     ]
     if row["spend_min_fen"] is not None:
-        said.append(
+        sentences.append(
             f"The programme asks for {_cny(row['spend_min_fen'])} spent in {row['year']}; before "
             f"this agreement the firm had spent {_cny(row['before_spend_fen'])}."
         )
     if row["tier"]:
-        said.append("The programme serves other kinds of firm first.")
-    said.append(
+        sentences.append("The programme serves other kinds of firm first.")
+    sentences.append(
         f"Wanted: {row['rate_bp'] / 100:g}% of {_cny(row['base_fen'])} = {_cny(row['want_fen'])}, "
         "rounded down to the fen."
     )
@@ -67,17 +67,21 @@ def _sentences(
             continue
         used = f", of which {_cny(before)} went before" if before else ""
         mark = " This is what it stopped at." if row["binding"] == name else ""
-        said.append(f"Cap of {what}: {_cny(cap)}{used}; {_cny(max(cap - before, 0))} left.{mark}")
+        sentences.append(
+            f"Cap of {what}: {_cny(cap)}{used}; {_cny(max(cap - before, 0))} left.{mark}"
+        )
     if row["binding"] == "voucher" and row["application"] is None:
-        said.append("The firm holds no issued voucher of that programme and year that covers it.")
+        sentences.append(
+            "The firm holds no issued voucher of that programme and year that covers it."
+        )
     if row["funder_cap_fen"] is not None:
-        said.append(f"The funders' own ceilings leave {_cny(row['funder_cap_fen'])} for all.")
-    said.append(
+        sentences.append(f"The funders' own ceilings leave {_cny(row['funder_cap_fen'])} for all.")
+    sentences.append(
         f"Granted: {_cny(row['grant_fen'])}, the least of these (stopped at: {row['binding']})."
     )
-    said += [f"{pool} pays {_cny(fen)}." for pool, fen in shares]
-    said += [f"{day}: {state}, {_cny(fen)}." for state, day, fen in states]
-    return said
+    sentences += [f"{pool} pays {_cny(fen)}." for pool, fen in shares]
+    sentences += [f"{day}: {state}, {_cny(fen)}." for state, day, fen in states]
+    return sentences
 
 
 def _cny(fen: int) -> str:

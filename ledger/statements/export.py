@@ -1,8 +1,8 @@
-"""Exports: the netted books as plain-text accounting, CSV, Parquet and a snapshot for readers.
+"""Exports: the netted books as plain-text accounting, CSV or Parquet, and a snapshot for readers.
 
-What is exported is each batch summed by kind, accounts and instrument, so that a million trades
-are a few thousand transactions; other programs then prove that they balance. Amounts are CNY with
-two decimals, made of integer fen.
+An export sums each batch by kind, accounts and instrument, so that a million trades become a few
+thousand transactions; other programs then prove that they balance. Amounts are CNY with two
+decimals, computed from integer fen.
 """
 
 import csv
@@ -25,14 +25,14 @@ _KINDS = {
     "escrow": "Liabilities:Escrow", "fees": "Income:Fees", "penalties": "Income:Penalties",
     "pool": "Equity:Pool", "receivable": "Assets:Receivable", "guarantee": "Liabilities:Guarantee",
 }  # fmt: skip
-"""Accounts of the books as accounts of plain-text accounting."""
+"""Kinds of the books' accounts as accounts of plain-text accounting."""
 
 
 def export_text(books: Books, style: Style, *, day: str | None = None) -> str:
     """The netted postings of a day, or of all days, in one of the styles.
 
-    Every account ends with an assertion of its balance, so that the reader notices a fen.
-    Raises LedgerError where the books have nothing to export.
+    Every account ends with an assertion of its balance, so that a reader notices a difference of
+    one fen. Raises LedgerError where the books have nothing to export.
     """
     rows = books.rows(statements("export")["netted"], {"day": day})
     if not rows:
@@ -103,10 +103,10 @@ def _assertions(closing: list[tuple[Any, ...]], last: str, style: Style) -> str:
 
 
 def _accounts(books: Books) -> dict[str, str]:
-    """What each account of the books is called outside; no two alike.
+    """Name of each account in other programs; all are distinct.
 
-    Where other programs allow fewer letters than the books, a later name that would come out as an
-    earlier one has its number in the books behind it, for ever.
+    Other programs allow fewer characters than the books. Where a name would equal an earlier one,
+    its number in the books is appended; that name never changes.
     """
     found: dict[str, str] = {}
     for number, name in books.rows("SELECT id, name FROM names ORDER BY id"):
@@ -119,7 +119,7 @@ def _accounts(books: Books) -> dict[str, str]:
 
 
 def _account(name: str) -> str:
-    """An account's name as every one of the programs takes it.
+    """An account's name in the form that all of the programs accept.
 
     >>> _account("escrow:H800.QD.2026112214"), _account("pool:p:city")
     ('Liabilities:Escrow:H800-QD-2026112214', 'Equity:Pool:P-p:City-city')
@@ -141,7 +141,7 @@ def _amount(fen: int) -> str:
 
 
 def export_parquet(books: Books, folder: str | Path, day: str) -> dict[str, Any]:
-    """A settlement day as Parquet, one folder a table and day, with a manifest of hashes.
+    """Write a settled day as Parquet, one folder a table and day; returns a manifest with hashes.
 
     Raises LedgerError where the day has no batch or where the folder is not empty.
     """
@@ -185,9 +185,10 @@ def _file(books: Books, path: Path) -> dict[str, Any]:
 
 
 def snapshot(books: Books, path: str | Path) -> None:
-    """A copy of the books for readers, put in its place whole, while these go on being written.
+    """Write a compressed copy of the books for readers, and put it in place as a whole.
 
-    It is compressed, which books that are written are not: a fifth of their size.
+    The copy is a fifth of the size, because books that are written are not compressed. Writing can
+    go on during the copy.
     """
     target = Path(path)
     growing = target.with_name(target.name + ".new")

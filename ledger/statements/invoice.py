@@ -1,4 +1,4 @@
-"""Invoices and drill-down: what an account paid for, and where each posting comes from."""
+"""Invoices, origins of postings, and aged receivables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class InvoiceLine:
 
 @dataclass(frozen=True)
 class Invoice:
-    """What a buyer's deliveries of a span of days come to. Prices include VAT."""
+    """A buyer's deliveries over a span of days. Prices include VAT."""
 
     account: str
     since: str
@@ -39,10 +39,10 @@ class Invoice:
 
 
 def invoice(books: Books, account: str, *, since: str, until: str, vat_bp: int) -> Invoice:
-    """The invoice of an account for what was delivered on the days of a span.
+    """The invoice of an account for deliveries on the days of a span.
 
     VAT is in the price: gross x rate / (1 + rate), rounded half up on the total. Raises
-    UnknownAccountError, and LedgerError for a rate that is none.
+    UnknownAccountError, and LedgerError for an invalid rate.
     """
     if not 0 <= vat_bp <= 10_000:
         raise LedgerError(f"VAT rate must be 0 to 10000 hundredths of a percent, got {vat_bp}")
@@ -65,11 +65,11 @@ def invoice(books: Books, account: str, *, since: str, until: str, vat_bp: int) 
 
 
 def drill_down(books: Books, posting: int) -> dict[str, Any]:
-    """A posting with its batch, agreement and the trades and commands that it comes from.
+    """A posting with its batch, its agreement, and the trades and commands that caused it.
 
-    A `difference`, `escrow` or `fee` comes from the account's trades in the instrument on that
-    day; a deposit or withdrawal from its command; a delivery from its agreement. Raises
-    LedgerError where there is no such posting.
+    A `difference`, `escrow` or `fee` comes from the account's trades in the instrument on that day;
+    a deposit or withdrawal from its command; a delivery from its agreement. Raises LedgerError
+    where there is no such posting.
     """
     found = books.records(statements("invoice")["posting"], {"posting": posting})
     if not found:
@@ -87,8 +87,8 @@ def drill_down(books: Books, posting: int) -> dict[str, Any]:
 
 
 def aged_receivables(books: Books, until: str) -> list[dict[str, Any]]:
-    """What accounts owe at the end of a day, with the day since which they owe and its age.
+    """Debts of accounts at the end of a day, with the first day of each debt and its age.
 
-    An account that paid back everything owes from the first advance after that.
+    A debt that was paid in full starts anew with the first advance after that.
     """
     return books.records(statements("invoice")["receivables"], {"until": until})

@@ -1,4 +1,4 @@
-"""A settled day in numbers: what a settlement returns, and the tables of a day's report."""
+"""Totals of a settled day: the result of a settlement, and the tables of a day's report."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from ledger.books.database import Books
 from ledger.books.errors import LedgerError
 from ledger.books.schema import enum_values
 
-_OWN = """WHERE batch IN (
+_DAY = """WHERE batch IN (
     SELECT id FROM standing WHERE day = $day::DATE AND kind IN ('settlement', 'delivery'))"""
+"""Condition for rows of the day's settlement and delivery."""
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """What settling a day came to. Amounts in fen, quantities in lots."""
+    """Totals of a settled day. Amounts in fen, quantities in lots."""
 
     day: str
     already_settled: bool
@@ -43,8 +44,8 @@ class Settlement:
 
 @dataclass(frozen=True)
 class InstrumentDay:
-    """A traded instrument's day; prices in ticks, of what traded in the book; `settlement_ticks` is
-    the VWAP rounded half up, or the last price where nothing did.
+    """A traded instrument's day. Prices are in ticks, of trades in the book. `settlement_ticks` is
+    the VWAP rounded half up, or the last price without such trades.
     """
 
     instrument: str
@@ -61,7 +62,7 @@ class InstrumentDay:
 
 @dataclass(frozen=True)
 class AccountDay:
-    """An account's day: what it bought and sold, its fees and vouchers, its closing cash."""
+    """An account's day: bought and sold quantities, fees, vouchers, closing cash."""
 
     account: str
     role: str
@@ -79,7 +80,9 @@ class AccountDay:
 def summarise(
     books: Books, day: str, *, already_settled: bool = False, dry_run: bool = False
 ) -> Settlement:
-    """The numbers of a settled day, read from the books. Raises LedgerError if it is not there."""
+    """Totals of a settled day, read from the books. Raises LedgerError where the day is not
+    settled.
+    """
     batches = books.rows(
         "SELECT id, input_sha256, sha256 FROM standing WHERE day = $day::DATE "
         "AND kind IN ('settlement', 'delivery') ORDER BY id",
@@ -109,7 +112,7 @@ def summarise(
 
 
 def instrument_days(books: Books, day: str, *, limit: int | None = None) -> list[InstrumentDay]:
-    """The instruments that traded on a day, those with the greatest turnover first."""
+    """Instruments that traded on a day, by decreasing turnover."""
     return [
         InstrumentDay(*row)
         for row in books.rows(
@@ -125,9 +128,9 @@ def instrument_days(books: Books, day: str, *, limit: int | None = None) -> list
 
 
 def account_days(books: Books, day: str) -> list[AccountDay]:
-    """Who paid and who earned on a day: all accounts of its registry, by name.
+    """All accounts of a day's registry, by name, with what they paid and received.
 
-    What was bought and sold is the sum of the day's fills; vouchers are those paid by the day's
+    Bought and sold quantities are sums of the day's fills; vouchers are those paid by the day's
     batches; balances are those after its last batch.
     """
     from ledger.books.queries import statements
@@ -139,13 +142,13 @@ def account_days(books: Books, day: str) -> list[AccountDay]:
 def _trading(books: Books, span: dict[str, str]) -> dict[str, Any]:
     ((instruments, trades, volume, turnover_fen),) = books.rows(
         "SELECT count(*), coalesce(sum(trades), 0), coalesce(sum(volume), 0), "
-        "coalesce(sum(turnover_fen), 0) FROM instrument_days " + _OWN,
+        "coalesce(sum(turnover_fen), 0) FROM instrument_days " + _DAY,
         span,
     )
     fees_fen = books.scalar(
         "SELECT coalesce(sum(fen), 0) FROM ("
-        f"SELECT sum(buyer_fee_fen::BIGINT + seller_fee_fen) AS fen FROM trades {_OWN} UNION ALL "
-        f"SELECT -sum(buyer_fee_fen::BIGINT + seller_fee_fen) FROM busts {_OWN})",
+        f"SELECT sum(buyer_fee_fen::BIGINT + seller_fee_fen) AS fen FROM trades {_DAY} UNION ALL "
+        f"SELECT -sum(buyer_fee_fen::BIGINT + seller_fee_fen) FROM busts {_DAY})",
         span,
     )
     return {
@@ -158,19 +161,20 @@ def _trading(books: Books, span: dict[str, str]) -> dict[str, Any]:
 
 
 def _postings(books: Books, span: dict[str, str]) -> tuple[int, dict[str, int]]:
-    """How many there are, and the fen of each kind."""
+    """Number of postings, and the fen of each kind."""
     rows = books.rows(
-        f"SELECT kind, count(*), sum(amount_fen) FROM postings {_OWN} GROUP BY 1 ORDER BY 1", span
+        f"SELECT kind, count(*), sum(amount_fen) FROM postings {_DAY} GROUP BY 1 ORDER BY 1",
+        span,
     )
     return sum(count for _, count, _ in rows), {str(kind): int(fen) for kind, _, fen in rows}
 
 
 def _vouchers(books: Books, span: dict[str, str]) -> dict[str, Any]:
-    """What programmes granted, by programme and by model, and what decisions stopped at."""
+    """Grants by programme and by model, and the limits at which decisions stopped."""
     rows = books.rows(
         "SELECT substr(n.name, 11), model::VARCHAR, binding::VARCHAR, count(*), "
         "count(*) FILTER (grant_fen > 0), sum(grant_fen) "
-        f"FROM (FROM vouchers {_OWN}) JOIN names AS n ON n.id = programme GROUP BY ALL",
+        f"FROM (FROM vouchers {_DAY}) JOIN names AS n ON n.id = programme GROUP BY ALL",
         span,
     )
     by_programme, by_model, bindings = Counter[str](), Counter[str](), Counter[str]()
@@ -192,11 +196,11 @@ def _in_order(counted: Counter[str], enumeration: str) -> dict[str, int]:
 
 
 def _count(books: Books, table: str, span: dict[str, str]) -> int:
-    return int(books.scalar(f"SELECT count(*) FROM {table} {_OWN}", span))
+    return int(books.scalar(f"SELECT count(*) FROM {table} {_DAY}", span))
 
 
 def _trial_balance_fen(books: Books) -> int:
-    """Sum of all accounts' balances; the audit proves each from the postings."""
+    """Sum of all accounts' balances; the audit checks each against the postings."""
     value: Any = books.scalar(
         """
         SELECT coalesce(sum(fen), 0) FROM (

@@ -1,8 +1,8 @@
-"""Allocation: who gets how much of a programme when wants come first come, first served.
+"""Allocation: the grants of programmes, first come, first served.
 
-Each want stops at its own cap, at what its firm has left of the year, at what the pool has left
-of the year and at what the funders' own ceilings leave; what is left depends on every grant before
-it, so the pass is sequential. (Cumulative sums in SQL are wrong under two caps: a want that one cap
+Each want stops at its own cap, at what its firm has left of the year, at what the pool has left of
+the year, and at what the funders' own ceilings leave. What is left depends on every earlier grant,
+so the pass is sequential. (Cumulative sums in SQL are wrong under two caps: a want that one cap has
 cut must not count in full against the other.)
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ledger.books.compiled import compiled
 
 UNLIMITED_FEN = 2**63 - 1
-"""Stands for "no cap" in a want."""
+"""Value of a missing cap."""
 
 _UNLIMITED = np.array(UNLIMITED_FEN)
 
@@ -27,13 +27,13 @@ WANT = np.dtype(
         ("spare", "<u4"),
     ]
 )
-"""A claim on a programme, in the order of claims. Small, because reading it is most of the work;
-unsigned, because an index that cannot be negative needs no look at its sign.
+"""A want of an amount from a programme, in the order of claims. It is small, because reading wants
+is most of the work. Indices are unsigned, so that the kernel need not check for negative ones.
 """
 
 
 class Caps(NamedTuple):
-    """The caps of each rule; UNLIMITED_FEN where it has none."""
+    """Caps of each rule; UNLIMITED_FEN where it has none."""
 
     agreement_fen: NDArray[np.int64]
     firm_fen: NDArray[np.int64]
@@ -41,8 +41,8 @@ class Caps(NamedTuple):
 
 
 class Funders(NamedTuple):
-    """Funders with ceilings of their own: those of a rule are rows `first[rule]` to
-    `first[rule + 1]` of weight, cap and slot.
+    """Funders with ceilings of their own. Those of a rule are rows `first[rule]` to `first[rule +
+    1]` of weight, cap and slot.
     """
 
     first: NDArray[np.int64]
@@ -53,16 +53,16 @@ class Funders(NamedTuple):
 
 
 class Grants(NamedTuple):
-    """The answer to each want, and what it was decided by, as columns."""
+    """Grant of each want with its inputs, as columns."""
 
-    before_firm_fen: NDArray[np.int64]  # what the firm had before this want
-    before_pool_fen: NDArray[np.int64]  # what the pool had paid before it
+    before_firm_fen: NDArray[np.int64]  # grants of the firm before this want
+    before_pool_fen: NDArray[np.int64]  # grants of the pool before it
     grant_fen: NDArray[np.int64]
-    funder_cap_fen: NDArray[np.int64]  # what the funders' ceilings leave for all of them
+    funder_cap_fen: NDArray[np.int64]  # bound of the grant by all funders' ceilings
 
 
 def no_funders(rules: int) -> Funders:
-    """Rules whose funders have no ceilings of their own."""
+    """Funders of rules without ceilings."""
     empty = np.zeros(0, dtype=np.int64)
     return Funders(np.zeros(rules + 1, dtype=np.int64), empty, empty, empty, empty)
 
@@ -125,9 +125,9 @@ def allocate_plain(  # type: ignore[no-untyped-def]
 
 
 def shares_of(amount_fen: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each amount split by weight, a column a funder; rows add up to the fen.
+    """Each amount split by weight, a column a funder; each row sums to its amount.
 
-    What whole fen leave over goes to the largest remainders, the first funder where two are equal.
+    Remaining fen go to the largest remainders; of equal ones to the first funder.
 
     >>> shares_of(np.array([503, 100]), np.array([1, 1, 2])).tolist()
     [[126, 126, 251], [25, 25, 50]]
@@ -148,8 +148,11 @@ def allocate(
     pool_used_fen: NDArray[np.int64],
     funders: Funders,
 ) -> Grants:
-    """The grants by `allocate_plain`, compiled: some 4 ns a want, and what new memory costs for
-    the answers. The first call loads or compiles it.
+    """Decide all wants by the compiled `allocate_plain`; returns the grants and updates what is
+    used.
+
+    Cost: about 4 ns a want, and new memory for the grants. The first call loads or compiles the
+    kernel.
     """
     count = len(wants)
     ceilings = np.empty(0, dtype=np.int64)

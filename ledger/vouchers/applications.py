@@ -1,9 +1,9 @@
-"""Issuing: a firm applies for a voucher, the programme approves it and issues it.
+"""Applications: a firm applies for a voucher, and the programme approves and issues it.
 
-Only programmes that ask for an application (`application` in their TOML) do so; agreements of
-the others are decided on as they come. A firm has one voucher of a programme and year at a time.
-What is approved fits into the firm's cap and the programme's pool of the year, so that what is
-issued can be paid. The steps of a life are in the books themselves (the view `voucher_steps`).
+This holds for programmes with `application` in their TOML; other programmes decide on agreements
+directly. A firm has one voucher of a programme and year at a time. Approved amounts fit into the
+firm's cap and the programme's pool of the year, so that an issued voucher can be paid. The view
+`voucher_steps` of the books lists all allowed steps.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from ledger.vouchers.eligibility import firm_fits
 
 @dataclass(frozen=True)
 class Application:
-    """Where an application stands; amounts in fen."""
+    """An application and its current state; amounts in fen."""
 
     id: int
     programme: str
@@ -36,13 +36,13 @@ class Application:
     turn: int
     state: str
     approved_fen: int
-    worth_fen: int  # issued, less what expired of it
+    worth_fen: int  # issued, less the expired part
     used_fen: int  # reserved or paid out of it
     valid_until: str | None
     reason: str | None
 
 
-class _Desk(NamedTuple):
+class _Steps(NamedTuple):
     """A batch of steps that is being written."""
 
     books: Books
@@ -52,7 +52,7 @@ class _Desk(NamedTuple):
 
 
 def applications(books: Books) -> list[Application]:
-    """All applications in the order in which they came."""
+    """All applications, oldest first."""
     return [Application(**row) for row in books.records(statements("issuing")["applications"])]
 
 
@@ -60,10 +60,10 @@ def apply(
     books: Books, registry: Registry, programme_id: str, firm_name: str, year: int,
     amount_fen: int, *, supplier: str | None = None, dry_run: bool = False,
 ) -> Application:  # fmt: skip
-    """Apply for a voucher of a programme and year, for a supplier's compute or anybody's.
+    """Apply for a voucher of a programme and year, for compute of one supplier or of any.
 
     Raises LedgerError where the programme takes no application, where the firm is not eligible or
-    related to the supplier, or has another voucher of that programme and year.
+    is related to the supplier, or where it has another voucher of that programme and year.
     """
     programme, firm = _programme(registry, programme_id), _firm(registry, firm_name)
     if amount_fen < 1:
@@ -76,15 +76,15 @@ def apply(
                 f"application {each.id} of {firm_name} for {programme_id} {year} is {each.state}: "
                 "a firm has one voucher of a programme and year at a time"
             )
-    with _desk(books, registry, f"application of {firm_name}", dry_run) as desk:
+    with _steps_batch(books, registry, f"application of {firm_name}", dry_run) as steps:
         number = int(books.scalar("SELECT coalesce(max(id), 0) + 1 FROM applications"))
         books.run(
-            "issuing", "apply", batch=desk.batch, id=number, version=programme.version, year=year,
-            programme=desk.names[f"programme:{programme_id}"], fen=amount_fen,
-            firm=desk.names[f"firm:{firm_name}"],
-            supplier=desk.names[f"firm:{supplier}"] if supplier else None,
+            "issuing", "apply", batch=steps.batch, id=number, version=programme.version, year=year,
+            programme=steps.names[f"programme:{programme_id}"], fen=amount_fen,
+            firm=steps.names[f"firm:{firm_name}"],
+            supplier=steps.names[f"firm:{supplier}"] if supplier else None,
         )  # fmt: skip
-        _write(desk, number, 1, "applied", amount_fen)
+        _write(steps, number, 1, "applied", amount_fen)
     return Application(
         number, programme_id, firm_name, year, supplier, amount_fen, 1, "applied", 0, 0, 0, None,
         None,
@@ -95,9 +95,10 @@ def approve(
     books: Books, registry: Registry, number: int, amount_fen: int | None = None,
     *, dry_run: bool = False,
 ) -> int:  # fmt: skip
-    """Approve an application, in full or for less (None: as much as the caps leave); the fen.
+    """Approve an application; returns the approved fen.
 
-    Raises LedgerError where more than that is asked, naming the cap.
+    `amount_fen` None approves as much as the caps leave. Raises LedgerError, naming the cap, where
+    a larger amount is given.
     """
     found = _application(books, number, "approved")
     programme = _programme(registry, found.programme)
@@ -120,8 +121,8 @@ def approve(
             f"application {number}: {granted} fen cannot be approved: from 1 to {max(most, 0)} "
             f"by {rule}"
         )
-    with _desk(books, registry, f"approval {number}", dry_run) as desk:
-        _write(desk, number, found.turn + 1, "approved", granted)
+    with _steps_batch(books, registry, f"approval {number}", dry_run) as steps:
+        _write(steps, number, found.turn + 1, "approved", granted)
     return granted
 
 
@@ -129,9 +130,9 @@ def issue(
     books: Books, registry: Registry, number: int, valid_until: str | None = None,
     *, dry_run: bool = False,
 ) -> str:  # fmt: skip
-    """Issue the voucher for what was approved; the last day of delivery that it pays for.
+    """Issue the voucher of an approved application; returns its last day of delivery.
 
-    Valid to the end of its year or of its programme where no day is given. Raises LedgerError where
+    Without `valid_until`, it is valid to the end of its year or programme. Raises LedgerError where
     firm and supplier have become related, or the firm is no longer eligible.
     """
     found = _application(books, number, "issued")
@@ -144,26 +145,27 @@ def issue(
             f"application {number}: a voucher issued on {registry.trading_day} is valid until "
             f"{last} at the latest, and not until {until}"
         )
-    with _desk(books, registry, f"issue {number}", dry_run) as desk:
-        _write(desk, number, found.turn + 1, "issued", found.approved_fen, until=until)
+    with _steps_batch(books, registry, f"issue {number}", dry_run) as steps:
+        _write(steps, number, found.turn + 1, "issued", found.approved_fen, until=until)
     return until
 
 
 def reject(
     books: Books, registry: Registry, number: int, reason: str, *, dry_run: bool = False
 ) -> None:
-    """Refuse an application before a voucher is issued, and keep the reason."""
+    """Reject an application before a voucher is issued, and record the reason."""
     found = _application(books, number, "rejected")
-    with _desk(books, registry, f"rejection {number}", dry_run) as desk:
-        _write(desk, number, found.turn + 1, "rejected", found.amount_fen, reason=reason)
+    with _steps_batch(books, registry, f"rejection {number}", dry_run) as steps:
+        _write(steps, number, found.turn + 1, "rejected", found.amount_fen, reason=reason)
 
 
 def expire(
     books: Books, registry: Registry, number: int | None = None, *, dry_run: bool = False
 ) -> list[tuple[int, int]]:
-    """End what was not used of a voucher, or of all whose validity is over: numbers and fen.
+    """End the unused part of a voucher, or of all that are no longer valid; returns numbers and
+    fen.
 
-    What is reserved for a delivery within the validity stays reserved.
+    A reservation for a delivery within the validity remains.
     """
     day = registry.trading_day
     if number is not None:
@@ -178,10 +180,10 @@ def expire(
     if not due:
         return []
     ended = []
-    with _desk(books, registry, f"expiry on {day}", dry_run) as desk:
+    with _steps_batch(books, registry, f"expiry on {day}", dry_run) as steps:
         for each in due:
             left = each.worth_fen - each.used_fen if each.state == "issued" else 0
-            _write(desk, each.id, each.turn + 1, "expired", left)
+            _write(steps, each.id, each.turn + 1, "expired", left)
             ended.append((each.id, left))
     return ended
 
@@ -189,7 +191,7 @@ def expire(
 def reject_claim(
     books: Books, registry: Registry, voucher: int, reason: str, *, dry_run: bool = False
 ) -> int:
-    """Refuse a claim that waits to be redeemed; the fen that it was for."""
+    """Reject a waiting claim; returns its amount in fen."""
     waiting = waiting_claims(books)
     rows = (waiting["voucher"] == voucher).nonzero()[0]
     if not len(rows):
@@ -201,22 +203,22 @@ def reject_claim(
         raise AssertionError("a line that may be rejected waits")
     row = rows[0]
     amount_fen = int(waiting["amount_fen"][row])
-    with _desk(books, registry, f"rejection of claim {voucher}: {reason}", dry_run) as desk:
+    with _steps_batch(books, registry, f"rejection of claim {voucher}: {reason}", dry_run) as steps:
         books.execute(
             "INSERT INTO voucher_events VALUES ($batch, $voucher, $turn, 'rejected', $day, $fen)",
-            {"batch": desk.batch, "voucher": voucher, "turn": int(waiting["turn"][row]) + 1,
+            {"batch": steps.batch, "voucher": voucher, "turn": int(waiting["turn"][row]) + 1,
              "day": registry.trading_day, "fen": amount_fen},
         )  # fmt: skip
     return amount_fen
 
 
 def _committed_fen(each: Application) -> int:
-    """What an application holds of its caps."""
+    """Amount of an application that counts against its caps."""
     return each.approved_fen if each.state == "approved" else each.worth_fen
 
 
 def _application(books: Books, number: int, after: str) -> Application:
-    """An application that may go to the state `after`."""
+    """An application that may enter the state `after`."""
     found = [each for each in applications(books) if each.id == number]
     if not found:
         raise LedgerError(f"{books.path}: no application {number}")
@@ -225,7 +227,7 @@ def _application(books: Books, number: int, after: str) -> Application:
 
 
 def _require_step(books: Books, what: str, life: str, before: str, after: str) -> None:
-    """Raise LedgerError where a life has no such step, naming those that it has."""
+    """Raise LedgerError where that step is not allowed, naming the steps that are."""
     steps = books.rows(statements("issuing")["steps"], {"life": life, "before": before})
     if after not in [state for state, _ in steps]:
         ways = "; ".join(f"{state} ({rule})" for state, rule in steps) or "nothing: it has ended"
@@ -260,7 +262,7 @@ def _firm(registry: Registry, name: str) -> Firm:
 def _check_eligible(
     registry: Registry, programme: Programme, firm: Firm, supplier: str | None, year: int
 ) -> None:
-    """Raise LedgerError where the rules leave a firm out, naming the rule."""
+    """Raise LedgerError, naming the rule, where a firm is not eligible."""
     last = int((programme.effective_until or "9999")[:4])
     if not max(int(programme.effective_from[:4]), int(registry.trading_day[:4])) <= year <= last:
         raise LedgerError(
@@ -278,26 +280,26 @@ def _check_eligible(
 
 
 @contextmanager
-def _desk(books: Books, registry: Registry, what: str, dry_run: bool) -> Iterator[_Desk]:
-    """A batch dated the registry's day, which is not before the last settled one."""
+def _steps_batch(books: Books, registry: Registry, what: str, dry_run: bool) -> Iterator[_Steps]:
+    """A batch dated the registry's day, which must not be before the last settled day."""
     day = trading_day(registry)
     check_venue(books, registry.venue)
     last = books.scalar("SELECT max(day)::VARCHAR FROM standing WHERE kind = 'settlement'")
     if last is not None and day < last:
         raise DayOrderError(f"{books.path}: {last} is settled already, {day} comes too late")
     with books.transaction(keep=not dry_run):
-        desk = _Desk(books, registry, Names(books), next_batch(books))
-        yield desk
-        desk.names.write(books, desk.batch)
-        seal_batch(books, desk.batch, BatchHeader("vouchers", day, registry.venue, what))
+        steps = _Steps(books, registry, Names(books), next_batch(books))
+        yield steps
+        steps.names.write(books, steps.batch)
+        seal_batch(books, steps.batch, BatchHeader("vouchers", day, registry.venue, what))
 
 
 def _write(
-    desk: _Desk, number: int, turn: int, state: str, amount_fen: int,
+    steps: _Steps, number: int, turn: int, state: str, amount_fen: int,
     *, until: str | None = None, reason: str | None = None,
 ) -> None:  # fmt: skip
-    day: Any = date.fromisoformat(desk.registry.trading_day)
-    desk.books.run(
-        "issuing", "step", batch=desk.batch, application=number, turn=turn, state=state, day=day,
+    day: Any = date.fromisoformat(steps.registry.trading_day)
+    steps.books.run(
+        "issuing", "step", batch=steps.batch, application=number, turn=turn, state=state, day=day,
         fen=amount_fen, until=until, reason=reason,
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Claims: what a programme pays back after delivery, claimed, redeemed and paid.
+"""Claims: amounts that programmes pay back after delivery; they are claimed, redeemed and paid.
 
-A claim is judged again when it is redeemed: parties that have become related get nothing, a claim
-that comes too late expires, and what a firm may redeem in a calendar year is counted apart from
-what it was granted. What is not redeemed is released to the pool.
+A claim is checked again at redemption: parties that have become related get nothing, a late claim
+expires, and a firm's redemptions of a calendar year have a cap of their own. The part that is not
+redeemed is released to the pool.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 class NewClaims(NamedTuple):
-    """Claims that a delivery made, one row each."""
+    """Claims that a delivery has made, one row each."""
 
     voucher: Integers
     agreement: Integers
@@ -30,13 +30,14 @@ class NewClaims(NamedTuple):
 
 
 def waiting_claims(books: Books) -> Columns:
-    """The claims that wait to be redeemed, in the order of their decisions."""
+    """Claims that wait for redemption, in the order of their decisions."""
     return books.arrays(statements("claims")["waiting"])
 
 
 def made_claims(batch: OpenBatch, claims: NewClaims, agreements: Columns) -> Columns:
-    """Claims that the batch has just made, as `waiting_claims` has them; `agreements` are all
-    that the batch made, by number.
+    """Claims that the batch has just made, with the columns of `waiting_claims`.
+
+    `agreements` are all agreements that the batch made, by number.
     """
     row = claims.agreement - agreements["id"][:1]
     names = batch.directory.names
@@ -52,7 +53,7 @@ def made_claims(batch: OpenBatch, claims: NewClaims, agreements: Columns) -> Col
 
 
 def redeem_and_pay(batch: OpenBatch, claims: Columns) -> int:
-    """Redeem and pay claims, those of the batch itself included; their number."""
+    """Redeem and pay claims, including those of the batch itself; returns their number."""
     rows = _programme_rows(batch, claims)
     related = _related(batch, claims)
     late = _late(batch, claims, rows)
@@ -67,7 +68,7 @@ def redeem_and_pay(batch: OpenBatch, claims: Columns) -> int:
         ("released", found & (due == 0), 1, whole), ("reduced", reduced, 1, less),
         ("redeemed", due > 0, 1 + reduced, due), ("paid", due > 0, 2 + reduced, due),
     ):  # fmt: skip
-        batch.states.step(state, voucher[chosen], (turn + step)[chosen], fen[chosen])
+        batch.states.write(state, voucher[chosen], (turn + step)[chosen], fen[chosen])
     batch.states.pay(batch.journal, batch.directory, {
         "voucher": voucher, "agreement": claims["agreement"], "buyer": claims["buyer"],
         "programme_row": rows, "amount_fen": due,
@@ -76,14 +77,14 @@ def redeem_and_pay(batch: OpenBatch, claims: Columns) -> int:
 
 
 def _programme_rows(batch: OpenBatch, claims: Columns) -> Integers:
-    """The row, in the day's registry, of the version that decided each claim."""
+    """Row in the day's registry of the programme version that decided each claim."""
     keys, inverse = distinct_rows([claims["programme"], claims["version"]])
     versions = zip(*keys.tolist(), strict=True)
     return batch.directory.programme_rows(versions, "claims")[inverse]
 
 
 def _related(batch: OpenBatch, claims: Columns) -> NDArray[np.bool_]:
-    """Whether buyer and supplier are one firm, or of one group, by the day's registry."""
+    """Whether buyer and supplier are one firm or of one group, by the day's registry."""
     directory = batch.directory
 
     def firm_rows(accounts: Integers) -> Integers:
@@ -99,7 +100,7 @@ def _related(batch: OpenBatch, claims: Columns) -> NDArray[np.bool_]:
 
 
 def _late(batch: OpenBatch, claims: Columns, rows: Integers) -> NDArray[np.bool_]:
-    """Whether the programme's time for claims is over."""
+    """Whether the programme's time limit for claims has passed."""
     days = np.array(
         [each.claim_days_max or 1 << 40 for each in batch.directory.registry.programmes] or [0],
         dtype=np.int64,
@@ -109,7 +110,7 @@ def _late(batch: OpenBatch, claims: Columns, rows: Integers) -> NDArray[np.bool_
 
 
 def _capped(batch: OpenBatch, claims: Columns, rows: Integers, due: Integers) -> Integers:
-    """What the yearly caps on redemption leave, in the order of claims."""
+    """The due amounts within the yearly caps on redemption, in the order of claims."""
     caps = [each.per_firm_year_redeemed_cap_fen for each in batch.directory.registry.programmes]
     capped = [row for row, cap in enumerate(caps) if cap is not None]
     chosen = np.flatnonzero(np.isin(rows, capped))

@@ -1,9 +1,9 @@
-"""Vouchers: the programmes' decisions on a batch's agreements or positions.
+"""Decisions of programmes on the agreements or positions of a batch.
 
-A want is floor(base x rate); how much of it is granted is decided in sequence (allocation.py) and
-proved afterwards (certificate.sql). Grants of standing batches count against the caps of their
-year, less what was freed of them. A programme that asks for an application grants out of what it
-issued to the firm: that voucher's worth then stands in the place of the firm's cap.
+A want is floor(base x rate). Grants are decided in sequence (`allocation.py`) and proved afterwards
+(`sql/certificate.sql`). Earlier grants count against the caps of their year, less their freed
+parts. A programme with applications grants from the voucher that it issued to the firm: the
+voucher's worth then replaces the firm's cap.
 """
 
 from collections.abc import Iterable
@@ -27,20 +27,20 @@ Columns = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Decided:
+class Decisions:
     """Decisions in the order of claims, one row each."""
 
     id: Integers
     agreement: Integers
-    row: Integers  # in what was decided on
+    row: Integers  # in `wanted`
     programme_row: Integers  # in the registry
     grant_fen: Integers
-    sha256: Future[str]  # of what was written
+    sha256: Future[str]  # of the written rows
 
 
 @dataclass(frozen=True)
 class PriorGrants:
-    """What decisions before came to; amounts in fen. It can be read before a batch is written."""
+    """Amounts of earlier decisions, in fen. They can be read before a batch is written."""
 
     last_id: int
     used: dict[tuple[int, ...], int]  # by programme, firm, year, application
@@ -50,7 +50,9 @@ class PriorGrants:
 
 
 def read_prior_grants(books: Books, batch: int) -> PriorGrants:
-    """The prior of `batch`: what stands, and what the batch itself has freed so far."""
+    """Earlier grants for `batch`: those of standing batches, less parts that the batch itself has
+    freed.
+    """
     sql, own = statements("vouchers"), {"batch": batch}
     return PriorGrants(
         last_id=int(books.scalar("SELECT coalesce(max(id), 0) FROM vouchers")),
@@ -65,12 +67,12 @@ def read_prior_grants(books: Books, batch: int) -> PriorGrants:
 
 def decide(
     books: Books, batch: int, wanted: Columns, directory: Directory, prior: PriorGrants
-) -> Decided:
+) -> Decisions:
     """Decide on agreements or long positions, in their order, and write the decisions.
 
     `wanted` has agreement, account, instrument (0: none), buyer_firm, supplier_firm (0: not known
-    yet), buyer_row, contract_row, delivery_day, first_day, value_fen, related. Positions, which
-    have no agreement, go to programmes that deduct.
+    yet), buyer_row, contract_row, delivery_day, first_day, value_fen, related. Positions have no
+    agreement; only programmes that deduct decide on them.
     """
     choice = choose_programmes(wanted, directory)
     deducts = np.append(directory.programme_deducts, False)  # the last for NO_PROGRAMME
@@ -91,15 +93,16 @@ def decide(
     columns |= {"id": np.arange(first, first + len(rows)), "tier": tier}
     stored = _stored(columns, directory, chosen)
     books.run_with(stored, "vouchers", "decisions", batch=batch)
-    return Decided(
+    return Decisions(
         columns["id"], columns["agreement"], rows, chosen, np.asarray(columns["grant_fen"]),
         begin_digest("vouchers", stored),
     )  # fmt: skip
 
 
 def _stored(columns: Columns, directory: Directory, chosen: Integers) -> Columns:
-    """Decisions as they are stored and hashed: words by their place in the schema, NULL as it is
-    hashed."""
+    """Decisions as stored and hashed: enumerations by position in the schema, NULL by its hash
+    value.
+    """
     programmes = directory.registry.programmes
     rules, models = enum_values("voucher_rule"), enum_values("payment_model")
     of_programmes = np.array([
@@ -119,7 +122,7 @@ def _stored(columns: Columns, directory: Directory, chosen: Integers) -> Columns
 
 
 def _binding(columns: Columns) -> Integers:
-    """What each grant stopped at: the first of its bounds that it is equal to."""
+    """The limit at which each grant stopped: the first bound that it is equal to."""
     grant = columns["grant_fen"]
     firm, pool = (
         np.maximum(columns[f"{who}_cap_fen"] - columns[f"before_{who}_fen"], 0)
@@ -139,7 +142,7 @@ def _binding(columns: Columns) -> Integers:
 
 
 def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Integers:
-    """0 for a buyer of a kind that its programme serves first, else 1; 0 where it has no such."""
+    """0 for a buyer of a kind that its programme serves first, else 1; 0 without such kinds."""
     programmes, firms = directory.registry.programmes, directory.registry.firms
     after = np.array([
         [bool(each.kinds_first) and firm.kind not in each.kinds_first for firm in firms]
@@ -151,7 +154,7 @@ def _tiers(buyer_rows: Integers, chosen: Integers, directory: Directory) -> Inte
 def _inputs(
     prior: PriorGrants, wanted: Columns, directory: Directory, rows: Integers, chosen: Integers
 ) -> Columns:
-    """What a decision looks at, but for what went before."""
+    """Inputs of the decisions except earlier grants."""
     programmes = directory.registry.programmes
     number = directory.names.numbers("programme", (each.id for each in programmes))[chosen]
     days = wanted["delivery_day"][rows]
@@ -160,28 +163,28 @@ def _inputs(
         "programme": number,
         "firm": wanted["buyer_firm"][rows],
         "year": year,
-        "rate_bp": _setting(directory, chosen, "rate_bp"),
-        "spend_min_fen": _setting(directory, chosen, "firm_spend_min_fen"),
+        "rate_bp": _programme_setting(directory, chosen, "rate_bp"),
+        "spend_min_fen": _programme_setting(directory, chosen, "firm_spend_min_fen"),
         **{
             name: wanted[name][rows] for name in ("agreement", "account", "instrument", "value_fen")
         },
     }
-    needed = columns["needed"] = _setting(directory, chosen, "application")
-    columns["application"], columns["worth_fen"] = _issued(
+    needed = columns["needed"] = _programme_setting(directory, chosen, "application")
+    columns["application"], columns["worth_fen"] = _issued_vouchers(
         prior, columns, days, wanted["supplier_firm"][rows], needed
     )
     spent = _spent_before(prior, columns)
-    counts_back = _setting(directory, chosen, "spend_counts_back") > 0
-    columns["before_spend_fen"], columns["base_fen"] = spent, _base(columns, spent, counts_back)
+    counts_back = _programme_setting(directory, chosen, "spend_counts_back") > 0
+    columns["before_spend_fen"], columns["base_fen"] = spent, _base_fen(columns, spent, counts_back)
     return columns
 
 
-def _issued(
+def _issued_vouchers(
     prior: PriorGrants, columns: Columns, days: Integers, supplier_firm: Integers, needed: Integers
 ) -> tuple[Integers, Integers]:
-    """The issued voucher that each decision draws on and its worth; 0 and 0 where there is none.
+    """The issued voucher that each decision uses and its worth; 0 and 0 where there is none.
 
-    It pays for deliveries until its last day, and only for its supplier's where it names one.
+    A voucher pays for deliveries until its last day, and only of its supplier where it names one.
     """
     found = np.zeros((2, len(needed)), dtype=np.int64)
     if not needed.any():
@@ -196,14 +199,16 @@ def _issued(
     return found[0], found[1]
 
 
-def _setting(directory: Directory, chosen: Integers, name: str) -> Integers:
-    """A figure of each decision's programme; 0 where it has none."""
+def _programme_setting(directory: Directory, chosen: Integers, name: str) -> Integers:
+    """A number of each decision's programme; 0 where it has none."""
     values = [int(getattr(each, name) or 0) for each in directory.registry.programmes]
     return np.array(values, dtype=np.int64)[chosen]
 
 
-def _base(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> Integers:
-    """What the rate is applied to: nothing below a minimum of spend, all of it where it says so."""
+def _base_fen(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> Integers:
+    """Base of the rate: 0 below a minimum spend; earlier spend is added where the programme counts
+    it.
+    """
     value, least = columns["value_fen"], columns["spend_min_fen"]
     reached = spent + value >= least
     earlier = np.where(counts_back & (spent < least) & (least > 0), spent, 0)
@@ -211,7 +216,7 @@ def _base(columns: Columns, spent: Integers, counts_back: NDArray[np.bool_]) -> 
 
 
 def _spent_before(prior: PriorGrants, columns: Columns) -> Integers:
-    """What each firm spent under the programme in the year before each agreement."""
+    """Spend of each firm under the programme in the year before each agreement."""
     if not columns["spend_min_fen"].any():
         return np.zeros(len(columns["agreement"]), dtype=np.int64)
     before = dict(prior.spent)
@@ -225,21 +230,21 @@ def _spent_before(prior: PriorGrants, columns: Columns) -> Integers:
 
 
 _CAPS = ("agreement_cap_fen", "firm_cap_fen", "pool_cap_fen")
-"""What the caps are called in `vouchers`, in the order of `Caps`."""
+"""Columns of the caps in `vouchers`, in the order of `Caps`."""
 
 
 def _wants(
     prior: PriorGrants, columns: Columns, directory: Directory, chosen: Integers
 ) -> tuple[NDArray[np.void], Caps, tuple[Integers, Integers], Funders]:
-    """The wants, the caps, what firms and pools have used of the year, the funders' ceilings."""
+    """The wants, their caps, the used amounts of firms and pools, and the funders' ceilings."""
     wants = np.zeros(len(chosen), dtype=WANT)
     base, rate = columns["base_fen"], columns["rate_bp"]
     wants["want_fen"] = base // 10_000 * rate + base % 10_000 * rate // 10_000
     rules, wants["rule"] = distinct_rows([chosen, columns["worth_fen"], columns["year"]])
     settings = ("per_agreement_cap_fen", "per_firm_year_cap_fen", "pool_year_fen")
-    fen = [_setting(directory, rules[0], setting) for setting in settings]
+    fen = [_programme_setting(directory, rules[0], setting) for setting in settings]
     caps = Caps(*(np.where(each > 0, each, UNLIMITED_FEN) for each in fen))
-    needed = _setting(directory, rules[0], "application") > 0
+    needed = _programme_setting(directory, rules[0], "application") > 0
     caps = caps._replace(firm_fen=np.where(needed, rules[1], caps.firm_fen))
     names = ("programme", "firm", "year", "application")
     firm_keys, wants["firm_slot"] = distinct_rows([columns[name] for name in names])
@@ -255,9 +260,9 @@ def _wants(
 
 
 def _funders(prior: PriorGrants, directory: Directory, rules: Iterable[tuple[int, int]]) -> Funders:
-    """The funders of each rule, a version and a year, of programmes in which one has a ceiling.
+    """Funders of each rule (a version and a year), for programmes with a funder's ceiling.
 
-    What a version without ceilings pays counts against those of the other versions.
+    Payments by a version without ceilings count against the ceilings of other versions.
     """
     programmes = directory.registry.programmes
     bounded = {each.id for each in programmes if each.funder_caps_fen}
@@ -277,7 +282,7 @@ def _funders(prior: PriorGrants, directory: Directory, rules: Iterable[tuple[int
 
 
 def distinct_rows(columns: list[Integers]) -> tuple[Integers, Integers]:
-    """The distinct rows of some columns, as columns, and which of them each row is.
+    """The distinct rows of some columns, as columns, and the index of each row among them.
 
     >>> keys, place = distinct_rows([np.array([7, 7, 5]), np.array([1, 1, 2])])
     >>> keys.tolist(), place.tolist()

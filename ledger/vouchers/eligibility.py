@@ -1,7 +1,7 @@
-"""Eligibility: which programme an agreement goes to.
+"""Eligibility: the programme that decides on an agreement.
 
-An agreement goes to the first programme of the registry that is in force on its day of delivery
-and whose conditions it meets, and to no other, even where that one has nothing left. Related
+An agreement goes to the first programme of the registry that is in force on its day of delivery and
+whose conditions it meets. It goes to no other, even where that programme has nothing left. Related
 parties get nothing.
 """
 
@@ -19,7 +19,7 @@ NO_PROGRAMME = -1
 
 
 def choose_programmes(agreements: Columns, directory: Directory) -> NDArray[np.int64]:
-    """The row, in the registry, of the programme of each agreement; NO_PROGRAMME where none."""
+    """Row in the registry of each agreement's programme; NO_PROGRAMME where there is none."""
     choice = np.full(len(agreements["buyer_row"]), NO_PROGRAMME, dtype=np.int64)
     for row, programme in enumerate(directory.registry.programmes):
         if programme.side == "buyer":
@@ -50,7 +50,9 @@ def _fits(agreements: Columns, programme: Programme, directory: Directory) -> ND
 
 
 def firm_fits(programme: Programme, firm: Firm) -> str | None:
-    """The condition of a programme that a firm does not meet; None where it meets them all."""
+    """The first condition of a programme that a firm does not meet, as a sentence; None: it meets
+    all.
+    """
     for name, allowed, value in (
         ("kind", programme.firm_kinds, firm.kind), ("city", programme.buyer_cities, firm.city),
         ("province", programme.buyer_provinces, firm.province),
@@ -61,5 +63,5 @@ def firm_fits(programme: Programme, firm: Firm) -> str | None:
 
 
 def _one_of(allowed: tuple[str, ...], value: str) -> bool:
-    """Whether a condition holds; an empty one always does."""
+    """Whether a condition holds; an empty one always holds."""
     return not allowed or value in allowed

@@ -1,4 +1,4 @@
-"""A batch that is being written: its number, names, postings, voucher states and hashes so far."""
+"""A batch that is being written: its number, names, postings, voucher states and hashes."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field

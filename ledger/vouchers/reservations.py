@@ -1,10 +1,9 @@
-"""Reservations: vouchers that wait, from the trade day on, for a supplier to be known.
+"""Reservations: vouchers for long positions, from the trade day until the supplier is known.
 
-In the evening of a trading day each long position that is carried and whose programme deducts gets
-what its agreement would get, first come, first served by the first buy. The evening before's
-reservations end with it: a position that was resold or busted has none any more, and its money is
-there for those who come after. At nomination an agreement takes the place of its positions. The
-buyer's own money stays reserved in full until delivery.
+After each trading day, every carried long position whose programme deducts gets what its agreement
+would get, first come, first served by the first buy. The reservations of the day before end at the
+same time, so what was resold or busted is free for later buyers. At nomination an agreement
+replaces its positions. The buyer's own money stays reserved in full until delivery.
 """
 
 from typing import Any
@@ -24,10 +23,10 @@ Columns = dict[str, NDArray[Any]]
 
 
 def reserve(books: Books, batch: int, directory: Directory) -> KnownHashes:
-    """End all reservations, and reserve anew for the long positions that the batch leaves.
+    """End all reservations, and reserve anew for the batch's long positions; returns hashes of its
+    rows.
 
-    Runs in a settlement whose positions are written; what it writes is hashed to what it returns.
-    Cost: nothing where no programme deducts.
+    It runs in a settlement whose positions are written. Cost: nothing where no programme deducts.
     """
     known = {}
     states = VoucherStates(books, batch, directory.registry.trading_day)
@@ -39,21 +38,22 @@ def reserve(books: Books, batch: int, directory: Directory) -> KnownHashes:
         for state, chosen in (
             ("reserved", decided.grant_fen > 0), ("rejected", decided.grant_fen == 0)
         ):  # fmt: skip
-            states.step(state, decided.id[chosen], 1, decided.grant_fen[chosen])
+            states.write(state, decided.id[chosen], 1, decided.grant_fen[chosen])
     return {**known, **states.hashes()}
 
 
 def waiting_reservations(books: Books) -> Columns:
-    """The reservations that wait."""
+    """The reservations that are still open."""
     return books.arrays(statements("vouchers")["reserved"])
 
 
 def end_reservations(
     states: VoucherStates, ended: Columns, nominated: Columns, left: Columns
 ) -> None:
-    """End the reservations of positions that are nominated, and of those not `left` open.
+    """End the reservations of nominated positions and of positions that are not in `left` any more.
 
-    What is nominated is confirmed: its agreement gets a decision of its own.
+    The former are confirmed, because their agreement gets a decision of its own; the latter are
+    released.
     """
     confirmed = np.isin(_keys(ended), _keys(nominated))
     gone = ~confirmed & ~np.isin(_keys(ended), _keys(left))
@@ -63,16 +63,18 @@ def end_reservations(
 
 
 def _end(states: VoucherStates, ended: Columns, state: str) -> None:
-    states.step(state, ended["id"], 2, ended["grant_fen"])
+    states.write(state, ended["id"], 2, ended["grant_fen"])
 
 
 def _keys(positions: Columns) -> Integers:
-    """One number for each account and instrument."""
+    """One number for each pair of account and instrument."""
     return np.asarray(positions["account"].astype(np.int64) << 32) + positions["instrument"]
 
 
 def _long_positions(books: Books, batch: int, directory: Directory) -> Columns:
-    """Long positions of the registry's instruments as `decide` takes them, by their first buy."""
+    """Long positions in the registry's instruments, with the columns of `decide`, by their first
+    buy.
+    """
     rows = books.arrays(statements("vouchers")["long_positions"], {"batch": batch})
     rows = {name: column.astype(np.int64) for name, column in rows.items()}
     number = directory.instrument_numbers(rows["instrument"])

@@ -1,7 +1,7 @@
-"""States of vouchers and claims that a batch writes, and payments of the funders.
+"""States of vouchers and claims that a batch writes, and payments of their funders.
 
-Steps and payments are only ever added. What a batch adds is kept until it is sealed, so that its
-hash need not be read back from the database.
+States and payments are only ever added. The rows of a batch are kept until it is sealed, so that
+their hash need not be read back from the database.
 """
 
 from typing import Any
@@ -21,17 +21,17 @@ Columns = dict[str, NDArray[Any]]
 
 
 class VoucherStates:
-    """Steps of states, dated `day`, under `batch`."""
+    """States of one batch, dated `day`."""
 
     def __init__(self, books: Books, batch: int, day: str) -> None:
         self._books, self._batch, self._day = books, batch, day
         self._steps: list[Columns] = []
         self._shares: list[Columns] = []
 
-    def step(
+    def write(
         self, state: str, voucher: Integers, turn: Integers | int, amount_fen: Integers
     ) -> None:
-        """Append one state to the states of vouchers; `turn` counts the states of each."""
+        """Write one state for each voucher; `turn` numbers the states of a voucher from 1."""
         if not len(voucher):
             return
         turns = np.broadcast_to(np.asarray(turn, dtype=np.int64), voucher.shape).copy()
@@ -44,8 +44,10 @@ class VoucherStates:
         about = {"state": np.full(len(voucher), code), "day": np.full(len(voucher), day)}
         self._steps.append({**columns, **about})
 
-    def share(self, voucher: Integers, pool: Integers, amount_fen: Integers) -> None:
-        """What funders pay of grants; negative: what they get back. Amounts of 0 are left out."""
+    def write_shares(self, voucher: Integers, pool: Integers, amount_fen: Integers) -> None:
+        """Write payments of funders for grants; negative amounts are returned. Leaves out amounts
+        of 0.
+        """
         chosen = np.flatnonzero(amount_fen)
         if not len(chosen):
             return
@@ -56,9 +58,9 @@ class VoucherStates:
         self._shares.append(columns)
 
     def pay(self, journal: Journal, directory: Directory, payments: Columns) -> None:
-        """Draft what funders pay.
+        """Draft the funders' payments and write their shares.
 
-        `payments` have voucher, agreement, buyer, programme_row, amount_fen.
+        `payments` has voucher, agreement, buyer, programme_row and amount_fen.
         """
         programmes = directory.registry.programmes
         for row in np.unique(payments["programme_row"]).tolist():
@@ -70,7 +72,7 @@ class VoucherStates:
             fen = shares_of(own["amount_fen"], weights).ravel()
             numbers = directory.names.numbers(f"pool:{programme.id}", (name for name, _ in named))
             pools = np.tile(numbers, len(own["voucher"]))
-            self.share(np.repeat(own["voucher"], len(named)), pools, fen)
+            self.write_shares(np.repeat(own["voucher"], len(named)), pools, fen)
             journal.add(
                 "voucher" if programme.model == "deduct" else "claim",
                 pools, np.repeat(own["buyer"], len(named)), fen,
@@ -78,7 +80,7 @@ class VoucherStates:
             )  # fmt: skip
 
     def hashes(self) -> KnownHashes:
-        """Hashes of all that was written, on which another thread works."""
+        """Begin to hash everything written; returns the hashes by table."""
         return {
             table: begin_digest(table, _joined(parts))
             for table, parts in (("voucher_events", self._steps), ("voucher_shares", self._shares))

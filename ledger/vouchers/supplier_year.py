@@ -1,9 +1,9 @@
-"""Subsidies of suppliers: the yearly share-out of a programme, in proportion to contract amounts.
+"""Yearly subsidies of suppliers, in proportion to their contract amounts.
 
-Each supplier wants the rate of what its service agreements of the year came to, as delivered;
-agreements for which the buyer was paid by a programme do not count, because a supplier and its
-buyer never both claim. Where a funder's ceiling binds, its part is shared in proportion to the
-contract amounts, by largest remainder, and the other funders' parts shrink with it.
+Each supplier wants the rate of its delivered service agreements of the year. An agreement for which
+a programme paid the buyer does not count, because supplier and buyer never both claim. Where a
+funder's ceiling binds, its part is shared in proportion to contract amounts, by largest remainder,
+and the parts of the other funders shrink with it.
 """
 
 from dataclasses import dataclass
@@ -28,17 +28,17 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SupplierGrant:
-    """What a supplier gets of a year's share-out, in fen, and from whom."""
+    """A supplier's subsidy of a year, in fen."""
 
     supplier: str
-    amount_fen: int  # its contract amounts
+    amount_fen: int  # of its contracts
     want_fen: int
     grant_fen: int
     shares_fen: dict[str, int]  # by funder
 
 
 def share_out(programme: Programme, amounts_fen: Integers) -> NDArray[np.int64]:
-    """What each supplier gets from each funder: a row a supplier, a column a funder by name.
+    """Amount of each supplier from each funder: a row a supplier, a column a funder, by name.
 
     >>> p = Programme(id="p", version=1, place="", policy="", source="", model="reimburse",
     ...     side="supplier", rule="in-proportion", effective_from="2024-01-01", rate_bp=5000,
@@ -65,18 +65,18 @@ def share_out(programme: Programme, amounts_fen: Integers) -> NDArray[np.int64]:
     parts = shares_of(np.array([total]), weights)[0]
     parts = np.minimum(parts, caps)
     shares = np.stack([_in_proportion(int(part), amounts_fen) for part in parts], axis=1)
-    shares[:, -1] -= np.maximum(shares.sum(axis=1) - wants, 0)  # odd fen beyond the rate
+    shares[:, -1] -= np.maximum(shares.sum(axis=1) - wants, 0)  # fen above the rate
     return shares
 
 
 def wants_of(programme: Programme, amounts_fen: Integers) -> Integers:
-    """The rate of each amount, rounded down."""
+    """The programme's rate of each amount, rounded down."""
     rate = programme.rate_bp
     return np.asarray(amounts_fen // 10_000 * rate + amounts_fen % 10_000 * rate // 10_000)
 
 
 def _in_proportion(total: int, amounts_fen: Integers) -> Integers:
-    """A sum shared by amounts, to the fen, the largest remainders first."""
+    """A total shared in proportion to amounts; remaining fen go to the largest remainders."""
     whole = int(amounts_fen.sum())
     exact = [total * int(amount) for amount in amounts_fen]
     shares = np.array([each // whole for each in exact], dtype=np.int64)
@@ -89,11 +89,10 @@ def pay_suppliers(
     books: Books, registry: Registry, programme_id: str, year: int, *, dry_run: bool = False,
     lines: list[tuple[Any, ...]] | None = None,
 ) -> list[SupplierGrant]:  # fmt: skip
-    """Share out a year of a programme and post it, dated the registry's day; once a year.
+    """Share out a year of a programme, once, and post it, dated the registry's day.
 
-    `lines` gets the postings, as in `settle`.
-    Raises LedgerError where the registry has no such programme for suppliers, where the year is
-    not over, or where it was shared out already.
+    `lines` receives the postings. Raises LedgerError where the registry has no such programme for
+    suppliers, where the year is not over, or where it was shared out already.
     """
     check_venue(books, registry.venue)
     programme = _programme(registry, programme_id, year)
@@ -127,8 +126,10 @@ def pay_suppliers(
         journal.draft_advances()
         names.write(books, batch)
         postings = journal.post(books, batch, registry.trading_day)
-        head = BatchHeader("claims", registry.trading_day, registry.venue, f"{programme_id}:{year}")
-        seal_batch(books, batch, head, {"postings": postings})
+        header = BatchHeader(
+            "claims", registry.trading_day, registry.venue, f"{programme_id}:{year}"
+        )
+        seal_batch(books, batch, header, {"postings": postings})
         if lines is not None:
             lines += journal_lines(books, (batch,))
     funders = [name for name, _ in funders_of(programme)]
@@ -171,7 +172,7 @@ def _check_once(books: Books, number: int, programme_id: str, year: int) -> None
 
 
 def _amounts(books: Books, programme: Programme, year: int) -> dict[str, Integers]:
-    """The agreements that count: `agreement`, `supplier`, `fen` as delivered."""
+    """Agreements that count, with the columns `agreement`, `supplier` and `fen` as delivered."""
     rows = books.rows(statements("suppliers")["amounts"], {
         "year": year, "hubs": list(programme.compute_hubs),
         "provinces": list(programme.compute_provinces),

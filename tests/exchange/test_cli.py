@@ -204,7 +204,7 @@ def copy_with_hash(source: Path, target: Path, events_sha256: bytes) -> Path:
 
     log = read_day_log(source)
     with DayLogWriter.create(target, venue=log.venue, trading_day=log.trading_day) as writer:
-        writer.reference(log.registry)
+        writer.append_registry(log.registry)
         writer.append(log.commands())
         writer.seal(events_sha256)
     return target

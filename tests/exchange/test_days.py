@@ -48,7 +48,7 @@ def write_next(path, head, rows):
     engine = ReferenceEngine(LIMITS)
     digest = hashlib.sha256()
     with DayLogWriter.create(path, venue="TEST", trading_day=head.registry.trading_day) as log:
-        log.reference(head.registry)
+        log.append_registry(head.registry)
         for part in (head.commands, more):
             if len(part):
                 log.append(part)

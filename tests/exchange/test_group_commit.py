@@ -27,7 +27,7 @@ def log(
     if request.param == "in Python":
         monkeypatch.setattr("exchange.venue.sync_thread.is_compiled", lambda cells: False)
     writer = DayLogWriter.create(tmp_path / "day.log", venue="算市", trading_day=DAY)
-    writer.reference(REGISTRY)
+    writer.append_registry(REGISTRY)
     log = GroupCommit(writer)
     yield log
     log.close()

@@ -86,7 +86,7 @@ def write_log(path, commands, *, sealed=True, later_days=0, programmes=PROGRAMME
     assert [each.symbol for each in registry.instruments] == list(INSTRUMENTS)
     digest = hashlib.sha256(ReferenceEngine(LIMITS).process(commands).tobytes()).digest()
     with DayLogWriter.create(path, venue="TEST", trading_day=registry.trading_day) as log:
-        log.reference(registry)
+        log.append_registry(registry)
         for part in np.array_split(np.arange(len(commands)), 5):
             log.append(commands[part])
         if sealed:

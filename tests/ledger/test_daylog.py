@@ -37,7 +37,7 @@ def commands(count: int, first: int = 1, time_ns: int = 1_000) -> np.ndarray:
 
 def write(path: Path, *batches: np.ndarray, registry: Registry = REGISTRY) -> Path:
     with DayLogWriter.create(path, venue="算市", trading_day=DAY) as writer:
-        writer.reference(registry)
+        writer.append_registry(registry)
         for batch in batches:
             writer.append(batch)
         writer.seal(HASH)
@@ -79,7 +79,7 @@ def test_an_empty_day_is_a_whole_log(tmp_path: Path) -> None:
 
 def test_a_seal_without_a_machine_has_no_event_hash(tmp_path: Path) -> None:
     with DayLogWriter.create(tmp_path / "day.log", venue="V", trading_day=DAY) as writer:
-        writer.reference(Registry(venue="V", trading_day=DAY, note="", limits={}))
+        writer.append_registry(Registry(venue="V", trading_day=DAY, note="", limits={}))
         writer.seal(bytes(32))
     log = read_day_log(tmp_path / "day.log")
     assert log.sealed
@@ -89,9 +89,9 @@ def test_a_seal_without_a_machine_has_no_event_hash(tmp_path: Path) -> None:
 def test_a_later_registry_is_the_one_in_force(tmp_path: Path) -> None:
     later = Registry(venue="算市", trading_day=DAY, note="later", limits=REGISTRY.limits)
     with DayLogWriter.create(tmp_path / "day.log", venue="算市", trading_day=DAY) as writer:
-        writer.reference(REGISTRY)
+        writer.append_registry(REGISTRY)
         writer.append(commands(1))
-        writer.reference(later)
+        writer.append_registry(later)
         writer.append(commands(1, first=2))
         writer.seal(HASH)
     log = read_day_log(tmp_path / "day.log")
@@ -320,8 +320,8 @@ def test_the_writer_refuses_what_the_reader_would(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="REFERENCE block comes first"):
             writer.seal(HASH)
         with pytest.raises(ValueError, match="registry: is of V"):
-            writer.reference(Registry(venue="V", trading_day=DAY, note="", limits={}))
-        writer.reference(REGISTRY)
+            writer.append_registry(Registry(venue="V", trading_day=DAY, note="", limits={}))
+        writer.append_registry(REGISTRY)
         writer.append(commands(2))
         for batch in (commands(1), commands(1, first=4), commands(2, first=3)[::-1]):
             with pytest.raises(ValueError, match="without gaps at 3"):
@@ -351,7 +351,7 @@ def test_a_full_disk_is_one_clear_line_and_ends_the_writing(
 
     path = tmp_path / "day.log"
     with DayLogWriter.create(path, venue="算市", trading_day=DAY) as writer:
-        writer.reference(REGISTRY)
+        writer.append_registry(REGISTRY)
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", full)
             with pytest.raises(DayLogUnwritable, match=r"offset \d+: No space"):

@@ -1,4 +1,4 @@
-"""Nominations: every position is served, and buyers keep their suppliers from hour to hour."""
+"""Pairings: every position is served, and buyers keep their suppliers from hour to hour."""
 
 from itertools import product
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.delivery.block_nomination import Blocks, assign_blocks, complete_split
-from ledger.delivery.nomination import kept_lots, nominate
+from ledger.delivery.nomination import kept_lots, match_positions
 
 
 def rows(hours):
@@ -28,7 +28,7 @@ def nominated(hours):
     book, party, quantity = rows(hours)
     follows = np.ones(int(book.max(initial=-1)) + 1, dtype=np.int64)
     follows[:1] = 0
-    return nominate(book, party, quantity, follows), book, party, quantity, follows
+    return match_positions(book, party, quantity, follows), book, party, quantity, follows
 
 
 def matchings(buyers, sellers):
@@ -125,13 +125,13 @@ def test_a_steady_day_keeps_every_buyer_on_one_supplier_whatever_comes_between()
 
 def test_a_gap_between_hours_starts_anew():
     book, party = np.array([0, 0, 1, 1]), np.array([1, 2, 1, 2])
-    pieces = nominate(book, party, np.array([1, -1, 1, -1]), np.zeros(2, dtype=np.int64))
+    pieces = match_positions(book, party, np.array([1, -1, 1, -1]), np.zeros(2, dtype=np.int64))
     assert kept_lots(pieces, book, party, np.zeros(2, dtype=np.int64)) == 0
 
 
 def test_nothing_open_is_nothing_nominated():
     empty = np.zeros(0, dtype=np.int64)
-    assert [len(each) for each in nominate(empty, empty, empty, empty)] == [0, 0, 0]
+    assert [len(each) for each in match_positions(empty, empty, empty, empty)] == [0, 0, 0]
 
 
 def blocks_of(book, party, wanted):
@@ -191,7 +191,7 @@ def nominated_with_blocks(hours, wanted):
     follows[:1] = 0
     blocks = blocks_of(book, party, wanted)
     parts = assign_blocks(book, party, quantity, blocks)
-    pieces = nominate(book, party, quantity, follows, parts)
+    pieces = match_positions(book, party, quantity, follows, parts)
     return book, party, quantity, parts, pieces, complete_split(blocks, parts, pieces)
 
 
