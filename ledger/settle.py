@@ -113,7 +113,7 @@ def _summarised(books: Books, day: str, dry_run: bool, lines: JournalLines | Non
 
 
 def _is_settled(books: Books, day: str, input_sha256: str) -> bool:
-    """Whether the day is settled from this input; raises LedgerError where it must not be settled."""
+    """Whether the day is settled from this input; raises LedgerError where it may not be."""
     rows = books.rows(
         "SELECT day::VARCHAR, input_sha256 FROM standing WHERE kind = 'settlement' ORDER BY day"
     )

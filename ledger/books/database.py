@@ -125,9 +125,7 @@ class Books:
                 if self._on_disk and len(next(iter(columns.values()))) >= ROW_GROUP:
                     _flushing.submit(flush_file, self.path)
             finally:
-                with suppress(
-                    duckdb.Error
-                ):  # after an error the transaction refuses every statement
+                with suppress(duckdb.Error):  # after an error, every statement fails
                     self.connection.unregister("columns")
 
     def _wait(self) -> None:

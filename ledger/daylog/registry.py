@@ -59,7 +59,7 @@ class Contract(Record, frozen=True, kw_only=True):
     maker_fee_ppm: Ppm
     taker_fee_ppm: Ppm
     deposit_fen: NonNegative  # performance deposit per lot sold short
-    gate_closure_s: NonNegative  # trading ends this long before delivery
+    gate_closure_s: NonNegative  # trading ends this many seconds before delivery
     penalty_bp: Annotated[int, Meta(ge=0, le=10_000)] = 0  # of the value of what is not delivered
 
 
@@ -151,9 +151,7 @@ class ProgrammeTerms(Record, frozen=True, kw_only=True):
     per_firm_year_cap_fen: Positive | None = None
     per_firm_year_redeemed_cap_fen: Positive | None = None  # counted at redemption
     pool_year_fen: Positive | None = None
-    firm_spend_min_fen: Positive | None = (
-        None  # spend of a firm and year that must be reached first
-    )
+    firm_spend_min_fen: Positive | None = None  # spend of a firm and year to reach first
     claim_days_max: Positive | None = None  # after delivery; a claim redeemed later expires
     funders: dict[str, Positive] = {}
     funder_caps_fen: dict[str, Positive] = {}  # of a year; a funder not named has none

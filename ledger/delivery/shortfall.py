@@ -155,7 +155,7 @@ def _claw_back(batch: OpenBatch, row: dict[str, Any], held: int, due: int) -> No
     batch.states.write_shares(np.full(len(pools), row["id"]), pools, after - before)
     back = np.maximum(before - after, 0)
     batch.journal.add("clawback", row["buyer"], pools, back, agreement=row["agreement"])
-    odd = np.maximum(after - before, 0)  # an remaining fen may move to another funder
+    odd = np.maximum(after - before, 0)  # a remaining fen may move to another funder
     batch.journal.add("clawback", pools, row["buyer"], odd, agreement=row["agreement"])
 
 

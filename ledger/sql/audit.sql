@@ -1,21 +1,24 @@
--- Audit: what must hold in any books, asked of the books alone. Each query returns the faults it
--- finds, as text; none is good.
+-- Audit: checks that must hold in any books, by the books alone. Each query returns the faults that
+-- it finds, as text; no row is good.
 
+-- Postings are numbered from 1 without gaps.
 -- query: posting_numbers
 SELECT 'postings: numbers run to ' || max(id) || ', but there are ' || count(*) || ' lines'
 FROM postings HAVING count(*) > 0 AND (max(id) <> count(*) OR min(id) <> 1
     OR count(DISTINCT id) <> count(*));
 
+-- A posting has the day of its batch.
 -- query: posting_days
 SELECT 'postings: line ' || p.id || ' has day ' || p.day || ', its batch ' || b.day
 FROM postings AS p JOIN batches AS b ON b.id = p.batch WHERE b.day <> p.day ORDER BY p.id;
 
+-- All balances sum to zero.
 -- query: trial_balance
 SELECT 'trial balance: all accounts sum to ' || sum(fen) || ' fen, not to 0' FROM (
     SELECT arg_max(balance_fen, batch) AS fen FROM balances GROUP BY account
 ) HAVING sum(fen) <> 0;
 
--- Every balance is the one before it and what the batch posted.
+-- Every balance is the balance before it plus what the batch posted.
 -- query: balances
 WITH moved AS (
     SELECT batch, account, sum(fen) AS fen FROM (
@@ -36,7 +39,7 @@ FROM moved AS m FULL JOIN chained AS c ON c.batch = m.batch AND c.account = m.ac
 JOIN names AS n ON n.id = coalesce(c.account, m.account)
 WHERE m.fen IS DISTINCT FROM c.fen ORDER BY ALL;
 
--- Differences of an instrument come from trades and positions that sum to zero.
+-- Clearing is flat for each batch and instrument, because trades and positions sum to zero.
 -- query: clearing
 SELECT 'clearing: ' || coalesce(substr(i.name, 8), 'no instrument') || ' is off by '
     || sum(CASE WHEN to_account = c.id THEN amount_fen ELSE -amount_fen END)
@@ -47,12 +50,13 @@ GROUP BY p.batch, i.name
 HAVING sum(CASE WHEN to_account = c.id THEN amount_fen ELSE -amount_fen END) <> 0
 ORDER BY ALL;
 
+-- Open positions of an instrument sum to zero.
 -- query: flat_positions
 SELECT 'positions: those in ' || substr(n.name, 8) || ' sum to ' || sum(quantity) || ', not to 0'
 FROM open_positions AS p JOIN names AS n ON n.id = p.instrument
 GROUP BY n.name HAVING sum(quantity) <> 0 ORDER BY n.name;
 
--- Every trade of a block has its group, and no other trade has one.
+-- Every trade of a block has a group, and no other trade has one.
 -- query: block_trades
 SELECT 'block_trades: trade ' || coalesce(t.trade_id, k.trade_id) || ' of batch '
     || coalesce(t.batch, k.batch) || CASE WHEN t.batch IS NULL THEN ' is no trade of a block'
@@ -61,7 +65,7 @@ FROM (SELECT batch, trade_id FROM trades WHERE flags & 24 <> 0) AS t
 FULL JOIN block_trades AS k ON k.batch = t.batch AND k.trade_id = t.trade_id
 WHERE t.batch IS NULL OR k.batch IS NULL ORDER BY ALL;
 
--- A block trades the same lots in each of several hours, or it did not trade as one.
+-- A block trades the same lots in each of several hours.
 -- query: block_hours
 SELECT 'block_trades: group ' || trade_group || ' of batch ' || batch || ' traded ' || min(lots)
     || ' to ' || max(lots) || ' lots in ' || count(*) || ' hours'
@@ -74,6 +78,7 @@ FROM (
 )
 GROUP BY batch, trade_group, side HAVING min(lots) <> max(lots) OR count(*) < 2 ORDER BY ALL;
 
+-- An agreement has no more lots of blocks in an instrument than lots.
 -- query: block_nominations
 SELECT 'block_nominations: agreement ' || k.agreement || ' has more lots of blocks than lots'
 FROM (SELECT batch, agreement, instrument, sum(quantity) AS quantity FROM block_nominations
@@ -82,7 +87,7 @@ LEFT JOIN nominations AS n
     ON n.batch = k.batch AND n.agreement = k.agreement AND n.instrument = k.instrument
 WHERE coalesce(n.quantity, 0) < k.quantity ORDER BY ALL;
 
--- Escrow and deposits hold what open positions and undelivered nominations stand for.
+-- Escrow and performance deposits equal the worth of open positions and undelivered nominations.
 -- query: escrow
 WITH waiting AS (
     SELECT n.* FROM nominations AS n
@@ -123,7 +128,7 @@ SELECT replace(coalesce(h.name, e.name), ':', ': ') || ' holds ' || coalesce(h.f
 FROM held AS h FULL JOIN expected AS e ON e.name = h.name
 WHERE coalesce(h.fen, 0) <> coalesce(e.fen, 0) ORDER BY 1;
 
--- Cash and deposits are not negative, and nobody is paid back more than was advanced.
+-- Cash, escrow and deposits are not negative, and no account repays more than was advanced.
 -- query: purses
 SELECT 'balance: ' || n.name || ' is at ' || balance_fen || ' fen after batch ' || b.batch
 FROM balances AS b JOIN names AS n ON n.id = b.account
@@ -134,7 +139,8 @@ WHERE CASE
     ELSE false END
 ORDER BY b.batch, n.name;
 
--- Where one version has no cap, the others' is none for what all of them granted.
+-- No pool grants more than its cap of the year. Where one of its versions has no cap, the pool is not
+-- limited.
 -- query: pools
 SELECT 'pool: ' || substr(n.name, 11) || ' granted ' || sum(grant_fen - freed_fen)
     || ' fen in ' || year || ', it has ' || max(pool_cap_fen)
@@ -148,6 +154,7 @@ GROUP BY n.name, year
 HAVING sum(grant_fen - freed_fen) > max(pool_cap_fen) AND count(*) = count(pool_cap_fen)
 ORDER BY ALL;
 
+-- No funder pays more than its ceiling of the year.
 -- query: funders
 SELECT 'pool: ' || n.name || ' paid ' || sum(s.amount_fen) || ' fen for ' || v.year
     || ', its ceiling is ' || max(f.cap_fen)
@@ -161,7 +168,8 @@ GROUP BY n.name, v.year
 HAVING sum(s.amount_fen) > max(f.cap_fen) AND count(*) = count(f.cap_fen)
 ORDER BY ALL;
 
--- What the funders paid for an agreement is what its voucher says was consumed or paid, once.
+-- The funders' payments for an agreement equal what its voucher consumed or paid, and an agreement
+-- has one decision.
 -- query: payments
 WITH paid AS (
     SELECT agreement, split_part(n.name, ':', 2) AS programme,
@@ -198,8 +206,8 @@ SELECT 'vouchers: agreement ' || agreement || ' has ' || count(*) || ' decisions
 FROM vouchers WHERE agreement IS NOT NULL GROUP BY agreement HAVING count(*) > 1
 ORDER BY 1;
 
--- An agreement is its lines; delivered ones are paid out of escrow, to the fen: buyer + voucher =
--- seller + fees, agreement by agreement, out of the postings.
+-- An agreement is the sum of its nominations and of its deliveries. Its postings equal its
+-- deliveries to the fen, so that buyer + voucher = seller + fees.
 -- query: agreements
 WITH nominated AS (
     SELECT agreement, sum(value_fen) AS value_fen, sum(fee_fen) AS fee_fen,
@@ -246,7 +254,7 @@ WHERE coalesce(d.value_fen, 0) <> coalesce(p.value_fen, 0)
     OR coalesce(d.penalty_fen, 0) + coalesce(l.penalty_fen, 0) <> coalesce(p.penalty_fen, 0)
 ORDER BY 1;
 
--- No more is found missing than was delivered; every clawback leaves the subsidy in proportion.
+-- No more is found missing than was delivered.
 -- query: shortfalls
 WITH lost AS (
     SELECT agreement, instrument, sum(lost_millionths) AS millionths, sum(refund_fen) AS fen
@@ -261,12 +269,14 @@ LEFT JOIN (SELECT * FROM deliveries SEMI JOIN standing AS b ON b.id = deliveries
 WHERE l.millionths > coalesce(d.delivered_millionths, 0) OR l.fen > coalesce(d.value_fen, 0)
 ORDER BY 1;
 
+-- A meter line is in the books once.
 -- query: metered_once
 SELECT 'meterings: line ' || meter || ' stands in the books ' || count(*) || ' times'
 FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch
 GROUP BY meter HAVING count(*) > 1 ORDER BY 1;
 
--- Every step of a life is one of `voucher_steps`; steps are numbered without gaps.
+-- Every step of a voucher or application is one of `voucher_steps`, and steps are numbered without
+-- gaps.
 -- query: voucher_states
 WITH lived AS (
     SELECT v.model::VARCHAR AS life, 'vouchers: ' || v.id AS name, e.turn, e.state::VARCHAR AS state
@@ -300,7 +310,7 @@ FROM voucher_events AS e SEMI JOIN standing AS b ON b.id = e.batch
 ANTI JOIN vouchers AS v ON v.id = e.voucher
 ORDER BY 1;
 
--- What a voucher or a claim came to is never more than what it was before.
+-- The states of a voucher or claim add up to no more than its grant.
 -- query: voucher_amounts
 SELECT 'vouchers: ' || v.id || ' has a grant of ' || v.grant_fen || ' fen, its states add up to '
     || coalesce(sum(e.amount_fen) FILTER (e.state IN ('reduced', 'released', 'confirmed')), 0)
@@ -317,8 +327,8 @@ HAVING coalesce(sum(e.amount_fen) FILTER (e.state IN (
         > coalesce(max(e.amount_fen) FILTER (e.state IN ('consumed', 'paid')), 0)
 ORDER BY v.id;
 
--- No firm was issued more than was approved, nor approved more than it applied for, nor more in a
--- year than the programme's caps.
+-- No firm was issued more than was approved, was approved more than it applied for, or holds more
+-- in a year than the programme's caps allow.
 -- query: applications
 WITH lives AS (SELECT * FROM application_lives),
 caps AS (SELECT DISTINCT programme, version, firm_cap_fen, pool_cap_fen FROM programmes)
@@ -337,8 +347,8 @@ FROM lives JOIN caps USING (programme, version) JOIN names AS n ON n.id = lives.
 GROUP BY n.name, year HAVING sum(worth_fen) > max(pool_cap_fen)
 ORDER BY 1;
 
--- Suppliers get no more than the rate of their contract amounts, funders pay no more than their
--- ceilings, and what was granted was posted.
+-- A supplier gets no more than the rate of its contract amounts, a funder pays no more than its
+-- ceiling, and what was granted was posted.
 -- query: supplier_grants
 WITH granted AS (
     SELECT s.*, f.cap_fen FROM supplier_grants AS s SEMI JOIN standing AS b ON b.id = s.batch
@@ -364,7 +374,8 @@ LEFT JOIN (
 WHERE g.fen <> coalesce(p.fen, 0)
 ORDER BY 1;
 
--- A supplier and its buyer never both claim for one agreement; a share-out counts what it lists.
+-- A supplier and its buyer never both claim for one agreement; a share-out counts exactly the
+-- agreements that it lists.
 -- query: both_claimed
 SELECT 'suppliers: agreement ' || s.agreement || ' was counted for its supplier, and its buyer''s '
     || 'voucher ' || v.id || ' went to ' || e.state

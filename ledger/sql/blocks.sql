@@ -1,4 +1,4 @@
--- Blocks: hours that were traded as one, and who delivers them.
+-- Blocks: hours that traded together, and the suppliers that deliver them.
 
 -- query: trades
 INSERT INTO block_trades SELECT $batch, trade_id, trade_group FROM columns;
@@ -7,7 +7,7 @@ INSERT INTO block_trades SELECT $batch, trade_id, trade_group FROM columns;
 INSERT INTO block_nominations
 SELECT $batch, agreement, instrument, trade_batch, trade_group, quantity FROM columns;
 
--- What buyers bought as blocks, by block and hour, as far as they still hold the hour at all.
+-- Lots bought as blocks, by block and hour, in hours that the buyer still holds.
 -- query: bought
 SELECT k.batch AS trade_batch, k.trade_group, a.account, i.instrument,
     sum(t.quantity)::BIGINT AS quantity
@@ -29,7 +29,7 @@ WHERE t.flags & 8 <> 0
 GROUP BY ALL
 ORDER BY ALL;
 
--- Who serves a block already.
+-- Suppliers that serve a block already.
 -- query: served
 SELECT DISTINCT n.trade_batch, n.trade_group, a.supplier
 FROM block_nominations AS n
@@ -37,7 +37,7 @@ SEMI JOIN standing AS b ON b.id = n.batch
 JOIN agreements AS a ON a.id = n.agreement
 ORDER BY ALL;
 
--- One row a block and side: what it was, what it cost on average, who delivers it.
+-- One row for each side of a block: its hours, average price and suppliers.
 -- query: traded
 WITH sides AS (
     SELECT k.batch, k.trade_group, 'buy' AS side, t.buyer AS number, t.instrument, t.price_ticks,

@@ -1,12 +1,13 @@
--- The certificate: proves each voucher row from the rows before it, and each netted position from
--- the trades.
+-- Certificate: proves each voucher row from the rows before it, and each netted position and price
+-- from the trades.
 --
--- If  grant = max(0, min(want, each cap - what went before))  holds in every row, and "what went
--- before" is the sum of the grants above it (less what earlier batches released), then by
--- induction the rows are the only answer of first come, first served. The queries return the rows
--- that break it; none is the proof.
+-- If grant = max(0, min(want, each cap - earlier grants)) holds in every row, and "earlier grants"
+-- is the sum of the grants above it (less what earlier batches released), then by induction the
+-- rows are the only result of first come, first served. The queries return the rows that break
+-- this; no row is the proof.
 
--- A reservation for a position holds its amount until the batch that released or confirmed it.
+-- Decisions on agreements and positions. A reservation for a position holds its amount until the
+-- batch that released or confirmed it.
 -- query: vouchers
 WITH turns AS (
     SELECT v.batch, v.id, v.programme, v.firm, v.year, v.application, grant_fen AS fen,
@@ -112,10 +113,10 @@ WHERE (agreement IS NULL AND account IS NULL)
     ))
 ORDER BY id;
 
--- What the funders' own ceilings leave, from the programme: a funder with weight w of W and f left
--- bounds the grants of all at f x W / w, rounded down. Its part of each earlier grant is its share,
--- the odd fen by largest remainder, whichever version it was granted by. A reservation takes its
--- part until it is over.
+-- The limit by the funders' own ceilings. A funder with weight w of W and f left limits the grant
+-- of all funders to f x W / w, rounded down. Its part of each earlier grant is its share (remaining
+-- fen by largest remainder), whichever version granted it. A reservation uses its part until it
+-- ends.
 -- query: voucher_funders
 WITH capped AS (
     SELECT DISTINCT programme, version, turn, pool, weight, cap_fen,
@@ -160,7 +161,7 @@ LEFT JOIN due AS d ON d.decision = v.id
 WHERE v.funder_cap_fen IS DISTINCT FROM d.fen
 ORDER BY v.id;
 
--- Who is served first: the kind that the firm had on the last settled day.
+-- Order of service, by the kind that the firm had on the last settled day.
 -- query: voucher_tiers
 SELECT v.id, 'is served in tier ' || v.tier || ', but its firm is of kind ' || f.kind
 FROM vouchers AS v
@@ -171,7 +172,7 @@ ASOF JOIN firms AS f ON f.firm = v.firm AND f.batch <= v.batch
 WHERE v.tier <> (p.kinds_first <> [] AND NOT list_contains(p.kinds_first, f.kind))::INTEGER
 ORDER BY v.id;
 
--- Reservations: of a long position, at its value, in the order of first buys.
+-- Reservations are for long positions, at their value, in the order of first buys.
 -- query: voucher_positions
 WITH held AS (
     SELECT v.*, p.first_day, p.first_sequence,
@@ -191,7 +192,7 @@ SELECT id, CASE WHEN early THEN 'its turn is wrong'
 FROM chained WHERE early OR value_fen IS DISTINCT FROM due_fen OR due_fen <= 0
 ORDER BY id;
 
--- A voucher pays for its own firm, programme and year, while it is valid, once it is issued.
+-- An issued voucher pays for its own firm, programme and year, while it is valid.
 -- query: voucher_applications
 SELECT v.id, 'draws on voucher ' || v.application || ', which does not cover it'
 FROM vouchers AS v
@@ -208,7 +209,7 @@ WHERE v.application IS NOT NULL AND (
     OR g.delivery_day > e.valid_until OR g.supplier_firm <> a.supplier_firm)
 ORDER BY v.id;
 
--- Positions against trades and busts, summed once more by the database.
+-- Positions equal the sums of trades and busts, computed once more by the database.
 -- query: positions
 WITH side AS (
     SELECT batch, instrument, buyer AS party, quantity, price_ticks::HUGEINT * quantity AS ticks
@@ -247,8 +248,8 @@ WHERE p.bought - p.sold <> coalesce(t.quantity, 0)
         - greatest(p.opening_quantity, 0)::HUGEINT * p.opening_ticks) * p.tick_fen)
 ORDER BY ALL;
 
--- Settlement prices: what traded in the book, blocks with each other left out; the price before where
--- nothing did, and the contract's reference where there was none.
+-- Settlement prices are the average of trades in the book, without trades of two blocks with each
+-- other. Without such trades they are the price before, else the contract's reference price.
 -- query: prices
 WITH priced AS (
     SELECT t.batch, i.instrument,

@@ -1,6 +1,6 @@
--- Claims: those that wait to be redeemed, and what firms have redeemed.
+-- Claims: those that wait for redemption, and amounts that firms have redeemed.
 
--- A claim waits for what was claimed, less what a shortfall took from it since.
+-- A claim waits with its claimed amount, less later reductions by shortfalls.
 -- query: waiting
 WITH life AS (
     SELECT voucher, max(turn) AS turn, arg_max(state, turn) AS state,
@@ -24,7 +24,7 @@ WHERE v.batch IN (SELECT id FROM standing)
 GROUP BY ALL
 ORDER BY v.id;
 
--- By the year of the redemption.
+-- Redeemed amounts by the year of the redemption.
 -- query: redeemed
 SELECT v.programme, v.firm, year(e.day), sum(e.amount_fen)::BIGINT
 FROM voucher_events AS e JOIN vouchers AS v ON v.id = e.voucher

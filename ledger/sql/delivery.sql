@@ -1,6 +1,6 @@
--- Delivery: agreements, nominations, what was delivered, and the positions that end with it.
+-- Delivery: writes agreements, nominations, deliveries, and positions that end by nomination.
 --
--- `columns` are numpy arrays; days are numbers of days since the epoch.
+-- The table `columns` holds numpy arrays; days are days since the epoch.
 
 -- query: agreements
 INSERT INTO agreements
@@ -25,7 +25,7 @@ SELECT
     value, refund, fee, penalty
 FROM columns;
 
--- From here on the lines stand for what the positions did: what escrow and deposits hold.
+-- Positions are closed: their escrow and deposits belong to the nominated lines from now on.
 -- query: closed_positions
 INSERT INTO positions
 SELECT

@@ -1,4 +1,4 @@
--- Explain: a decision with names in place of numbers, its states, and who paid.
+-- Explain: a voucher decision with names instead of numbers, its states, and its funders.
 
 -- query: decision
 SELECT

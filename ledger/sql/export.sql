@@ -1,4 +1,5 @@
--- Export: each batch's postings summed by kind, accounts and instrument; balances around them.
+-- Export: each batch's postings summed by kind, accounts and instrument, and balances before and
+-- after.
 
 -- query: netted
 SELECT day::VARCHAR, batch, kind::VARCHAR, from_account, to_account, coalesce(instrument, ''),

@@ -1,4 +1,4 @@
--- Invoice: deliveries of a buyer with what programmes paid; where a posting comes from; debts.
+-- Invoice: deliveries of a buyer with programmes' payments, origin of a posting, and receivables.
 
 -- query: lines
 WITH delivered AS (

@@ -1,4 +1,4 @@
--- Issuing: applications for vouchers, where they stand, and the steps that they may take.
+-- Issuing: applications for vouchers, their current states, and allowed next steps.
 
 -- query: applications
 SELECT

@@ -1,4 +1,4 @@
--- Metering: what a meter file is judged by.
+-- Metering: data that meter files are checked against, waiting deliveries, and dispatch notices.
 
 -- query: lines
 SELECT n.agreement, i.symbol, n.instrument, c.product, a.contract, i.end_s - i.start_s,
@@ -26,7 +26,7 @@ FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch;
 SELECT finding, agreement, instrument, chip, gpus, available_s, lost_millionths
 FROM shortfalls SEMI JOIN standing AS b ON b.id = shortfalls.batch;
 
--- What was metered in earlier files of lines that still wait.
+-- Quantities metered in earlier files, by line.
 -- query: kept
 SELECT agreement, instrument, sum(delivered_millionths)::BIGINT
 FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch GROUP BY ALL;
@@ -35,7 +35,7 @@ FROM meterings SEMI JOIN standing AS b ON b.id = meterings.batch GROUP BY ALL;
 INSERT INTO meterings
 SELECT $batch, meter, agreement, instrument, chip, gpus, available_s, delivered FROM columns;
 
--- Nominations that wait for delivery, with their parties and what a shortfall costs.
+-- Nominations that wait for delivery, with buyer, supplier and penalty rate.
 -- query: waiting
 SELECT
     n.agreement, n.instrument, a.buyer, a.supplier, n.quantity, n.value_fen, n.fee_fen,
@@ -50,7 +50,7 @@ JOIN (SELECT contract, arg_max(penalty_bp, batch) AS penalty_bp FROM contracts G
 WHERE a.delivery_day = $day::DATE
 ORDER BY n.agreement, n.instrument;
 
--- Decisions whose life goes on with the delivery.
+-- Decisions that the delivery continues: reserved vouchers, and grants that are claimed later.
 -- query: vouchers
 SELECT v.id, v.agreement, a.buyer, v.programme, v.version, v.grant_fen,
     coalesce(max(e.turn), 0) AS turn

@@ -1,4 +1,4 @@
--- Netting: what `netting.py` makes of a day's trades, written down. `certificate.sql` proves it.
+-- Netting: writes prices and positions that `netting.py` computes. `certificate.sql` proves them.
 
 -- query: instrument_days
 INSERT INTO instrument_days

@@ -1,6 +1,6 @@
--- Posting: a batch's drafts, in their final order, become postings.
+-- Posting: writes a batch's drafts, in their final order, as postings.
 --
--- Kinds come by their place in `posting_kind`, which is several times faster than by name.
+-- A kind is given by its position in `posting_kind`, which is several times faster than its name.
 
 -- query: post
 INSERT INTO postings

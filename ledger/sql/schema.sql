@@ -1,11 +1,12 @@
--- The books of a year: every table is append-only (books.py adds the triggers).
+-- Schema of the books: tables, enumerations and views of one year. Every table is append-only;
+-- `books/schema.py` adds the triggers.
 --
--- Money is BIGINT fen, prices are ticks, quantities lots, times nanoseconds since the epoch, days
--- dates in Asia/Shanghai. Rows carry the number of the batch that wrote them; a batch is one
--- transaction's worth of lines of one day and kind. Whoever and whatever the books speak of has a
--- number for ever (`names`), because numbers are several times faster to sort, join, hash and
--- store; the views at the end give the names back. Big tables have no keys, because a key costs
--- six times the load; `verify` proves the uniqueness of their rows by a query.
+-- Money is BIGINT fen, prices are ticks, quantities are lots, times are nanoseconds since the
+-- epoch, days are dates in Asia/Shanghai. Each row has the number of the batch that wrote it; a
+-- batch holds the rows of one transaction, of one day and kind. Accounts, firms, contracts and
+-- programmes have numbers for ever (`names`), because numbers are several times faster to sort,
+-- join, hash and store; the views at the end show names. Big tables have no keys, because a key
+-- costs six times the load; `verify` proves by a query that their rows are unique.
 
 CREATE TYPE batch_kind AS ENUM (
     'settlement', 'nomination', 'delivery', 'shortfall', 'claims', 'vouchers', 'reversal'
@@ -35,8 +36,8 @@ CREATE TABLE ledger_schema (
     version INTEGER NOT NULL
 );
 
--- Each batch's sha256 covers its input, its lines and the batch before it. A reversal names the
--- batch that it takes back; then the day may be settled again, in the next revision.
+-- One row a batch. Its sha256 covers its input, its rows and the batch before it. A reversal names
+-- the batch that it cancels; the day may then be settled again, in the next revision.
 CREATE TABLE batches (
     id BIGINT PRIMARY KEY,
     kind batch_kind NOT NULL,
@@ -50,16 +51,17 @@ CREATE TABLE batches (
     sha256 VARCHAR NOT NULL
 );
 
--- The numbers of accounts (bank, cash:<account>, escrow:<instrument>, ...), of firms (firm:<name>),
--- contracts (contract:<code>) and programmes (programme:<id>). A trading account goes by the number
--- of its cash, an instrument by that of its escrow.
+-- Numbers of accounts (bank, cash:<account>, escrow:<instrument>, ...), firms (firm:<name>),
+-- contracts (contract:<code>) and programmes (programme:<id>). The number of a trading account is
+-- that of its cash, the number of an instrument that of its escrow.
 CREATE TABLE names (
     batch BIGINT NOT NULL,
     id INTEGER PRIMARY KEY,
     name VARCHAR NOT NULL UNIQUE
 );
 
--- What the day's registry said, as far as the books need it; `number` is the registry's own.
+-- Reference data of the day's registry, as far as the books need it; `number` is the registry's
+-- own.
 CREATE TABLE firms (
     batch BIGINT NOT NULL,
     number BIGINT NOT NULL,
@@ -89,9 +91,9 @@ CREATE TABLE contracts (
     city VARCHAR NOT NULL,
     province VARCHAR NOT NULL,
     tick_fen BIGINT NOT NULL,
-    deposit_fen BIGINT NOT NULL, -- held of a supplier per lot sold short
-    penalty_bp BIGINT NOT NULL, -- of the value that was not delivered
-    reference_ticks BIGINT NOT NULL -- the price before anything traded
+    deposit_fen BIGINT NOT NULL, -- performance deposit per lot sold short
+    penalty_bp BIGINT NOT NULL, -- of the undelivered value
+    reference_ticks BIGINT NOT NULL -- settlement price before the first trade
 );
 
 -- Chips that may deliver a contract, with their rating on the day.
@@ -114,9 +116,10 @@ CREATE TABLE instruments (
     gate_s BIGINT NOT NULL
 );
 
+-- Versions of voucher programmes in the day's registry.
 CREATE TABLE programmes (
     batch BIGINT NOT NULL,
-    turn INTEGER NOT NULL, -- place in the registry: the first eligible programme counts
+    turn INTEGER NOT NULL, -- position in the registry: the first eligible programme decides
     programme INTEGER NOT NULL,
     id VARCHAR NOT NULL,
     version INTEGER NOT NULL,
@@ -133,17 +136,18 @@ CREATE TABLE programmes (
     firm_cap_fen BIGINT,
     redeemed_cap_fen BIGINT, -- of a firm and year, counted at redemption
     pool_cap_fen BIGINT,
-    firm_spend_min_fen BIGINT, -- what a firm must have spent in the year before anything is paid
-    spend_counts_back BOOLEAN NOT NULL, -- whether that earlier spend counts once it is reached
-    claim_days_max BIGINT, -- a claim not redeemed so many days after delivery expires
+    firm_spend_min_fen BIGINT, -- spend of a firm and year that must be reached first
+    spend_counts_back BOOLEAN NOT NULL, -- whether spend below the minimum counts later
+    claim_days_max BIGINT, -- after delivery; a claim redeemed later expires
     firm_kinds VARCHAR[] NOT NULL, -- empty lists: no such condition
-    kinds_first VARCHAR[] NOT NULL, -- kinds of firm that are served before all others
+    kinds_first VARCHAR[] NOT NULL, -- kinds of firm that are served first
     buyer_cities VARCHAR[] NOT NULL,
     buyer_provinces VARCHAR[] NOT NULL,
     compute_hubs VARCHAR[] NOT NULL,
     compute_provinces VARCHAR[] NOT NULL
 );
 
+-- Funders of a programme's version, with their weights.
 CREATE TABLE funders (
     batch BIGINT NOT NULL,
     programme INTEGER NOT NULL,
@@ -155,7 +159,7 @@ CREATE TABLE funders (
     cap_fen BIGINT -- of a year; NULL: none
 );
 
--- One row a trade; sessions and refs lead to the orders, `sequence` to the command. Parties and
+-- One row a trade. Sessions and refs identify the orders, `sequence` the command. Parties and
 -- instruments are the registry's numbers.
 CREATE TABLE trades (
     batch BIGINT,
@@ -173,19 +177,19 @@ CREATE TABLE trades (
     buyer_ref BIGINT,
     seller_session INTEGER,
     seller_ref BIGINT,
-    -- sum of 1: the buyer is the taker, 2: in an uncross, 4: off the book, 8: the buyer's order was
-    -- a block, 16: the seller's
+    -- sum of 1: the buyer is the taker, 2: in an uncross, 4: off the book, 8: the buyer's order is
+    -- a block, 16: the seller's order is a block
     flags TINYINT
 );
 
--- Trades of blocks: all of one trading day and group were one, all hours or none.
+-- Trades of blocks. Trades with the same day and group traded together or not at all.
 CREATE TABLE block_trades (
     batch BIGINT,
     trade_id BIGINT,
     trade_group BIGINT
 );
 
--- One row a busted trade, of this day or of an earlier one; fees are what is given back.
+-- One row a busted trade, of this day or of an earlier one. Fees are those given back.
 CREATE TABLE busts (
     batch BIGINT,
     trade_id BIGINT,
@@ -200,7 +204,7 @@ CREATE TABLE busts (
     seller_fee_fen INTEGER
 );
 
--- One row per instrument that traded; settlement price = volume-weighted average, half up.
+-- One row for each instrument that traded. Settlement price: volume-weighted average, half up.
 CREATE TABLE instrument_days (
     batch BIGINT,
     instrument INTEGER,
@@ -208,14 +212,15 @@ CREATE TABLE instrument_days (
     trades BIGINT,
     volume BIGINT,
     turnover_fen BIGINT,
-    open_ticks INTEGER, -- these four of trades in the book; NULL: none
+    open_ticks INTEGER, -- open to close: of trades in the book; NULL: none
     high_ticks INTEGER,
     low_ticks INTEGER,
     close_ticks INTEGER,
     settlement_ticks INTEGER
 );
 
--- What a batch did to an account's position in an instrument; the latest row is where it stands.
+-- Changes of an account's position in an instrument by a batch. The latest row has the current
+-- state.
 CREATE TABLE positions (
     batch BIGINT,
     account INTEGER,
@@ -227,18 +232,19 @@ CREATE TABLE positions (
     sold BIGINT,
     bought_fen BIGINT,
     sold_fen BIGINT,
-    delivered BIGINT, -- change by delivery: a long's is negative, a short's positive
+    delivered BIGINT, -- change by delivery: negative for a long position
     quantity BIGINT,
     price_ticks INTEGER,
     difference_fen BIGINT, -- positive: the account pays clearing
     escrow_fen BIGINT, -- positive: the account pays into escrow
     guaranteed_fen BIGINT, -- performance deposit held after this batch
-    fee_fen BIGINT, -- charged by this batch; negative: given back
-    fee_due_fen BIGINT, -- sellers' fees that wait for the proceeds
-    first_day DATE, -- of the first buy (or bust of a sale) of the long that is open: its turn
+    fee_fen BIGINT, -- charged by this batch; negative: returned
+    fee_due_fen BIGINT, -- sellers' fees charged with the proceeds
+    first_day DATE, -- of the first buy (or bust of a sale) of the long position
     first_sequence BIGINT
 );
 
+-- Double-entry lines: an amount from one account to another.
 CREATE TABLE postings (
     id BIGINT NOT NULL,
     batch BIGINT NOT NULL,
@@ -249,18 +255,18 @@ CREATE TABLE postings (
     amount_fen BIGINT NOT NULL CHECK (amount_fen > 0),
     instrument INTEGER,
     agreement BIGINT,
-    sequence BIGINT, -- of the command that caused it: deposits and withdrawals
+    sequence BIGINT, -- command of a deposit or withdrawal
     CHECK (from_account <> to_account)
 );
 
--- Balances after a batch, of the accounts that it touched.
+-- Balances after a batch, of the accounts that it changed.
 CREATE TABLE balances (
     batch BIGINT,
     account INTEGER,
     balance_fen BIGINT
 );
 
--- A service agreement: what programmes call a contract.
+-- Service agreements; programmes call one a contract.
 CREATE TABLE agreements (
     batch BIGINT,
     id BIGINT,
@@ -278,7 +284,7 @@ CREATE TABLE agreements (
     first_sequence BIGINT
 );
 
--- Who is to deliver what to whom, one row per agreement and instrument.
+-- Lots that a supplier must deliver to a buyer, one row for each agreement and instrument.
 CREATE TABLE nominations (
     batch BIGINT,
     agreement BIGINT,
@@ -287,11 +293,12 @@ CREATE TABLE nominations (
     price_ticks INTEGER,
     value_fen BIGINT,
     fee_fen BIGINT,
-    guaranteed_fen BIGINT -- the part of the supplier's performance deposit that stands for it
+    guaranteed_fen BIGINT -- its part of the supplier's performance deposit
 );
 
--- Which lots of a nomination a buyer bought as a block, named by the batch of its trades and their
--- group: a block with one supplier has one agreement a day of delivery; else this is its split.
+-- Lots of a nomination that the buyer bought as a block, identified by the batch of its trades and
+-- their group. A block with one supplier has one agreement a day of delivery; otherwise this is its
+-- split.
 CREATE TABLE block_nominations (
     batch BIGINT,
     agreement BIGINT,
@@ -301,15 +308,15 @@ CREATE TABLE block_nominations (
     quantity BIGINT
 );
 
--- What came of a nomination. Quantities are in millionths of a lot, because a node may be up for a
--- part of its hour. Value and refund make the nominated value.
+-- Result of each nomination. Quantities are in millionths of a lot, because a node may be up for a
+-- part of its hour. Value and refund sum to the nominated value.
 CREATE TABLE deliveries (
     batch BIGINT,
     agreement BIGINT,
     instrument INTEGER,
     nominated BIGINT, -- lots
     delivered_millionths BIGINT,
-    excess_millionths BIGINT, -- metered beyond what was nominated: recorded, not paid
+    excess_millionths BIGINT, -- metered beyond the nomination: recorded, not paid
     source delivery_source,
     value_fen BIGINT,
     refund_fen BIGINT,
@@ -317,10 +324,10 @@ CREATE TABLE deliveries (
     penalty_fen BIGINT
 );
 
--- What was metered, line by line of the meters' files.
+-- Metered quantities, one row a line of the meters' files.
 CREATE TABLE meterings (
     batch BIGINT,
-    meter VARCHAR, -- the meter's own number of the line, once in all books
+    meter VARCHAR, -- the meter's own number of the line, unique
     agreement BIGINT,
     instrument INTEGER,
     chip VARCHAR,
@@ -329,21 +336,22 @@ CREATE TABLE meterings (
     delivered_millionths BIGINT
 );
 
--- What was found, after the delivery, not to have been delivered; quantities as in `deliveries`.
+-- Quantities found missing after the delivery; units as in `deliveries`.
 CREATE TABLE shortfalls (
     batch BIGINT,
-    finding VARCHAR, -- the finder's own number, once in all books
+    finding VARCHAR, -- the finder's own number, unique
     agreement BIGINT,
     instrument INTEGER,
     chip VARCHAR,
     gpus BIGINT,
-    available_s BIGINT, -- here: for which they should have been up and were not
+    available_s BIGINT, -- here: seconds of missing uptime
     lost_millionths BIGINT,
     refund_fen BIGINT,
     penalty_fen BIGINT
 );
 
--- A firm's application for a voucher of a programme and year; its life is in `application_events`.
+-- Applications of firms for a voucher of a programme and year. Their states are in
+-- `application_events`.
 CREATE TABLE applications (
     batch BIGINT,
     id BIGINT,
@@ -351,10 +359,11 @@ CREATE TABLE applications (
     version INTEGER,
     firm INTEGER,
     year INTEGER,
-    supplier_firm INTEGER, -- whose compute the voucher is for; NULL: anybody's
+    supplier_firm INTEGER, -- the only supplier that the voucher pays; NULL: any
     amount_fen BIGINT
 );
 
+-- States of applications, numbered by `turn`.
 CREATE TABLE application_events (
     batch BIGINT,
     application BIGINT,
@@ -362,20 +371,20 @@ CREATE TABLE application_events (
     state voucher_state,
     day DATE,
     amount_fen BIGINT,
-    valid_until DATE, -- of an issued voucher: the last day of delivery that it pays for
+    valid_until DATE, -- last day of delivery that an issued voucher pays for
     reason VARCHAR
 );
 
--- A decision of a programme, with all of its inputs; `id` is the order of claims. Either on an
--- agreement, or, in the evening of a trading day, on a long position (account and instrument) for
--- which a voucher is reserved until its supplier is known.
+-- Decisions of programmes with all of their inputs; `id` is the order of claims. A decision is on
+-- an agreement or, after a trading day, on a long position (account and instrument), for which a
+-- voucher is reserved until its supplier is known.
 CREATE TABLE vouchers (
     batch BIGINT,
     id BIGINT,
     agreement BIGINT, -- NULL: a reservation for a position
     account INTEGER, -- of the position; NULL: on an agreement
     instrument INTEGER,
-    application BIGINT, -- the issued voucher that it draws on; NULL where none is needed
+    application BIGINT, -- the issued voucher that it uses; NULL: none needed
     programme INTEGER,
     version INTEGER,
     rule voucher_rule,
@@ -388,18 +397,18 @@ CREATE TABLE vouchers (
     rate_bp BIGINT,
     want_fen BIGINT,
     agreement_cap_fen BIGINT,
-    firm_cap_fen BIGINT, -- of the firm and year, or what its issued voucher is worth
-    before_firm_fen BIGINT, -- what the firm (and year), or the issued voucher, had used
+    firm_cap_fen BIGINT, -- of the firm and year, or the worth of its issued voucher
+    before_firm_fen BIGINT, -- used before of that cap
     pool_cap_fen BIGINT,
     before_pool_fen BIGINT,
     spend_min_fen BIGINT, -- of the firm and year; NULL: no minimum
-    before_spend_fen BIGINT, -- what the firm had spent of it before
-    funder_cap_fen BIGINT, -- what the funders' own ceilings leave for all of them together
+    before_spend_fen BIGINT, -- spend of the firm and year before
+    funder_cap_fen BIGINT, -- limit of the grant by the funders' own ceilings
     grant_fen BIGINT,
-    binding voucher_binding -- what the grant stopped at
+    binding voucher_binding -- the limit at which the grant stopped
 );
 
--- What each funder pays of a grant; negative: what it got back.
+-- Each funder's payment of a grant; negative where it was returned.
 CREATE TABLE voucher_shares (
     batch BIGINT,
     voucher BIGINT,
@@ -407,6 +416,7 @@ CREATE TABLE voucher_shares (
     amount_fen BIGINT
 );
 
+-- States of vouchers and claims, numbered by `turn`.
 CREATE TABLE voucher_events (
     batch BIGINT,
     voucher BIGINT,
@@ -416,7 +426,7 @@ CREATE TABLE voucher_events (
     amount_fen BIGINT
 );
 
--- A yearly share-out of a programme for suppliers, in proportion to their contract amounts.
+-- Yearly grants of a programme to suppliers, in proportion to their contract amounts.
 CREATE TABLE supplier_grants (
     batch BIGINT,
     programme INTEGER,
@@ -430,7 +440,7 @@ CREATE TABLE supplier_grants (
     binding voucher_binding
 );
 
--- The agreements that a share-out counted, with their value as delivered.
+-- Agreements that a yearly share-out counted, with their value as delivered.
 CREATE TABLE supplier_agreements (
     batch BIGINT,
     programme INTEGER,
@@ -439,8 +449,8 @@ CREATE TABLE supplier_agreements (
     value_fen BIGINT
 );
 
--- The lives of vouchers and claims: every step that there is, and the rule that allows it. A life
--- begins at `none`; where no step leads on, it has ended.
+-- All allowed steps of vouchers, claims and applications, with their rules. The first step starts
+-- at `none`; a state without a next step is final.
 CREATE VIEW voucher_steps AS SELECT * FROM (VALUES
     ('application', 'none', 'applied', 'a firm applies for an amount of a programme and year'),
     ('application', 'applied', 'approved', 'the programme approves as much or less'),
@@ -475,18 +485,18 @@ CREATE VIEW voucher_steps AS SELECT * FROM (VALUES
     ('reimburse', 'clawed-back', 'clawed-back', 'another shortfall was found')
 ) AS steps(life, before, after, rule);
 
--- Batches that stand: neither a reversal nor reversed.
+-- Batches that count: neither reversals nor reversed.
 CREATE VIEW standing AS
 SELECT * FROM batches
 WHERE kind <> 'reversal' AND id NOT IN (SELECT reverses FROM batches WHERE reverses IS NOT NULL);
 
--- What was granted and is free to be granted again.
+-- Granted amounts that can be granted again.
 CREATE VIEW freed AS
 SELECT e.batch, e.voucher, e.amount_fen FROM voucher_events AS e
 SEMI JOIN standing AS b ON b.id = e.batch
 WHERE e.state IN ('reduced', 'released', 'confirmed', 'rejected', 'expired', 'clawed-back');
 
--- Where every application stands: its last state, what was approved or issued, what is left alive.
+-- Current state of every application, with approved and issued amounts.
 CREATE VIEW application_lives AS
 SELECT a.*, l.* EXCLUDE (application)
 FROM applications AS a SEMI JOIN standing AS b ON b.id = a.batch
@@ -500,13 +510,13 @@ JOIN (
     GROUP BY application
 ) AS l ON l.application = a.id;
 
--- Where every position stands.
+-- Current open positions.
 CREATE VIEW open_positions AS
 SELECT * FROM positions SEMI JOIN standing AS b ON b.id = positions.batch
 QUALIFY row_number() OVER (PARTITION BY account, instrument ORDER BY batch DESC) = 1
     AND quantity <> 0;
 
--- The postings with names, for people.
+-- Postings with names instead of numbers.
 CREATE VIEW journal AS
 SELECT
     p.id, p.batch, p.day, p.kind, f.name AS from_account, t.name AS to_account, p.amount_fen,

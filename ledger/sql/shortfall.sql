@@ -1,6 +1,6 @@
--- Shortfalls: what was found missing after the delivery, and what was paid for it.
+-- Shortfalls: quantities found missing after the delivery, and subsidies that depend on them.
 
--- A delivered line as it stands after the findings so far.
+-- A delivered line with the sum of earlier findings.
 -- query: lines
 SELECT d.agreement, d.instrument, d.nominated, n.value_fen, d.delivered_millionths,
     coalesce(s.lost, 0)::BIGINT, a.buyer, a.supplier, c.penalty_bp
@@ -20,8 +20,8 @@ INSERT INTO shortfalls
 SELECT $batch, finding, agreement, instrument, chip, gpus, available_s, lost, refund, penalty
 FROM columns;
 
--- What was consumed, paid or claimed for agreements, and their value then and now. `$batch` is the
--- batch of findings that is being written.
+-- Consumed, paid or claimed subsidies of agreements, with the agreements' value at payment and now.
+-- The parameter for the batch is the batch of findings that is being written.
 -- query: subsidies
 WITH life AS (
     SELECT e.voucher, max(e.turn) AS turn, arg_max(e.state, e.turn)::VARCHAR AS state,
@@ -61,8 +61,8 @@ WHERE programme = $programme AND version = $version
     AND batch = (SELECT max(batch) FROM funders WHERE programme = $programme AND version = $version)
 ORDER BY turn;
 
--- Share-outs that counted an agreement: what each funder paid to its supplier, what is left of it,
--- and the supplier's contract amounts then and now.
+-- Yearly grants of suppliers that counted an agreement: payments of each funder, the remaining
+-- amount, and the supplier's contract amounts at the share-out and now.
 -- query: share_outs
 WITH counted AS (
     SELECT s.batch, s.programme, s.supplier, sum(s.value_fen)::BIGINT AS then_fen,

@@ -1,4 +1,4 @@
--- Statement: balances and lines of the books' accounts.
+-- Statement: balances and lines of accounts.
 
 -- query: balances
 SELECT n.name, sum(in_fen), sum(out_fen) FROM (

@@ -1,4 +1,4 @@
--- Status: where a day stands in the books, and what is open in them.
+-- Status: whether a day is settled, and what is open in the books.
 
 -- query: status
 SELECT

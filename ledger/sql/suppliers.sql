@@ -1,4 +1,4 @@
--- Suppliers: their contract amounts of a year, and what a share-out granted.
+-- Suppliers: contract amounts of a year, and grants of a share-out.
 
 -- query: amounts
 SELECT a.id, a.supplier, (sum(d.value_fen) - coalesce(any_value(s.fen), 0))::BIGINT AS fen

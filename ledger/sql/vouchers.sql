@@ -1,6 +1,7 @@
--- Vouchers: decisions and states written as columns, and what standing decisions have used.
+-- Vouchers: writes decisions and states, and reads the amounts that earlier decisions have used.
 --
--- `$batch` is the batch that is being written, which does not stand yet; what it freed counts.
+-- The parameter for the batch is the batch that is being written. It is not standing yet, but
+-- amounts that it has freed count.
 
 -- query: decisions
 INSERT INTO vouchers
@@ -34,7 +35,7 @@ SELECT $batch, voucher, turn, $state::voucher_state, $day::DATE, amount_fen FROM
 -- query: shares
 INSERT INTO voucher_shares SELECT $batch, voucher, pool, amount_fen FROM columns;
 
--- Granted and not freed, by programme, firm, year and the issued voucher that was drawn on.
+-- Granted and not freed amounts, by programme, firm, year and issued voucher.
 -- query: used
 SELECT v.programme, v.firm, v.year, coalesce(v.application, 0),
     sum(v.grant_fen - coalesce(e.fen, 0))::BIGINT
@@ -50,15 +51,15 @@ LEFT JOIN (
 ) AS e ON e.voucher = v.id
 GROUP BY ALL;
 
--- Value of the agreements that went to a programme, by firm and year.
+-- Value of agreements decided by a programme, by firm and year.
 -- query: spent
 SELECT programme, firm, year, sum(value_fen)::BIGINT
 FROM vouchers SEMI JOIN standing AS b ON b.id = vouchers.batch
 WHERE agreement IS NOT NULL
 GROUP BY ALL;
 
--- What each funder has of its ceiling used by the grants of a year, as they would be paid in full.
--- Reservations count while they last.
+-- Used part of each funder's ceiling in a year, as if all grants were paid in full. A reservation
+-- counts until it ends.
 -- query: funders_used
 WITH granted AS (
     SELECT v.id, v.year, v.grant_fen, f.pool, f.turn,
@@ -83,7 +84,7 @@ FROM (
 )
 GROUP BY ALL;
 
--- Reservations that live, with the positions that they are for.
+-- Open reservations, with their positions.
 -- query: reserved
 SELECT v.id, v.account, v.instrument, v.grant_fen
 FROM vouchers AS v SEMI JOIN standing AS b ON b.id = v.batch
@@ -92,14 +93,14 @@ WHERE v.agreement IS NULL AND v.grant_fen > 0 AND v.id NOT IN (
     WHERE state IN ('released', 'confirmed'))
 ORDER BY v.id;
 
--- Vouchers that are issued, with what they are worth and until when they pay.
+-- Issued vouchers, with their worth and last day of delivery.
 -- query: issued
 SELECT id, programme, firm, year, coalesce(supplier_firm, 0), worth_fen,
     date_diff('day', DATE '1970-01-01', valid_until)
 FROM application_lives WHERE state = 'issued'
 ORDER BY id;
 
--- Long positions after the batch that is being written.
+-- Long positions, including those of the batch that is being written.
 -- query: long_positions
 SELECT account, instrument, quantity * price_ticks * tick_fen AS value_fen,
     coalesce(date_diff('day', DATE '1970-01-01', first_day), 0) AS first_day,

@@ -18,7 +18,7 @@ class InvoiceLine:
     delivery_day: str
     gross_fen: int  # delivered, VAT included
     voucher_fen: int  # paid by programmes
-    net_fen: int  # what the buyer bears
+    net_fen: int  # paid by the buyer
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Settlement:
     dry_run: bool
     batches: tuple[int, ...]
     input_sha256: str
-    sha256: str  # of the day's last batch: the head of the chain, if no day follows
+    sha256: str  # of the day's last batch
     instruments: int  # that traded
     trades: int
     volume: int
@@ -30,13 +30,13 @@ class Settlement:
     fees_fen: int  # of all fills, both sides
     deposits_fen: int
     withdrawals_fen: int
-    delivered_fen: int  # paid out of escrow to suppliers
+    delivered_fen: int  # paid from escrow to suppliers
     agreements: int
-    vouchers: int  # decisions that granted something
+    vouchers: int  # decisions with a grant
     vouchers_fen: int
     vouchers_fen_by_programme: dict[str, int]
     vouchers_fen_by_model: dict[str, int]
-    voucher_bindings: dict[str, int]  # decisions by what they stopped at
+    voucher_bindings: dict[str, int]  # decisions by the limit that they stopped at
     advances_fen: int
     postings: int
     trial_balance_fen: int  # sum of all balances: 0

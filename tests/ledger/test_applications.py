@@ -1,4 +1,4 @@
-"""The life of a voucher: applied, approved, issued, used, expired; and steps that are refused."""
+"""Applications: applied, approved, issued, used and expired vouchers, and refused steps."""
 
 import json
 
@@ -37,7 +37,7 @@ def registry_of(day="2026-11-20", firms=None, **rules):
 
 
 def issued(books, registry, firm="alice", fen=900, **more):
-    """A voucher for a firm, through all steps; its number."""
+    """Issue a voucher for a firm, through all steps; returns its number."""
     number = apply(books, registry, "p", firm, 2026, fen, **more).id
     approve(books, registry, number)
     issue(books, registry, number)
@@ -51,7 +51,7 @@ def settled_on(books, registry, day="2026-11-21", text=DAY, **more):
     return registry
 
 
-def test_a_firm_is_paid_out_of_its_voucher_and_nobody_without_one():
+def test_a_firm_is_paid_from_its_voucher_and_gets_nothing_without_one():
     books, registry = memory_books(), registry_of()
     number = issued(books, registry, fen=400)
     settled_on(books, registry)
@@ -194,7 +194,7 @@ def test_a_validity_that_is_over_or_beyond_the_year_is_refused(until):
         issue(books, registry, number, until)
 
 
-def test_what_is_not_used_expires_and_can_be_issued_to_somebody_else():
+def test_the_unused_part_expires_and_can_be_issued_to_another_firm():
     books, registry = memory_books(), registry_of()
     number = apply(books, registry, "p", "alice", 2026, 900).id
     approve(books, registry, number)

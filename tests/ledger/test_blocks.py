@@ -1,4 +1,4 @@
-"""Blocks in the books: one supplier or a stated split, in allocation, notices and report."""
+"""Blocks in the books: one supplier or a recorded split, in nominations, notices and reports."""
 
 import pytest
 
@@ -34,7 +34,7 @@ alice buys 2 C at 1000 from carol group 1 buyer
 
 
 def served(books: Books) -> list[tuple[str, str, int]]:
-    """Whose lots of blocks are of whom: supplier, symbol, lots."""
+    """Suppliers of the lots of blocks: supplier, symbol, lots."""
     return books.rows(
         "SELECT substr(s.name, 6), substr(i.name, 8), n.quantity FROM block_nominations AS n "
         "SEMI JOIN standing AS b ON b.id = n.batch "
@@ -79,7 +79,7 @@ def test_two_blocks_with_each_other_are_two_blocks_of_one_group() -> None:
 
 
 def nominated(text: str) -> Books:
-    """Two trading days, the second without trades; every hour of its day nominated."""
+    """Two trading days, the second without trades; its delivery day is nominated."""
     books = memory_books()
     for day, delivered, told in (("21", "22", text), ("22", "23", "")):
         registry = world(day=f"2026-11-{day}")

@@ -43,7 +43,7 @@ EMPTY = (
 
 @pytest.fixture(scope="module")
 def unchanged():
-    """Books with one settled day, for those who cannot change them."""
+    """Books with one settled day, for tests that cannot change them."""
     return settled(world(programmes=(programme("p"),)), DAY)
 
 
@@ -64,7 +64,7 @@ def test_no_row_can_be_changed_or_removed(table, unchanged):
     assert books.rows(f"SELECT * FROM {table}") == before
 
 
-def test_the_refusal_holds_for_anybody_who_opens_the_file(path):
+def test_the_triggers_hold_for_any_program_that_opens_the_file(path):
     with duckdb.connect(str(path)) as connection:
         for action in ("UPDATE postings SET amount_fen = 1", "DELETE FROM postings"):
             with pytest.raises(duckdb.ConstraintException, match="append_only"):
@@ -81,7 +81,7 @@ def test_a_posting_has_a_positive_amount_and_two_accounts(amount_fen, target):
         )
 
 
-def test_a_load_that_fails_is_told_by_the_next_statement_and_takes_the_transaction_with_it():
+def test_a_failed_load_is_raised_by_the_next_statement_and_ends_the_transaction():
     books = memory_books()
 
     def load_thrice():
@@ -181,12 +181,12 @@ def test_an_unknown_account_is_refused_with_its_neighbours():
 
 
 def run(code, *arguments):
-    """Run a program in another process; its output."""
+    """Run a program in another process; returns its output."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_second_process_is_told_that_the_books_are_in_use(path):
+def test_a_second_process_gets_an_error_that_the_books_are_in_use(path):
     with open_books(path) as _:
         said = run(
             """
@@ -268,8 +268,8 @@ def test_a_process_killed_while_settling_leaves_nothing_half_done(tmp_path):
         assert books.rows(query) == undisturbed.rows(query)
 
 
-def test_the_two_sides_of_the_journal_are_summed_apart():
-    """A database that takes one half of a UNION for the other gives each account 0."""
+def test_the_two_sides_of_the_journal_are_summed_separately():
+    """A database that confuses the two halves of a UNION gives each account 0."""
     books = settled(world(), DAY)
     query = (
         "SELECT name, sum(fen)::BIGINT FROM ("

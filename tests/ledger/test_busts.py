@@ -1,4 +1,4 @@
-"""Busted trades: quantity, money and fees go back, on the same day and on later ones."""
+"""Busts: quantity, money and fees are returned, on the same day and on later ones."""
 
 import pytest
 
@@ -13,7 +13,7 @@ TRADE = "alice buys 5 A at 1000 from bob fees 3 2"
 
 
 def days(*texts, programmes=()):
-    """Books with one settled day after another, positions carried."""
+    """Books with settled days in a row, positions carried."""
     books = memory_books()
     for number, text in enumerate(texts):
         registry = world(day=f"2026-11-{18 + number}", programmes=programmes)
@@ -64,7 +64,7 @@ def test_a_bust_of_what_was_resold_leaves_the_reseller_short():
     assert held == [("alice", -5), ("carol", 5)]
 
 
-def test_who_is_long_again_because_a_sale_was_busted_has_its_turn_by_the_bust():
+def test_an_account_long_again_by_a_busted_sale_is_ranked_by_the_bust():
     sale = "alice buys 8 A at 1000 from bob"
     books = days(
         "fund alice 100.00\nfund bob 100.00\nfund carol 100.00\nbob buys 5 A at 1000 from dave",

@@ -1,4 +1,4 @@
-"""The certificate: untouched decisions prove themselves, and one fen more or less does not."""
+"""Certificate: unchanged decisions pass, and a change of one fen is found."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ AMOUNTS = (
 
 @pytest.fixture(scope="module")
 def books():
-    """Two days with some hundred decisions, of which every cap binds some."""
+    """Two days with some hundred decisions; each cap binds some of them."""
     dice = np.random.default_rng(3)
     names = NAMES.split()
     capped = (
@@ -49,7 +49,7 @@ def test_untouched_decisions_prove_themselves(books):
 
 
 def caught(books, count):
-    """How many of so many changes by one fen, one at a time, the certificate finds."""
+    """Number of single changes by one fen that the certificate finds, of `count` changes."""
     dice = np.random.default_rng(count)
     decisions = books.scalar("SELECT count(*) FROM vouchers")
     found = 0

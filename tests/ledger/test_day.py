@@ -1,4 +1,4 @@
-"""A whole small day: a sealed log through the machine into the books, and back by other ways."""
+"""A small day from a sealed log through the machine into the books, against independent sums."""
 
 import hashlib
 from collections import defaultdict
@@ -35,7 +35,7 @@ PROGRAMMES = (
 
 
 def day_commands(seed, count, *, deposit_fen=0):
-    """An opening for four accounts and four instruments, and orders around one price."""
+    """Opening commands for four accounts and four instruments, and orders around one price."""
     rows = [
         {"kind": CommandKind.SESSION, "target_ref": 1, "account": 1},
         *(
@@ -96,7 +96,7 @@ def write_log(path, commands, *, sealed=True, later_days=0, programmes=PROGRAMME
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):
-    """A sealed log and the books in which it is settled."""
+    """A sealed log, and the books with that day settled."""
     folder = tmp_path_factory.mktemp("day")
     log_path = write_log(folder / "day.log", day_commands(seed=1, count=300))
     log = read_day_log(log_path)

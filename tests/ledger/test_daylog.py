@@ -1,4 +1,4 @@
-"""A day log is read back as it was written, and never passes for whole when it is not."""
+"""Day log: it reads back as it was written, and damage or a missing end is always found."""
 
 import errno
 import os
@@ -217,7 +217,7 @@ def test_a_log_without_a_registry_cannot_be_read_at_all(sealed: Path) -> None:
 
 
 class Forger:
-    """Writes logs whose checksums are right and whose content breaks a rule."""
+    """Writes logs with right checksums and content that breaks a rule."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -362,7 +362,7 @@ def test_a_full_disk_is_one_clear_line_and_ends_the_writing(
         read_day_log(path)
 
 
-def test_writes_that_the_system_takes_in_bites_arrive_whole(
+def test_partial_writes_of_the_system_are_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_all = os.write

@@ -1,4 +1,4 @@
-"""Deliveries: full, partial, none, late, too much, twice, unknown, in wrong units."""
+"""Deliveries: full, partial, none, late, too much, repeated, unknown, in wrong units."""
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ DAY = "2026-11-22"
 
 
 def registry_of(**contract):
-    """A world whose chip is rated 500 TFLOPS, with contracts changed as asked."""
+    """A world whose chip is rated 500 TFLOPS, with contracts changed by the arguments."""
     registry = world(programmes=PROGRAMMES)
     chip = Chip(code="H800", vendor="x", dense_fp16_tflops=500, confidence="low", source="made up")
     contracts = tuple(msgspec.structs.replace(each, **contract) for each in registry.contracts)
@@ -268,7 +268,7 @@ def test_a_day_with_an_instrument_that_still_trades_is_not_nominated():
 
 
 def claimed(tmp_path, **rules):
-    """Books in which a claim of 20% of 3000 waits, by a programme with these rules."""
+    """Books with a waiting claim of 20% of 3000, by a programme with these terms."""
     registry = registry_of()
     programmes = (PROGRAMMES[0], msgspec.structs.replace(PROGRAMMES[1], **rules))
     registry = msgspec.structs.replace(registry, programmes=programmes)

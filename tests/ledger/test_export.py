@@ -1,4 +1,4 @@
-"""Exports: other programs agree that the books balance, and notice one fen.
+"""Exports: other programs accept the books, and find a difference of one fen.
 
 Tests that run hledger, ledger or bean-check are skipped where the program is missing.
 """
@@ -65,7 +65,7 @@ def accepted(name, text, folder):
 
 
 def one_fen_more(text):
-    """The text with a fen more in the first amount of the last ordinary transaction."""
+    """The text with one fen more in the first amount of the last ordinary transaction."""
     amounts = list(re.finditer(r"  (\d+)\.(\d\d) CNY\n", text))
     at = amounts[len(amounts) // 2]
     fen = int(at[1]) * 100 + int(at[2]) + 1
@@ -89,7 +89,7 @@ ODD_NAMES = (
 
 
 def odd_books(names):
-    """Books in which four accounts and a programme's funders have odd names."""
+    """Books with unusual names of four accounts and of a programme's funders."""
     made = world(programmes=(programme("p", funders={"市财政": 1, "区 财政": 1}),))
     accounts = tuple(
         msgspec.structs.replace(each, name=name)

@@ -1,4 +1,4 @@
-"""Random days, and kill -9 in the middle of settling: nothing is made, lost or half done."""
+"""Random days are sound, and after kill -9 at any moment a settlement is complete or absent."""
 
 import multiprocessing
 import signal
@@ -39,7 +39,7 @@ def day():
 
 
 def settle_in_a_process(path, begun):
-    """What a child does: open books, say so, settle."""
+    """Main function of a child process: open books, report it, settle."""
     registry, text = day()
     found = events(registry, text)
     with open_books(path) as books:
@@ -56,7 +56,9 @@ PROCESSES.set_forkserver_preload(["test_ledger_fuzz"])
 
 
 def settled_by_a_child(path, kill_after_s):
-    """Settle in a process of its own, killed by SIGKILL after that long; how long it took."""
+    """Settle in a child process that is killed by SIGKILL after a time; returns the time that it
+    ran.
+    """
     told, begun = PROCESSES.Pipe(duplex=False)
     child = PROCESSES.Process(target=settle_in_a_process, args=(path, begun))
     child.start()
@@ -70,7 +72,7 @@ def settled_by_a_child(path, kill_after_s):
 
 
 def killed(folder, times, seed):
-    """Settle until it is done, killed at random moments; how often it was killed."""
+    """Settle until it succeeds, killed at random moments; returns the number of kills."""
     with create_books(folder / "undisturbed.duckdb") as books:
         registry, text = day()
         settle(books, registry, events(registry, text), INPUT)

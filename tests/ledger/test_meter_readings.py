@@ -1,4 +1,4 @@
-"""Readings of a venue: damage shows, torn ends are cut, and who says what counts as what."""
+"""Readings of a venue: damage is found, torn ends are cut off, and each rule has its reason."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ LINE = (
 
 
 def rows(count: int) -> list[dict[str, str]]:
-    """Some readings that count."""
+    """Valid readings."""
     return [
         {**dict.fromkeys(COLUMNS, "1"), "meter": f"m{k}", "instrument": "A"} for k in range(count)
     ]
@@ -51,7 +51,7 @@ def told(file: ReadingsFile) -> list[str]:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """Three readings, in two goes."""
+    """Three readings, appended in two calls."""
     path = tmp_path / f"{DAY}.readings.csv"
     with ReadingsFile(path) as file:
         file.append(rows(2))
@@ -104,7 +104,7 @@ def test_a_line_left_out_or_put_twice_is_damage(written: Path) -> None:
         ReadingsFile(written)
 
 
-def test_a_full_disk_takes_nothing_and_loses_nothing(
+def test_a_full_disk_adds_nothing_and_loses_nothing(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -128,7 +128,7 @@ def test_every_rule_of_the_books_has_its_reason_on_the_wire() -> None:
 
 @pytest.fixture
 def meters(tmp_path: Path) -> Meters:
-    """Bob has agreement 1, dave 2; both of an hour from START_S on."""
+    """Bob has agreement 1, Dave has agreement 2; both are for one hour from START_S."""
     folder = tmp_path / "delivery"
     folder.mkdir()
     (folder / f"{DAY}.notices.json").write_text(NOTICES % (LINE % (1, 1), LINE % (2, 2)))
@@ -158,7 +158,7 @@ def test_another_suppliers_agreement_is_as_unknown_as_one_that_is_not_there(mete
     assert say(meters, "m", instrument="A2").reason == MeterReason.NOT_NOMINATED
 
 
-def test_another_suppliers_reading_is_not_told_to_whoever_knows_its_number(meters: Meters) -> None:
+def test_another_suppliers_reading_is_not_disclosed_by_its_number(meters: Meters) -> None:
     def as_dave(session: int) -> MeterAnswer:
         told = MeterReadings(readings=[
             MeterReading(meter="m", agreement=1, instrument="A1", unit="gpu-hour", chip="H800",
@@ -182,7 +182,7 @@ def test_a_line_has_so_many_readings_and_no_more(
     assert say(meters, "a").repeated
 
 
-def test_more_than_was_sold_is_counted_and_told(meters: Meters) -> None:
+def test_more_than_was_sold_is_counted_and_reported(meters: Meters) -> None:
     assert say(meters, "m1", gpus=4).metered_millionths == 4_000_000
     more = say(meters, "m2", gpus=4)
     assert (more.reason, more.metered_millionths) == (MeterReason.COUNTED, 8_000_000)

@@ -1,4 +1,4 @@
-"""Pairings: every position is served, and buyers keep their suppliers from hour to hour."""
+"""Nomination: every position is served, and buyers keep their suppliers from hour to hour."""
 
 from itertools import product
 
@@ -44,7 +44,7 @@ def matchings(buyers, sellers):
 
 
 def best_kept(hours):
-    """The most lots that any nomination of these hours keeps: all ways, hour after hour."""
+    """Maximum of kept lots over all nominations of these hours, by trying all."""
     kept = {None: 0}
     people = sorted({who for hour in hours for who in hour})
     for hour in hours:
@@ -129,13 +129,13 @@ def test_a_gap_between_hours_starts_anew():
     assert kept_lots(pieces, book, party, np.zeros(2, dtype=np.int64)) == 0
 
 
-def test_nothing_open_is_nothing_nominated():
+def test_without_open_positions_nothing_is_nominated():
     empty = np.zeros(0, dtype=np.int64)
     assert [len(each) for each in match_positions(empty, empty, empty, empty)] == [0, 0, 0]
 
 
 def blocks_of(book, party, wanted):
-    """Blocks of party, first book, hours and lots, as rows of positions."""
+    """Blocks given as party, first book, hours and lots, as rows of positions."""
     row_of = {(int(b), int(p)): row for row, (b, p) in enumerate(zip(book, party, strict=True))}
     rows = [
         (number, row_of[hour, who], lots)
@@ -146,7 +146,7 @@ def blocks_of(book, party, wanted):
 
 
 def suppliers_of(parts, book, party, number):
-    """By hour: who serves a block, and with how many lots."""
+    """Suppliers of a block with their lots, by hour."""
     served = {}
     for block, long, short, lots, _ in zip(*(each.tolist() for each in parts), strict=True):
         if block == number:
@@ -196,7 +196,7 @@ def nominated_with_blocks(hours, wanted):
 
 
 def most_whole(hours, wanted):
-    """The most blocks that can each have one supplier: all suppliers for all blocks are tried."""
+    """Maximum number of blocks with one supplier, by trying all suppliers for all blocks."""
     best = 0
     for chosen in product((None, 4, 5, 6), repeat=len(wanted)):
         used = {}
@@ -286,7 +286,7 @@ def test_a_block_of_which_no_supplier_has_all_is_split_by_lots_not_by_hours():
     assert suppliers_of(split, book, party, 0) == {hour: {3: 3, 4: 2} for hour in range(3)}
 
 
-def test_a_block_stays_with_who_served_it_the_day_before():
+def test_a_block_stays_with_its_supplier_of_the_day_before():
     book, party, quantity = rows([{1: 2, 3: -2, 4: -3, 2: 3}] * 2)
     blocks = blocks_of(book, party, [(1, 0, 2, 2)])
     for served, expected in ((None, 3), ({0: {4}}, 4), ({0: {9}}, 3)):

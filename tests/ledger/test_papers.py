@@ -1,4 +1,4 @@
-"""Invoices with VAT, drill-down, aged debts, and the trial balance at a past moment."""
+"""Invoices with VAT, origins of postings, aged debts, and the trial balance at an earlier batch."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_the_rate_of_vat_is_an_argument(vat_bp, vat_fen):
     assert found.vat_fen == vat_fen
 
 
-def test_an_invoice_of_other_days_is_empty_and_of_nobody_refused():
+def test_an_invoice_of_other_days_is_empty_and_of_an_unknown_account_refused():
     books = filled(memory_books())
     assert invoice(books, "alice", since="2026-11-23", until="2026-11-30", vat_bp=600).lines == ()
     with pytest.raises(UnknownAccountError, match="no account `nobody`"):

@@ -1,4 +1,4 @@
-"""The twelve published programmes: worked examples by hand, boundaries, refusals, roundings."""
+"""The twelve published programmes: examples computed by hand, boundaries, refusals, roundings."""
 
 import msgspec
 import numpy as np

@@ -1,7 +1,7 @@
-"""The published programmes at their edges: each date, place, kind, cap and rounding, by hand.
+"""Boundaries of the published programmes: each date, place, kind, cap and rounding, by hand.
 
-The programmes are switched on as published; what was not published is chosen in ON. Amounts are
-worked out from `rate_bp` and the caps of each policy, in the comments.
+The programmes are switched on as published; settings in ON give what was not published. Comments
+derive the amounts from `rate_bp` and the caps of each policy.
 """
 
 from datetime import date
@@ -64,12 +64,12 @@ def on(name, **settings):
 
 
 def later(day):
-    """So many days after the world's own day of delivery is a day."""
+    """Days from the world's own day of delivery to a day."""
     return (date.fromisoformat(day) - date(2026, 11, 22)).days
 
 
 def registry_of(name, day, delivered=None, *, chosen=None, names="alice bob carol dave", **firm):
-    """A world with one programme; D is delivered in Chengdu, or where the compute must be."""
+    """A world with one programme; D is delivered in Chengdu, or where the programme requires it."""
     _, own, province = ON[name]
     firms = {each: {**own, **firm} for each in names.split() if each != "bob"}
     made = world(
@@ -86,7 +86,7 @@ def registry_of(name, day, delivered=None, *, chosen=None, names="alice bob caro
 
 
 def bought(name, fen, *, day="2025-06-30", delivered=None, books=None, **more):
-    """Alice buys D for so many fen; what was decided."""
+    """Alice buys D for an amount in fen; returns the decisions."""
     registry = registry_of(name, day, delivered, **more)
     books = books or memory_books()
     if on(name).application:
@@ -98,7 +98,7 @@ def bought(name, fen, *, day="2025-06-30", delivered=None, books=None, **more):
 
 
 def issued(books, registry, firm, fen=200_000_000):
-    """A voucher of the firm's cap; none on a day on which the programme is not in force."""
+    """A voucher with the firm's cap; none on a day on which the programme is not in force."""
     (chosen,), day = registry.programmes, registry.trading_day
     if not chosen.effective_from <= day <= (chosen.effective_until or day):
         with pytest.raises(LedgerError, match="is not in force"):
@@ -187,7 +187,7 @@ def test_beijing_refuses_a_firm_of_another_city_when_it_applies():
         apply(memory_books(), registry, "beijing", "alice", 2025, 1000)
 
 
-def test_beijing_pays_nobody_without_a_voucher():
+def test_beijing_pays_no_firm_without_a_voucher():
     registry = registry_of("beijing", "2025-06-30")
     books = memory_books()
     text = "fund alice 9000000.00\nalice buys 1 D at 1000 from bob"

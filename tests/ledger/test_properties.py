@@ -1,4 +1,4 @@
-"""Random small days: whatever is traded, money is neither made nor lost."""
+"""Random small days: whatever is traded, no money appears or disappears."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +38,7 @@ def programmes(draw):
 
 
 def text_of(day):
-    """The day in the tests' language; sellers without cash are welcome."""
+    """The day in the tests' language; sellers may have no cash."""
     return "\n".join(
         f"{buyer} buys {lots} {symbol} at {ticks} from {seller} fees {fee} {other}"
         for buyer, seller, symbol, lots, ticks, fee, other in day
@@ -46,7 +46,7 @@ def text_of(day):
 
 
 def cash_of(day):
-    """What the fills alone make of each account's money, in fen."""
+    """Money of each account by the fills alone, in fen."""
     cash = dict.fromkeys(NAMES, 0)
     for buyer, seller, _, lots, ticks, fee, other in day:
         cash[buyer] -= lots * ticks + fee

@@ -1,4 +1,4 @@
-"""Vouchers reserved on the trade day: first come, first served; resold, busted, nominated."""
+"""Reservations on the trade day: order of first buys; resold, busted and nominated positions."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ DAY = "2026-11-22"
 
 
 class Days:
-    """Books into which days are settled one after the other, positions carried."""
+    """Books into which days are settled one after another, positions carried."""
 
     def __init__(self, *programmes, firms=None):
         self.books = memory_books()
@@ -40,7 +40,7 @@ class Days:
         assert audit(self.books) == []
 
     def reserved(self):
-        """Reservations that live, in their order: holder, instrument, fen."""
+        """Open reservations in their order: holder, instrument, fen."""
         return self.books.rows(
             "SELECT substr(a.name, 6), substr(i.name, 8), grant_fen FROM vouchers AS v "
             "JOIN names AS a ON a.id = v.account JOIN names AS i ON i.id = v.instrument "
@@ -50,7 +50,7 @@ class Days:
         )
 
     def agreed(self):
-        """The agreements' own lines: buyer, fen, first and last state."""
+        """Decisions on agreements: buyer, fen, first and last state."""
         return self.books.rows(
             "SELECT substr(n.name, 6), v.grant_fen, arg_max(e.state, e.turn)::VARCHAR "
             "FROM vouchers AS v JOIN agreements AS a ON a.id = v.agreement "
@@ -72,7 +72,7 @@ def test_who_trades_first_has_the_pool_although_the_other_is_delivered_first():
     assert days.reserved() == [("carol", "C", 500)]
 
 
-def test_what_is_resold_is_free_for_those_who_come_after():
+def test_a_resold_reservation_is_free_for_later_buyers():
     days = Days(programme("p", pool_year_fen=700))
     days.settle(MONEY + "carol buys 5 A at 1000 from bob\nalice buys 5 A at 1000 from bob")
     assert days.reserved() == [("carol", "A", 500), ("alice", "A", 200)]
@@ -137,7 +137,7 @@ def test_a_funders_ceiling_is_held_by_reservations_too():
     assert days.agreed() == [("alice", 1500, "reserved")]
 
 
-def test_a_day_taken_back_brings_the_reservations_before_it_back():
+def test_a_reversed_day_restores_the_reservations_before_it():
     days = Days(programme("p"))
     days.settle(MONEY + "carol buys 5 A at 1000 from bob")
     days.settle("dave buys 5 A at 1000 from carol")

@@ -1,4 +1,4 @@
-"""Corrections: mirrored postings in a new revision, and every balance back where it was."""
+"""Reversals: mirrored postings, a new revision, and every balance as before."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a day's trades come to, to the fen, in small worlds that a person can add up."""
+"""Settlement of small worlds, to the fen, with amounts that a reader can add up."""
 
 import msgspec
 import numpy as np
@@ -188,7 +188,7 @@ def test_a_resale_through_three_owners_leaves_clearing_flat_and_pays_each_its_pr
     }  # fmt: skip
 
 
-def test_whoever_resold_everything_pays_the_sellers_fee_at_settlement():
+def test_a_seller_that_resold_everything_pays_its_fee_at_settlement():
     books = settled(
         world(),
         """
@@ -325,7 +325,7 @@ def test_a_day_of_another_venue_is_refused():
         settled(msgspec.structs.replace(world(), venue="ELSEWHERE"), "", books=books)
 
 
-def test_a_dry_run_tells_the_same_and_leaves_nothing():
+def test_a_dry_run_returns_the_same_and_leaves_nothing():
     registry = world()
     text = "fund alice 100.00\nalice buys 5 A at 1000 from bob fees 3 2"
     books = memory_books()
@@ -474,7 +474,7 @@ def test_a_registry_that_leads_nowhere_is_refused_and_changes_nothing(changes, r
     assert books.scalar("SELECT count(*) FROM firms") == 0
 
 
-def test_a_registry_that_forgot_who_holds_a_position_is_refused():
+def test_a_registry_without_the_holder_of_a_position_is_refused():
     books = memory_books()
     first = world(day="2026-11-20")
     text = "fund alice 100.00\nalice buys 5 A at 1000 from bob"

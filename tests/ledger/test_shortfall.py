@@ -1,4 +1,4 @@
-"""What is found missing after the payment: refunds, penalties, clawbacks, receivables, by hand."""
+"""Shortfalls found after the payment: refunds, penalties, clawbacks and receivables, by hand."""
 
 import msgspec
 import pytest
@@ -102,7 +102,7 @@ def test_a_claim_of_which_nothing_is_left_is_released(tmp_path):
     assert life(books, line_of(books, 2)) == [("claimed", 600), ("released", 600)]
 
 
-def test_a_trade_found_void_is_taken_back_whole_and_without_penalty(tmp_path):
+def test_a_void_trade_is_refunded_in_full_without_penalty(tmp_path):
     books, registry = delivered(tmp_path, penalty_bp=2000)
     done = found(books, registry, tmp_path, "f1,1,A,gpu-hour,H800,5,3600\n", penalty=False)
     assert (done.refund_fen, done.penalty_fen, done.clawback_fen) == (5000, 0, 500)
@@ -158,7 +158,7 @@ def test_the_same_finding_again_counts_once(tmp_path):
     assert (again.lines, len(again.repeated)) == ((), 1)
 
 
-def test_a_reversal_takes_findings_back_too(tmp_path):
+def test_a_reversal_includes_findings(tmp_path):
     books, registry = delivered(tmp_path)
     before = balances(books)
     later = msgspec.structs.replace(registry, trading_day="2026-11-23")

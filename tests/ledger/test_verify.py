@@ -1,4 +1,4 @@
-"""Verification finds what was changed: each fen, each row, each hash."""
+"""Verification finds every change: each fen, each row, each hash."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def books():
 
 
 def tamper(books, statement):
-    """Do what the triggers forbid, as one who can write the file could."""
+    """Run a statement that the triggers forbid, as a program could that writes the file itself."""
     for table in TABLES:
         books.execute(f"DROP TRIGGER {table}_update ON {table}")
         books.execute(f"DROP TRIGGER {table}_delete ON {table}")

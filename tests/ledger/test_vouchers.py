@@ -1,4 +1,4 @@
-"""What programmes pay: rates, caps, dates, places, related parties, funders' shares, to the fen."""
+"""Programmes' payments to the fen: rates, caps, dates, places, related parties, funders' shares."""
 
 import msgspec
 import numpy as np
@@ -231,7 +231,7 @@ def test_a_want_of_nothing_is_rejected_without_a_posting():
     assert postings(books, "voucher") == []
 
 
-def test_a_version_that_changes_its_words_is_refused():
+def test_a_version_with_changed_terms_is_refused():
     books = settled(world(day="2026-11-20", programmes=(programme("p"),)), DAY)
     for change in ({"rate_bp": 2000}, {"funders": {"city": 2}}, {"per_agreement_cap_fen": 7}):
         with pytest.raises(InputError, match="programme p: version 1 differs"):
