@@ -1,6 +1,6 @@
 """Print the lowest version that setup.cfg admits of each dependency, as constraints for pip.
 
-    python .ci/oldest_versions.py setup.cfg
+python .ci/oldest_versions.py setup.cfg
 """
 
 import configparser
