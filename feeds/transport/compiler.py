@@ -1,4 +1,4 @@
-"""Where the wire's kernels are compiled: like the machine's, in a cache that knows its sources."""
+"""Compilation of the wire's kernels, with a cache folder named by a hash of their sources."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,12 @@ def cache_folder() -> Path:
 
 
 def is_compiled() -> bool:
-    """Whether a start finds the kernels in the cache."""
+    """Whether the cache has the kernels."""
     return JIT_DISABLED or any(cache_folder().rglob("*.derive-*.nbc"))
 
 
 def entry(function: Callable[..., Any], *, nogil: bool = False) -> Any:
-    """Compile a function that Python calls: cached on disk. `nogil`: others run meanwhile."""
+    """Compile a function that Python calls, cached on disk; `nogil` releases the interpreter."""
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
@@ -34,9 +34,9 @@ def entry(function: Callable[..., Any], *, nogil: bool = False) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function that only an entry calls, without counting references.
+    """Compile a function that only kernels and entries call, without reference counting.
 
-    The entry's caller keeps the arrays alive; counting would cost several times the work itself.
+    The caller of the entry keeps the arrays alive; counting costs several times the work itself.
     """
     return numba.njit(error_model="numpy", no_cpython_wrapper=True, _nrt=False)(function)
 

@@ -1,8 +1,4 @@
-"""C functions called by address from compiled code, and memory by address as arrays.
-
-A call from Python into compiled code costs a tenth of a microsecond for every array that it names,
-so the kernels of a turn are given one address: that of a header with all others.
-"""
+"""Calls from compiled code to C functions by address, mainly those of libzmq."""
 
 import ctypes
 from pathlib import Path
@@ -19,7 +15,7 @@ _WORD, _INT = ir.IntType(64), ir.IntType(32)
 
 @intrinsic  # type: ignore[untyped-decorator]
 def call(typing_context: Any, function: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """What the C function at an address returns as an int, given four words."""
+    """Call the C function at an address with four words; returns its int."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(_INT, [_WORD] * 4)
@@ -31,7 +27,7 @@ def call(typing_context: Any, function: Any, a: Any, b: Any, c: Any, d: Any) -> 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def call_for_word(typing_context: Any, function: Any) -> Any:
-    """What the C function at an address returns as a word, given nothing."""
+    """Call the C function at an address without arguments; returns its word."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         kind = ir.FunctionType(_WORD, [])
@@ -42,7 +38,7 @@ def call_for_word(typing_context: Any, function: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def pointer(typing_context: Any, address: Any) -> Any:
-    """An address as what `numba.carray` takes."""
+    """An address as the pointer that `numba.carray` takes."""
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.inttoptr(values[0], ir.IntType(8).as_pointer())
@@ -51,7 +47,7 @@ def pointer(typing_context: Any, address: Any) -> Any:
 
 
 def libzmq() -> ctypes.CDLL | None:
-    """The libzmq that pyzmq has loaded; None where it cannot be told."""
+    """The libzmq that pyzmq has loaded; None if it cannot be found."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
         path = next(line.split()[-1] for line in maps if "libzmq" in line)
@@ -63,7 +59,7 @@ def libzmq() -> ctypes.CDLL | None:
 
 
 def function(name: str) -> int:
-    """The address of a function of that libzmq; 0: compiled code cannot call it."""
+    """The address of a function of libzmq; 0: compiled code cannot call it."""
     library = libzmq()
     if JIT_DISABLED or library is None:
         return 0

@@ -1,7 +1,8 @@
-"""Waiting for the sockets of a venue: `poll` on descriptors that were asked for once.
+"""Waiting for the sockets of a venue: `poll` on their descriptors.
 
-A ZeroMQ socket's descriptor says that something has happened, its events what; sending may use the
-sign up. So before anybody sleeps, all sockets are asked, in one compiled call.
+The descriptor of a ZeroMQ socket is readable when something has happened, and its option ZMQ_EVENTS
+says what; sending may consume the signal. So before a wait, the events of all sockets are read, in
+one compiled call.
 """
 
 import select
@@ -9,35 +10,43 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import zmq
-from numba import carray
 
 from feeds.transport.compiler import entry
-from feeds.transport.libzmq import call, function, pointer
+from feeds.transport.libzmq import call, function
 from feeds.transport.sockets import Socket
+from matching.memory.handle import Handle, HandleLayout, handle_at
 
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
-GETSOCKOPT, VALUE_AT, COUNT, SOCKETS = range(4)
-"""Cells of the header of `ready`: the last is where the sockets' addresses begin."""
-_VALUE = 2  # words: what `zmq_getsockopt` writes, and how long that is
+
+POLL_CALL = np.dtype(
+    [
+        ("zmq_getsockopt", "<i8"),  # address of the function
+        ("option_address", "<i8"),
+        ("option", "<i8"),  # value of ZMQ_EVENTS
+        ("option_bytes", "<i8"),
+    ]
+)
+_LAYOUT = HandleLayout("Poll", {"call": POLL_CALL, "sockets": np.dtype("<i8")})
+_poll_at = handle_at(_LAYOUT)
 
 
 @entry
-def ready(header_at):
-    """Which of the sockets whose addresses stand in a header have something to read: bits."""
-    h = carray(pointer(header_at), SOCKETS, np.int64)
-    sockets = carray(pointer(header_at + 8 * SOCKETS), h[COUNT], np.int64)
-    value = carray(pointer(h[VALUE_AT]), _VALUE, np.int64)
+def readable(handle):
+    """The sockets that have something to read, as bits by their place."""
+    h = _poll_at(handle)
+    cells = h.call[0]
+    function, address = cells["zmq_getsockopt"], cells["option_address"]
     found = 0
-    for place in range(len(sockets)):
-        value[0], value[1] = 0, 4
-        call(h[GETSOCKOPT], sockets[place], _EVENTS, h[VALUE_AT], h[VALUE_AT] + 8)
-        if value[0] & _POLLIN:
+    for place in range(len(h.sockets)):
+        cells["option"], cells["option_bytes"] = 0, 4
+        call(function, h.sockets[place], _EVENTS, address, address + 8)
+        if cells["option"] & _POLLIN:
             found |= 1 << place
     return found
 
 
 class Poller:
-    """Sockets that the venue itself reads, and others with who handles them."""
+    """Waits for sockets that the venue reads itself, and for others that have a handler."""
 
     def __init__(
         self,
@@ -46,33 +55,32 @@ class Poller:
         descriptor: int,
         on_wake: Callable[[], None],
     ) -> None:
-        """`descriptor`: of the eventfd that ends a wait; then `on_wake` is called."""
+        """`descriptor`: an eventfd that ends a wait; then `on_wake` is called."""
         self._own = len(own)
         self._sockets = [*own, *(socket for socket, _ in others)]
         self._handlers = [handler for _, handler in others]
         self._descriptor, self._on_wake = descriptor, on_wake
-        self._value = np.zeros(_VALUE, np.int64)
-        addresses = [int(socket.underlying) for socket in self._sockets]
-        getsockopt = function("zmq_getsockopt")
-        self._is_compiled = getsockopt != 0
-        head = [getsockopt, self._value.ctypes.data, len(addresses)]
-        self._header = np.array([*head, *addresses], np.int64)
-        self._header_at = self._header.ctypes.data
+        addresses = np.array([int(socket.underlying) for socket in self._sockets], np.int64)
+        cells = np.zeros(1, POLL_CALL)
+        cells["zmq_getsockopt"] = function("zmq_getsockopt")
+        cells["option_address"] = cells["option"].ctypes.data
+        self._is_compiled = bool(cells["zmq_getsockopt"][0])
+        self._handle = Handle(_LAYOUT, {"call": cells, "sockets": addresses})
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        self._bits: dict[int, int] = {}  # of the sockets' descriptors
+        self._bits: dict[int, int] = {}  # by descriptor of a socket
         for place, socket in enumerate(self._sockets):
             found = int(socket.getsockopt(zmq.FD))
             self._bits[found] = 1 << place
             self._poll.register(found, select.POLLIN)
 
     def wait(self, wait_ms: int) -> int:
-        """Wait so long at most; has the others handled, and returns which own sockets may be ready.
+        """Wait at most so long, call handlers, and return which own sockets may be readable.
 
-        A bit for each, from the first one. Whose descriptor gave a sign after the wait is not asked
-        again: reading it will show.
+        The result has a bit for each, by its place. The events of a socket whose descriptor became
+        readable are not read: reading the socket will tell.
         """
-        found = self._ready()
+        found = self._readable()
         if wait_ms and not found:
             for descriptor, _ in self._poll.poll(wait_ms):
                 if descriptor == self._descriptor:
@@ -88,8 +96,8 @@ class Poller:
             place += 1
         return found & ((1 << self._own) - 1)
 
-    def _ready(self) -> int:
+    def _readable(self) -> int:
         if self._is_compiled:
-            return int(ready(self._header_at))
-        asked = [socket.getsockopt(zmq.EVENTS) for socket in self._sockets]
-        return sum(1 << place for place, events in enumerate(asked) if int(events) & _POLLIN)
+            return int(readable(self._handle.argument))
+        events = [int(socket.getsockopt(zmq.EVENTS)) for socket in self._sockets]
+        return sum(1 << place for place, each in enumerate(events) if each & _POLLIN)

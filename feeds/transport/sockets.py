@@ -1,4 +1,4 @@
-"""Sockets with their bounds: every option that keeps a peer from costing more than its share."""
+"""Sockets and their limits: the options that keep a peer from using more than its share."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,26 +15,27 @@ HANDSHAKE_MS = 3_000
 HEARTBEAT_MS = 2_000
 HEARTBEAT_TIMEOUT_MS = 6_000
 QUEUE_FRAMES = 10_000  # from one broker, not yet read
-REPLY_FRAMES = 128  # to one broker, not yet sent: what it may be told waits in its stream
-SEND_BYTES = 1 << 20  # the system's buffer for one peer
+REPLY_FRAMES = 128  # to one broker, not yet sent; further reports wait in its stream
+SEND_BYTES = 1 << 20  # of the system's buffer for one peer
 MARKET_FRAMES = 50_000  # to one subscriber, not yet sent
 BACKLOG = 1_024
+ROUTE_BYTES = 5  # of a routing id that libzmq chose
 CURVE_BYTES = 64  # what encryption adds to a frame, and a little more
-FAREWELL_MS = 1_000  # for the last words to peers, when the venue closes
+LINGER_MS = 1_000  # for the last frames to peers, when the venue closes
 REQUEST_BYTES_MAX = 4_096
 
 
 @dataclass(frozen=True)
 class Security:
-    """How a socket proves who it is: a CURVE pair, or (loopback only) name and password."""
+    """Credentials of a socket: a CURVE key pair, or (on loopback only) name and password."""
 
     secret: Secret
     plain: bool = False
-    venue_key: str = ""  # of the venue; only a broker's socket needs it
+    venue_key: str = ""  # public key of the venue; only a client's socket needs it
 
 
 def bounded(socket: Socket, bytes_max: int) -> None:
-    """Set what every socket of the venue has: sizes, handshake, heartbeats, queues."""
+    """Set the options that every socket has: frame size, handshake, heartbeats, backlog."""
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, bytes_max + CURVE_BYTES)
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
@@ -44,7 +45,7 @@ def bounded(socket: Socket, bytes_max: int) -> None:
 
 
 def serve_as(socket: Socket, security: Security, domain: str) -> None:
-    """Make a socket the server of its security, in a ZAP domain."""
+    """Make a socket the server side of its security, in a ZAP domain."""
     socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
     if security.plain:
         socket.setsockopt(zmq.PLAIN_SERVER, 1)
@@ -54,7 +55,7 @@ def serve_as(socket: Socket, security: Security, domain: str) -> None:
 
 
 def connect_as(socket: Socket, security: Security) -> None:
-    """Make a socket a client that proves its name."""
+    """Make a socket the client side of its security."""
     if security.plain:
         socket.setsockopt(zmq.PLAIN_USERNAME, security.secret.name.encode())
         socket.setsockopt(zmq.PLAIN_PASSWORD, security.secret.password.encode())
@@ -65,7 +66,7 @@ def connect_as(socket: Socket, security: Security) -> None:
 
 
 def router(context: Context, bytes_max: int) -> Socket:
-    """A ROUTER that names its peers itself and says so when one cannot be reached."""
+    """A ROUTER that refuses duplicate routing ids, and reports a peer that cannot be reached."""
     socket = context.socket(zmq.ROUTER)
     bounded(socket, bytes_max)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -77,14 +78,17 @@ def router(context: Context, bytes_max: int) -> Socket:
 
 
 def venue_router(context: Context, security: Security, domain: str, bytes_max: int) -> Socket:
-    """A ROUTER of the venue."""
+    """A ROUTER with the venue's security."""
     socket = router(context, bytes_max)
     serve_as(socket, security, domain)
     return socket
 
 
 def venue_publisher(context: Context, security: Security, domain: str) -> Socket:
-    """An XPUB that tells of every topic's first subscriber and last; it drops for a slow one."""
+    """An XPUB with the venue's security; it drops frames for a slow subscriber.
+
+    Reading it gives the first subscription and the last unsubscription of every topic.
+    """
     socket = context.socket(zmq.XPUB)
     bounded(socket, REQUEST_BYTES_MAX)
     socket.setsockopt(zmq.SNDHWM, MARKET_FRAMES)
@@ -94,7 +98,7 @@ def venue_publisher(context: Context, security: Security, domain: str) -> Socket
 
 
 def bind(socket: Socket, endpoint: str) -> str:
-    """Bind and return the endpoint with the port that the system chose, if it was asked to."""
+    """Bind a socket; returns the endpoint, with the port that the system chose for `*`."""
     socket.bind(endpoint)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
@@ -102,8 +106,8 @@ def bind(socket: Socket, endpoint: str) -> str:
 def broker_dealer(context: Context, security: Security) -> Socket:
     """A DEALER, not connected yet.
 
-    Without IMMEDIATE, with which libzmq drops what has arrived, unread, when the connection ends:
-    the venue's last words among it. So whoever sends must know that the venue is there.
+    It does not set IMMEDIATE: with that option, libzmq drops unread frames when the connection
+    ends, the venue's logout among them. So a sender must know that the venue is connected.
     """
     socket = context.socket(zmq.DEALER)
     bounded(socket, FRAME_BYTES_MAX)
@@ -116,7 +120,7 @@ def broker_dealer(context: Context, security: Security) -> Socket:
 
 
 def subscriber(context: Context, security: Security, endpoint: str, queue_frames: int) -> Socket:
-    """A SUB; what does not fit in its queues is lost, and seen as a gap."""
+    """A SUB, connected; frames that do not fit in its queue are lost, which shows as a gap."""
     socket = context.socket(zmq.SUB)
     bounded(socket, 1 << 20)
     socket.setsockopt(zmq.RCVHWM, queue_frames)

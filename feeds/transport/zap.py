@@ -1,7 +1,7 @@
-"""The ZAP handler: libzmq asks it about every handshake, before a peer's first byte counts.
+"""The ZAP handler: libzmq asks it about every handshake, before it reads the peer's first frame.
 
-It answers from the entitlements; the name and key that it gives back are stamped on every frame of
-that connection as User-Id, and nothing that a peer writes can change it.
+It decides by the entitlements. libzmq adds the name and key that it returns to every frame of that
+connection as User-Id; a peer cannot change it.
 """
 
 import hmac
@@ -13,12 +13,12 @@ import zmq
 from zmq.utils import z85
 
 from feeds.protocol.keys import Entitlement, password_hash
-from feeds.transport.reject_log import refused
+from feeds.transport.reject_log import log_refusal
 from feeds.transport.sockets import Context
 
 LOG = logging.getLogger("suanshi.security")
-BATCH = 64
-"""Handshakes answered at a time, so that a flood of them leaves time for those inside."""
+HANDSHAKES_MAX = 64
+"""Handshakes answered in a turn, so that a flood of them leaves time for connected peers."""
 
 DOMAINS: dict[str, frozenset[str]] = {
     "orders": frozenset({"trading", "read-only", "drop-copy"}),
@@ -29,7 +29,7 @@ DOMAINS: dict[str, frozenset[str]] = {
 
 
 class ZapHandler:
-    """Decides who comes in."""
+    """Decides which peers may connect."""
 
     def __init__(
         self, context: Context, entitlements: dict[str, Entitlement], counters: Counter[str]
@@ -41,13 +41,13 @@ class ZapHandler:
         self.set_entitlements(entitlements)
 
     def set_entitlements(self, entitlements: dict[str, Entitlement]) -> None:
-        """Let in these from now on, and nobody else; whoever is in stays connected."""
+        """Accept these keys from now on, and no others; connected peers stay connected."""
         self._names = entitlements
         self._keys = {each.key: each for each in entitlements.values()}
 
     def answer_requests(self) -> None:
-        """Answer what was asked, at most `BATCH` handshakes."""
-        for _ in range(BATCH):
+        """Answer the handshakes that wait, at most HANDSHAKES_MAX."""
+        for _ in range(HANDSHAKES_MAX):
             try:
                 parts = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
@@ -58,19 +58,19 @@ class ZapHandler:
             name, why = self._decide(domain, address, mechanism, given)
             if why:
                 where = f"{address.decode(errors='replace')} at {domain.decode(errors='replace')}"
-                refused(self.counters, LOG, why, where)
+                log_refusal(self.counters, LOG, why, where)
             code, text = (b"400", why.encode()) if why else (b"200", b"OK")
             answer = [reply_to, empty, version, request, code, text, name.encode(), b""]
             self.socket.send_multipart(answer)
 
     def close(self) -> None:
-        """Stop answering: nobody comes in any more."""
+        """Close the socket; no further peer can connect."""
         self.socket.close()
 
     def _decide(
         self, domain: bytes, address: bytes, mechanism: bytes, given: list[bytes]
     ) -> tuple[str, str]:
-        """Name and key of who asks, or why not."""
+        """The User-Id of a peer and no reason, or none and the reason to refuse it."""
         if mechanism == b"CURVE" and len(given) == 1 and len(given[0]) == 32:
             entitlement = self._keys.get(z85.encode(given[0]).decode())
         elif mechanism == b"PLAIN" and len(given) == 2:
