@@ -1,7 +1,7 @@
-"""Price ladders: what is displayed at each price, with the best at hand. For venue and client.
+"""Price levels: the displayed quantity at each price of an instrument's band. For venue and client.
 
-An instrument's band is a row of levels for each side; a bitmap (32 levels a word) finds the next
-level that is not empty. Levels are numbered through: `first + side * width + price - low`.
+A ladder has a row of levels for each side; level `first + side * width + price - low` is that of a
+price. A bitmap of 32 levels a word finds the next level that is not empty.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from matching.memory.intrinsics import highest_bit
 LADDER = np.dtype(
     [
         ("low", "<i8"),
-        ("width", "<i8"),  # 0: no band yet
-        ("allotted", "<i8"),
-        ("first", "<i8"),  # level
-        ("word", "<i8"),  # of the bitmap
+        ("width", "<i8"),  # levels of a side; 0: no band yet
+        ("allotted", "<i8"),  # levels of a side for which there is room
+        ("first", "<i8"),  # its first level
+        ("word", "<i8"),  # its first word of the bitmap
         ("best_bid", "<i8"),  # place in the band; -1: none
         ("best_ask", "<i8"),
     ]
@@ -30,7 +30,7 @@ EMPTY_CODE = 0x811C_9DC5
 
 @dataclass(frozen=True)
 class Ladders:
-    """The arrays of some ladders."""
+    """Ladders by instrument, quantity and number of orders by level, and the bitmap."""
 
     ladders: NDArray[np.void]
     quantity: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Ladders:
 
 
 def new_ladders(instruments: int, ticks: int) -> Ladders:
-    """Room for so many ladders (and ladder 0) whose bands have so many ticks together."""
+    """Ladders 0 to `instruments` whose bands have so many ticks together."""
     return Ladders(
         np.zeros(instruments + 1, LADDER),
         np.zeros(2 * ticks, np.int64),
@@ -50,7 +50,10 @@ def new_ladders(instruments: int, ticks: int) -> Ladders:
 
 @inline
 def next_level(words, word, width, side, place):
-    """The next place from `place` on, away from the best, that is not empty; -1: none."""
+    """The next level that is not empty, from `place` on and away from the best; -1: none.
+
+    A place is a price less the band's lowest.
+    """
     size = (width + 31) // 32
     start = word + side * size
     if side == 1:
@@ -78,7 +81,7 @@ def next_level(words, word, width, side, place):
 
 @inline
 def put_level(ladder, quantities, counts, words, side, place, quantity, count):
-    """Set what stands at a place."""
+    """Set quantity and number of orders of a level; quantity 0 removes it."""
     width, word = ladder["width"], ladder["word"]
     level = ladder["first"] + side * width + place
     quantities[level] = quantity
@@ -100,14 +103,14 @@ def put_level(ladder, quantities, counts, words, side, place, quantity, count):
 
 @inline
 def mixed(code, word):
-    """FNV-1a over a 32-bit word."""
+    """A checksum with one more 32-bit word in it (FNV-1a)."""
     return ((code ^ (word & 0xFFFF_FFFF)) * 0x0100_0193) & 0xFFFF_FFFF
 
 
 @inline
 def top_code(ladder, quantities, words):
-    """The checksum of the ten best levels of both sides: bids first, the best first."""
-    code = 0x811C_9DC5
+    """The checksum of the ten best levels of each side: bids first, the best first."""
+    code = EMPTY_CODE
     for side in range(2):
         place = ladder["best_bid"] if side == 0 else ladder["best_ask"]
         for _ in range(10):
@@ -124,7 +127,7 @@ def top_code(ladder, quantities, words):
 
 @entry
 def checksum(ladders, quantities, words, number):
-    """The checksum of one ladder."""
+    """The checksum of one ladder, as `top_code`."""
     return top_code(ladders[number], quantities, words)
 
 
@@ -146,7 +149,7 @@ def put_levels(ladders, quantities, counts, words, number, levels):
 
 @entry
 def clear_ladder(ladders, quantities, counts, words, number):
-    """Take everything off one ladder."""
+    """Remove all levels of one ladder."""
     ladder = ladders[number]
     first, width = ladder["first"], ladder["width"]
     quantities[first : first + 2 * width] = 0
@@ -158,7 +161,8 @@ def clear_ladder(ladders, quantities, counts, words, number):
 
 @entry
 def list_levels(ladders, quantities, counts, words, number, side, out):
-    """Fill rows of price, quantity, orders with the levels of a side, best first; how many."""
+    """Write the levels of a side to rows of (price, quantity, orders), the best first; returns how
+    many."""
     ladder = ladders[number]
     place = ladder["best_bid"] if side == 0 else ladder["best_ask"]
     found = 0

@@ -34,11 +34,11 @@ from exchange.venue.listing_requests import definitions
 from exchange.venue.metering import Meters
 from exchange.venue.operator_requests import Operators
 from feeds.client.connection_file import Connection
+from feeds.event_buffer import EventBuffer
 from feeds.gateway.config import GatewayConfig
 from feeds.gateway.connections import Port
 from feeds.gateway.gateway import Gateway
 from feeds.gateway.sessions import LogoutReason
-from feeds.market_data.event_buffer import EventBuffer
 from feeds.market_data.market_state import MarketState
 from feeds.market_data.publisher import MarketDataPublisher
 from feeds.protocol.messages import (

@@ -1,286 +1,199 @@
-"""Events into market data, in one compiled pass: the same bytes for the same day, always.
+"""The set of changes that one command makes to the displayed market.
 
-The pass keeps every live order's displayed part and every level. It goes command by command: what
-a command changed, as seen before and after it, becomes frames (each channel of each instrument at
-most one, or several marked MORE), in the order of the channels; what came and went within the
-command is not told.
+Tables keep what a command changed, with its state before. After the command's last event, those
+changes that lasted become frames; what appeared and disappeared within the command does not.
 """
 
 import numpy as np
 
+from feeds.market_data.layout import (
+    CHAINS,
+    CHANGED_BLOCKS,
+    CHANGED_LEVELS,
+    CHANGED_ORDERS,
+    NEW_TRADES,
+)
 from feeds.price_levels import put_level
 from feeds.protocol.records import TradeFlag
 from feeds.transport.compiler import inline
-from matching.records import EventFlag, EventKind
 
-LIVE = np.dtype(
-    [
-        ("key", "<i8"),  # session and user_ref
-        ("number", "<i8"),  # anonymous
-        ("instrument", "<i8"),
-        ("side", "<i8"),
-        ("price", "<i8"),
-        ("shown", "<i8"),
-        ("told", "<i8"),  # what the market was told that it shows; 0: not there
-        ("placed", "<i8"),  # grows with every placing at the back of a level
-        ("moved", "<i8"),  # placed in this command
-        ("touch", "<i8"),  # its last entry among the touched orders of this command
-        ("hours", "<i8"),  # of a block; 0: it is an order
-        ("next", "<i8"),  # free slots
-    ]
-)
-
-MARKET_STATE = np.dtype(
-    [
-        ("command", "<i8"),  # the last that touched it
-        ("levels", "<i8"),  # heads of this command's chains of touched entries; -1: none
-        ("levels_last", "<i8"),
-        ("orders", "<i8"),
-        ("orders_last", "<i8"),
-        ("blocks", "<i8"),
-        ("blocks_last", "<i8"),
-        ("trades", "<i8"),
-        ("trades_last", "<i8"),
-        ("status", "<i8"),  # the phase changed in this command
-        ("phase", "<i8"),
-        ("status_price", "<i8"),
-        ("status_quantity", "<i8"),
-        ("bid_price", "<i8"),  # top of book as told
-        ("bid_quantity", "<i8"),
-        ("bid_orders", "<i8"),
-        ("ask_price", "<i8"),
-        ("ask_quantity", "<i8"),
-        ("ask_orders", "<i8"),
-        ("tick_fen", "<i8"),
-        ("volume", "<i8"),
-        ("turnover_fen", "<i8"),
-        ("open", "<i8"),
-        ("high", "<i8"),
-        ("low", "<i8"),
-        ("last", "<i8"),
-        ("count", "<i8"),
-    ]
-)
-
-COUNTERS = 12
-LIVE_FREE, LIVE_USED, NUMBERS, PLACED, LEVELS, ORDERS, TRADES, BOOKS, OUT, FRAMES, TICKS, WORDS = (
-    range(COUNTERS)
-)
-"""Places in the array of counters."""
-
-DONE, ROOM, GROW = 0, 1, 2
-RECORDS_MAX = 2_000  # in a frame
-_HEAD = 5
-_ACCEPTED, _FILLED, _CANCELLED = EventKind.ACCEPTED, EventKind.FILLED, EventKind.CANCELLED
-_REPLACED, _EXPIRED, _TRIGGERED = EventKind.REPLACED, EventKind.EXPIRED, EventKind.TRIGGERED
-_REFRESHED, _LISTED, _BAND = EventKind.REFRESHED, EventKind.LISTED, EventKind.BAND_SET
-_PHASE, _BUSTED = EventKind.PHASE_CHANGED, EventKind.BUSTED
-_TAKER, _AUCTION = EventFlag.TAKER, EventFlag.AUCTION
-_REQUEUED, _BLOCK, _OFF_BOOK = EventFlag.REQUEUED, EventFlag.BLOCK, EventFlag.OFF_BOOK
-_BASKET = EventFlag.BASKET
-_TOLD_BUSTED, _TOLD_BLOCK = int(TradeFlag.BUSTED), int(TradeFlag.BLOCK)
-_TOLD_OFF_BOOK = int(TradeFlag.OFF_BOOK)
+_BUSTED, _OFF_BOOK = int(TradeFlag.BUSTED), int(TradeFlag.OFF_BOOK)
 
 
 @inline
-def home_of(key, mask):
-    """Where a key belongs: eight refs of a session in a row side by side, which saves looking
-    into the memory for each, the eights all over the table (multiplicative hash).
+def home_index(key, mask):
+    """The place of a key in the hash table, if it is free (multiplicative hash).
+
+    Groups of eight user_refs of a session lie side by side, which saves memory accesses; the
+    groups are spread over the table.
     """
     return (((((key >> 3) * -7046029254386353131) >> 40) << 3) | (key & 7)) & mask
 
 
 @inline
-def place_of(names, key):
-    """Where in the hash table of keys and slots a key is, or would be (linear probing)."""
-    mask = len(names) - 1
-    at = home_of(key, mask)
-    while names[at, 0] != 0 and names[at, 0] != key:
+def key_index(order_keys, key):
+    """The place of a key in the hash table, or the free place for it (linear probing)."""
+    mask = len(order_keys) - 1
+    at = home_index(key, mask)
+    while order_keys[at]["key"] != 0 and order_keys[at]["key"] != key:
         at = (at + 1) & mask
     return at
 
 
 @inline
-def forget(names, key):
-    """Take a key out of the hash table, closing the gap that it leaves."""
-    mask = len(names) - 1
-    gap = place_of(names, key)
+def remove_key(order_keys, key):
+    """Remove a key from the hash table, and close the gap that it leaves."""
+    mask = len(order_keys) - 1
+    gap = key_index(order_keys, key)
     at = gap
     while True:
         at = (at + 1) & mask
-        if names[at, 0] == 0:
+        if order_keys[at]["key"] == 0:
             break
-        home = home_of(names[at, 0], mask)
+        home = home_index(order_keys[at]["key"], mask)
         if ((at - home) & mask) >= ((at - gap) & mask):
-            names[gap, 0], names[gap, 1] = names[at, 0], names[at, 1]
+            order_keys[gap]["key"] = order_keys[at]["key"]
+            order_keys[gap]["slot"] = order_keys[at]["slot"]
             gap = at
-    names[gap, 0] = 0
+    order_keys[gap]["key"] = 0
 
 
 @inline
-def touch_book(state, books, counters, instrument, command):
-    """Note that a command touches an instrument."""
-    book = state[instrument]
-    if book["command"] == command:
+def note_instrument(h, instrument, command):
+    """Note that a command changes an instrument."""
+    state = h.instruments[instrument]
+    if state["command"] == command:
         return
-    book["command"] = command
-    book["levels"] = -1
-    book["orders"] = -1
-    book["blocks"] = -1
-    book["trades"] = -1
-    book["status"] = 0
-    books[counters[BOOKS]] = instrument
-    counters[BOOKS] += 1
+    state["command"] = command
+    state["has_status"] = 0
+    for chain in range(CHAINS):
+        h.chains[CHAINS * instrument + chain]["first"] = -1
+    counters = h.counters[0]
+    h.changed_instruments[counters["instruments"]] = instrument
+    counters["instruments"] += 1
 
 
 @inline
-def touch_level(state, levels, stamps, counters, ladder, quantity, orders, instrument, level, side):
-    """Note a level as it was before this command."""
-    book = state[instrument]
-    if stamps[level] == book["command"]:
+def note_level(h, instrument, level, side):
+    """Note a level with its quantity before this command."""
+    command = h.instruments[instrument]["command"]
+    if h.level_commands[level] == command:
         return
-    stamps[level] = book["command"]
-    at = counters[LEVELS]
-    counters[LEVELS] += 1
-    levels[at, 0] = level
-    levels[at, 1] = quantity[level]
-    levels[at, 2] = orders[level]
-    levels[at, 3] = side
-    levels[at, 4] = -1
-    if book["levels"] < 0:
-        book["levels"] = at
+    h.level_commands[level] = command
+    counters = h.counters[0]
+    at = counters["levels"]
+    counters["levels"] += 1
+    entry = h.changed_levels[at]
+    entry["level"], entry["side"], entry["next"] = level, side, -1
+    entry["quantity"], entry["orders"] = h.quantities[level], h.order_counts[level]
+    chain = h.chains[CHAINS * instrument + CHANGED_LEVELS]
+    if chain["first"] < 0:
+        chain["first"] = at
     else:
-        levels[book["levels_last"], 4] = at
-    book["levels_last"] = at
+        h.changed_levels[chain["last"]]["next"] = at
+    chain["last"] = at
 
 
 @inline
-def touch_order(state, live, orders, counters, slot):
-    """Note an order, at the end of those that this command touched."""
-    order = live[slot]
-    book = state[order["instrument"]]
-    at = counters[ORDERS]
-    counters[ORDERS] += 1
-    orders[at, 0] = slot
-    orders[at, 1] = -1
-    order["touch"] = at
-    if book["orders"] < 0:
-        book["orders"] = at
+def note_order(h, slot):
+    """Note an order, or a block (in the chain of its first hour), as the last changed so far."""
+    order = h.live_orders[slot]
+    counters = h.counters[0]
+    at = counters["orders"]
+    counters["orders"] += 1
+    entry = h.changed_orders[at]
+    entry["slot"], entry["next"] = slot, -1
+    order["change"] = at
+    kind = CHANGED_BLOCKS if order["hours"] > 0 else CHANGED_ORDERS
+    chain = h.chains[CHAINS * order["instrument"] + kind]
+    if chain["first"] < 0:
+        chain["first"] = at
     else:
-        orders[book["orders_last"], 1] = at
-    book["orders_last"] = at
+        h.changed_orders[chain["last"]]["next"] = at
+    chain["last"] = at
 
 
 @inline
-def touch_block(state, live, orders, counters, slot):
-    """Note a block likewise: among the orders, in a chain of its first hour."""
-    order = live[slot]
-    book = state[order["instrument"]]
-    at = counters[ORDERS]
-    counters[ORDERS] += 1
-    orders[at, 0] = slot
-    orders[at, 1] = -1
-    order["touch"] = at
-    if book["blocks"] < 0:
-        book["blocks"] = at
-    else:
-        orders[book["blocks_last"], 1] = at
-    book["blocks_last"] = at
+def free_slot(h, slot):
+    """Free the slot of an order that has left the book."""
+    order = h.live_orders[slot]
+    order["instrument"] = 0
+    order["next"] = h.counters[0]["free_slot"]
+    h.counters[0]["free_slot"] = slot
 
 
 @inline
-def place_last(order, counters):
-    """An order goes to the back of its level, a block behind all that are as good."""
+def place_last(h, order):
+    """Place an order at the back of its level, or a block behind all that are as good."""
     order["moved"] = 1
-    counters[PLACED] += 1
-    order["placed"] = counters[PLACED]
+    h.counters[0]["last_placed"] += 1
+    order["placed"] = h.counters[0]["last_placed"]
 
 
 @inline
-def show(
-    state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
-    slot, price, shown, moved,
-):  # fmt: skip
-    """An order now shows so much at this price; `moved`: at the back of its level."""
-    order = live[slot]
+def change_level(h, order, price, quantity, count):
+    """Add a quantity and a count of orders to the level of an order's side at a price."""
     instrument, side = order["instrument"], order["side"]
-    ladder = ladders[instrument]
+    ladder = h.ladders[instrument]
+    place = price - ladder["low"]
+    level = ladder["first"] + side * ladder["width"] + place
+    note_level(h, instrument, level, side)
+    put_level(
+        ladder, h.quantities, h.order_counts, h.bitmap, side, place,
+        h.quantities[level] + quantity, h.order_counts[level] + count,
+    )  # fmt: skip
+
+
+@inline
+def set_shown(h, slot, price, shown, moved):
+    """Set price and displayed quantity of an order; `moved`: it goes to the back of its level."""
+    order = h.live_orders[slot]
     before = order["shown"]
     if before == shown and order["price"] == price and not moved:
         return
     if before > 0:
-        place = order["price"] - ladder["low"]
-        level = ladder["first"] + side * ladder["width"] + place
-        touch_level(
-            state, levels, stamps, counters, ladder, quantity, counts, instrument, level, side
-        )
-        put_level(
-            ladder, quantity, counts, words, side, place, quantity[level] - before,
-            counts[level] - 1,
-        )  # fmt: skip
+        change_level(h, order, order["price"], -before, -1)
     if shown > 0:
-        place = price - ladder["low"]
-        level = ladder["first"] + side * ladder["width"] + place
-        touch_level(
-            state, levels, stamps, counters, ladder, quantity, counts, instrument, level, side
-        )
-        put_level(
-            ladder, quantity, counts, words, side, place, quantity[level] + shown,
-            counts[level] + 1,
-        )  # fmt: skip
-    order["price"] = price
-    order["shown"] = shown
-    if moved or order["touch"] < 0:
-        touch_order(state, live, orders, counters, slot)
+        change_level(h, order, price, shown, 1)
+    order["price"], order["shown"] = price, shown
+    if moved or order["change"] < 0:
+        note_order(h, slot)
     if moved:
-        place_last(order, counters)
+        place_last(h, order)
 
 
 @inline
-def head(out, frames, counters, sequences, wanted, channel, letter, instrument, event, kind, size):
-    """Begin a frame; the word where its records go, or -1 where nobody wants it."""
-    sequence = sequences[channel, instrument]
-    sequences[channel, instrument] = sequence + 1
-    if not wanted[channel, instrument]:
-        return -1
-    at = counters[OUT]
-    out[at] = letter | (instrument << 32)
-    out[at + 1] = sequence
-    out[at + 2] = event["sequence"]
-    out[at + 3] = event["time_ns"]
-    out[at + 4] = kind
-    number = counters[FRAMES]
-    counters[FRAMES] += 1
-    frames[number, 0] = at
-    frames[number, 1] = at + _HEAD + size
-    counters[OUT] = at + _HEAD + size
-    return at + _HEAD
-
-
-@inline
-def trade(state, trades, counters, stored, sequences, event, flags):
-    """Note a trade, or its being taken back."""
+def add_trade(h, event, flags):
+    """Note a trade, or a bust (TradeFlag.BUSTED), and count it in the instrument's statistics."""
     instrument = np.int64(event["instrument"])
-    book = state[instrument]
-    at = counters[TRADES]
-    counters[TRADES] += 1
     price, quantity = np.int64(event["price"]), np.int64(event["quantity"])
-    trades[at, 0] = np.int64(event["trade_id"]) | (price << 32)
-    trades[at, 1] = quantity | (np.int64(event["side"]) << 32) | (flags << 40)
-    trades[at, 2] = np.int64(event["trade_group"])
-    trades[at, 3] = -1
-    if book["trades"] < 0:
-        book["trades"] = at
+    counters = h.counters[0]
+    at = counters["trades"]
+    counters["trades"] += 1
+    entry = h.new_trades[at]
+    entry["word_0"] = np.int64(event["trade_id"]) | (price << 32)
+    entry["word_1"] = quantity | (np.int64(event["side"]) << 32) | (flags << 40)
+    entry["word_2"] = np.int64(event["trade_group"])
+    entry["next"] = -1
+    chain = h.chains[CHAINS * instrument + NEW_TRADES]
+    if chain["first"] < 0:
+        chain["first"] = at
     else:
-        trades[book["trades_last"], 3] = at
-    book["trades_last"] = at
-    sign = -1 if flags & _TOLD_BUSTED else 1
-    book["volume"] += sign * quantity
-    book["turnover_fen"] += sign * quantity * price * book["tick_fen"]
-    book["count"] += sign
-    if sign > 0 and not flags & _TOLD_OFF_BOOK:
-        if book["open"] == 0:
-            book["open"], book["high"], book["low"] = price, price, price
-        book["high"] = max(book["high"], price)
-        book["low"] = min(book["low"], price)
-        book["last"] = price
+        h.new_trades[chain["last"]]["next"] = at
+    chain["last"] = at
+    count_trade(h.instruments[instrument], price, quantity, flags)
+
+
+@inline
+def count_trade(state, price, quantity, flags):
+    """Count a trade in an instrument's statistics, or take a busted one out of its volume."""
+    sign = -1 if flags & _BUSTED else 1
+    state["volume"] += sign * quantity
+    state["turnover_fen"] += sign * quantity * price * state["tick_fen"]
+    state["count"] += sign
+    if sign > 0 and not flags & _OFF_BOOK:
+        if state["open"] == 0:
+            state["open"], state["high"], state["low"] = price, price, price
+        state["high"] = max(state["high"], price)
+        state["low"] = min(state["low"], price)
+        state["last"] = price

@@ -1,307 +1,272 @@
-"""The pass itself: `derive` takes events one after another, and has a command's frames written."""
+"""Derivation of market data from events, in one compiled pass; a day always gives the same bytes.
+
+The pass keeps the displayed part of every live order, and every level. It works command by command:
+what a command changed becomes frames, in the order of the channels. Each channel of each instrument
+has at most one frame a command, or several marked MORE.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from feeds.market_data.change_set import (
-    _ACCEPTED,
-    _AUCTION,
-    _BAND,
-    _BASKET,
-    _BLOCK,
-    _BUSTED,
-    _CANCELLED,
-    _EXPIRED,
-    _FILLED,
-    _LISTED,
-    _OFF_BOOK,
-    _PHASE,
-    _REFRESHED,
-    _REPLACED,
-    _REQUEUED,
-    _TAKER,
-    _TOLD_BLOCK,
-    _TOLD_OFF_BOOK,
-    _TRIGGERED,
-    BOOKS,
-    DONE,
-    FRAMES,
-    GROW,
-    LEVELS,
-    LIVE_FREE,
-    LIVE_USED,
-    NUMBERS,
-    ORDERS,
-    OUT,
-    ROOM,
-    TICKS,
-    TRADES,
-    WORDS,
-    forget,
+    add_trade,
+    free_slot,
+    key_index,
+    note_instrument,
+    note_order,
     place_last,
-    place_of,
-    show,
-    touch_block,
-    touch_book,
-    trade,
+    remove_key,
+    set_shown,
 )
-from feeds.market_data.frames import (
-    frames_wanted,
-    room_wanted,
-    tell_levels,
-    tell_orders,
-    tell_status,
-    tell_top,
-    tell_trades,
-)
+from feeds.market_data.frames import frames_needed, words_needed, write_instrument
+from feeds.market_data.layout import derivation_at
+from feeds.protocol.records import TradeFlag
 from feeds.transport.compiler import entry, inline, kernel
+from matching.records import EventFlag, EventKind
+
+DONE, FLUSH, GROW = 0, 1, 2
+"""The pass stopped: all events are processed, frames must be taken from `out` first, or a table of
+changes must grow."""
+
+_ACCEPTED, _FILLED = int(EventKind.ACCEPTED), int(EventKind.FILLED)
+_CANCELLED, _EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
+_REPLACED, _TRIGGERED = int(EventKind.REPLACED), int(EventKind.TRIGGERED)
+_REFRESHED, _LISTED = int(EventKind.REFRESHED), int(EventKind.LISTED)
+_BAND, _PHASE = int(EventKind.BAND_SET), int(EventKind.PHASE_CHANGED)
+_BUSTED = int(EventKind.BUSTED)
+_TAKER, _AUCTION = int(EventFlag.TAKER), int(EventFlag.AUCTION)
+_REQUEUED, _OFF_BOOK = int(EventFlag.REQUEUED), int(EventFlag.OFF_BOOK)
+_BLOCK, _BASKET = int(EventFlag.BLOCK), int(EventFlag.BASKET)
+_AUCTION_TRADE, _BUSTED_TRADE = int(TradeFlag.AUCTION), int(TradeFlag.BUSTED)
+_BLOCK_TRADE, _OFF_BOOK_TRADE = int(TradeFlag.BLOCK), int(TradeFlag.OFF_BOOK)
 
 
 @kernel
-def run(events, at, open_command, state, live, names, ladders, quantity, counts, words,
-           stamps, levels, orders, trades, stored, books, sequences, wanted, counters, out,
-           frames):  # fmt: skip
-    """Work through events from `at`; returns where it stopped, why, and the open command.
-
-    DONE: all are in. ROOM: the frames written have to be taken first (or `out` grown). GROW: the
-    tables of touched entries have to be grown.
-    """
+def derive_events(h, count):
+    """Process events from `counters.at` to `count`; returns why it stopped: DONE, FLUSH or GROW."""
+    counters = h.counters[0]
     while True:
-        fresh = at < len(events)
-        command = np.int64(events[at]["sequence"]) if fresh else -1
-        if open_command >= 0 and command != open_command:
-            if (
-                counters[OUT] + room_wanted(counters) > len(out)
-                or counters[FRAMES] + frames_wanted(counters) > len(frames)
-            ):  # fmt: skip
-                return at, ROOM, open_command
-            event = events[at - 1] if at > 0 else events[0]
-            for index in range(counters[BOOKS]):
-                instrument = books[index]
-                book = state[instrument]
-                if book["levels"] >= 0:
-                    tell_levels(out, frames, counters, sequences, wanted, state, levels, ladders,
-                                quantity, counts, words, instrument, event)  # fmt: skip
-                    tell_top(out, frames, counters, sequences, wanted, state, ladders, quantity,
-                             counts, instrument, event)  # fmt: skip
-                if book["orders"] >= 0:
-                    tell_orders(out, frames, counters, sequences, wanted, live, orders,
-                                book["orders"], instrument, event, 2, 79, 3, 3)  # fmt: skip
-                if book["trades"] >= 0:
-                    tell_trades(out, frames, counters, sequences, wanted, state, trades, stored,
-                                instrument, event)  # fmt: skip
-                if book["status"]:
-                    tell_status(out, frames, counters, sequences, wanted, state, instrument, event)
-                if book["blocks"] >= 0:
-                    tell_orders(out, frames, counters, sequences, wanted, live, orders,
-                                book["blocks"], instrument, event, 6, 75, 10, 4)  # fmt: skip
-            counters[LEVELS] = 0
-            counters[ORDERS] = 0
-            counters[BOOKS] = 0
-            open_command = -1
-            if counters[TRADES] > len(trades) // 2:
-                return at, ROOM, open_command
-        if not fresh:
-            return at, DONE, open_command
-        if open_command < 0:
-            open_command = command
-        if (
-            counters[LEVELS] + 4 > len(levels)
-            or counters[ORDERS] + 4 > len(orders)
-            or counters[TRADES] + 4 > len(trades)
-            or (counters[LIVE_FREE] < 0 and counters[LIVE_USED] >= len(live))
-        ):
-            return at, GROW, open_command
-        take(events[at], state, live, names, ladders, quantity, counts, words, stamps,
-             levels, orders, trades, stored, books, sequences, counters)  # fmt: skip
-        at += 1
+        at = counters["at"]
+        command = np.int64(h.events[at]["sequence"]) if at < count else -1
+        if counters["open_command"] >= 0 and command != counters["open_command"]:
+            if not has_room_for_frames(h):
+                return FLUSH
+            close_command(h, at)
+            if counters["trades"] > len(h.new_trades) // 2:
+                return FLUSH
+        if at >= count:
+            return DONE
+        counters["open_command"] = command
+        if not has_room_for_event(h):
+            return GROW
+        apply_event(h, h.events[at])
+        counters["at"] = at + 1
 
 
 @inline
-def take(event, state, live, names, ladders, quantity, counts, words, stamps, levels, orders,
-         trades, stored, books, sequences, counters):  # fmt: skip
-    """One event."""
-    kind = event["kind"]
+def has_room_for_frames(h):
+    """Whether the frames of the open command fit in `out`."""
+    counters = h.counters[0]
+    return (
+        counters["out"] + words_needed(h) <= len(h.out)
+        and counters["frames"] + frames_needed(h) <= len(h.frames)
+    )  # fmt: skip
+
+
+@inline
+def has_room_for_event(h):
+    """Whether the changes of one more event fit in the tables."""
+    counters = h.counters[0]
+    return (
+        counters["levels"] + 4 <= len(h.changed_levels)
+        and counters["orders"] + 4 <= len(h.changed_orders)
+        and counters["trades"] + 4 <= len(h.new_trades)
+        and (counters["free_slot"] >= 0 or counters["slots_used"] < len(h.live_orders))
+    )
+
+
+@kernel
+def close_command(h, at):
+    """Write the frames of the open command; its last event is before `at`."""
+    counters = h.counters[0]
+    event = h.events[at - 1 if at > 0 else 0]
+    for index in range(counters["instruments"]):
+        write_instrument(h, h.changed_instruments[index], event)
+    counters["levels"], counters["orders"], counters["instruments"] = 0, 0, 0
+    counters["open_command"] = -1
+
+
+@inline
+def apply_event(h, event):
+    """Apply an event to orders, levels and statistics, and note the changes."""
+    kind, flags = event["kind"], event["flags"]
     instrument = np.int64(event["instrument"])
     command = np.int64(event["sequence"])
-    if kind < _LISTED and event["flags"] & _BASKET:
-        take_basket(event, state, trades, stored, books, sequences, counters)
-        return
-    if kind < _LISTED and event["flags"] & _BLOCK:
-        take_block(event, state, live, names, orders, trades, stored, books, sequences,
-                   counters)  # fmt: skip
-        return
-    if kind == _ACCEPTED:
-        touch_book(state, books, counters, instrument, command)
-        slot = new_order(event, live, names, counters)
-        price, shown = np.int64(event["price"]), np.int64(event["shown"])
-        show(state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
-             slot, price, shown, shown > 0)  # fmt: skip
-        return
     if kind >= _LISTED:
-        administer(event, state, ladders, books, trades, stored, sequences, counters)
-        return
-    if (
-        kind != _FILLED
-        and kind != _CANCELLED
-        and kind != _REPLACED
-        and kind != _EXPIRED
-        and kind != _TRIGGERED
-        and kind != _REFRESHED
+        apply_admin_event(h, event)
+    elif flags & _BASKET:
+        if kind == _FILLED:  # an order for a basket is in no book, and always the taker
+            note_instrument(h, instrument, command)
+            add_trade(h, event, _BLOCK_TRADE if flags & _BLOCK else 0)
+    elif flags & _BLOCK:
+        apply_block_event(h, event)
+    elif kind == _ACCEPTED:
+        note_instrument(h, instrument, command)
+        slot = add_live_order(h, event, 0)
+        shown = np.int64(event["shown"])
+        set_shown(h, slot, np.int64(event["price"]), shown, shown > 0)
+    elif (
+        kind == _FILLED
+        or kind == _CANCELLED
+        or kind == _REPLACED
+        or kind == _EXPIRED
+        or kind == _TRIGGERED
+        or kind == _REFRESHED
     ):
+        apply_order_event(h, event)
+
+
+@inline
+def apply_order_event(h, event):
+    """Apply an event of an accepted order."""
+    kind, flags = event["kind"], event["flags"]
+    key = order_key(event)
+    place = key_index(h.order_keys, key)
+    if h.order_keys[place]["key"] == 0:
         return
-    key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
-    place = place_of(names, key)
-    if names[place, 0] == 0:
-        return
-    touch_book(state, books, counters, instrument, command)
-    slot = names[place, 1]
-    order = live[slot]
+    note_instrument(h, np.int64(event["instrument"]), np.int64(event["sequence"]))
+    slot = h.order_keys[place]["slot"]
+    order = h.live_orders[slot]
     leaves = np.int64(event["leaves"])
     price = order["price"]
     moved: Any = False
     if kind == _FILLED:
-        taker, auction = event["flags"] & _TAKER, event["flags"] & _AUCTION
-        if taker or auction:
+        if flags & (_TAKER | _AUCTION):
             shown = min(order["shown"], leaves)
         else:
             shown = order["shown"] - np.int64(event["quantity"])
-        if taker:
-            trade(state, trades, counters, stored, sequences, event, 1 if auction else 0)
+        if flags & _TAKER:
+            add_trade(h, event, _AUCTION_TRADE if flags & _AUCTION else 0)
     else:
         shown = np.int64(event["shown"])
         if kind == _REPLACED:
             price = np.int64(event["price"])
-            moved = event["flags"] & _REQUEUED != 0 and shown > 0
+            moved = flags & _REQUEUED != 0 and shown > 0
         elif kind == _TRIGGERED or kind == _REFRESHED:
             moved = shown > 0
-    show(state, live, orders, levels, stamps, counters, ladders, quantity, counts, words,
-         slot, price, max(0, shown), moved)  # fmt: skip
+    set_shown(h, slot, price, max(0, shown), moved)
     if leaves == 0:
-        forget(names, key)
+        remove_key(h.order_keys, key)
         order["key"] = -1
-        if order["touch"] < 0:  # it was never shown, and nothing of it is to be told
-            order["instrument"] = 0
-            order["next"] = counters[LIVE_FREE]
-            counters[LIVE_FREE] = slot
+        if order["change"] < 0:  # it was never displayed, so no frame will free it
+            free_slot(h, slot)
 
 
 @inline
-def take_basket(event, state, trades, stored, books, sequences, counters):
-    """An event of an order for a basket: it is in no book, and what it trades is a trade like
-    others, in a group."""
-    if event["kind"] == _FILLED:  # it is always the taker
-        touch_book(state, books, counters, np.int64(event["instrument"]),
-                   np.int64(event["sequence"]))  # fmt: skip
-        told = _TOLD_BLOCK if event["flags"] & _BLOCK else 0
-        trade(state, trades, counters, stored, sequences, event, told)
+def apply_block_event(h, event):
+    """Apply an event of a block: it is in no hourly book, but its fills are trades of the hours.
 
-
-@inline
-def take_block(event, state, live, names, orders, trades, stored, books, sequences, counters):
-    """An event of a block: it stands in no hourly book; what it trades is a trade of the hour.
-
-    It trades whole or not at all, so its first fill takes it away.
+    It trades as a whole or not at all, so its first fill removes it.
     """
-    kind = event["kind"]
+    kind, flags = event["kind"], event["flags"]
     command = np.int64(event["sequence"])
-    if kind == _FILLED and event["flags"] & _TAKER:
-        touch_book(state, books, counters, np.int64(event["instrument"]), command)
-        off_book = _TOLD_OFF_BOOK if event["flags"] & _OFF_BOOK else 0
-        trade(state, trades, counters, stored, sequences, event, _TOLD_BLOCK | off_book)
-    key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
+    if kind == _FILLED and flags & _TAKER:
+        note_instrument(h, np.int64(event["instrument"]), command)
+        off_book = _OFF_BOOK_TRADE if flags & _OFF_BOOK else 0
+        add_trade(h, event, _BLOCK_TRADE | off_book)
+    key = order_key(event)
     if kind == _ACCEPTED:
-        slot = new_order(event, live, names, counters)
-        live[slot]["hours"] = np.int64(event["hours"])
+        slot = add_live_order(h, event, np.int64(event["hours"]))
     else:
-        place = place_of(names, key)
-        if names[place, 0] == 0:
+        place = key_index(h.order_keys, key)
+        if h.order_keys[place]["key"] == 0:
             return
-        slot = names[place, 1]
-    order = live[slot]
-    touch_book(state, books, counters, order["instrument"], command)
+        slot = h.order_keys[place]["slot"]
+    order = h.live_orders[slot]
+    note_instrument(h, order["instrument"], command)
     order["shown"] = 0 if kind == _FILLED else np.int64(event["leaves"])
     if kind == _REPLACED:
         order["price"] = np.int64(event["price"])
-    moved = kind == _ACCEPTED or (kind == _REPLACED and event["flags"] & _REQUEUED != 0)
-    if moved or order["touch"] < 0:
-        touch_block(state, live, orders, counters, slot)
+    moved = kind == _ACCEPTED or (kind == _REPLACED and flags & _REQUEUED != 0)
+    if moved or order["change"] < 0:
+        note_order(h, slot)
     if moved:
-        place_last(order, counters)
+        place_last(h, order)
     if order["shown"] == 0:
-        forget(names, key)
+        remove_key(h.order_keys, key)
         order["key"] = -1
 
 
 @inline
-def new_order(event, live, names, counters):
-    """A slot for an accepted order."""
-    key = (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
-    slot = counters[LIVE_FREE]
+def order_key(event):
+    """Session and user_ref of an event's order, as the key of `order_keys`."""
+    return (np.int64(event["session"]) << 32) | np.int64(event["user_ref"])
+
+
+@inline
+def add_live_order(h, event, hours):
+    """Add an accepted order or block, with nothing displayed yet; returns its slot."""
+    counters = h.counters[0]
+    slot = counters["free_slot"]
     if slot >= 0:
-        counters[LIVE_FREE] = live[slot]["next"]
+        counters["free_slot"] = h.live_orders[slot]["next"]
     else:
-        slot = counters[LIVE_USED]
-        counters[LIVE_USED] += 1
-    place = place_of(names, key)
-    names[place, 0] = key
-    names[place, 1] = slot
-    order = live[slot]
-    counters[NUMBERS] += 1
-    order["key"] = key
-    order["number"] = counters[NUMBERS]
+        slot = counters["slots_used"]
+        counters["slots_used"] += 1
+    key = order_key(event)
+    entry = h.order_keys[key_index(h.order_keys, key)]
+    entry["key"], entry["slot"] = key, slot
+    order = h.live_orders[slot]
+    counters["last_number"] += 1
+    order["key"], order["number"] = key, counters["last_number"]
     order["instrument"] = np.int64(event["instrument"])
     order["side"] = np.int64(event["side"])
     order["price"] = np.int64(event["price"])
-    order["shown"] = 0
-    order["told"] = 0
-    order["placed"] = 0
-    order["moved"] = 0
-    order["touch"] = -1
-    order["hours"] = 0
+    order["shown"], order["published"] = 0, 0
+    order["placed"], order["moved"], order["change"] = 0, 0, -1
+    order["hours"] = hours
     return slot
 
 
 @inline
-def administer(event, state, ladders, books, trades, stored, sequences, counters):
-    """An instrument's listing, band and phase; a trade taken back."""
+def apply_admin_event(h, event):
+    """Apply the listing, band or phase of an instrument, or a bust."""
     kind = event["kind"]
     instrument = np.int64(event["instrument"])
     command = np.int64(event["sequence"])
+    state = h.instruments[instrument]
     if kind == _LISTED:
-        state[instrument]["tick_fen"] = np.int64(event["quantity"])
+        state["tick_fen"] = np.int64(event["quantity"])
     elif kind == _BAND:
-        ladder = ladders[instrument]
-        low, high = np.int64(event["price"]), np.int64(event["quantity"])
-        width = high - low + 1
-        if ladder["allotted"] < width:
-            ladder["first"] = counters[TICKS]
-            ladder["word"] = counters[WORDS]
-            ladder["allotted"] = width
-            counters[TICKS] += 2 * width
-            counters[WORDS] += 2 * ((width + 31) // 32)
-        ladder["low"] = low
-        ladder["width"] = width
-        ladder["best_bid"] = -1
-        ladder["best_ask"] = -1
+        set_band(h, instrument, np.int64(event["price"]), np.int64(event["quantity"]))
     elif kind == _PHASE:
-        touch_book(state, books, counters, instrument, command)
-        book = state[instrument]
-        book["status"] = 1
-        book["phase"] = np.int64(event["flags"])
-        book["status_price"] = np.int64(event["price"])
-        book["status_quantity"] = np.int64(event["quantity"])
+        note_instrument(h, instrument, command)
+        state["has_status"] = 1
+        state["phase"] = np.int64(event["flags"])
+        state["status_price"] = np.int64(event["price"])
+        state["status_quantity"] = np.int64(event["quantity"])
     elif kind == _BUSTED and event["flags"] & _TAKER:
-        touch_book(state, books, counters, instrument, command)
-        trade(state, trades, counters, stored, sequences, event, 2)
+        note_instrument(h, instrument, command)
+        add_trade(h, event, _BUSTED_TRADE)
+
+
+@inline
+def set_band(h, instrument, low, high):
+    """Set an instrument's band of prices, both included; its book is empty."""
+    ladder, counters = h.ladders[instrument], h.counters[0]
+    width = high - low + 1
+    if ladder["allotted"] < width:
+        ladder["first"] = counters["ladder_levels"]
+        ladder["word"] = counters["ladder_words"]
+        ladder["allotted"] = width
+        counters["ladder_levels"] += 2 * width
+        counters["ladder_words"] += 2 * ((width + 31) // 32)
+    ladder["low"], ladder["width"] = low, width
+    ladder["best_bid"], ladder["best_ask"] = -1, -1
 
 
 @entry
-def derive(events, at, open_command, state, live, names, ladders, quantity, counts, words,
-           stamps, levels, orders, trades, stored, books, sequences, wanted, counters, out,
-           frames):  # fmt: skip
-    """`run` for Python: the one place where references are counted."""
-    return run(events, at, open_command, state, live, names, ladders, quantity, counts,
-               words, stamps, levels, orders, trades, stored, books, sequences, wanted, counters,
-               out, frames)  # fmt: skip
+def derive(handle, count):
+    """`derive_events`, called from Python."""
+    return np.int64(derive_events(derivation_at(handle), count))

@@ -1,205 +1,303 @@
-"""Frames of market data: what a command changed, written channel by channel."""
+"""Frames of market data: the changes of one command, written channel by channel."""
 
-from feeds.market_data.change_set import (
-    _HEAD,
-    BOOKS,
-    LEVELS,
-    LIVE_FREE,
-    ORDERS,
-    RECORDS_MAX,
-    TRADES,
-    head,
+import numpy as np
+
+from feeds.market_data.change_set import free_slot
+from feeds.market_data.layout import (
+    CHAINS,
+    CHANGED_BLOCKS,
+    CHANGED_LEVELS,
+    CHANGED_ORDERS,
+    NEW_TRADES,
 )
 from feeds.price_levels import top_code
-from feeds.transport.compiler import inline
+from feeds.protocol.records import (
+    BLOCK,
+    INCREMENTAL,
+    LEVEL,
+    MARKET,
+    ORDER,
+    STATISTICS,
+    STATUS,
+    TOP,
+    TRADE,
+    Channel,
+    MarketFlag,
+    MarketKind,
+    OrderAction,
+)
+from feeds.transport.compiler import inline, kernel
+
+CHANNELS = {channel: place for place, channel in enumerate(INCREMENTAL)}
+"""Index of each channel in the tables of sequences and of wanted frames."""
+
+RECORDS_MAX = 2_000
+"""Records in one frame."""
+
+_LEVELS, _TOP, _ORDERS = CHANNELS[Channel.LEVELS], CHANNELS[Channel.TOP], CHANNELS[Channel.ORDERS]
+_TRADES, _STATUS = CHANNELS[Channel.TRADES], CHANNELS[Channel.STATUS]
+_STATISTICS, _BLOCKS = CHANNELS[Channel.STATISTICS], CHANNELS[Channel.BLOCKS]
+_LETTERS = tuple(int(channel) for channel in INCREMENTAL)
+_KIND_OF_CHANNEL = {
+    Channel.LEVELS: MarketKind.LEVEL,
+    Channel.TOP: MarketKind.TOP,
+    Channel.ORDERS: MarketKind.ORDER,
+    Channel.TRADES: MarketKind.TRADE,
+    Channel.STATUS: MarketKind.STATUS,
+    Channel.STATISTICS: MarketKind.STATISTICS,
+    Channel.BLOCKS: MarketKind.BLOCK,
+}
+_KINDS = tuple(int(_KIND_OF_CHANNEL[channel]) for channel in INCREMENTAL)
+_HEAD_WORDS, _LEVEL_WORDS, _TOP_WORDS = (x.itemsize // 8 for x in (MARKET, LEVEL, TOP))
+_ORDER_WORDS, _BLOCK_WORDS, _TRADE_WORDS = (x.itemsize // 8 for x in (ORDER, BLOCK, TRADE))
+_STATUS_WORDS, _STATISTICS_WORDS = STATUS.itemsize // 8, STATISTICS.itemsize // 8
+_MORE = int(MarketFlag.MORE)
+_PLACE, _CHANGE = int(OrderAction.PLACE), int(OrderAction.CHANGE)
+_REMOVE = int(OrderAction.REMOVE)
 
 
 @inline
-def tell_levels(out, frames, counters, sequences, wanted, state, levels, ladders, quantity, counts,
-                words, instrument, event):  # fmt: skip
-    """LEVEL frames of an instrument: what stands now where it is not what stood before."""
-    book, ladder = state[instrument], ladders[instrument]
+def begin_frame(h, channel, instrument, event, words):
+    """Begin a frame for records of so many words.
+
+    Returns the index of the first of them in `out`, or -1 if nobody wants the frame: then it is
+    only numbered. The head's last word has the kind; flags, count and checksum are added later.
+    """
+    place = len(h.instruments) * channel + instrument
+    sequence = h.sequences[place]
+    h.sequences[place] = sequence + 1
+    if h.wanted[place] == 0:
+        return -1
+    counters = h.counters[0]
+    at = counters["out"]
+    start = at + _HEAD_WORDS
+    h.out[at] = _LETTERS[channel] | (instrument << 32)
+    h.out[at + 1] = sequence
+    h.out[at + 2] = np.int64(event["sequence"])
+    h.out[at + 3] = np.int64(event["time_ns"])
+    h.out[at + 4] = _KINDS[channel]
+    frame = h.frames[counters["frames"]]
+    frame["start"], frame["end"] = at, start + words
+    counters["frames"] += 1
+    counters["out"] = start + words
+    return start
+
+
+@inline
+def end_frame(h, start, count, flags, checksum):
+    """Complete a frame's head."""
+    h.out[start - 1] = h.out[start - 1] | (flags << 8) | (count << 16) | (checksum << 32)
+
+
+@kernel
+def write_instrument(h, instrument, event):
+    """Write the frames of an instrument that a command changed; `event` is the command's last."""
+    state = h.instruments[instrument]
+    if h.chains[CHAINS * instrument + CHANGED_LEVELS]["first"] >= 0:
+        write_levels(h, instrument, event)
+        write_top(h, instrument, event)
+    if h.chains[CHAINS * instrument + CHANGED_ORDERS]["first"] >= 0:
+        write_orders(h, instrument, event, CHANGED_ORDERS, _ORDERS, _ORDER_WORDS)
+    if h.chains[CHAINS * instrument + NEW_TRADES]["first"] >= 0:
+        write_trades(h, instrument, event)
+        write_statistics(h, instrument, event)
+    if state["has_status"]:
+        write_status(h, instrument, event)
+    if h.chains[CHAINS * instrument + CHANGED_BLOCKS]["first"] >= 0:
+        write_orders(h, instrument, event, CHANGED_BLOCKS, _BLOCKS, _BLOCK_WORDS)
+
+
+@inline
+def has_changed(h, entry):
+    """Whether a level is not as it was before the command."""
+    level = entry["level"]
+    return h.quantities[level] != entry["quantity"] or h.order_counts[level] != entry["orders"]
+
+
+@inline
+def write_levels(h, instrument, event):
+    """Write LEVEL frames: the levels that are not as they were before the command."""
+    ladder = h.ladders[instrument]
+    first = h.chains[CHAINS * instrument + CHANGED_LEVELS]["first"]
     changed = 0
-    at = book["levels"]
+    at = first
     while at >= 0:
-        level = levels[at, 0]
-        if quantity[level] != levels[at, 1] or counts[level] != levels[at, 2]:
-            changed += 1
-        at = levels[at, 4]
-    at = book["levels"]
+        changed += has_changed(h, h.changed_levels[at])
+        at = h.changed_levels[at]["next"]
+    at = first
     while changed > 0:
         size = min(changed, RECORDS_MAX)
         changed -= size
-        start = head(out, frames, counters, sequences, wanted, 0, 76, instrument, event, 1,
-                     3 * size)  # fmt: skip
+        start = begin_frame(h, _LEVELS, instrument, event, _LEVEL_WORDS * size)
         written = 0
         while written < size:
-            level, side = levels[at, 0], levels[at, 3]
-            if quantity[level] != levels[at, 1] or counts[level] != levels[at, 2]:
+            entry = h.changed_levels[at]
+            if has_changed(h, entry):
                 if start >= 0:
+                    level, side = entry["level"], entry["side"]
                     price = ladder["low"] + level - ladder["first"] - side * ladder["width"]
-                    word = start + 3 * written
-                    out[word] = quantity[level]
-                    out[word + 1] = price | (counts[level] << 32)
-                    out[word + 2] = side
+                    word = start + _LEVEL_WORDS * written
+                    h.out[word] = h.quantities[level]
+                    h.out[word + 1] = price | (h.order_counts[level] << 32)
+                    h.out[word + 2] = side
                 written += 1
-            at = levels[at, 4]
+            at = entry["next"]
         if start >= 0:
-            code = top_code(ladder, quantity, words) if changed == 0 else 0
-            more = 1 if changed else 0
-            out[start - 1] |= (more << 8) | (size << 16) | (code << 32)
+            code = top_code(ladder, h.quantities, h.bitmap) if changed == 0 else 0
+            end_frame(h, start, size, _MORE if changed else 0, code)
 
 
 @inline
-def tell_top(out, frames, counters, sequences, wanted, state, ladders, quantity, counts,
-             instrument, event):  # fmt: skip
-    """A TOP frame, if the best of a side is another one or changed."""
-    book, ladder = state[instrument], ladders[instrument]
+def write_top(h, instrument, event):
+    """Write a TOP frame, if the best level of a side has changed since the last one."""
+    state, ladder = h.instruments[instrument], h.ladders[instrument]
     bid_price, bid_quantity, bid_orders = 0, 0, 0
     ask_price, ask_quantity, ask_orders = 0, 0, 0
     if ladder["best_bid"] >= 0:
         level = ladder["first"] + ladder["best_bid"]
         bid_price = ladder["low"] + ladder["best_bid"]
-        bid_quantity, bid_orders = quantity[level], counts[level]
+        bid_quantity, bid_orders = h.quantities[level], h.order_counts[level]
     if ladder["best_ask"] >= 0:
         level = ladder["first"] + ladder["width"] + ladder["best_ask"]
         ask_price = ladder["low"] + ladder["best_ask"]
-        ask_quantity, ask_orders = quantity[level], counts[level]
+        ask_quantity, ask_orders = h.quantities[level], h.order_counts[level]
     if (
-        bid_price == book["bid_price"]
-        and bid_quantity == book["bid_quantity"]
-        and bid_orders == book["bid_orders"]
-        and ask_price == book["ask_price"]
-        and ask_quantity == book["ask_quantity"]
-        and ask_orders == book["ask_orders"]
+        bid_price == state["bid_price"]
+        and bid_quantity == state["bid_quantity"]
+        and bid_orders == state["bid_orders"]
+        and ask_price == state["ask_price"]
+        and ask_quantity == state["ask_quantity"]
+        and ask_orders == state["ask_orders"]
     ):
         return
-    book["bid_price"], book["bid_quantity"], book["bid_orders"] = (
-        bid_price, bid_quantity, bid_orders,
-    )  # fmt: skip
-    book["ask_price"], book["ask_quantity"], book["ask_orders"] = (
-        ask_price, ask_quantity, ask_orders,
-    )  # fmt: skip
-    start = head(out, frames, counters, sequences, wanted, 1, 66, instrument, event, 2, 4)
+    state["bid_price"], state["ask_price"] = bid_price, ask_price
+    state["bid_quantity"], state["ask_quantity"] = bid_quantity, ask_quantity
+    state["bid_orders"], state["ask_orders"] = bid_orders, ask_orders
+    start = begin_frame(h, _TOP, instrument, event, _TOP_WORDS)
     if start >= 0:
-        out[start - 1] |= 1 << 16
-        out[start] = bid_quantity
-        out[start + 1] = ask_quantity
-        out[start + 2] = bid_price | (ask_price << 32)
-        out[start + 3] = bid_orders | (ask_orders << 32)
+        end_frame(h, start, 1, 0, 0)
+        h.out[start] = bid_quantity
+        h.out[start + 1] = ask_quantity
+        h.out[start + 2] = bid_price | (ask_price << 32)
+        h.out[start + 3] = bid_orders | (ask_orders << 32)
 
 
 @inline
 def order_action(order, at):
-    """What the market is to be told of a touched entry; 0: nothing."""
-    if order["touch"] != at:
+    """The OrderAction to publish for an entry of `changed_orders`; 0: none."""
+    if order["change"] != at:  # a later entry has the order
         return 0
     if order["shown"] == 0:
-        return 3 if order["told"] > 0 else 0
-    if order["told"] == 0 or order["moved"]:
-        return 1
-    return 2 if order["told"] != order["shown"] else 0
+        return _REMOVE if order["published"] > 0 else 0
+    if order["published"] == 0 or order["moved"]:
+        return _PLACE
+    return _CHANGE if order["published"] != order["shown"] else 0
 
 
 @inline
-def tell_orders(out, frames, counters, sequences, wanted, live, orders, first, instrument, event,
-                channel, letter, kind, words):  # fmt: skip
-    """Frames of a chain of touched orders or blocks; what is over leaves its slot.
+def write_orders(h, instrument, event, chain, channel, words):
+    """Write ORDER or BLOCK frames, of so many words a record; free the orders that have left.
 
-    A record has three words, and a fourth where that is wanted: its place.
+    A BLOCK record has one word more than an ORDER: its place.
     """
+    first = h.chains[CHAINS * instrument + chain]["first"]
     changed = 0
     at = first
     while at >= 0:
-        changed += 1 if order_action(live[orders[at, 0]], at) else 0
-        at = orders[at, 1]
+        changed += order_action(h.live_orders[h.changed_orders[at]["slot"]], at) != 0
+        at = h.changed_orders[at]["next"]
     at = first
     while changed > 0:
         size = min(changed, RECORDS_MAX)
         changed -= size
-        start = head(out, frames, counters, sequences, wanted, channel, letter, instrument, event,
-                     kind, words * size)  # fmt: skip
+        start = begin_frame(h, channel, instrument, event, words * size)
         written = 0
         while written < size:
-            order = live[orders[at, 0]]
+            order = h.live_orders[h.changed_orders[at]["slot"]]
             action = order_action(order, at)
             if action:
                 if start >= 0:
                     word = start + words * written
-                    out[word] = order["number"]
-                    out[word + 1] = order["price"] | (order["shown"] << 32)
-                    out[word + 2] = order["side"] | (action << 8) | (order["hours"] << 16)
-                    if words > 3:
-                        out[word + 3] = order["placed"]
+                    h.out[word] = order["number"]
+                    h.out[word + 1] = order["price"] | (order["shown"] << 32)
+                    h.out[word + 2] = order["side"] | (action << 8) | (order["hours"] << 16)
+                    if words > _ORDER_WORDS:
+                        h.out[word + 3] = order["placed"]
                 written += 1
-            at = orders[at, 1]
+            at = h.changed_orders[at]["next"]
         if start >= 0:
-            out[start - 1] |= ((1 if changed else 0) << 8) | (size << 16)
+            end_frame(h, start, size, _MORE if changed else 0, 0)
     at = first
     while at >= 0:
-        slot = orders[at, 0]
-        order = live[slot]
-        if order["touch"] == at:
-            order["told"] = order["shown"]
+        slot = h.changed_orders[at]["slot"]
+        order = h.live_orders[slot]
+        if order["change"] == at:
+            order["published"] = order["shown"]
             order["moved"] = 0
-            order["touch"] = -1
+            order["change"] = -1
             if order["key"] < 0:
-                order["instrument"] = 0
-                order["next"] = counters[LIVE_FREE]
-                counters[LIVE_FREE] = slot
-        at = orders[at, 1]
+                free_slot(h, slot)
+        at = h.changed_orders[at]["next"]
 
 
 @inline
-def tell_trades(out, frames, counters, sequences, wanted, state, trades, stored, instrument, event):
-    """A TRADE frame for every trade, stored for those who ask again, and then the statistics."""
-    book = state[instrument]
-    at = book["trades"]
+def write_trades(h, instrument, event):
+    """Write a TRADE frame for every trade and bust, and store them for recovery requests."""
+    at = h.chains[CHAINS * instrument + NEW_TRADES]["first"]
     while at >= 0:
-        following = trades[at, 3]
-        sequence = sequences[3, instrument]
-        start = head(out, frames, counters, sequences, wanted, 3, 84, instrument, event, 4, 3)
+        trade, stored = h.new_trades[at], h.stored_trades[at]
+        stored["sequence"] = h.sequences[len(h.instruments) * _TRADES + instrument]
+        start = begin_frame(h, _TRADES, instrument, event, _TRADE_WORDS)
         if start >= 0:
-            out[start - 1] |= 1 << 16
-            for word in range(3):
-                out[start + word] = trades[at, word]
-        stored[at, 0] = instrument
-        stored[at, 1] = sequence
-        stored[at, 2] = event["sequence"]
-        stored[at, 3] = event["time_ns"]
-        for word in range(3):
-            stored[at, 4 + word] = trades[at, word]
-        at = following
-    start = head(out, frames, counters, sequences, wanted, 5, 88, instrument, event, 6, 5)
+            end_frame(h, start, 1, 0, 0)
+            h.out[start] = trade["word_0"]
+            h.out[start + 1] = trade["word_1"]
+            h.out[start + 2] = trade["word_2"]
+        stored["instrument"] = instrument
+        stored["command"] = np.int64(event["sequence"])
+        stored["time_ns"] = np.int64(event["time_ns"])
+        stored["word_0"], stored["word_1"] = trade["word_0"], trade["word_1"]
+        stored["word_2"] = trade["word_2"]
+        at = trade["next"]
+
+
+@inline
+def write_statistics(h, instrument, event):
+    """Write a STATISTICS frame."""
+    state = h.instruments[instrument]
+    start = begin_frame(h, _STATISTICS, instrument, event, _STATISTICS_WORDS)
     if start >= 0:
-        out[start - 1] |= 1 << 16
-        out[start] = book["volume"]
-        out[start + 1] = book["turnover_fen"]
-        out[start + 2] = book["open"] | (book["high"] << 32)
-        out[start + 3] = book["low"] | (book["last"] << 32)
-        out[start + 4] = book["count"]
+        end_frame(h, start, 1, 0, 0)
+        h.out[start] = state["volume"]
+        h.out[start + 1] = state["turnover_fen"]
+        h.out[start + 2] = state["open"] | (state["high"] << 32)
+        h.out[start + 3] = state["low"] | (state["last"] << 32)
+        h.out[start + 4] = state["count"]
 
 
 @inline
-def tell_status(out, frames, counters, sequences, wanted, state, instrument, event):
-    """A STATUS frame."""
-    book = state[instrument]
-    start = head(out, frames, counters, sequences, wanted, 4, 83, instrument, event, 5, 2)
+def write_status(h, instrument, event):
+    """Write a STATUS frame."""
+    state = h.instruments[instrument]
+    start = begin_frame(h, _STATUS, instrument, event, _STATUS_WORDS)
     if start >= 0:
-        out[start - 1] |= 1 << 16
-        out[start] = book["status_price"] | (book["status_quantity"] << 32)
-        out[start + 1] = book["phase"]
+        end_frame(h, start, 1, 0, 0)
+        h.out[start] = state["status_price"] | (state["status_quantity"] << 32)
+        h.out[start + 1] = state["phase"]
 
 
 @inline
-def frames_wanted(counters):
-    """Frames of the present command at most: six of a book, one of a trade, and of many records."""
-    records = counters[LEVELS] + counters[ORDERS]
-    return records // RECORDS_MAX + 6 * counters[BOOKS] + counters[TRADES]
+def frames_needed(h):
+    """Most frames that the open command can make: six an instrument, one a trade, and further
+    ones if there are many records."""
+    counters = h.counters[0]
+    records = counters["levels"] + counters["orders"]
+    return records // RECORDS_MAX + 6 * counters["instruments"] + counters["trades"]
 
 
 @inline
-def room_wanted(counters):
-    """Words that they need at most: a block's record has four, no other kind more than five."""
-    records = counters[LEVELS] + counters[ORDERS]
-    return 4 * records + (_HEAD + 5) * frames_wanted(counters)
+def words_needed(h):
+    """Most words that those frames can have: a block's record has four, others five at most."""
+    counters = h.counters[0]
+    records = counters["levels"] + counters["orders"]
+    return _BLOCK_WORDS * records + (_HEAD_WORDS + _STATISTICS_WORDS) * frames_needed(h)

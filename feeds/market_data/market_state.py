@@ -1,4 +1,4 @@
-"""The market's view of the day: what `derive` keeps, its buffers, and the images made of it."""
+"""The displayed market of the day: its tables, the frames of its events, and recovery images."""
 
 import os
 from pathlib import Path
@@ -6,23 +6,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.market_data.change_set import (
+from feeds.market_data.derive import DONE, GROW, derive
+from feeds.market_data.frames import CHANNELS, RECORDS_MAX
+from feeds.market_data.layout import (
+    CHAIN,
+    CHAINS,
+    CHANGED_LEVEL,
+    CHANGED_ORDER,
     COUNTERS,
-    DONE,
-    FRAMES,
-    GROW,
-    LIVE,
-    LIVE_FREE,
-    LIVE_USED,
-    MARKET_STATE,
-    OUT,
-    TRADES,
+    DERIVATION_LAYOUT,
+    FRAME_SPAN,
+    INSTRUMENT,
+    LIVE_ORDER,
+    NEW_TRADE,
+    ORDER_KEY,
+    STORED_TRADE,
 )
-from feeds.market_data.derive import derive
 from feeds.price_levels import EMPTY_CODE, checksum, list_levels, new_ladders
 from feeds.protocol.records import (
     BLOCK,
-    INCREMENTAL,
     LEVEL,
     MARKET_HEAD,
     ORDER,
@@ -35,82 +37,93 @@ from feeds.protocol.records import (
     OrderAction,
 )
 from matching.limits import Limits
+from matching.memory.handle import Handle
+from matching.records import EVENT
 
 Records = NDArray[np.void]
 
-CHANNELS = {channel: place for place, channel in enumerate(INCREMENTAL)}
-IMAGE_RECORDS = 2_000  # in one frame
 TRADES_AGAIN_MAX = 10_000
-TRADES_READ = 1 << 14  # at a time
-STORED = np.dtype(
-    [
-        ("instrument", "<i8"),
-        ("sequence", "<i8"),
-        ("command", "<i8"),
-        ("time_ns", "<i8"),
-        ("trade", "V24"),  # a TRADE, padding and all
-    ]
-)
-"""A trade as it is kept for those who missed it."""
+"""Trades in one recovery image."""
+
+TRADES_READ = 1 << 14
+"""Trades read from the file at a time."""
+
+_GROWING = ("changed_levels", "changed_orders", "new_trades", "stored_trades")
 
 
 class MarketState:
-    """The day's market data so far."""
+    """The displayed market of the day so far."""
 
     def __init__(self, limits: Limits, folder: Path) -> None:
+        """`folder`: where the trades are stored for recovery requests."""
         count = limits.instruments + 1
-        self.instruments = np.zeros(count, MARKET_STATE)
+        self.instruments = np.zeros(count, INSTRUMENT)
         self.sequences = np.ones((len(CHANNELS), count), np.int64)
         self.wanted = np.zeros((len(CHANNELS), count), np.uint8)
         self._ladders = new_ladders(limits.instruments, limits.ticks)
-        self._stamps = np.zeros(len(self._ladders.quantity), np.int64)
-        self._live = np.zeros(limits.orders + 64, LIVE)
-        size = 1 << (2 * len(self._live) - 1).bit_length()
-        # Written at once: pages brought in all over them would hold up the day's first orders.
-        self._names = np.empty((size, 2), np.int64)
-        self._names[:] = 0
-        self._levels = np.zeros((1 << 12, 5), np.int64)
-        self._orders = np.zeros((1 << 12, 2), np.int64)
-        self._trades = np.zeros((1 << 13, 4), np.int64)
-        self._stored = np.zeros((1 << 13, 7), np.int64)
-        self._books = np.zeros(count, np.int64)
-        self._counters = np.zeros(COUNTERS, np.int64)
-        self._counters[LIVE_FREE] = -1
-        self._out = np.zeros(1 << 17, np.int64)
-        self._frames = np.zeros((1 << 14, 2), np.int64)
-        self._path = folder / "trades"
+        self._counters = np.zeros(1, COUNTERS)
+        self._counters["free_slot"] = self._counters["open_command"] = -1
+        self._live_orders = np.zeros(limits.orders + 64, LIVE_ORDER)
+        keys = np.empty(1 << (2 * len(self._live_orders) - 1).bit_length(), ORDER_KEY)
+        # Written at once: page faults all over the table would delay the day's first orders.
+        keys.view(np.int64)[:] = 0
+        self._handle = Handle(
+            DERIVATION_LAYOUT,
+            {
+                "counters": self._counters,
+                "events": np.zeros(1 << 12, EVENT),
+                "instruments": self.instruments,
+                "live_orders": self._live_orders,
+                "order_keys": keys,
+                "ladders": self._ladders.ladders,
+                "quantities": self._ladders.quantity,
+                "order_counts": self._ladders.orders,
+                "bitmap": self._ladders.words,
+                "level_commands": np.zeros(len(self._ladders.quantity), np.int64),
+                "chains": np.zeros(CHAINS * count, CHAIN),
+                "changed_levels": np.zeros(1 << 12, CHANGED_LEVEL),
+                "changed_orders": np.zeros(1 << 12, CHANGED_ORDER),
+                "new_trades": np.zeros(1 << 13, NEW_TRADE),
+                "stored_trades": np.zeros(1 << 13, DERIVATION_LAYOUT.tables["stored_trades"]),
+                "changed_instruments": np.zeros(count, np.int64),
+                "sequences": self.sequences.reshape(-1),
+                "wanted": self.wanted.reshape(-1),
+                "out": np.zeros(1 << 17, np.int64),
+                "frames": np.zeros(1 << 14, FRAME_SPAN),
+            },
+        )
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
+        self._descriptor = os.open(folder / "trades", flags, 0o600)
         self._trade_count = 0
 
     def derive_frames(self, events: Records) -> list[bytes]:
-        """The frames that events make, in order; those that nobody wants are only numbered."""
+        """The frames of whole commands' events, in order. Unwanted frames are only numbered."""
         made: list[bytes] = []
-        at, open_command = 0, -1
         if not len(events):
             return made
+        if len(events) > len(self._handle["events"]):
+            self._handle.replace("events", np.zeros(2 * len(events), EVENT))
+        # As words: numpy copies structured arrays field by field.
+        words = np.ascontiguousarray(events).view(np.int64)
+        self._handle["events"].view(np.int64)[: len(words)] = words
+        self._counters["at"] = 0
         while True:
-            at, why, open_command = derive(
-                events, at, open_command, self.instruments, self._live, self._names,
-                self._ladders.ladders, self._ladders.quantity, self._ladders.orders,
-                self._ladders.words, self._stamps, self._levels, self._orders, self._trades,
-                self._stored, self._books, self.sequences, self.wanted, self._counters,
-                self._out, self._frames,
-            )  # fmt: skip
-            took = self._take(made, open_command)
-            if why == DONE:
+            stop = derive(self._handle.argument, len(events))
+            has_frames = self._collect(made)
+            if stop == DONE:
                 return made
-            if why == GROW:
-                self._grow_touched()
-            elif not took:
-                self._out = np.zeros(2 * len(self._out), np.int64)
-                self._frames = np.zeros((2 * len(self._frames), 2), np.int64)
+            if stop == GROW:
+                self._grow_changes()
+            elif not has_frames:
+                self._handle.replace("out", np.zeros(2 * len(self._handle["out"]), np.int64))
+                spans = np.zeros(2 * len(self._handle["frames"]), FRAME_SPAN)
+                self._handle.replace("frames", spans)
 
     def image(self, channel: Channel, instrument: int, from_sequence: int) -> list[bytes]:
-        """The frames of an image; for trades, those from a frame's number on."""
+        """The frames of a recovery image; for trades, those from a frame's number on."""
         if channel == Channel.TRADES:
             return self._trades_from(instrument, from_sequence)
-        kind, records = self._whole(channel, instrument)
+        kind, records = self._image_records(channel, instrument)
         code = EMPTY_CODE if channel == Channel.LEVELS else 0
         if channel == Channel.LEVELS and self._ladders.ladders[instrument]["width"]:
             book = self._ladders
@@ -118,9 +131,9 @@ class MarketState:
         place = CHANNELS[channel]
         sequence = int(self.sequences[place, instrument])
         frames = []
-        for start in range(0, max(1, len(records)), IMAGE_RECORDS):
-            part = records[start : start + IMAGE_RECORDS]
-            more = start + IMAGE_RECORDS < len(records)
+        for start in range(0, max(1, len(records)), RECORDS_MAX):
+            part = records[start : start + RECORDS_MAX]
+            more = start + RECORDS_MAX < len(records)
             flags = MarketFlag.IMAGE | (MarketFlag.MORE if more else 0)
             checked = 0 if more else code
             head = MARKET_HEAD.pack(
@@ -130,7 +143,7 @@ class MarketState:
         return frames
 
     def levels(self, instrument: int, side: int) -> list[tuple[int, int, int]]:
-        """Price, quantity and orders of each level of a side, the best first."""
+        """Price, quantity and number of orders of each level of a side, the best first."""
         book = self._ladders
         out = np.zeros((int(book.ladders[instrument]["width"]), 3), np.int64)
         if not len(out):
@@ -144,31 +157,37 @@ class MarketState:
         """Close the file of trades."""
         os.close(self._descriptor)
 
-    def _take(self, made: list[bytes], open_command: int) -> bool:
-        """Take the frames out of the buffers; whether there were any."""
-        counters = self._counters
-        frames, trades = int(counters[FRAMES]), int(counters[TRADES])
+    def _collect(self, made: list[bytes]) -> bool:
+        """Collect the frames in `out`, and write the trades of closed commands to the file.
+
+        Returns whether there were any.
+        """
+        counters = self._counters[0]
+        frames, trades = int(counters["frames"]), int(counters["trades"])
         if frames:
-            content = self._out[: counters[OUT]].tobytes()
-            made += [content[8 * a : 8 * b] for a, b in self._frames[:frames].tolist()]
-            counters[FRAMES] = counters[OUT] = 0
-        if trades and open_command < 0:
-            rows = self._stored[:trades].tobytes()
-            os.pwrite(self._descriptor, rows, self._trade_count * STORED.itemsize)
+            content = self._handle["out"][: counters["out"]].tobytes()
+            spans = self._handle["frames"][:frames].tolist()
+            made += [content[8 * start : 8 * end] for start, end in spans]
+            counters["frames"] = counters["out"] = 0
+        has_trades = trades > 0 and counters["open_command"] < 0
+        if has_trades:
+            rows = self._handle["stored_trades"][:trades].tobytes()
+            os.pwrite(self._descriptor, rows, self._trade_count * STORED_TRADE.itemsize)
             self._trade_count += trades
-            counters[TRADES] = 0
-        return bool(frames or (trades and open_command < 0))
+            counters["trades"] = 0
+        return frames > 0 or has_trades
 
-    def _grow_touched(self) -> None:
-        """Double the tables of what one command touches."""
-        assert self._counters[LIVE_USED] < len(self._live) or self._counters[LIVE_FREE] >= 0
-        for name in ("_levels", "_orders", "_trades", "_stored"):
-            old = getattr(self, name)
-            grown = np.zeros((2 * len(old), old.shape[1]), np.int64)
-            grown[: len(old)] = old
-            setattr(self, name, grown)
+    def _grow_changes(self) -> None:
+        """Double the tables of the changes that one command makes."""
+        counters = self._counters[0]
+        assert counters["slots_used"] < len(self._live_orders) or counters["free_slot"] >= 0
+        for name in _GROWING:
+            table = self._handle[name]
+            grown = np.zeros(2 * len(table), table.dtype)
+            grown[: len(table)] = table
+            self._handle.replace(name, grown)
 
-    def _whole(self, channel: Channel, instrument: int) -> tuple[MarketKind, Records]:
+    def _image_records(self, channel: Channel, instrument: int) -> tuple[MarketKind, Records]:
         book = self.instruments[instrument : instrument + 1]
         if channel == Channel.LEVELS:
             return MarketKind.LEVEL, self._level_records(instrument)
@@ -203,43 +222,44 @@ class MarketState:
         return records
 
     def _order_records(self, instrument: int) -> Records:
-        """The orders of a book, each side by level and place: placing them again gives the book."""
-        here = self._standing(instrument, blocks=False)
-        records = np.zeros(len(here), ORDER)
-        records["order_id"] = here["number"]
-        records["price"], records["shown"] = here["price"], here["shown"]
-        records["side"], records["action"] = here["side"], OrderAction.PLACE
+        """ORDER records that give the book when they are placed in this order."""
+        orders = self._in_book(instrument, blocks=False)
+        records = np.zeros(len(orders), ORDER)
+        records["order_id"] = orders["number"]
+        records["price"], records["shown"] = orders["price"], orders["shown"]
+        records["side"], records["action"] = orders["side"], OrderAction.PLACE
         return records
 
     def _block_records(self, instrument: int) -> Records:
-        """The blocks that begin with an instrument, first come first."""
-        here = self._standing(instrument, blocks=True)
-        records = np.zeros(len(here), BLOCK)
-        records["block_id"], records["place"] = here["number"], here["placed"]
-        records["price"], records["quantity"] = here["price"], here["shown"]
-        records["side"], records["action"] = here["side"], OrderAction.PLACE
-        records["hours"] = here["hours"]
+        """BLOCK records of the blocks whose first hour is an instrument, the earliest first."""
+        blocks = self._in_book(instrument, blocks=True)
+        records = np.zeros(len(blocks), BLOCK)
+        records["block_id"], records["place"] = blocks["number"], blocks["placed"]
+        records["price"], records["quantity"] = blocks["price"], blocks["shown"]
+        records["side"], records["action"] = blocks["side"], OrderAction.PLACE
+        records["hours"] = blocks["hours"]
         return records
 
-    def _standing(self, instrument: int, *, blocks: bool) -> Records:
-        """What the market was told to stand there, by place."""
-        live = self._live[: self._counters[LIVE_USED]]
-        here = live[(live["instrument"] == instrument) & (live["told"] > 0)]
-        here = here[(here["hours"] > 0) == blocks]
-        ordered: Records = here[np.argsort(here["placed"], kind="stable")]
+    def _in_book(self, instrument: int, *, blocks: bool) -> Records:
+        """The published orders, or blocks, of an instrument, in the order of placing."""
+        live = self._live_orders[: self._counters["slots_used"][0]]
+        found = live[(live["instrument"] == instrument) & (live["published"] > 0)]
+        found = found[(found["hours"] > 0) == blocks]
+        ordered: Records = found[np.argsort(found["placed"], kind="stable")]
         return ordered
 
-    def _stored_from(self, instrument: int, from_sequence: int, following: int) -> Records:
-        """An instrument's trades from a frame's number on, read backwards: most ask for the last.
+    def _stored_from(self, instrument: int, from_sequence: int, next_sequence: int) -> Records:
+        """An instrument's stored trades from a frame's number on.
 
-        `following` is the number of its next frame.
+        `next_sequence` is the number of its next frame. The file is read backwards, because most
+        requests are for the last trades.
         """
-        size, last, parts = STORED.itemsize, self._trade_count, [np.zeros(0, STORED)]
+        size, last, parts = STORED_TRADE.itemsize, self._trade_count, [np.zeros(0, STORED_TRADE)]
         found = 0
-        while last > 0 and found < following - max(1, from_sequence):
+        while last > 0 and found < next_sequence - max(1, from_sequence):
             first = max(0, last - TRADES_READ)
             content = os.pread(self._descriptor, (last - first) * size, first * size)
-            rows = np.frombuffer(content, STORED)
+            rows = np.frombuffer(content, STORED_TRADE)
             chosen = (rows["instrument"] == instrument) & (rows["sequence"] >= from_sequence)
             parts.append(rows[chosen])
             found += int(chosen.sum())
@@ -248,8 +268,8 @@ class MarketState:
         return wanted
 
     def _trades_from(self, instrument: int, from_sequence: int) -> list[bytes]:
-        following = int(self.sequences[CHANNELS[Channel.TRADES], instrument])
-        wanted = self._stored_from(instrument, from_sequence, following)
+        next_sequence = int(self.sequences[CHANNELS[Channel.TRADES], instrument])
+        wanted = self._stored_from(instrument, from_sequence, next_sequence)
         frames = []
         for row in wanted[:TRADES_AGAIN_MAX]:
             head = MARKET_HEAD.pack(
@@ -258,8 +278,16 @@ class MarketState:
             )  # fmt: skip
             frames.append(head + row["trade"].tobytes())
         if len(wanted) > TRADES_AGAIN_MAX:
-            following = int(wanted[TRADES_AGAIN_MAX]["sequence"])
+            next_sequence = int(wanted[TRADES_AGAIN_MAX]["sequence"])
         head = MARKET_HEAD.pack(
-            Channel.TRADES, instrument, following, 0, 0, MarketKind.TRADE, MarketFlag.IMAGE, 0, 0
+            Channel.TRADES,
+            instrument,
+            next_sequence,
+            0,
+            0,
+            MarketKind.TRADE,
+            MarketFlag.IMAGE,
+            0,
+            0,
         )
         return [*frames, head]

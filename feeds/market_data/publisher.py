@@ -1,7 +1,7 @@
-"""Market data out: an XPUB for increments, a ROUTER for whoever missed some.
+"""Publishing of market data: an XPUB for increments, a ROUTER for recovery images.
 
-Nothing leaves before the commands behind it are durable; images wait for that too. A slow
-subscriber loses frames and sees it by their numbers; it cannot hold the venue up.
+Nothing is sent before the commands behind it are durable; images wait for that too. A slow
+subscriber loses frames and detects it by their numbers; it cannot delay the venue.
 """
 
 import errno
@@ -14,13 +14,14 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.market_data.market_state import CHANNELS, MarketState
+from feeds.market_data.frames import CHANNELS
+from feeds.market_data.market_state import MarketState
 from feeds.protocol.keys import Secret
 from feeds.protocol.messages import Definition, encode, image_request
 from feeds.protocol.records import MARKET_HEAD, NEXT, Channel, MarketFlag, MarketKind
-from feeds.transport.reject_log import refused
+from feeds.transport.reject_log import log_refusal
 from feeds.transport.sockets import (
-    FAREWELL_MS,
+    LINGER_MS,
     REQUEST_BYTES_MAX,
     Context,
     Security,
@@ -33,15 +34,15 @@ LOG = logging.getLogger("suanshi.market")
 
 Records = NDArray[np.void]
 
-REQUESTS = 64  # answered in one turn
-WAITING_MAX = 1_024  # requests not answered yet
-IMAGE_FRAMES = 12_000  # to one client, not yet sent
+REQUESTS_MAX = 64  # for images, read in one turn
+IMAGES_MAX = 1_024  # that wait to be sent
+IMAGE_FRAMES_MAX = 12_000  # to one client, in the socket's queue
 HEARTBEAT_NS = 1_000_000_000
-TOPICS_MAX = 100_000
+TOPICS_MAX = 100_000  # subscribed
 
 
 class MarketDataPublisher:
-    """Publishes what `state` derives."""
+    """Publishes the frames that `state` derives from events."""
 
     def __init__(
         self,
@@ -58,19 +59,19 @@ class MarketDataPublisher:
         self.counters = counters
         self.publisher = venue_publisher(context, security, "market")
         self.recovery = venue_router(context, security, "market", REQUEST_BYTES_MAX)
-        self.recovery.setsockopt(zmq.SNDHWM, IMAGE_FRAMES)
+        self.recovery.setsockopt(zmq.SNDHWM, IMAGE_FRAMES_MAX)
         self.endpoints = bind(self.publisher, endpoints[0]), bind(self.recovery, endpoints[1])
         self.frames_sent = 0
-        self._definitions: dict[int, tuple[int, bytes]] = {}  # number and map of the last one
+        self._definitions: dict[int, tuple[int, bytes]] = {}  # number and body of the last one
         self._topics: set[bytes] = set()
-        self._pending: deque[tuple[int, list[bytes]]] = deque()
+        self._pending: deque[tuple[int, list[bytes]]] = deque()  # by their last command
         self._images: deque[tuple[int, bytes, list[bytes]]] = deque()
-        self._beat_ns = 0
-        self._beats = 1
+        self._heartbeat_ns = 0
+        self._next_heartbeat = 1
         self._sequence = 0
 
     def define_instruments(self, definitions: list[Definition], sequence: int) -> None:
-        """Tell of instruments, new or changed."""
+        """Queue the definitions of new or changed instruments, behind the command `sequence`."""
         frames = []
         for each in definitions:
             number = self._definitions.get(each.instrument, (0, b""))[0] + 1
@@ -79,14 +80,14 @@ class MarketDataPublisher:
         self._pending.append((sequence, frames))
 
     def publish(self, events: Records, sequence: int) -> None:
-        """Derive what the events of commands up to `sequence` mean, for `send_durable`."""
+        """Derive the frames of events, of commands up to `sequence`, and queue them."""
         frames = self.state.derive_frames(events)
         self._sequence = sequence
         if frames:
             self._pending.append((sequence, frames))
 
     def send_durable(self, durable_sequence: int) -> None:
-        """Send what is durable."""
+        """Send the queued frames and images of commands up to this one, which are durable."""
         send, pending = self.publisher.send, self._pending
         while pending and pending[0][0] <= durable_sequence:
             frames = pending.popleft()[1]
@@ -95,36 +96,36 @@ class MarketDataPublisher:
             self.frames_sent += len(frames)
         while self._images and self._images[0][0] <= durable_sequence:
             _, route, frames = self._images.popleft()
-            self._reply(route, frames)
+            self._send_image(route, frames)
 
     def read_requests(self) -> None:
-        """Take note of subscriptions and requests."""
+        """Read subscriptions, and requests for images."""
         changed = False
         while True:
             try:
-                told = self.publisher.recv(zmq.NOBLOCK)
+                subscription = self.publisher.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
             changed = True
-            if told[:1] == b"\x01" and len(self._topics) < TOPICS_MAX:
-                self._topics.add(told[1:])
-            elif told[:1] == b"\x00":
-                self._topics.discard(told[1:])
+            if subscription[:1] == b"\x01" and len(self._topics) < TOPICS_MAX:
+                self._topics.add(subscription[1:])
+            elif subscription[:1] == b"\x00":
+                self._topics.discard(subscription[1:])
         if changed:
-            self._want()
-        for _ in range(REQUESTS):
-            if len(self._images) >= WAITING_MAX or not self._request():
+            self._update_wanted()
+        for _ in range(REQUESTS_MAX):
+            if len(self._images) >= IMAGES_MAX or not self._read_request():
                 return
 
     def queue_heartbeats(self, *, last: bool = False) -> None:
-        """Once a second: the next number of every channel; at the end of the day, that it is over.
+        """Once a second, queue the next frame number of every channel; at the end, END_OF_DAY.
 
-        The numbers are those of frames derived so far, so they wait like frames.
+        The numbers are those of frames derived so far, so they wait for durability like frames.
         """
         now_ns = time.monotonic_ns()
-        if not last and now_ns - self._beat_ns < HEARTBEAT_NS:
+        if not last and now_ns - self._heartbeat_ns < HEARTBEAT_NS:
             return
-        self._beat_ns = now_ns
+        self._heartbeat_ns = now_ns
         frames = []
         used = np.flatnonzero(self.state.instruments["tick_fen"])
         for channel, place in CHANNELS.items():
@@ -140,19 +141,19 @@ class MarketDataPublisher:
 
     def close(self) -> None:
         """Close sockets and files."""
-        self.publisher.close(FAREWELL_MS)
+        self.publisher.close(LINGER_MS)
         self.recovery.close(0)
         self.state.close()
 
     def _heartbeat(self, kind: MarketKind, records: Records) -> bytes:
         head = MARKET_HEAD.pack(
-            Channel.HEARTBEAT, 0, self._beats, self._sequence, 0, kind, 0, len(records), 0
+            Channel.HEARTBEAT, 0, self._next_heartbeat, self._sequence, 0, kind, 0, len(records), 0
         )
-        self._beats += 1
+        self._next_heartbeat += 1
         return head + records.tobytes()
 
     def _definition(self, instrument: int, *, image: bool = False) -> bytes:
-        """An instrument's last definition; in an image under the number of the next one."""
+        """The frame of an instrument's last definition; an image has the number of the next."""
         number, body = self._definitions[instrument]
         flags = MarketFlag.IMAGE | MarketFlag.MORE if image else 0
         kind, number = MarketKind.DEFINITION, number + image
@@ -166,8 +167,8 @@ class MarketDataPublisher:
         records["sequence"] = [number + 1 for number, _ in self._definitions.values()]
         return records
 
-    def _want(self) -> None:
-        """Frames are made for topics that somebody subscribed to, by whatever prefix."""
+    def _update_wanted(self) -> None:
+        """Set for which channels and instruments frames are made: those of a subscribed prefix."""
         wanted = self.state.wanted
         wanted[:] = 0
         for topic in self._topics:
@@ -179,8 +180,8 @@ class MarketDataPublisher:
                     if instrument < wanted.shape[1]:
                         wanted[place, instrument] = 1
 
-    def _request(self) -> bool:
-        """Take one request for an image; whether there was one."""
+    def _read_request(self) -> bool:
+        """Read one request for an image, and queue the image; returns whether there was one."""
         try:
             route = self.recovery.recv(zmq.NOBLOCK)
         except zmq.Again:
@@ -195,11 +196,11 @@ class MarketDataPublisher:
             request = image_request.decode(content)
             channel = Channel(ord(request.channel))
         except (msgspec.DecodeError, ValueError):
-            refused(self.counters, LOG, "no image request", str(frame.get("User-Id")))
+            log_refusal(self.counters, LOG, "no image request", str(frame.get("User-Id")))
             return True
         frames = self._image(channel, request.instrument, request.from_sequence)
         if not frames or parts > 1:
-            refused(self.counters, LOG, "no such image", str(frame.get("User-Id")))
+            log_refusal(self.counters, LOG, "no such image", str(frame.get("User-Id")))
             return True
         self.counters["images"] += 1
         self._images.append((self._sequence, route, frames))
@@ -215,7 +216,7 @@ class MarketDataPublisher:
             return []
         return self.state.image(channel, instrument, from_sequence)
 
-    def _reply(self, route: bytes, frames: list[bytes]) -> None:
+    def _send_image(self, route: bytes, frames: list[bytes]) -> None:
         try:
             for frame in frames:
                 self.recovery.send(route, zmq.SNDMORE | zmq.NOBLOCK)
