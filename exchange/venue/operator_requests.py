@@ -45,7 +45,7 @@ class Operators:
         while messages.requests:
             peer, message = messages.requests.pop(0)
             try:
-                reply = self._carry_out(message, peer.number)
+                reply = self._carry_out(message, peer.session_number)
             except ValueError as error:
                 messages.refuse(peer, RefusalReason.UNKNOWN, str(error))
             except BustRefused as error:

@@ -1,4 +1,4 @@
-"""What a gateway is for: the day, its sessions, their keys, and where it listens."""
+"""Configuration of a gateway: the day, its sessions, their keys, and where it listens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +9,16 @@ from matching.limits import Limits
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayConfig:
-    """What a gateway is for."""
+    """Configuration of a gateway for one trading day."""
 
     venue: str
     trading_day: str
     limits: Limits
     secret: Secret
     entitlements: dict[str, Entitlement]
-    sessions: dict[str, int]  # number of each name that may log on
-    firms: dict[int, int]  # firm of each session
-    folder: Path  # where reports are kept for those who ask again
+    sessions: dict[str, int]  # number of each session, by the name of its key
+    firms: dict[int, int]  # firm of each session, by number
+    folder: Path  # for the files of report streams and the state of sessions
     orders: str = "tcp://127.0.0.1:*"
     admin: str = "tcp://127.0.0.1:*"
     plain: bool = False

@@ -1,8 +1,7 @@
-"""A ROUTER and who is connected to it: peers by the id that the venue gave them, and their ends.
+"""A ROUTER and its connections: peers by routing id, and the monitor that reports disconnects.
 
-A peer's name is that of its key, read from its first frame (User-Id); after that the connection's
-id stands for it, because the venue chose the id and nobody else gets it. The monitor tells when a
-connection has ended.
+A peer's name is that of its key, read from its first frame (User-Id). After that the routing id
+identifies it, because the venue chose the id and gives it to one connection only.
 """
 
 import errno
@@ -16,66 +15,32 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.gateway.report_streams import ReportStream
-from feeds.protocol.keys import Entitlement
-from feeds.transport.reject_log import refused
-from feeds.transport.sockets import FAREWELL_MS, Socket
+from feeds.gateway.gate_layout import PEER_ROW
+from feeds.gateway.peers import Peer
+from feeds.transport.reject_log import log_refusal
+from feeds.transport.sockets import LINGER_MS, ROUTE_BYTES, Socket
 
 LOG = logging.getLogger("suanshi.gateway")
 
 _MONITOR = struct.Struct("=HI")
-_ENDS = (
+_MONITORED = (
     zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
-_NAMES = {
+_FAILURES = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "handshake broken off",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "not the protocol",
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "handshake without a known key",
 }
 _MORE, _LAST = int(zmq.SNDMORE | zmq.NOBLOCK), int(zmq.NOBLOCK)
+
 EVENTS_MAX = 1_000
-"""Ends of connections looked at in a turn, so that a flood of them leaves time for the others."""
+"""Monitor events read in a turn, so that a flood of disconnects leaves time for other peers."""
 
 PEERS_MAX = 4_096
-"""Connections that have said something, on one port."""
-
-
-@dataclass(eq=False, slots=True)
-class Session:
-    """A key's session: its number, what it may do, what it is told, and where it is now."""
-
-    number: int
-    entitlement: Entitlement
-    stream: ReportStream
-    peer: "Peer | None" = None
-    cancel_on_disconnect: bool = False
-    told: int = 0  # how far it had been told at the last heartbeat
-    heard: bool = False  # since then
-    silent_beats: int = 0
-    paid_ns: int = 0  # what its commands had cost then
-    stuck_since_ns: int = 0  # by the real clock, since when it takes nothing; 0: it does
-    refusals: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(eq=False, slots=True)
-class Peer:
-    """A connection that has sent something."""
-
-    route: bytes
-    descriptor: int
-    name: str
-    key: str
-    port: "Port"
-    number: int = 0  # of the session that is logged on here
-    session: Session | None = None
-
-    @property
-    def number_of_route(self) -> int:
-        """The route as a number, as compiled code has it."""
-        return int.from_bytes(self.route, "little")
+"""Peers of one port."""
 
 
 @dataclass(eq=False)
@@ -85,44 +50,43 @@ class Port:
     socket: Socket
     endpoint: str
     counters: Counter[str]
-    lost: Callable[[Peer], None]  # told of each connection that has ended
+    on_disconnect: Callable[[Peer], None]
     peers: dict[bytes, Peer] = field(default_factory=dict)
     _by_descriptor: dict[int, Peer] = field(default_factory=dict)
 
-    has_disconnects: bool = False  # whether connections may have ended that nobody took note of
+    has_disconnects: bool = False  # whether the monitor may have events that were not handled
 
     def __post_init__(self) -> None:
-        self._unreachable: set[int] = set()  # descriptors of peers that went before their end came
-        self._ended: list[tuple[int, int]] = []  # what the monitor told that nobody looked at
-        self._counted = False  # whether the connection that ends next was counted as refused
-        self.changed = True  # who is connected, or logged on
-        self._routes = self._numbers = np.zeros(0, np.int64)
-        self.monitor = self.socket.get_monitor_socket(_ENDS)
+        # Descriptors of peers that were removed before the monitor reported their disconnect.
+        self._unreachable: set[int] = set()
+        self._events: list[tuple[int, int]] = []  # read from the monitor and not yet handled
+        self._failure_counted = False  # of the connection whose disconnect comes next
+        self.has_changed = True  # whether peers or logons changed since the last `peer_table`
+        self._table = np.zeros(0, PEER_ROW)
+        self.monitor = self.socket.get_monitor_socket(_MONITORED)
         self.address = int(self.socket.underlying)
-        self._send = super(zmq.Socket, self.socket).send  # what it does around this is not needed
+        self._send = super(zmq.Socket, self.socket).send  # without pyzmq's options, which cost time
 
-    def routes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The ids of all peers as sorted numbers, and the sessions logged on there (0: none)."""
-        if self.changed:
-            pairs = sorted((p.number_of_route, p.number) for p in self.peers.values())
-            table = np.array(pairs, np.int64).reshape(-1, 2)
-            self._routes, self._numbers = table[:, 0].copy(), table[:, 1].copy()
-            self.changed = False
-        return self._routes, self._numbers
+    def peer_table(self) -> NDArray[np.void]:
+        """PEER_ROW of every peer, sorted by route."""
+        if self.has_changed:
+            rows = sorted((p.route_number, p.session_number) for p in self.peers.values())
+            self._table = np.array(rows, PEER_ROW)
+            self.has_changed = False
+        return self._table
 
     def note_disconnects(self) -> None:
-        """Connections may have ended; `watch` is to look."""
+        """Note that the monitor has events; `handle_disconnects` reads them."""
         self.has_disconnects = True
 
-    def watch(self) -> None:
-        """Take note of connections that have ended."""
-        self._hear()
-        ended, self._ended = self._ended, []
-        for what, descriptor in ended:
-            self._note(what, descriptor)
+    def handle_disconnects(self) -> None:
+        """Remove the peers whose disconnect the monitor reports."""
+        self._read_monitor()
+        events, self._events = self._events, []
+        for event, descriptor in events:
+            self._handle(event, descriptor)
 
-    def _hear(self) -> None:
-        """Read the monitor."""
+    def _read_monitor(self) -> None:
         self.has_disconnects = True
         for _ in range(EVENTS_MAX):
             try:
@@ -130,54 +94,57 @@ class Port:
             except zmq.Again:
                 self.has_disconnects = False
                 return
-            self._ended.append(_MONITOR.unpack(event))
+            self._events.append(_MONITOR.unpack(event))
 
-    def _note(self, what: int, descriptor: int) -> None:
-        if what == zmq.EVENT_DISCONNECTED:
-            known = self._gone(descriptor) or descriptor in self._unreachable
+    def _handle(self, event: int, descriptor: int) -> None:
+        if event == zmq.EVENT_DISCONNECTED:
+            is_peer = self._remove_descriptor(descriptor) or descriptor in self._unreachable
             self._unreachable.discard(descriptor)
-            if not known and not self._counted:
-                refused(self.counters, LOG, "ended without a frame", self.endpoint)
-            self._counted = False
-        elif what in _NAMES:
-            self._counted = True  # its end follows
-            refused(self.counters, LOG, _NAMES[zmq.Event(what)], self.endpoint)
+            if not is_peer and not self._failure_counted:
+                log_refusal(self.counters, LOG, "ended without a frame", self.endpoint)
+            self._failure_counted = False
+        elif event in _FAILURES:
+            self._failure_counted = True
+            log_refusal(self.counters, LOG, _FAILURES[zmq.Event(event)], self.endpoint)
 
-    def _end_earlier(self, descriptor: int) -> None:
-        """Take note of the end of whoever had this descriptor before.
+    def _handle_disconnect_of(self, descriptor: int) -> None:
+        """Handle the disconnect of the previous connection with this descriptor.
 
-        The others' ends wait until what they sent before was read: `watch` takes them.
+        Other disconnects stay for `handle_disconnects`: the frames sent before them are read first.
         """
-        self._hear()
-        ended, self._ended = self._ended, []
-        for what, each in ended:
-            if what == zmq.EVENT_DISCONNECTED and each == descriptor:
-                self._note(what, each)
+        self._read_monitor()
+        events, self._events = self._events, []
+        for event, each in events:
+            if event == zmq.EVENT_DISCONNECTED and each == descriptor:
+                self._handle(event, each)
             else:
-                self._ended.append((what, each))
-        self.has_disconnects = self.has_disconnects or bool(self._ended)
+                self._events.append((event, each))
+        self.has_disconnects = self.has_disconnects or bool(self._events)
 
-    def meet(self, route: bytes, frame: zmq.Frame) -> Peer | None:
-        """The peer behind a first frame; None for one that chose its own id, or is one too many."""
-        if len(route) != 5 or route[0] != 0:
-            refused(self.counters, LOG, "a routing id of its own", str(frame.get("User-Id")))
+    def add_peer(self, route: bytes, frame: zmq.Frame) -> Peer | None:
+        """Add the peer that sent a first frame.
+
+        None if it chose its own routing id, or the port has PEERS_MAX peers already.
+        """
+        if len(route) != ROUTE_BYTES or route[0] != 0:
+            log_refusal(self.counters, LOG, "a routing id of its own", str(frame.get("User-Id")))
             return None
         if len(self.peers) >= PEERS_MAX:
-            refused(self.counters, LOG, "too many connections", str(frame.get("User-Id")))
+            log_refusal(self.counters, LOG, "too many connections", str(frame.get("User-Id")))
             return None
         descriptor = int(frame.get(zmq.SRCFD))
-        self._end_earlier(descriptor)
-        self._gone(descriptor)
+        self._handle_disconnect_of(descriptor)
+        self._remove_descriptor(descriptor)
         self._unreachable.discard(descriptor)
         name, _, key = str(frame.get("User-Id")).partition(" ")
         peer = Peer(route, descriptor, name, key, self)
         self.peers[route] = peer
-        self.changed = True
+        self.has_changed = True
         self._by_descriptor[descriptor] = peer
         return peer
 
     def send(self, peer: Peer, frame: bytes | bytearray) -> bool:
-        """Send a frame; False where the peer takes no more for now, or is gone."""
+        """Send a frame to a peer; False if it takes no more for now, or is gone."""
         try:
             self._send(peer.route, _MORE)
             self._send(frame, _LAST)
@@ -187,27 +154,26 @@ class Port:
             if error.errno != errno.EHOSTUNREACH:
                 raise
             self._unreachable.add(peer.descriptor)
-            self.forget(peer)
+            self._remove(peer)
             return False
         return True
-
-    def forget(self, peer: Peer) -> None:
-        """A peer is gone."""
-        self.peers.pop(peer.route, None)
-        self.changed = True
-        if self._by_descriptor.get(peer.descriptor) is peer:
-            del self._by_descriptor[peer.descriptor]
-        self.lost(peer)
 
     def close(self) -> None:
         """Close both sockets."""
         self.socket.disable_monitor()
         self.monitor.close(0)
-        self.socket.close(FAREWELL_MS)
+        self.socket.close(LINGER_MS)
 
-    def _gone(self, descriptor: int) -> bool:
-        """Whether it was a connection that had said something."""
+    def _remove(self, peer: Peer) -> None:
+        self.peers.pop(peer.route, None)
+        self.has_changed = True
+        if self._by_descriptor.get(peer.descriptor) is peer:
+            del self._by_descriptor[peer.descriptor]
+        self.on_disconnect(peer)
+
+    def _remove_descriptor(self, descriptor: int) -> bool:
+        """Remove the peer with this descriptor; False if there is none."""
         peer = self._by_descriptor.get(descriptor)
         if peer is not None:
-            self.forget(peer)
+            self._remove(peer)
         return peer is not None

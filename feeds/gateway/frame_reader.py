@@ -1,209 +1,202 @@
-"""What was read from the ports in one turn: frames side by side, compiled or not."""
+"""The frames that were read from the ports in one turn, and the commands admitted from them."""
 
 import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.gateway import order_gate as admission
-from feeds.gateway.connections import Peer, Port
-from feeds.gateway.order_gate import (
-    COUNT,
-    LOOK,
-    MARKS,
-    NOTED,
-    RECORDS,
-    SET_APART,
-    USED,
-    WHY,
-    Rules,
-    take_in,
+from feeds.gateway.connections import Port
+from feeds.gateway.gate_layout import (
+    FRAME_ROW,
+    GATE_CALL,
+    GATE_LAYOUT,
+    MULTIPART,
+    NOT_ORDERS,
+    PEER_ROW,
+    SCRATCH,
+    VERDICT,
 )
-from feeds.gateway.read_frames import (
-    APART,
-    FRAME_CELLS,
-    PARTS,
-    ROUTE,
-    SIZE,
-    START,
-    STRANGE,
-    STRANGER,
-    drain,
-)
+from feeds.gateway.gate_rules import GateRules
+from feeds.gateway.order_gate import NEEDS_REVIEW, admit, read_and_admit
+from feeds.gateway.peers import Peer
+from feeds.gateway.read_frames import FRAME_WORDS, UNKNOWN_PEER, read_port
+from feeds.protocol.records import FRAME, RECORD_BYTES, FrameKind
 from feeds.transport.libzmq import function
-
-Ints = NDArray[np.int64]
-Verdicts = NDArray[np.void]
+from feeds.transport.sockets import ROUTE_BYTES
+from matching.memory.handle import Handle
 
 FRAMES_MAX = 4_096
+"""Frames of one turn."""
 
 
 class FrameReader:
-    """Frames of a turn in one buffer, with whose they are."""
+    """Reads frames into one buffer and has them admitted.
 
-    def __init__(self, records_max: int, rules: Rules, verdicts: Verdicts) -> None:
+    In the usual turn `read_and_admit` does both. Otherwise: `clear`, `read` each port, handle the
+    frames at `irregular_places`, then `admit`.
+    """
+
+    def __init__(self, records_max: int, rules: GateRules) -> None:
+        """`records_max`: after so many records, a turn reads no further frame."""
         self.records_max = records_max
-        self.words = np.zeros(8 * records_max + 2 * FRAMES_MAX + 2 * FRAME_CELLS, np.int64)
-        self.frames = np.zeros((FRAMES_MAX, 5), np.int64)
-        self.count = self.set_apart = 0
-        self._ports: list[tuple[int, Port]] = []  # from which frame on
-        self._used = 0
-        self._records = 0
-        self._scratch = np.zeros(4, np.int64)
-        self._bytes = self.words.view(np.uint8).data
-        self._address, self._scratch_address = self.words.ctypes.data, self._scratch.ctypes.data
-        self._recv, self._getsockopt = function("zmq_recv"), function("zmq_getsockopt")
-        self.is_compiled = self._recv != 0
-        self._routes = self._numbers = np.zeros(0, np.int64)
-        self._header = np.zeros(admission.VERDICTS_AT + 8, np.int64)
-        self._header_at = self._header.ctypes.data
-        self._cells = self._header.data
-        self._read_port: Port | None = None
-        self._keep = rules, verdicts  # whose addresses stand in the header
-        for cell, value in (
-            (admission.RECV, self._recv),
-            (admission.GETSOCKOPT, self._getsockopt),
-            (admission.WORDS_AT, self._address),
-            (admission.WORDS_LONG, len(self.words)),
-            (admission.SCRATCH_AT, self._scratch_address),
-            (admission.FRAMES_AT, self.frames.ctypes.data),
-            (admission.FRAMES_LONG, FRAMES_MAX),
-            (admission.RECORDS_MAX, records_max),
-            (admission.RULES_AT, rules.sessions.ctypes.data),
-            (admission.RULES_LONG, len(rules.sessions)),
-            (admission.ALLOWED_AT, rules.accounts.ctypes.data),
-            (admission.ALLOWED_WIDE, rules.accounts.shape[1]),
-            (admission.REF_MAX, rules.ref_max),
-            (admission.VERDICTS_AT, verdicts.ctypes.data),
-        ):
-            self._header[cell] = value
-
-    def fill(self, rows: Ints) -> None:
-        """Admitted commands go here from now on: a row of words each."""
-        self._rows = rows
-        self._header[admission.OUT_AT], self._header[admission.OUT_LONG] = (
-            rows.ctypes.data,
-            len(rows),
+        recv, getsockopt = function("zmq_recv"), function("zmq_getsockopt")
+        self.is_compiled = recv != 0
+        words = np.zeros(8 * records_max + 2 * FRAMES_MAX + 2 * FRAME_WORDS, np.int64)
+        call, scratch = np.zeros(1, GATE_CALL), np.zeros(1, SCRATCH)
+        call["zmq_recv"], call["zmq_getsockopt"] = recv, getsockopt
+        call["words_address"], call["scratch_address"] = words.ctypes.data, scratch.ctypes.data
+        call["records_max"], call["ref_max"] = records_max, rules.ref_max
+        call["account_row_length"] = rules.accounts.shape[1]
+        self._call, self._words, self._scratch = call, words, scratch
+        self._bytes = words.view(np.uint8).data
+        # Memoryviews of single fields: they are read in every turn, faster than a record's.
+        self._frame_count, self._irregular_count = (
+            call["frame_count"].data, call["irregular_count"].data,
+        )  # fmt: skip
+        self._verdict_count, self._mark_count = (
+            call["verdict_count"].data, call["mark_count"].data,
+        )  # fmt: skip
+        self.frames = np.zeros(FRAMES_MAX, FRAME_ROW)
+        self.verdicts = np.zeros(FRAMES_MAX, VERDICT)
+        self._first_frames: list[tuple[int, Port]] = []  # index of the first frame of each port
+        self._port: Port | None = None  # whose peers the handle has
+        self._handle = Handle(
+            GATE_LAYOUT,
+            {
+                "call": call,
+                "words": words,
+                "frames": self.frames,
+                "scratch": scratch,
+                "peers": np.zeros(0, PEER_ROW),
+                "rules": rules.sessions,
+                "accounts": rules.accounts.reshape(-1),
+                "verdicts": self.verdicts,
+                "out": np.zeros(0, np.int64),
+            },
         )
+
+    @property
+    def count(self) -> int:
+        """Frames read in this turn."""
+        return int(self._frame_count[0])
+
+    @property
+    def verdict_count(self) -> int:
+        """Frames just admitted that were refused or have duplicates."""
+        return int(self._verdict_count[0])
+
+    @property
+    def mark_count(self) -> int:
+        """Sessions of frames just admitted whose report streams are to be marked."""
+        return int(self._mark_count[0])
+
+    def write_to(self, commands: NDArray[np.void]) -> None:
+        """Write admitted commands to this array from now on."""
+        self._handle.replace("out", commands.view(np.int64).reshape(-1))
 
     def clear(self) -> None:
         """Begin a turn."""
-        self.count = self.set_apart = self._used = self._records = 0
-        self._ports.clear()
-        self._read_port = None
+        for name in ("frame_count", "word_count", "record_count", "irregular_count"):
+            self._call[name] = 0
+        self._first_frames.clear()
 
-    def take_in(self, port: Port, now_ns: int, sequence: int) -> int:
+    def read_and_admit(self, port: Port, now_ns: int, sequence: int) -> int:
         """Begin a turn with one port: read it and admit its frames; returns how many commands.
 
-        LOOK where some are to be looked at first; then they are read, and that is all.
+        NEEDS_REVIEW: some frames are irregular. Then all are read and none is admitted.
         """
-        if port is not self._read_port or port.changed:
-            self._turn_to(port)
-        taken: int = take_in(self._header_at, now_ns, sequence)
-        if taken == LOOK:
-            self._read_port = None
-            if self._take_note() == STRANGER:
-                self._meet(port)
-                self._read_on(port)
-        return taken
+        if port is not self._port or port.has_changed:
+            self._use(port)
+        if len(self._first_frames) != 1 or self._first_frames[0][1] is not port:
+            self._first_frames = [(0, port)]
+        count: int = read_and_admit(self._handle.argument, now_ns, sequence)
+        if count == NEEDS_REVIEW and int(self._call["stop"][0]) == UNKNOWN_PEER:
+            self._read_first_frame(port)
+            self._read_compiled(port)
+        return count
 
-    def judged(self) -> tuple[int, int]:
-        """How many of the frames just admitted have a verdict, and how many streams get a mark."""
-        noted, marks = self._cells[NOTED], self._cells[MARKS]
-        if noted or marks:
-            self._take_note()
-        return noted, marks
+    def admit(self, now_ns: int, sequence: int, first: int) -> int:
+        """Admit all frames read, writing commands from row `first` on; returns how many."""
+        count: int = admit(self._handle.argument, now_ns, sequence, first)
+        return count
 
     def load_kernels(self) -> None:
-        """Have `take_in` compiled or loaded: with no room for a frame it reads none."""
-        self._header[admission.FRAMES_LONG] = 0
-        take_in(self._header_at, 0, 1)
-        self._header[admission.FRAMES_LONG] = FRAMES_MAX
-
-    def _turn_to(self, port: Port) -> None:
-        """Read from this port from now on."""
-        self._read_port = port
-        self._ports = [(0, port)]
-        self._routes, self._numbers = port.routes()
-        self._header[admission.SOCKET] = port.address
-        self._header[admission.ROUTES_AT] = self._routes.ctypes.data
-        self._header[admission.NUMBERS_AT] = self._numbers.ctypes.data
-        self._header[admission.ROUTES_LONG] = len(self._routes)
-
-    def _take_note(self) -> int:
-        """Take what was read out of the header; returns why the reading ended."""
-        cells = self._cells
-        self.count, self._used, self._records = cells[COUNT], cells[USED], cells[RECORDS]
-        self.set_apart = cells[SET_APART]
-        return cells[WHY]
+        """Have the kernels compiled or loaded: without room for a record nothing is read."""
+        self.clear()
+        self.admit(0, 1, 0)
+        if self.is_compiled:
+            self._call["records_max"] = 0
+            read_and_admit(self._handle.argument, 0, 1)
+            self._call["records_max"] = self.records_max
 
     def read(self, port: Port) -> None:
         """Read a port until it is empty or the buffer is full."""
-        self._ports.append((self.count, port))
+        self._first_frames.append((self.count, port))
         if self.is_compiled:
-            self._read_on(port)
+            self._read_compiled(port)
         else:
             self._read_plainly(port)
 
-    def _read_on(self, port: Port) -> None:
-        while True:
-            routes, numbers = port.routes()
-            self.count, self._used, self._records, why, apart = drain(
-                self._recv, self._getsockopt, port.address, self.words, self._address,
-                self._used, self._scratch, self._scratch_address,
-                routes, numbers, self.frames, self.count, self._records, self.records_max,
-            )  # fmt: skip
-            self.set_apart += apart
-            if why != STRANGER:
-                return
-            self._meet(port)
-
-    def _meet(self, port: Port) -> None:
-        route = self._scratch.tobytes()[: int(self._scratch[3])]
-        self._stranger(port, route, port.socket.recv(zmq.NOBLOCK, False))
-
-    def content(self, index: int) -> bytes:
+    def content(self, place: int) -> bytes:
         """The bytes of a frame."""
-        start, size = 8 * int(self.frames[index, START]), int(self.frames[index, SIZE])
+        start, size = 8 * int(self.frames["start"][place]), int(self.frames["bytes"][place])
         return bytes(self._bytes[start : start + size])
 
-    def peer(self, index: int) -> Peer | None:
-        """Whose frame it is; None for a peer that has gone meanwhile."""
-        port = next(port for first, port in reversed(self._ports) if first <= index)
-        return port.peers.get(int(self.frames[index, ROUTE]).to_bytes(5, "little"))
+    def peer(self, place: int) -> Peer | None:
+        """The peer that sent a frame; None if it has disconnected since."""
+        port = next(port for first, port in reversed(self._first_frames) if first <= place)
+        return port.peers.get(int(self.frames["route"][place]).to_bytes(ROUTE_BYTES, "little"))
 
-    def apart(self) -> list[int]:
-        """Places of the frames that are no plain orders."""
-        if not self.set_apart:
+    def irregular_places(self) -> list[int]:
+        """Indices of the irregular frames."""
+        if not self._irregular_count[0]:
             return []
-        found: list[int] = np.flatnonzero(self.frames[: self.count, APART]).tolist()
+        found: list[int] = np.flatnonzero(self.frames["irregular"][: self.count]).tolist()
         return found
 
-    def _stranger(self, port: Port, route: bytes, frame: zmq.Frame) -> None:
-        parts, last = 1, frame
-        while last.more:
-            last = port.socket.recv(zmq.NOBLOCK, False)
-            parts += 1
-        peer = port.meet(route, frame)
-        if peer is not None:
-            self._add(frame.bytes, 0, route, PARTS if parts > 1 else STRANGE)
+    def _use(self, port: Port) -> None:
+        """Let the kernels read this port."""
+        self._handle.replace("peers", port.peer_table())
+        self._call["socket"] = port.address
+        self._port = port
 
-    def _add(self, content: bytes, number: int, route: bytes, apart: int) -> None:
-        start = 8 * self._used
-        self._bytes[start : start + len(content)] = content
-        row = (self._used, len(content), number, int.from_bytes(route, "little"), apart)
-        self.frames[self.count] = row
-        self.set_apart += apart != 0
-        self.count += 1
-        self._records += len(content) // 64
-        self._used += (len(content) + 7) // 8
+    def _read_compiled(self, port: Port) -> None:
+        while True:
+            if port is not self._port or port.has_changed:
+                self._use(port)
+            read_port(self._handle.argument)
+            if int(self._call["stop"][0]) != UNKNOWN_PEER:
+                return
+            self._read_first_frame(port)
+
+    def _read_first_frame(self, port: Port) -> None:
+        """Read the frame whose routing id the kernels read but do not know."""
+        route = self._scratch.tobytes()[: int(self._scratch["route_bytes"][0])]
+        self._add_first_frame(port, route, port.socket.recv(zmq.NOBLOCK, False))
+
+    def _add_first_frame(self, port: Port, route: bytes, frame: zmq.Frame) -> None:
+        """Add a frame of a new peer, if the port accepts that peer."""
+        parts = 1 + _skip_parts(port, frame)
+        peer = port.add_peer(route, frame)
+        if peer is not None:
+            self._add(frame.bytes, 0, route, MULTIPART if parts > 1 else NOT_ORDERS)
+
+    def _add(self, content: bytes, session: int, route: bytes, irregular: int) -> None:
+        call, count, used = self._call[0], self.count, int(self._call["word_count"][0])
+        self._bytes[8 * used : 8 * used + len(content)] = content
+        row = (used, len(content), session, int.from_bytes(route, "little"), irregular)
+        self.frames[count] = row
+        call["irregular_count"] += irregular != 0
+        call["frame_count"] += 1
+        call["record_count"] += len(content) // RECORD_BYTES
+        call["word_count"] += (len(content) + 7) // 8
 
     def _read_plainly(self, port: Port) -> None:
-        """The same without compiled code."""
-        recv = port.socket.recv
+        """`_read_compiled` without compiled code."""
+        call, recv = self._call[0], port.socket.recv
         while (
-            self.count < FRAMES_MAX
-            and self._records < self.records_max
-            and self._used + FRAME_CELLS <= len(self.words)
+            call["frame_count"] < FRAMES_MAX
+            and call["record_count"] < self.records_max
+            and call["word_count"] + FRAME_WORDS <= len(self._words)
         ):
             try:
                 route = recv(zmq.NOBLOCK)
@@ -212,12 +205,26 @@ class FrameReader:
             frame = recv(zmq.NOBLOCK, False)
             peer = port.peers.get(route)
             if peer is None:
-                self._stranger(port, route, frame)
+                self._add_first_frame(port, route, frame)
                 continue
-            content, parts = frame.bytes, 1
-            while frame.more:
-                frame = recv(zmq.NOBLOCK, False)
-                parts += 1
-            plain = peer.number and content[:1] == b"\x01" and not len(content) % 8
-            apart = PARTS if parts > 1 else 0 if plain and len(content) >= 16 else STRANGE
-            self._add(content, peer.number, route, apart)
+            content, session = frame.bytes, peer.session_number
+            irregular = 0
+            if _skip_parts(port, frame):
+                irregular = MULTIPART
+            elif not session or not _is_order_frame(content):
+                irregular = NOT_ORDERS
+            self._add(content, session, route, irregular)
+
+
+def _skip_parts(port: Port, frame: zmq.Frame) -> int:
+    """Read and drop the parts of a message behind its first; returns how many."""
+    count = 0
+    while frame.more:
+        frame = port.socket.recv(zmq.NOBLOCK, False)
+        count += 1
+    return count
+
+
+def _is_order_frame(content: bytes) -> bool:
+    size = len(content)
+    return content[:1] == bytes([FrameKind.COMMANDS]) and size % 8 == 0 and size >= FRAME.itemsize

@@ -1,129 +1,194 @@
-"""Events to whoever is to hear of them, in one compiled pass: sorted by report stream, numbered,
-and sent where the stream's reader is up to date.
+"""Dispatch of events to report streams, in one compiled pass.
+
+Events are sorted by report stream and numbered. The new reports of a stream are sent at once if
+its reader has received all earlier ones.
 """
 
 import numpy as np
 import zmq
-from numba import carray
 
-from feeds.protocol.records import FRAME_RECORDS_MAX, FrameKind
-from feeds.transport.compiler import entry, inline
-from feeds.transport.libzmq import call, pointer
-from matching.records import EventKind
+from feeds.protocol.records import FRAME, FRAME_RECORDS_MAX, RECORD_BYTES, FrameKind
+from feeds.transport.compiler import entry, inline, kernel
+from feeds.transport.libzmq import call
+from feeds.transport.sockets import ROUTE_BYTES
+from matching.memory.handle import HandleLayout, handle_at
+from matching.records import EVENT, EventKind
 
-COUNT, SENT, SOCKET, ROUTE, MODE = range(5)
-"""Words of a stream's row: reports made, told, and its reader's ROUTER, id there and mode."""
-ROW = 8
+UNREAD, BEHIND, CURRENT = 0, 1, 2
+"""Mode of a stream: it has no reader; its reader is not connected or has not received all reports;
+new reports may be sent at once."""
 
-NOBODY, AWAY, HERE = range(3)
-"""Modes: nobody reads the stream; its reader is not there or behind; reports may go out at once."""
+STREAM = np.dtype(
+    [
+        ("count", "<i8"),  # reports made
+        ("sent", "<i8"),  # of them, on the present connection
+        ("socket", "<i8"),  # address of its reader's ROUTER
+        ("route", "<i8"),  # of its reader, there
+        ("mode", "<i8"),
+    ]
+)
+"""State of a report stream that the kernels share."""
 
-STREAM, START, NEW, TOLD = range(4)
-"""Columns of a touched row: the stream, the word where its new reports start, how many, whether
-that was all."""
+NEW_REPORTS = np.dtype(
+    [
+        ("stream", "<i8"),
+        ("start", "<i8"),  # index of the first word in `out`
+        ("count", "<i8"),
+        ("is_done", "<i8"),  # they were sent, or nobody reads the stream
+    ]
+)
+"""The reports that one dispatch added to a stream."""
+
+DISPATCH_CALL = np.dtype(
+    [
+        ("zmq_send", "<i8"),  # address of the function; 0: send nothing
+        ("out_address", "<i8"),
+        ("route_address", "<i8"),
+        ("first", "<i8"),  # event; afterwards the first that was not dispatched
+        ("end", "<i8"),
+        ("is_bust", "<i8"),  # whether that event is a bust, which the caller dispatches
+    ]
+)
+"""Arguments and results of `dispatch`."""
+
+_WORD = np.dtype("<i8")
+DISPATCH_LAYOUT = HandleLayout(
+    "Dispatch",
+    {
+        "call": DISPATCH_CALL,  # one record
+        "events": EVENT,
+        "session_streams": _WORD,  # two a session: its own, its firm's drop copy; -1: none
+        "streams": STREAM,
+        "new_counts": _WORD,  # by stream; all 0 between two calls
+        "new_reports": NEW_REPORTS,
+        "out": _WORD,  # reports by stream, with room for a frame's head before each stream's
+        "route": _WORD,  # one: the routing id to send to
+    },
+    views={"event_words": ("events", _WORD)},
+)
+_dispatch_at = handle_at(DISPATCH_LAYOUT)
 
 NO_ROOM = -1
+"""`out` is too small for the reports of one dispatch; nothing was changed."""
+
+WAYS = 2
+"""Streams of a session."""
 
 _BUSTED = int(EventKind.BUSTED)
-_REPORTS, _MAX = int(FrameKind.REPORTS), int(FRAME_RECORDS_MAX)
+_REPORTS, _RECORDS_MAX = int(FrameKind.REPORTS), int(FRAME_RECORDS_MAX)
+_HEAD_WORDS, _RECORD_WORDS = FRAME.itemsize // 8, RECORD_BYTES // 8
+
 _MORE, _LAST = int(zmq.SNDMORE | zmq.NOBLOCK), int(zmq.NOBLOCK)
-_LOW = 0xFFFF_FFFF
 
 
 @inline
-def told(row, out, start, count, send, out_at, route, route_at):
-    """Number a stream's new reports and send them if that is all there is to it."""
-    first = row[COUNT] + 1
-    row[COUNT] += count
-    if row[MODE] == NOBODY:
-        row[SENT] = row[COUNT]
-        return 1
-    if send == 0 or row[MODE] != HERE or row[SENT] != first - 1 or count > _MAX:
-        return 0
-    out[start - 2] = _REPORTS | (count << 16)
-    out[start - 1] = first
-    route[0] = row[ROUTE]
-    if (
-        call(send, row[SOCKET], route_at, 5, _MORE) < 0
-        or call(send, row[SOCKET], out_at + 8 * (start - 2), 16 + 64 * count, _LAST) < 0
+def send_reports(h, stream, start, count, first_number):
+    """Send reports in one frame to a stream's reader; returns whether it took them."""
+    cells = h.call[0]
+    send, address = cells["zmq_send"], cells["out_address"] + 8 * (start - _HEAD_WORDS)
+    h.out[start - 2] = _REPORTS | (count << 16)
+    h.out[start - 1] = first_number
+    h.route[0] = stream["route"]
+    size = 8 * (_HEAD_WORDS + _RECORD_WORDS * count)
+    return (
+        call(send, stream["socket"], cells["route_address"], ROUTE_BYTES, _MORE) >= 0
+        and call(send, stream["socket"], address, size, _LAST) >= 0
+    )
+
+
+@inline
+def number_and_send(h, new):
+    """Number a stream's new reports, and send them if its reader is current."""
+    stream = h.streams[new["stream"]]
+    count, first_number = new["count"], stream["count"] + 1
+    stream["count"] += count
+    new["is_done"] = 0
+    if stream["mode"] == UNREAD:
+        stream["sent"] = stream["count"]
+        new["is_done"] = 1
+    elif (
+        h.call[0]["zmq_send"] != 0
+        and stream["mode"] == CURRENT
+        and stream["sent"] == first_number - 1
+        and count <= _RECORDS_MAX
     ):
-        row[MODE] = AWAY
-        return 0
-    row[SENT] += count
-    return 1
+        if send_reports(h, stream, new["start"], count, first_number):
+            stream["sent"] += count
+            new["is_done"] = 1
+        else:
+            stream["mode"] = BEHIND
 
 
-@entry
-def tell(events, first, end, until, streams, table, counts, touched, out, send, out_at, route,
-         route_at):  # fmt: skip
-    """Hand out events, rows of words, from `first` on, up to the command `until`.
+@inline
+def count_reports(h, until):
+    """Count the reports that each stream gets; returns the end of the events, and the streams.
 
-    Returns how many streams got some, the first event left, and whether a bust is why: more streams
-    hear of it than its session has. `streams[session]` are the two that a session's events belong
-    to (its own, its firm's drop copy; -1: none). Their new reports stand in `out` with room for a
-    frame's head before. NO_ROOM where `out` is too small.
+    Ends before an event of a command after `until`, and before a bust.
     """
-    used, total, last = 0, 0, first
-    while last < end and events[last, 0] <= until and events[last, 7] & 0xFF != _BUSTED:
-        session = events[last, 5] & _LOW
-        if session < len(streams):  # a refusal names one that does not exist too
-            for way in range(2):
-                stream = streams[session, way]
+    used, at, end = 0, h.call[0]["first"], h.call[0]["end"]
+    while at < end:
+        event = h.events[at]
+        if np.int64(event["sequence"]) > until or event["kind"] == _BUSTED:
+            break
+        session = np.int64(event["session"])
+        if WAYS * session < len(h.session_streams):  # a rejection may name one that does not exist
+            for way in range(WAYS):
+                stream = h.session_streams[WAYS * session + way]
                 if stream >= 0:
-                    if counts[stream] == 0:
-                        touched[used, STREAM] = stream
+                    if h.new_counts[stream] == 0:
+                        h.new_reports[used]["stream"] = stream
                         used += 1
-                    counts[stream] += 1
-                    total += 1
-        last += 1
+                    h.new_counts[stream] += 1
+        at += 1
+    return at, used
+
+
+@inline
+def copy_reports(h, end):
+    """Copy each event to its streams' parts of `out`; `new_counts` has the next word of each."""
+    for at in range(h.call[0]["first"], end):
+        session = np.int64(h.events[at]["session"])
+        if WAYS * session < len(h.session_streams):
+            for way in range(WAYS):
+                stream = h.session_streams[WAYS * session + way]
+                if stream >= 0:
+                    start = h.new_counts[stream]
+                    for word in range(_RECORD_WORDS):
+                        h.out[start + word] = h.event_words[_RECORD_WORDS * at + word]
+                    h.new_counts[stream] = start + _RECORD_WORDS
+
+
+@kernel
+def dispatch_events(h, until):
+    """Dispatch events up to the command `until`; returns how many streams got reports.
+
+    Those are the first of `new_reports`. A bust ends the pass, because more streams get it than
+    those of its session. Returns NO_ROOM if `out` is too small.
+    """
+    cells = h.call[0]
+    end, used = count_reports(h, until)
     place = 0
     for index in range(used):
-        stream = touched[index, STREAM]
-        touched[index, START] = place + 2
-        touched[index, NEW] = counts[stream]
-        place += 2 + 8 * counts[stream]
-        counts[stream] = touched[index, START]
-    if place <= len(out):
-        for at in range(first, last):
-            session = events[at, 5] & _LOW
-            if session < len(streams):
-                for way in range(2):
-                    stream = streams[session, way]
-                    if stream >= 0:
-                        word = counts[stream]
-                        for each in range(8):
-                            out[word + each] = events[at, each]
-                        counts[stream] = word + 8
+        new = h.new_reports[index]
+        new["start"] = place + _HEAD_WORDS
+        new["count"] = h.new_counts[new["stream"]]
+        place += _HEAD_WORDS + _RECORD_WORDS * new["count"]
+        h.new_counts[new["stream"]] = new["start"]
+    has_room = place <= len(h.out)
+    if has_room:
+        copy_reports(h, end)
     for index in range(used):
-        stream = touched[index, STREAM]
-        counts[stream] = 0
-        if place <= len(out):
-            touched[index, TOLD] = told(
-                table[stream], out, touched[index, START], touched[index, NEW], send, out_at, route,
-                route_at,
-            )  # fmt: skip
-    if place > len(out):
-        return NO_ROOM, first, False
-    return used, last, last < end and events[last, 0] <= until
-
-
-(
-    EVENTS_AT, EVENTS_LONG, STREAMS_AT, STREAMS_LONG, TABLE_AT, TABLE_LONG, COUNTS_AT, TOUCHED_AT,
-    OUT_AT, OUT_LONG, ROUTE_AT, SEND, CELLS,
-) = range(13)  # fmt: skip
-"""Cells of the header of `tell_at`."""
+        h.new_counts[h.new_reports[index]["stream"]] = 0
+        if has_room:
+            number_and_send(h, h.new_reports[index])
+    if not has_room:
+        return NO_ROOM
+    cells["first"] = end
+    cells["is_bust"] = end < cells["end"] and np.int64(h.events[end]["sequence"]) <= until
+    return used
 
 
 @entry
-def tell_at(header_at, first, end, until):
-    """`tell` with everything at addresses that stand in a header."""
-    h = carray(pointer(header_at), CELLS, np.int64)
-    return tell(
-        carray(pointer(h[EVENTS_AT]), (h[EVENTS_LONG], 8), np.int64), first, end, until,
-        carray(pointer(h[STREAMS_AT]), (h[STREAMS_LONG], 2), np.int64),
-        carray(pointer(h[TABLE_AT]), (h[TABLE_LONG], ROW), np.int64),
-        carray(pointer(h[COUNTS_AT]), h[TABLE_LONG], np.int64),
-        carray(pointer(h[TOUCHED_AT]), (h[TABLE_LONG], 4), np.int64),
-        carray(pointer(h[OUT_AT]), h[OUT_LONG], np.int64), h[SEND], h[OUT_AT],
-        carray(pointer(h[ROUTE_AT]), 1, np.int64), h[ROUTE_AT],
-    )  # fmt: skip
+def dispatch(handle, until):
+    """`dispatch_events`, called from Python."""
+    return np.int64(dispatch_events(_dispatch_at(handle), until))

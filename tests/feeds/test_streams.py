@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from feeds.gateway import report_streams as feeds_streams
+from feeds.gateway import report_stream
 from feeds.gateway.report_streams import ReportStreams
 from matching import Engine
 from matching.records import EVENT, EventKind
@@ -22,18 +22,18 @@ def test_a_bust_goes_to_everybody_who_received_the_fill(
     seed: int, scan: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All trades of a random day are found, and busts reach the streams that they must."""
-    monkeypatch.setattr(feeds_streams, "_SCAN_REPORTS", scan)
+    monkeypatch.setattr(report_stream, "_SCAN_REPORTS", scan)
     made = stream(seed, COUNT, ALL)
     engine = Engine(made.limits)
     firms = {number: number % FIRMS for number in range(1, made.limits.sessions + 1)}
-    streams = ReportStreams(tmp_path, made.limits.sessions, firms)
+    # Far too little room, so that it grows.
+    streams = ReportStreams(tmp_path, made.limits.sessions, firms, events=16, words=64)
     for number in firms:
         streams.open_session(number)
     copied = {firm: streams.open_firm(firm) for firm in range(1, FIRMS)}
     expected: dict[int, list[bytes]] = {number: [] for number in firms}
     expected |= {-firm: [] for firm in copied}
     fills: dict[tuple[int, int], np.void] = {}
-    streams._make_room(16, 64)  # too small, so that it grows
     dice = Random(seed)
     for start in range(0, COUNT, 50):
         events = engine.process(made.commands[start : start + 50]).copy()
