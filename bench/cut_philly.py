@@ -1,4 +1,4 @@
-"""Cut the busiest day out of the Philly job trace: how `philly_busy_day.csv.gz` was made.
+"""Extract the busiest day from the Philly job trace, as `philly_busy_day.csv.gz` was made.
 
     python -m bench.cut_philly philly.csv exchange/data/philly_busy_day.csv.gz
 
@@ -20,7 +20,7 @@ RARE_JOBS_MAX = 9
 
 
 def cut(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows to keep, by time of day."""
+    """Return the rows to keep, by time of day."""
     days = collections.Counter(row["timestamp"][:10] for row in rows)
     busiest, _ = max(days.items(), key=lambda day: (day[1], day[0]))
     jobs = collections.Counter(row["cluster"] for row in rows)

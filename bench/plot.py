@@ -1,4 +1,4 @@
-"""`python -m bench plot`: draw a result of `matching` or `harness`."""
+"""`python -m bench plot`: a picture of a result of `matching` or `harness`."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ import click
 from bench.harness import picture
 
 RESULTS = Path(__file__).parent / "results"
-BARS = {"plain-10k": 0.30, "rich-10k": 0.22, "rich-100x1k": 0.10, "rich-1000x100": 0.08}
-BARS["rich-1M"] = 0.04
-"""What each ratio must at least be: the benchmark's own targets."""
+TARGETS = {"plain-10k": 0.30, "rich-10k": 0.22, "rich-100x1k": 0.10, "rich-1000x100": 0.08}
+TARGETS["rich-1M"] = 0.04
+"""Target of the ratio to the floor, by workload."""
 
 COLOURS = {"plain": "#2a6f97", "rich": "#d17a22"}
 
@@ -25,11 +25,14 @@ COLOURS = {"plain": "#2a6f97", "rich": "#d17a22"}
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The picture; its suffix says the format. Default: RESULT with .svg.",
+    help="The picture; the suffix gives the format. Default: RESULT with .svg.",
 )
 def plot(result: Path, output: Path | None) -> None:
-    """Draw RESULT, the JSON of `matching` (commands a second, and the ratio to the floor) or of
-    `harness` (messages a second by scenario)."""
+    """Draw RESULT, the JSON of `matching` or `harness`.
+
+    For `matching`: commands a second, and the ratio to the floor. For `harness`: messages a second
+    by scenario.
+    """
     try:
         found = json.loads(result.read_bytes())
         rows = None if "harness" in found else found["workloads"]
@@ -48,7 +51,10 @@ def plot(result: Path, output: Path | None) -> None:
 
 
 def draw(rows: list[dict[str, Any]], machine: dict[str, Any], path: Path) -> None:
-    """Two panels over the same workloads; the same rows give the same file."""
+    """Draw rates and ratios in two panels, a bar for each workload.
+
+    The same rows give the same file. Raises ImportError where matplotlib is not installed.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -70,8 +76,8 @@ def draw(rows: list[dict[str, Any]], machine: dict[str, Any], path: Path) -> Non
             f"{row['ratio']:.2f}", (0, place), (4, 0), textcoords="offset points", va="center",
             color="white",
         )  # fmt: skip
-        if name in BARS:
-            ratio.vlines(BARS[name], place - 0.4, place + 0.4, color="black", lw=2)
+        if name in TARGETS:
+            ratio.vlines(TARGETS[name], place - 0.4, place + 0.4, color="black", lw=2)
     speed.invert_yaxis()
     for panel in (speed, ratio):
         panel.margins(x=0.15)

@@ -1,1 +1,1 @@
-"""Our engine in the public matching-engine benchmark, beside engines that its user has built."""
+"""Our engine in the public matching-engine benchmark, beside peers that its user has built."""

@@ -1,13 +1,14 @@
 /* The compiled machine behind the C interface of the public matching-engine benchmark.
  *
- * Their messages become our COMMANDs, our EVENTs their reports. The flow knows neither accounts nor
- * money, so one rich account buys and one sells; each order, fill and cancel moves their funds,
- * capacity and positions, and every check is made. The machine writes its events into a ring
- * (ring.h); whoever drains it makes reports of them, as the venue's gateway does.
+ * A message of the benchmark becomes a COMMAND, and an EVENT becomes a report. The flow has neither
+ * accounts nor money, so one account buys and one sells, with enough of both. Each order, fill and
+ * cancel moves their funds, capacity and positions, and every check is made. The machine writes its
+ * events into a ring (ring.h); the drainer translates them into reports, as the venue's gateway
+ * does.
  *
- * SUANSHI_QUEUE=harness  hands reports to the harness's own queue, one by one
- * SUANSHI_LOOKAHEAD=1    lets the machine fetch ahead for later messages of a batch
- * ME_NO_BATCH=1          (the harness's) delivers message by message
+ * SUANSHI_QUEUE=harness  pushes reports into the harness's own queue, one by one
+ * SUANSHI_LOOKAHEAD=1    lets the machine prefetch for later messages of a batch
+ * ME_NO_BATCH=1          (the harness's own) delivers message by message
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -22,17 +23,17 @@
 enum { SESSION = 1, INSTRUMENT = 1, BUYER = 1, SELLER = 2, FIRM = 1 };
 enum { REFS = 1 << 22, ORDERS = 1 << 21, TICKS = 1 << 18, LOTS_MAX = 1 << 30 };
 static const int64_t FUNDS_FEN = INT64_C(1) << 61;
-static const uint32_t OWN_REF = REFS - 1; /* names cancels and modifies, which nobody aims at */
+static const uint32_t OWN_REF = REFS - 1; /* of all cancels and modifies; no message targets it */
 
-enum { CHUNK = 256 }; /* messages of a batch that are translated at a time */
-enum { BUFFER = 4096 };          /* events that are kept for the harness's queue */
+enum { CHUNK = 256 };   /* messages of a batch that are translated at a time */
+enum { BUFFER = 4096 }; /* events that are kept for the harness's queue */
 
 static suanshi *machine;
-static struct ring *ring;        /* where events go; NULL: to the harness's queue */
+static struct ring *ring;        /* NULL: events go to the harness's queue */
 static const me_transport_t *queue;
 static void *sink;
 static int64_t (*run)(suanshi *, int64_t);
-static int64_t due;              /* so many events in the buffer have to be handed on */
+static int64_t due;              /* at this number of events, they must be published */
 static suanshi_command inbox[CHUNK] __attribute__((aligned(64)));
 static suanshi_event buffer[BUFFER] __attribute__((aligned(64)));
 
@@ -42,7 +43,8 @@ static void fail(const char *what, int64_t number)
     abort();
 }
 
-/* Makes the report of an event; a trade's two events are one. Returns how many events it took. */
+/* Translates an event into a report; the two events of a trade are one report. Returns how many
+ * events were used. */
 static int64_t report(const suanshi_event *event, me_report_t *out)
 {
     me_report_t made = {0};
@@ -51,7 +53,7 @@ static int64_t report(const suanshi_event *event, me_report_t *out)
     made.order_id = event->user_ref;
     made.price_ticks = event->price;
     made.quantity = (uint32_t)event->quantity;
-    int64_t taken = 1;
+    int64_t used = 1;
     switch (event->kind) {
     case SUANSHI_EVENT_ACCEPTED:
         made.type = ME_ORDER_ACK;
@@ -62,7 +64,7 @@ static int64_t report(const suanshi_event *event, me_report_t *out)
         made.taker_order_id = event[1].user_ref;
         made.order_id = event[1].user_ref;
         made.side = event[1].side;
-        taken = 2;
+        used = 2;
         break;
     case SUANSHI_EVENT_CANCELLED:
         made.type = ME_CANCEL_ACK;
@@ -73,7 +75,7 @@ static int64_t report(const suanshi_event *event, me_report_t *out)
         break;
     case SUANSHI_EVENT_REJECTED: /* a cancel has no quantity, a modify at least one lot */
         if (event->reason != SUANSHI_REASON_UNKNOWN_ORDER)
-            fail("a message was refused, reason", event->reason);
+            fail("a message was rejected, reason", event->reason);
         made.type = event->quantity ? ME_MODIFY_REJECT : ME_CANCEL_REJECT;
         made.order_id = event->target_ref;
         break;
@@ -81,7 +83,7 @@ static int64_t report(const suanshi_event *event, me_report_t *out)
         fail("an event has no report, kind", event->kind);
     }
     *out = made;
-    return taken;
+    return used;
 }
 
 static uint32_t drain(void *handle, me_report_t *out, uint32_t max)
@@ -109,7 +111,7 @@ static void push_all(int64_t count)
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-/* Words, because the machine reads words: two stores would not forward to one load. */
+/* Writes whole words, because the machine reads words: two stores do not forward to one load. */
 static void put(suanshi_command *command, uint64_t sequence, uint64_t price, uint64_t quantity,
                 uint64_t ref, uint64_t target, uint64_t account, uint64_t codes)
 {
@@ -148,11 +150,11 @@ static void put_new(suanshi_command *command, const new_order_t *order)
         codes(SUANSHI_COMMAND_NEW, order->side, SUANSHI_ORDER_LIMIT, tif, 0));
 }
 
-/* The machine itself says that no order rests by an id beyond its limits. */
+/* Ids beyond the machine's limits pass: the machine rejects them as unknown orders. */
 static uint64_t target(uint64_t order_id)
 {
     if (order_id > UINT32_MAX)
-        fail("cancels and modifies aim at ids up to 4294967295, got", (int64_t)order_id);
+        fail("cancels and modifies target ids up to 4294967295, got", (int64_t)order_id);
     return order_id;
 }
 
@@ -170,7 +172,7 @@ static void put_modify(suanshi_command *command, const modify_t *modify)
         codes(SUANSHI_COMMAND_REPLACE, modify->side, 0, 0, SUANSHI_FLAG_REQUEUE));
 }
 
-/* Lends the ring's memory to the machine, as far as it is free. */
+/* Gives the free part of the ring's memory to the machine as its buffer of events. */
 static void lend_ring(int64_t events)
 {
     suanshi_lend(machine, inbox, ring->events, ring_room(ring));
@@ -178,8 +180,8 @@ static void lend_ring(int64_t events)
     due = ring_due(ring);
 }
 
-/* Hands on the events in the buffer. */
-static void hand_on(int64_t events)
+/* Publishes the events in the buffer. */
+static void publish_events(int64_t events)
 {
     if (!ring) {
         push_all(events);
@@ -187,39 +189,39 @@ static void hand_on(int64_t events)
     }
     ring_publish(ring, events);
     due = ring_due(ring);
-    if (events >= due) { /* that was not all: a lap is over, or the reader is far behind */
+    if (events >= due) { /* a lap is complete, or the reader is far behind */
         ring_wait(ring, events);
         lend_ring(ring_turn(ring, events));
     }
 }
 
-static void work(int64_t count)
+static void process(int64_t count)
 {
     int64_t events = run(machine, count);
     while (events < 0) {
-        hand_on(-1 - events);
+        publish_events(-1 - events);
         events = suanshi_resume(machine, count);
     }
     if (events >= due)
-        hand_on(events);
+        publish_events(events);
 }
 
 void engine_on_new_order(const new_order_t *order)
 {
     put_new(inbox, order);
-    work(1);
+    process(1);
 }
 
 void engine_on_cancel(const cancel_t *cancel)
 {
     put_cancel(inbox, cancel);
-    work(1);
+    process(1);
 }
 
 void engine_on_modify(const modify_t *modify)
 {
     put_modify(inbox, modify);
-    work(1);
+    process(1);
 }
 
 void engine_on_batch(const me_msg_t *messages, uint32_t count)
@@ -235,7 +237,7 @@ void engine_on_batch(const me_msg_t *messages, uint32_t count)
             else
                 put_modify(&inbox[at], &message->md);
         }
-        work(chunk);
+        process(chunk);
         messages += chunk;
         count -= chunk;
     }
@@ -266,7 +268,7 @@ uint64_t engine_query_depth_at(int64_t price_ticks, uint8_t side)
 
 static void *create(uint32_t capacity)
 {
-    return ring_open(2 * (int64_t)capacity); /* a report takes two events at most */
+    return ring_open(2 * (int64_t)capacity); /* a report has at most two events */
 }
 
 static int push(void *handle, const me_report_t *made)
@@ -277,7 +279,7 @@ static int push(void *handle, const me_report_t *made)
 
 static void publish(void *handle)
 {
-    (void)handle; /* engine_flush has done it */
+    (void)handle; /* engine_flush has published the events */
 }
 
 static void destroy(void *handle)
@@ -293,11 +295,11 @@ const me_transport_t *engine_get_transport(void)
     return chosen && strcmp(chosen, "harness") == 0 ? NULL : &OWN_TRANSPORT;
 }
 
-static void tell(suanshi_command command)
+static void run_admin(suanshi_command command)
 {
     suanshi_lend(machine, &command, buffer, BUFFER);
     if (suanshi_run(machine, 1) != 1 || buffer[0].reason)
-        fail("the venue's own command was refused, kind", command.kind);
+        fail("the venue's own command was rejected, kind", command.kind);
 }
 
 void engine_init(uint64_t seed, const me_transport_t *transport, void *report_sink)
@@ -315,15 +317,15 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *report_si
     machine = suanshi_open(&limits);
     if (!machine)
         fail("no memory for a machine of orders", ORDERS);
-#define TELL(...) tell((suanshi_command){.instrument = INSTRUMENT, __VA_ARGS__})
-    TELL(.kind = SUANSHI_COMMAND_LIST, .price = 1, .quantity = 1);
-    TELL(.kind = SUANSHI_COMMAND_BAND, .price = 1, .stop = TICKS);
-    TELL(.kind = SUANSHI_COMMAND_PHASE, .type = SUANSHI_PHASE_CONTINUOUS);
-    TELL(.kind = SUANSHI_COMMAND_SESSION, .target_ref = SESSION, .account = FIRM);
+#define ADMIN(...) run_admin((suanshi_command){.instrument = INSTRUMENT, __VA_ARGS__})
+    ADMIN(.kind = SUANSHI_COMMAND_LIST, .price = 1, .quantity = 1);
+    ADMIN(.kind = SUANSHI_COMMAND_BAND, .price = 1, .stop = TICKS);
+    ADMIN(.kind = SUANSHI_COMMAND_PHASE, .type = SUANSHI_PHASE_CONTINUOUS);
+    ADMIN(.kind = SUANSHI_COMMAND_SESSION, .target_ref = SESSION, .account = FIRM);
     for (uint32_t account = BUYER; account <= SELLER; account++) {
-        TELL(.kind = SUANSHI_COMMAND_ACCOUNT, .account = account, .target_ref = FIRM);
-        TELL(.kind = SUANSHI_COMMAND_FUND, .account = account, .amount_fen = FUNDS_FEN);
-        TELL(.kind = SUANSHI_COMMAND_REGISTER, .account = account, .quantity = LOTS_MAX);
+        ADMIN(.kind = SUANSHI_COMMAND_ACCOUNT, .account = account, .target_ref = FIRM);
+        ADMIN(.kind = SUANSHI_COMMAND_FUND, .account = account, .amount_fen = FUNDS_FEN);
+        ADMIN(.kind = SUANSHI_COMMAND_REGISTER, .account = account, .quantity = LOTS_MAX);
     }
     if (ring)
         lend_ring(0);

@@ -16,19 +16,19 @@ NAME = "suanshi_adapter.so"
 
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
-SAID = """\
+MESSAGE = """\
 {library}
 
 In the harness's folder:
   ./harness --engine {library} --scenario normal                  batches, own ring
   ME_NO_BATCH=1 ./harness --engine {library} --scenario normal    message by message
-With SUANSHI_QUEUE=harness reports go over the harness's queue; with SUANSHI_LOOKAHEAD=1 the engine
-fetches ahead for later messages of a batch, which the harness's rules do not allow.
+With SUANSHI_QUEUE=harness reports go over the harness's queue. With SUANSHI_LOOKAHEAD=1 the engine
+prefetches for later messages of a batch, which the harness's rules do not allow.
 """
 
 
 def build(harness: Path, library: Path) -> None:
-    """Compile the machine, and link it with adapter.c. Raises ValueError where that fails."""
+    """Compile the machine and link it with adapter.c. Raises ValueError where that fails."""
     api = harness / "api"
     if not (api / API).is_file():
         raise ValueError(f"{harness}: not the harness's folder: it has no api/{API}")
@@ -42,24 +42,24 @@ def build(harness: Path, library: Path) -> None:
         except FileNotFoundError:
             raise ValueError("linking the adapter needs a C compiler, `cc`") from None
         except subprocess.CalledProcessError as error:
-            raise ValueError(f"{library}: cc says: {error.stderr}") from None
+            raise ValueError(f"{library}: cc: {error.stderr}") from None
 
 
 @click.command()
-@click.option("--at", "harness", type=Folder, required=True, help="The harness that you built.")
+@click.option("--at", "harness", type=Folder, required=True, help="Folder of the built harness.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"The library to write.  [default: {NAME} in that folder]",
 )
 def adapter(harness: Path, output: Path | None) -> None:
-    """Write our engine as a library for the public matching-engine benchmark.
+    """Build our engine as a library for the public matching-engine benchmark.
 
-    The benchmark is yours to get and to build: github.com/flash1-dev/matching-engine-benchmark.
+    You download and build the benchmark: github.com/flash1-dev/matching-engine-benchmark.
     """
     library = (output or harness / NAME).resolve()
     try:
         build(harness, library)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(SAID.format(library=library))
+    click.echo(MESSAGE.format(library=library))

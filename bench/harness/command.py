@@ -1,4 +1,4 @@
-"""`python -m bench harness`: our engine and its peers in the public harness, in one loop."""
+"""`python -m bench harness`: our engine and its peers in the public harness, run in turn."""
 
 import json
 import tempfile
@@ -28,11 +28,11 @@ Progress = Callable[[str], None]
 
 
 class Disagreement(Exception):
-    """Engines that must agree do not."""
+    """Two engines have different reports, or an engine has not the reference's."""
 
 
 @click.command()
-@click.option("--at", "at", type=Folder, required=True, help="The harness that you built.")
+@click.option("--at", "at", type=Folder, required=True, help="Folder of the built harness.")
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--scenario",
@@ -49,11 +49,11 @@ class Disagreement(Exception):
 @click.option(
     "--library",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Our library, as `adapter` wrote it.  [default: built anew]",
+    help="Our library, as `adapter` writes it.  [default: built for this run]",
 )
 @click.option("--audit", is_flag=True, help="Also run ours in audit mode, once a scenario.")
 @click.option(
-    "--cores", nargs=2, default=(0, 1), show_default=True, help="Matcher's and drainer's."
+    "--cores", nargs=2, default=(0, 1), show_default=True, help="Cores of matcher and drainer."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def harness(
@@ -68,23 +68,23 @@ def harness(
     cores: tuple[int, int],
     as_json: bool,
 ) -> None:
-    """Run our engine and the peers built in the public harness in turn, and compare them.
+    """Run our engine and the peers that are built in the public harness in turn, and compare them.
 
-    All engines must give the same reports; for the canonical seed, the reference's.
+    All engines must give the same reports, and for the canonical seed those of the reference.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
             if library is None:
                 library = Path(scratch) / NAME
                 build(at, library)
-            contenders = chosen([*peers(at), *ours(library)], names)
+            contenders = select_engines([*peers(at), *ours(library)], names)
             rows = [
                 row
                 for seed in seeds
                 for scenario in scenarios
                 for row in measure(at, contenders, scenario, seed, rounds, cores)
             ]
-            audits = [audit_of(at, ours(library)[0], s, cores) for s in scenarios if audit]
+            audits = [run_audit(at, ours(library)[0], s, cores) for s in scenarios if audit]
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         except Disagreement as error:
@@ -95,7 +95,7 @@ def harness(
             "method": METHOD,
             "rounds": rounds,
             "machine": machine(),
-            "engines": [contender.described() for contender in contenders],
+            "engines": [contender.description() for contender in contenders],
             "rows": rows,
             "audits": audits,
         }
@@ -103,8 +103,11 @@ def harness(
         click.echo(line)
 
 
-def chosen(contenders: list[Contender], names: tuple[str, ...]) -> list[Contender]:
-    """The engines of these names and the yardstick. Raises ValueError for a name that is none."""
+def select_engines(contenders: list[Contender], names: tuple[str, ...]) -> list[Contender]:
+    """Return the engines of these names and the yardstick; all engines without names.
+
+    Raises ValueError for an unknown name.
+    """
     known = {contender.name: contender for contender in contenders}
     for name in (*names, YARDSTICK):
         if name not in known:
@@ -121,14 +124,17 @@ def measure(
     rounds: int,
     cores: tuple[int, int],
 ) -> Iterator[Row]:
-    """Every engine once a round; a row an engine. Raises Disagreement where reports differ."""
+    """Run every engine once a round, and yield a row for each engine.
+
+    An engine that needs more than SLOW_S runs once. Raises Disagreement where reports differ.
+    """
     runs: dict[str, list[Run]] = {contender.name: [] for contender in contenders}
     for number in range(rounds):
         for contender in contenders:
             done = runs[contender.name]
             if not done or done[0].wall_s < SLOW_S:
                 done.append(run(at, contender, scenario, seed, "perf", cores))
-        check(scenario, seed, runs)
+        check_reports(scenario, seed, runs)
         click.echo(f"{scenario}, seed {seed}: round {number + 1} of {rounds}", err=True)
     yardstick = [done.messages_per_s for done in runs[YARDSTICK]]
     for name, done in runs.items():
@@ -146,19 +152,22 @@ def measure(
         }
 
 
-def check(scenario: str, seed: int, runs: dict[str, list[Run]]) -> None:
-    """Raise Disagreement unless all have the same reports: the reference's, if there is one."""
+def check_reports(scenario: str, seed: int, runs: dict[str, list[Run]]) -> None:
+    """Raise Disagreement unless all engines have the yardstick's reports.
+
+    For the canonical seed the harness compares them with a reference too.
+    """
     where = f"{scenario}, seed {seed}"
     first = runs[YARDSTICK][0].sha256
     for name, done in runs.items():
         if done[-1].sha256 != first:
             raise Disagreement(f"{where}: {name} and {YARDSTICK} have different reports")
         if seed == CANONICAL_SEED and not (done[-1].passed and done[-1].verdict == "VALID"):
-            raise Disagreement(f"{where}: {name} is {done[-1].verdict}, says the harness")
+            raise Disagreement(f"{where}: {name} is {done[-1].verdict} according to the harness")
 
 
-def audit_of(at: Path, contender: Contender, scenario: str, cores: tuple[int, int]) -> Row:
-    """One run in audit mode. Raises Disagreement where the book was not what it should be."""
+def run_audit(at: Path, contender: Contender, scenario: str, cores: tuple[int, int]) -> Row:
+    """Run an engine once in audit mode. Raises Disagreement where the audit does not pass."""
     done = run(at, contender, scenario, CANONICAL_SEED, "audit", cores)
     if not (done.audited and done.verdict == "VALID"):
         raise Disagreement(f"{scenario}: the audit of {contender.name} did not pass")
@@ -166,7 +175,7 @@ def audit_of(at: Path, contender: Contender, scenario: str, cores: tuple[int, in
 
 
 def lines(result: Row) -> Iterator[str]:
-    """The result as a table for people."""
+    """Yield the result as lines of a table."""
     yield f"{'scenario':<12} {'seed':>10} {'engine':<32} {'M msg/s':>8} {'(low-high)':>13} ratio"
     for row in result["rows"]:
         span = f"({row['least'] / 1e6:.2f}-{row['most'] / 1e6:.2f})"

@@ -1,16 +1,18 @@
-"""Throughput by scenario, as grouped bars."""
+"""Picture of a harness result: throughput by scenario, as grouped bars."""
 
 from pathlib import Path
 from typing import Any
 
 COLOURS = ("#7a8793", "#a3adb5", "#c3cad0", "#dde1e5", "#d17a22", "#2a6f97")
 SHOWN = ("CppTrader", "geseq/cpp-orderbook", "Kautenja", "liquibook", "Suanshi", "Suanshi, batches")
-"""Engines in the picture: peers, and ours with its own ring."""
+"""Engines in the picture: the peers, and ours with its own ring."""
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """A group a scenario, a bar an engine with its lowest and highest run; the same result gives
-    the same file."""
+    """Draw a group for each scenario, with a bar for each engine and its lowest and highest run.
+
+    The same result gives the same file. Raises ImportError where matplotlib is not installed.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")

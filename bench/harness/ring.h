@@ -1,8 +1,8 @@
-/* A ring of events: the machine writes into it, one drainer reads.
+/* A ring of events: the machine writes into it, and one drainer reads.
  *
- * Its memory is mapped twice, one after the other, so that what is written beyond its end stands at
- * its beginning, and the machine can be lent both as one buffer. What is written is published in
- * groups, because each publication moves a cache line from one core to the other and back.
+ * Its memory is mapped twice, one mapping after the other, so that an event written beyond the end
+ * appears at the beginning, and the machine can use both mappings as one buffer. Events are
+ * published in groups, because each publication moves a cache line to the other core and back.
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -18,9 +18,9 @@ enum { RING_FAR = 128 /* bytes: cores fetch lines in pairs */ };
 struct ring {
     suanshi_event *events;
     int64_t size;   /* a power of two */
-    int64_t laps;   /* events of the laps that are over: what the machine counts begins here */
-    int64_t told;   /* published last */
-    int64_t seen;   /* how far the reader was when the writer last looked */
+    int64_t laps;   /* events of the completed laps: the machine's count is relative to these */
+    int64_t last;   /* value of `published`, for the writer */
+    int64_t seen;   /* value of `released` when the writer last read it */
     _Alignas(RING_FAR) _Atomic int64_t published;
     _Alignas(RING_FAR) _Atomic int64_t released;
 };
@@ -67,26 +67,26 @@ static inline const suanshi_event *ring_at(const struct ring *ring, int64_t at)
 
 static inline void ring_publish(struct ring *ring, int64_t events)
 {
-    ring->told = ring->laps + events;
-    atomic_store_explicit(&ring->published, ring->told, memory_order_release);
+    ring->last = ring->laps + events;
+    atomic_store_explicit(&ring->published, ring->last, memory_order_release);
 }
 
-/* Up to where the machine may write, by its own count. */
+/* The number of events, by the machine's count, up to which it may write. */
 static inline int64_t ring_room(const struct ring *ring)
 {
     return ring->seen + ring->size - ring->laps;
 }
 
-/* At how many events, by the machine's count, the writer has to see to something: a group is whole,
- * a lap is over, or it does not know of enough room. */
+/* The number of events, by the machine's count, at which the writer must act: a group is complete,
+ * a lap is complete, or the room that it knows of is used up. */
 static inline int64_t ring_due(const struct ring *ring)
 {
-    int64_t group = ring->told - ring->laps + RING_GROUP, room = ring_room(ring) - RING_LEAST;
+    int64_t group = ring->last - ring->laps + RING_GROUP, room = ring_room(ring) - RING_LEAST;
     int64_t first = group < room ? group : room;
     return first < ring->size ? first : ring->size;
 }
 
-/* Waits until there is room behind this many events. */
+/* Waits until there is room after this many events. */
 static inline void ring_wait(struct ring *ring, int64_t events)
 {
     for (;;) {
@@ -97,7 +97,7 @@ static inline void ring_wait(struct ring *ring, int64_t events)
     }
 }
 
-/* Begins the next lap if this one is over. Returns how many events the machine has in it. */
+/* Begins the next lap if this one is complete. Returns how many events the machine has in it. */
 static inline int64_t ring_turn(struct ring *ring, int64_t events)
 {
     if (events < ring->size)

@@ -1,4 +1,4 @@
-"""One run of the public harness, and which engines can be run in it."""
+"""Engines that can run in the public harness, and one run of it."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ THEIR_QUEUE = {"SUANSHI_QUEUE": "harness"}
 
 @dataclass(frozen=True)
 class Contender:
-    """An engine and how it is run."""
+    """An engine, and the environment variables of its runs."""
 
     name: str
     library: Path
@@ -29,8 +29,8 @@ class Contender:
     flags: str
     settings: dict[str, str] = field(default_factory=dict)
 
-    def described(self) -> dict[str, Any]:
-        """What the figures depend on besides the machine."""
+    def description(self) -> dict[str, Any]:
+        """Return name, version, compiler, flags, settings, and the hash of the library."""
         content = self.library.read_bytes()
         compiler = re.search(rb"GCC: \([^\0]+|clang version [^\0]+", content)
         return {
@@ -45,7 +45,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Run:
-    """What the harness says of one run."""
+    """The harness's result of one run."""
 
     messages_per_s: float
     wall_s: float
@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Peer:
-    """Where the harness has an engine: its library, its build script, its sources."""
+    """An engine of the harness, with the paths of its library, build script and sources."""
 
     name: str
     library: str
@@ -94,7 +94,7 @@ PEERS = (
 
 
 def peers(harness: Path) -> list[Contender]:
-    """The peers whose libraries the user has built."""
+    """Return the peers whose libraries the user has built."""
     return [
         Contender(peer.name, harness / peer.library, commit(harness / peer.sources), flags)
         for peer in PEERS
@@ -104,9 +104,9 @@ def peers(harness: Path) -> list[Contender]:
 
 
 def ours(library: Path) -> list[Contender]:
-    """Our engine, in all of its ways."""
+    """Return our engine with each combination of settings."""
     version = commit(Path(__file__).parents[2])
-    ways: dict[str, dict[str, str]] = {
+    settings_by_name: dict[str, dict[str, str]] = {
         "Suanshi": BY_MESSAGE,
         "Suanshi, their queue": BY_MESSAGE | THEIR_QUEUE,
         "Suanshi, batches": {},
@@ -115,12 +115,12 @@ def ours(library: Path) -> list[Contender]:
     }
     return [
         Contender(name, library, version, " ".join(FLAGS), settings)
-        for name, settings in ways.items()
+        for name, settings in settings_by_name.items()
     ]
 
 
 def commit(sources: Path) -> str:
-    """Which commit of its sources stands there; "unknown" where they were kept elsewhere."""
+    """Return the commit of a checkout; "unknown" where the folder is not the root of one."""
     git = shutil.which("git")
     if git is None or not sources.is_dir():
         return "unknown"
@@ -131,7 +131,7 @@ def commit(sources: Path) -> str:
 
 
 def flags_in(script: Path) -> str:
-    """The compiler's flags, as the harness's own build script of a peer has them."""
+    """Return the compiler flags in the harness's build script of a peer."""
     text = script.read_text(encoding="utf-8") if script.is_file() else ""
     found = re.search(r"-std=\S+(?: -[^\sI]\S*)*", text)
     return found[0].strip('"') if found else "unknown"
@@ -140,7 +140,7 @@ def flags_in(script: Path) -> str:
 def run(
     harness: Path, contender: Contender, scenario: str, seed: int, mode: str, cores: tuple[int, int]
 ) -> Run:
-    """Run the harness once. Raises ValueError where it has no result to read."""
+    """Run the harness once. Raises ValueError where it gives no result."""
     command = [
         "./harness", "--engine", str(contender.library.resolve()), "--scenario", scenario,
         "--mode", mode, "--seed", str(seed),
@@ -161,11 +161,12 @@ def run(
     except OSError as error:
         raise ValueError(f"{harness}/harness: {error.strerror}: build the harness first") from None
     except subprocess.TimeoutExpired:
-        raise ValueError(f"{where}: not done after {TIMEOUT_S} s") from None
+        raise ValueError(f"{where}: not finished after {TIMEOUT_S} s") from None
     found = re.search(r"^Result file: (\S+)$", done.stdout, re.MULTILINE)
     if found is None:
-        said = done.stderr.strip().splitlines()
-        raise ValueError(f"{where}: no result: {said[-1] if said else 'the harness says nothing'}")
+        errors = done.stderr.strip().splitlines()
+        last = errors[-1] if errors else "the harness prints no error"
+        raise ValueError(f"{where}: no result: {last}")
     path = harness / found[1]
     result = json.loads(path.read_bytes())
     path.unlink()

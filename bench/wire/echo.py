@@ -1,6 +1,6 @@
-"""The tightest echo that pyzmq gives: recv, recv, send, send. Prints its endpoint.
+"""The shortest echo server in pyzmq: recv, recv, send, send. It prints its endpoint.
 
-Its socket has the bounds of the venue's: queues, buffers, sizes, heartbeats, one I/O thread.
+Its socket has the venue's options: queues, buffers, sizes, heartbeats, and one I/O thread.
 """
 
 import json
@@ -12,7 +12,7 @@ from feeds.transport.sockets import bind, router
 
 
 def main() -> None:
-    """Echo until SIGTERM."""
+    """Return every frame to its sender, until SIGTERM."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = router(context, FRAME_BYTES_MAX)
     print(json.dumps({"endpoint": bind(socket, "tcp://127.0.0.1:*")}), flush=True)

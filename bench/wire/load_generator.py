@@ -1,7 +1,8 @@
-"""One load generator: keeps a window of frames in flight until all are answered.
+"""A load generator: it keeps a window of frames in flight until all are answered.
 
-NAME FOLDER WHAT; then for each line `[size, frames, window]` it makes its frames, says that it is
-ready, waits for a line, and ends with what came of it. The same loop loads an echo and a venue.
+Arguments: NAME FOLDER KIND, where NAME is a session and KIND is `echo` or a kind of venue. For each
+line `[size, frames, window]` on stdin it generates its frames, prints that it is ready, waits for
+another line, sends the frames, and prints its row. The same loop loads an echo and a venue.
 """
 
 import json
@@ -24,28 +25,28 @@ from matching.records import COMMAND, CommandKind, EventKind, MassCancelScope, O
 
 Commands = NDArray[np.void]
 
-AGGRESSIVE = 0.2
-"""Of new orders, those priced to trade."""
+CROSSING = 0.2
+"""Share of the new orders that are priced to trade."""
 
 
 class Peer(Protocol):
-    """What makes frames, and counts what answers them."""
+    """Generates frames for a server, and counts the answers."""
 
     socket: "zmq.Socket[bytes]"
     rejected: int
     fills: int
 
     def frames(self, size: int, count: int) -> list[bytes]:
-        """So many frames of so many orders."""
+        """Return `count` frames of `size` orders each."""
         ...
 
     def answered(self, frame: bytes) -> int:
-        """How many frames are answered when this one has come."""
+        """Take a received frame; returns how many of the frames are answered by now."""
         ...
 
 
-class Echoed:
-    """Frames of 64 bytes that come back."""
+class EchoPeer:
+    """A client of the echo, with frames of 64 bytes."""
 
     rejected = fills = 0
 
@@ -56,18 +57,18 @@ class Echoed:
         self._got = 0
 
     def frames(self, size: int, count: int) -> list[bytes]:
-        """The echo knows one size."""
+        """Return frames of 64 bytes; the echo has only this size."""
         self._got = 0
         return [bytes(64)] * count
 
     def answered(self, frame: bytes) -> int:
-        """Each answers one."""
+        """Count a frame that came back."""
         self._got += 1
         return self._got
 
 
-class Broker:
-    """Orders of a session, and the reports that answer them."""
+class BrokerPeer:
+    """A session at a venue."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
@@ -77,7 +78,10 @@ class Broker:
         self._size, self._first, self._asked = 1, 0, 0
 
     def frames(self, size: int, count: int) -> list[bytes]:
-        """Orders, two thirds new and one third cancels; the books are emptied before."""
+        """Return frames of orders, two thirds of them new and one third cancels.
+
+        Cancels all orders of the session before, so that every measurement begins with empty books.
+        """
         self._cancel_all()
         orders = orders_of(self.name, self.folder, size * count, self._last_ref + 1)
         cancel_some(orders, size)
@@ -89,7 +93,7 @@ class Broker:
         return [head + content[at : at + step] for at in range(0, len(content), step)]
 
     def answered(self, frame: bytes) -> int:
-        """The first answer to each order counts, and answers come in order."""
+        """Take a received frame; an order is answered by its first report, in order of the refs."""
         if frame[0] == FrameKind.MESSAGE:
             raise SystemExit(str(from_venue.decode(frame[16:])))
         if frame[0] == FrameKind.REPORTS:
@@ -103,7 +107,7 @@ class Broker:
         return (self._asked - self._first + 1) // self._size
 
     def _cancel_all(self) -> None:
-        """Take this session's orders out of the books, and wait until that is told."""
+        """Cancel all orders of the session, and wait for the report."""
         self._last_ref += 1
         order = np.zeros(1, COMMAND)
         order["kind"], order["type"] = CommandKind.MASS_CANCEL, MassCancelScope.SESSION
@@ -117,9 +121,9 @@ class Broker:
 
 
 def main() -> None:
-    """Do what is asked until nothing more is."""
-    name, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    peer: Peer = Echoed(folder) if what == "echo" else Broker(name, folder)
+    """Run the measurements that are requested on stdin, until it ends."""
+    name, folder, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    peer: Peer = EchoPeer(folder) if kind == "echo" else BrokerPeer(name, folder)
     print(json.dumps({"ready": name}), flush=True)
     for line in sys.stdin:
         size, count, window = json.loads(line)
@@ -127,15 +131,18 @@ def main() -> None:
         print(json.dumps({"ready": count}), flush=True)
         sys.stdin.readline()
         start_ns, end_ns = run(peer.socket, frames, window, peer.answered)
-        told = {"start_ns": start_ns, "end_ns": end_ns, "sent": count * size}
-        told |= {"rejected": peer.rejected, "fills": peer.fills}
-        print(json.dumps(told), flush=True)
+        row = {"start_ns": start_ns, "end_ns": end_ns, "sent": count * size}
+        row |= {"rejected": peer.rejected, "fills": peer.fills}
+        print(json.dumps(row), flush=True)
 
 
 def run(
     socket: "zmq.Socket[bytes]", frames: list[bytes], window: int, answered: Callable[[bytes], int]
 ) -> tuple[int, int]:
-    """Send frames, so many of them in flight; when the first was sent and the last answered."""
+    """Send frames with at most `window` in flight, until all are answered.
+
+    Returns the times in ns when the first was sent and when the last answer came.
+    """
     send, recv, count = socket.send, socket.recv, len(frames)
     sent = got = 0
     start_ns = now_ns()
@@ -154,28 +161,28 @@ def run(
 
 
 def orders_of(name: str, folder: Path, count: int, first_ref: int) -> Commands:
-    """Limit orders of one lot, half of them sales, around the reference price."""
+    """Draw limit orders of one lot around the reference price, half of them sell orders."""
     target = json.loads((folder / TARGET).read_text())
     members = read_members()
     firm = next(s.firm for s in members.sessions if s.name == name)
     account = next(a.id for a in members.accounts if a.member == firm)
-    dice = np.random.default_rng(first_ref)
+    rng = np.random.default_rng(first_ref)
     orders = np.zeros(count, COMMAND)
     orders["kind"] = CommandKind.NEW
     orders["type"] = OrderType.LIMIT
     orders["user_ref"] = np.arange(first_ref, first_ref + count)
-    sells = dice.random(count) < 0.5
+    sells = rng.random(count) < 0.5
     orders["side"] = np.where(sells, Side.SELL, Side.BUY)
     orders["account"] = account
-    orders["instrument"] = dice.choice(target["instruments"], count)
-    away = np.where(dice.random(count) < AGGRESSIVE, -5, dice.geometric(0.1, count))
-    orders["price"] = target["price"] + away * np.where(sells, 1, -1)
+    orders["instrument"] = rng.choice(target["instruments"], count)
+    distance = np.where(rng.random(count) < CROSSING, -5, rng.geometric(0.1, count))
+    orders["price"] = target["price"] + distance * np.where(sells, 1, -1)
     orders["quantity"] = 1
     return orders
 
 
 def cancel_some(orders: Commands, size: int) -> None:
-    """Every third frame cancels the orders of the frame two before it."""
+    """Turn every third frame of `size` orders into cancels of the frame two before it."""
     frames = orders[: len(orders) // size * size].reshape(-1, size)
     for number in range(2, len(frames), 3):
         refs = frames[number]["user_ref"].copy()
@@ -188,7 +195,7 @@ def cancel_some(orders: Commands, size: int) -> None:
 def venue_socket(
     context: "zmq.Context[zmq.Socket[bytes]]", folder: Path, name: str
 ) -> tuple["zmq.Socket[bytes]", int]:
-    """A DEALER that is logged on, and the last user_ref that the venue took from it."""
+    """Return a DEALER socket that is logged on, and the last user_ref of its session."""
     connection = read_connection(folder / "venue" / "connection.toml")
     security = security_of(connection, folder / "venue" / "keys" / f"{name}.secret")
     socket = broker_dealer(context, security)

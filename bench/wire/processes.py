@@ -1,11 +1,10 @@
-"""What is measured: a served venue or an echo, each a process of its own, with its peers.
+"""Processes of a measurement: the venue or the echo, load generators, and subscribers.
 
-Peers are processes that are told by lines on stdin what to do next, and answer by lines: their
-start-up is never measured, nor their end.
+Load generators and subscribers get their next step as a line on stdin, and answer with a line.
+Neither their start nor their end is part of a measurement.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,21 +13,23 @@ from pathlib import Path
 from select import select
 from typing import Any, Self
 
-PATIENCE_S = 60
-"""A process that says nothing for so long has failed."""
+from bench.child_process import child_environment
 
-COMPILING_S = 600
-"""So long a venue may take that finds no compiled kernels."""
+ANSWER_TIMEOUT_S = 60
+"""Time in s after which a process without an answer has failed."""
+
+COMPILING_TIMEOUT_S = 600
+"""Time in s for a venue to start, which may have to compile its kernels."""
 
 BROKERS = ("east-1", "west-1", "south-1", "coast-1")
-TIMER = "east-2"
-"""Who measures latency."""
+LATENCY_SESSION = "east-2"
+"""The session that measures latency."""
 
-CONTRACT, OPEN = "H800.QD", 8
-"""What is traded: the last hours of one contract."""
+CONTRACT, HOURS = "H800.QD", 8
+"""The last hours of this contract are traded."""
 
 TARGET = "target.json"
-"""Instruments and reference price, for the load generators."""
+"""File with instruments and reference price, for the load generators."""
 
 CONFIG = """
 folder = "venue"
@@ -45,44 +46,43 @@ orders = 1048576
 Row = dict[str, Any]
 
 
-class Failed(Exception):
-    """A process of a measurement has ended, or is stuck."""
+class ProcessFailed(Exception):
+    """A process of a measurement has ended, or does not answer."""
 
 
 class Process:
-    """A process that answers each line with a line."""
+    """A Python process that answers each line on stdin with a line of JSON."""
 
     def __init__(self, arguments: Sequence[str], folder: Path | None = None) -> None:
         self.name = " ".join(arguments[1:3])
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=folder,
-            env=env,
+            env=child_environment(),
         )
 
-    def say(self, line: str) -> None:
-        """Tell it what to do."""
+    def send(self, line: str) -> None:
+        """Send a line to the process."""
         assert self.process.stdin is not None
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
-    def hear(self, patience_s: float = PATIENCE_S) -> Row:
-        """Its next line. Raises Failed where none comes."""
+    def receive(self, timeout_s: float = ANSWER_TIMEOUT_S) -> Row:
+        """Return the next line of the process. Raises ProcessFailed where none comes."""
         stdout = self.process.stdout
         assert stdout is not None
-        if not select([stdout], [], [], patience_s)[0]:
-            raise Failed(f"{self.name}: said nothing for {patience_s:g} s")
+        if not select([stdout], [], [], timeout_s)[0]:
+            raise ProcessFailed(f"{self.name}: no answer for {timeout_s:g} s")
         line = stdout.readline()
         if not line:
-            raise Failed(f"{self.name}: has ended")
-        told: Row = json.loads(line)
-        return told
+            raise ProcessFailed(f"{self.name}: has ended")
+        row: Row = json.loads(line)
+        return row
 
     def cpu_ns(self) -> int:
-        """Processor time used so far, user and system, by all of its threads."""
+        """Return the processor time used so far, user and system, of all threads."""
         threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(each.read_text().split()[0]) for each in threads)
 
@@ -90,7 +90,7 @@ class Process:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """SIGTERM, and SIGKILL to one that does not mind it."""
+        """Send SIGTERM, and SIGKILL if the process has not ended after 10 s."""
         self.process.terminate()
         try:
             self.process.communicate(timeout=10)
@@ -100,23 +100,24 @@ class Process:
 
 
 def echo(folder: Path) -> Process:
-    """An echo that is ready; its peers find it by a file in this folder."""
+    """Start an echo, and write its endpoint to a file in this folder for its clients."""
     server = Process(["-m", "bench.wire.echo"])
     folder.mkdir(parents=True)
-    (folder / "echo.json").write_text(json.dumps(server.hear()))
+    (folder / "echo.json").write_text(json.dumps(server.receive()))
     return server
 
 
-def venue(folder: Path, what: str) -> Process:
-    """A venue of its own in this folder: `what` says plain or curve, and durable or not.
+def venue(folder: Path, kind: str) -> Process:
+    """Start a venue in this folder; `kind` is plain or curve, and durable or not.
 
-    Every broker has money and capacity for all that it will ask, and no rate that it could reach.
+    Every broker has money and capacity for all orders of a measurement, and an order rate limit
+    that is out of reach.
     """
     from exchange.definition.members import read_members
     from feeds.protocol.keys import new_pair
 
     folder.mkdir(parents=True)
-    plain, durable = ("true" if word in what else "false" for word in ("plain", "durable"))
+    plain, durable = ("true" if word in kind else "false" for word in ("plain", "durable"))
     (folder / "venue.toml").write_text(CONFIG.format(plain=plain, durable=durable))
     keys, fast = folder / "venue" / "keys", 10_000_000
     for session in read_members().sessions:
@@ -125,26 +126,26 @@ def venue(folder: Path, what: str) -> Process:
     serve = "from exchange.cli import main; main()"
     clock = ["--clock", "2026-11-22T09:00*1"]
     server = Process(["-c", serve, "serve", "--config", "venue.toml", "--json", *clock], folder)
-    server.hear(COMPILING_S)
-    _open(folder)
+    server.receive(COMPILING_TIMEOUT_S)
+    _open_market(folder)
     return server
 
 
-def _open(folder: Path) -> None:
-    """Choose what is traded, write it down, and let every account sell as much as it likes."""
+def _open_market(folder: Path) -> None:
+    """Choose the instruments, write them to TARGET, and give every account capacity in them."""
     from exchange.definition.members import read_members
     from feeds.client import connect
     from feeds.protocol.commands import command
     from ledger.daylog import read_day_log
     from matching.records import CommandKind
 
-    place = folder / "venue"
-    registry = read_day_log(next(place.glob("*.log")), unsealed=True).registry
-    instruments = [i.id for i in registry.instruments if i.contract == CONTRACT][-OPEN:]
+    venue_folder = folder / "venue"
+    registry = read_day_log(next(venue_folder.glob("*.log")), unsealed=True).registry
+    instruments = [i.id for i in registry.instruments if i.contract == CONTRACT][-HOURS:]
     price = next(c.reference_ticks for c in registry.contracts if c.code == CONTRACT)
     (folder / TARGET).write_text(json.dumps({"instruments": instruments, "price": price}))
-    key = place / "keys" / "operations.secret"
-    with connect(place / "connection.toml", key, admin=True) as operator:
+    key = venue_folder / "keys" / "operations.secret"
+    with connect(venue_folder / "connection.toml", key, admin=True) as operator:
         for account in read_members().accounts:
             for instrument in instruments:
                 wanted = {"account": account.id, "instrument": instrument, "quantity": 1 << 30}
@@ -152,36 +153,40 @@ def _open(folder: Path) -> None:
 
 
 class Load:
-    """Load generators for a server, ready to be used again and again."""
+    """Load generators for a server, for any number of measurements."""
 
-    def __init__(self, server: Process, folder: Path, what: str, brokers: int) -> None:
+    def __init__(self, server: Process, folder: Path, kind: str, brokers: int) -> None:
         self.server = server
         self.running = [
-            Process(["-m", "bench.wire.load_generator", name, str(folder), what])
+            Process(["-m", "bench.wire.load_generator", name, str(folder), kind])
             for name in BROKERS[:brokers]
         ]
         for each in self.running:
-            each.hear()
+            each.receive()
 
     def saturate(self, size: int, orders: int, window: int) -> Row:
-        """Orders a second and the server's microseconds an order (of an echo: messages)."""
+        """Send orders, `size` a frame, with `window` frames in flight from each generator.
+
+        Returns orders a second, and the server's CPU in microseconds an order (for an echo:
+        messages).
+        """
         for each in self.running:
-            each.say(json.dumps([size, max(1, orders // size // len(self.running)), window]))
+            each.send(json.dumps([size, max(1, orders // size // len(self.running)), window]))
         for each in self.running:
-            each.hear()
+            each.receive()
         before_ns = self.server.cpu_ns()
         for each in self.running:
-            each.say("go")
-        told = [each.hear() for each in self.running]
+            each.send("go")
+        rows = [each.receive() for each in self.running]
         used_ns = self.server.cpu_ns() - before_ns
-        done = sum(each["sent"] for each in told)
-        took_ns = max(each["end_ns"] for each in told) - min(each["start_ns"] for each in told)
+        done = sum(row["sent"] for row in rows)
+        took_ns = max(row["end_ns"] for row in rows) - min(row["start_ns"] for row in rows)
         return {
             "per_s": round(done / took_ns * 1e9),
             "cpu_us": round(used_ns / done / 1e3, 4),
             "orders": done,
-            "rejected": sum(each["rejected"] for each in told),
-            "trades": sum(each["fills"] for each in told) // 2,
+            "rejected": sum(row["rejected"] for row in rows),
+            "trades": sum(row["fills"] for row in rows) // 2,
         }
 
     def __enter__(self) -> Self:
@@ -193,11 +198,11 @@ class Load:
 
 
 class Subscribers:
-    """Subscribers to every level and trade of a venue: sockets of one process."""
+    """Subscribers to all price levels and trades of a venue: sockets of one process."""
 
     def __init__(self, folder: Path) -> None:
         self.process = Process(["-m", "bench.wire.subscriber", str(folder)])
-        self.process.hear()
+        self.process.receive()
 
     def __enter__(self) -> Self:
         return self
@@ -205,25 +210,25 @@ class Subscribers:
     def __exit__(self, *error: object) -> None:
         self.process.__exit__()
 
-    def be(self, count: int) -> None:
-        """So many of them from now on."""
-        self.process.say(str(count))
-        self.process.hear()
+    def set_count(self, count: int) -> None:
+        """Add subscribers until there are `count`."""
+        self.process.send(str(count))
+        self.process.receive()
 
-    def frames(self) -> int:
-        """What all of them got since they were asked last, when nothing comes any more."""
-        self.process.say("frames")
-        return int(self.process.hear()["frames"])
+    def take_frames(self) -> int:
+        """Wait until no more frames come; returns how many all of them got since the last call."""
+        self.process.send("frames")
+        return int(self.process.receive()["frames"])
 
 
-def latency(server_folder: Path, rate: int, what: str, seconds: float) -> Row:
-    """Percentiles of an open loop at so many orders a second, in microseconds."""
+def latency(server_folder: Path, rate: int, kind: str, seconds: float) -> Row:
+    """Run an open loop at `rate` orders a second; returns percentiles in microseconds."""
     count = int(rate * seconds)
-    arguments = ["-m", "bench.wire.open_loop", str(server_folder), str(rate), str(count), what]
+    arguments = ["-m", "bench.wire.open_loop", str(server_folder), str(rate), str(count), kind]
     with Process(arguments) as process:
-        return process.hear()
+        return process.receive()
 
 
 def now_ns() -> int:
-    """A clock that all processes share."""
+    """Return the time in ns of a clock that all processes share."""
     return time.monotonic_ns()

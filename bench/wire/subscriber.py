@@ -1,8 +1,9 @@
-"""Subscribers to every level and trade of a venue: FOLDER.
+"""Subscribers to all price levels and trades of a venue, as sockets of one process.
 
-A number on stdin: so many sockets from now on. `frames`: how many frames all of them got since the
-last time, heartbeats apart. It is told when nothing comes any more and each got a heartbeat after
-that: the venue sends one behind all that it has derived, so what was late has come too.
+Argument: FOLDER. A number on stdin sets the number of sockets. `frames` on stdin makes the process
+print how many frames all sockets got since the last time, without heartbeats. It answers when no
+more frames come and each socket has got a heartbeat after that. The venue sends heartbeats after
+everything that it has derived, so no frame is still under way then.
 """
 
 import json
@@ -21,7 +22,7 @@ QUIET_MS = 300
 
 
 def main() -> None:
-    """Count what comes."""
+    """Count the frames that come."""
     folder = Path(sys.argv[1])
     connection = read_connection(folder / "venue" / "connection.toml")
     security = security_of(connection, folder / "venue" / "keys" / "inland-1.secret")
@@ -38,7 +39,7 @@ def main() -> None:
             continue
         line = sys.stdin.readline().strip()
         if line == "frames":
-            frames += sum(_to_heartbeat(socket) for socket in sockets)
+            frames += sum(_read_to_heartbeat(socket) for socket in sockets)
             print(json.dumps({"frames": frames}), flush=True)
             frames = 0
             continue
@@ -51,13 +52,13 @@ def main() -> None:
                 socket.setsockopt(zmq.SUBSCRIBE, prefix)
             poller.register(socket, zmq.POLLIN)
         for socket in fresh:
-            socket.recv()  # a heartbeat: it is subscribed
+            socket.recv()  # a heartbeat: the subscription has reached the venue
         sockets += fresh
         print(json.dumps({"ready": len(sockets)}), flush=True)
 
 
 def _drain(socket: "zmq.Socket[bytes]") -> int:
-    """Take what has come; how many frames."""
+    """Read all frames that have come; returns their number without heartbeats."""
     count = 0
     try:
         while True:
@@ -66,8 +67,8 @@ def _drain(socket: "zmq.Socket[bytes]") -> int:
         return count
 
 
-def _to_heartbeat(socket: "zmq.Socket[bytes]") -> int:
-    """Take what comes before the next heartbeat; how many frames."""
+def _read_to_heartbeat(socket: "zmq.Socket[bytes]") -> int:
+    """Read the frames before the next heartbeat; returns their number."""
     count = 0
     while not _is_heartbeat(socket.recv()):
         count += 1

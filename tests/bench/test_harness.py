@@ -1,4 +1,4 @@
-"""The adapter for the public benchmark, played by a stand-in; and what its runs are made into."""
+"""The adapter for the public benchmark, played by a stand-in, and the results of its runs."""
 
 import json
 import os
@@ -14,7 +14,14 @@ from click.testing import CliRunner
 
 from bench.__main__ import main
 from bench.harness import command
-from bench.harness.conformance import ARRAYS, build_engine, commands_of, expected_sha256, read_flow
+from bench.harness.conformance import (
+    ARRAYS,
+    MessageType,
+    build_engine,
+    commands_of,
+    expected_sha256,
+    read_flow,
+)
 from matching.memory.compiler import JIT_DISABLED
 from matching.native.__main__ import write
 
@@ -24,7 +31,7 @@ HERE = Path(__file__).parent
 ADAPTER = HERE.parents[1] / "bench" / "harness" / "adapter.c"
 FLOWS = sorted((HERE.parent / "conformance").glob("*.npz"))
 EMPTY = (-(2**63), 2**63 - 1)
-"""What is said of a side without orders."""
+"""Best bid and best ask of a side without orders."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +92,7 @@ def test_every_way_gives_the_reports_of_independent_engines(
     assert book == [number for rows, empty in best for number in (rows or [(empty, 0)])[0]]
 
 
-NEW, CANCEL, MODIFY = range(3)
+NEW, CANCEL, MODIFY = MessageType
 
 
 @pytest.mark.needs("cc")
@@ -124,7 +131,7 @@ def test_a_book_that_empties_and_ids_that_nobody_has(driver):
         ((NEW, 0, 0, 5, 1, 2**18 + 1), "prices go from 1 to 262144 ticks, got: 262145"),
         (
             (CANCEL, 0, 0, 0, 2**32, 0),
-            "cancels and modifies aim at ids up to 4294967295, got: 4294967296",
+            "cancels and modifies target ids up to 4294967295, got: 4294967296",
         ),
         ((NEW, 0, 0, 0, 1, 1), "quantities go from 1 to 2^30, got: 0"),
     ],
@@ -224,7 +231,7 @@ def test_the_picture_shows_each_scenario(fake, tmp_path):
         (
             {"verdicts": {"suanshi_adapter.so": "INVALID"}},
             (),
-            "normal, seed 23: Suanshi is INVALID, says the harness",
+            "normal, seed 23: Suanshi is INVALID according to the harness",
         ),
         ({"audit": False}, ("--audit",), "normal: the audit of Suanshi did not pass"),
     ],

@@ -1,12 +1,12 @@
-"""The measurement of the wire: what loads the venue is what it says, and bars can fail."""
+"""The measurement of the wire: its load trades and is delivered, and its bars can fail."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.wire.bars import BARS, judged
-from bench.wire.processes import Failed, Load, Process, Subscribers, echo, latency, venue
+from bench.wire.bars import BARS, evaluate_bars
+from bench.wire.processes import Load, Process, ProcessFailed, Subscribers, echo, latency, venue
 
 
 def row(**changes: float) -> dict[str, Any]:
@@ -31,9 +31,9 @@ MISSES = [{"cpu": 0.71}, {"rate_1": 119}, {"rate_16": 399}, {"p50": 1.61}, {"ten
 @pytest.mark.parametrize("place", range(len(MISSES)))
 def test_a_bar_holds_when_five_rounds_of_seven_meet_it(place: int) -> None:
     good, bad = row(), row(**MISSES[place])
-    assert all(bar["holds"] for bar in judged([good] * 7))
+    assert all(bar["holds"] for bar in evaluate_bars([good] * 7))
     for misses, holds in ((2, True), (3, False)):
-        bar = judged([good] * (7 - misses) + [bad] * misses)[place]
+        bar = evaluate_bars([good] * (7 - misses) + [bad] * misses)[place]
         assert (bar["met"], bar["holds"], len(bar["rounds"])) == (7 - misses, holds, 7)
 
 
@@ -45,9 +45,9 @@ def test_the_load_is_accepted_trades_and_is_delivered(tmp_path: Path) -> None:
     place = tmp_path / "venue"
     with venue(place, "plain") as server, Load(server, place, "plain", 2) as load:
         with Subscribers(place) as subscribers:
-            subscribers.be(2)
+            subscribers.set_count(2)
             found = load.saturate(16, 6_400, 32)
-            frames = subscribers.frames()
+            frames = subscribers.take_frames()
         assert found["orders"] == 6_400
         assert found["rejected"] < 0.15 * found["orders"]  # cancels that come too late
         assert 0.05 < found["trades"] / found["orders"] < 0.3
@@ -62,16 +62,19 @@ def test_an_echo_answers_every_frame(tmp_path: Path) -> None:
         assert load.saturate(1, 4_000, 512)["orders"] == 4_000
 
 
-@pytest.mark.parametrize("what", ["plain", "echo"])
-def test_orders_sent_when_they_are_due_are_all_answered(what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["plain", "echo"])
+def test_orders_sent_when_they_are_due_are_all_answered(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("hdrh.histogram")
-    place = tmp_path / what
-    with echo(place) if what == "echo" else venue(place, what):
-        told = latency(place, 2_000, what, 0.2)
-    assert told["unanswered"] == 0
-    assert 0 < told["p50_us"] <= told["p99_us"] <= told["max_us"]
+    place = tmp_path / kind
+    with echo(place) if kind == "echo" else venue(place, kind):
+        row = latency(place, 2_000, kind, 0.2)
+    assert row["unanswered"] == 0
+    assert 0 < row["p50_us"] <= row["p99_us"] <= row["max_us"]
 
 
 def test_a_process_that_ends_is_named() -> None:
-    with Process(["-c", "pass", "somebody"]) as process, pytest.raises(Failed, match="somebody"):
-        process.hear()
+    with (
+        Process(["-c", "pass", "unknown"]) as process,
+        pytest.raises(ProcessFailed, match="unknown"),
+    ):
+        process.receive()
