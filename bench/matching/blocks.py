@@ -1,8 +1,8 @@
-"""`python -m bench blocks`: the cost of resting block orders ("standing blocks").
+"""`python -m bench blocks`: the cost of resting block orders.
 
-Three measurements: plain flow over the 168 hours of one contract, with a thousand blocks standing
-over these hours; flow of some hours while blocks stand in other hours; books that are linked as
-hours while no block stands.
+Three measurements: plain flow over the 168 hours of one contract, with a thousand blocks resting
+over these hours; flow of some hours while blocks rest in other hours; books that are linked as
+hours while no block rests.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ ACCOUNTS = 64  # owners of the blocks in other hours
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def blocks(commands: int, repeats: int, seed: int, as_json: bool) -> None:
-    """Measure the cost of standing blocks. Progress goes to stderr."""
+    """Measure the cost of resting blocks. Progress goes to stderr."""
     standing = []
     for count in (0, BLOCKS):
         recording = record(replace(WEEK, blocks=count), commands, seed)
@@ -63,7 +63,7 @@ def blocks(commands: int, repeats: int, seed: int, as_json: bool) -> None:
 
 
 def measure_elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
-    """Play one stream in 24 hours, with 0, 100 and 1,000 blocks standing in the 168 hours after."""
+    """Play one stream in 24 hours, with 0, 100 and 1,000 blocks resting in the 168 hours after."""
     recording = record(DAY, commands, seed)
     first = DAY.size.instruments + 1
     limits = replace(
@@ -74,7 +74,7 @@ def measure_elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
     hours = list_hours(DAY, first, HOURS)
     before = {
         str(count): np.concatenate(
-            [hours, standing_blocks(DAY, limits, first, count)], dtype=COMMAND
+            [hours, resting_blocks(DAY, limits, first, count)], dtype=COMMAND
         )
         for count in (0, 100, BLOCKS)
     }
@@ -82,7 +82,7 @@ def measure_elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
 
 
 def measure_linked(name: str, commands: int, repeats: int, seed: int) -> Result:
-    """Play a workload as it is, and with its books linked as hours; no block stands in either."""
+    """Play a workload as it is, and with its books linked as hours; no block rests in either."""
     workload = WORKLOADS[name]
     recording = record(workload, commands, seed)
     books = workload.size.instruments
@@ -166,7 +166,7 @@ def list_hours(workload: Workload, first: int, count: int) -> Commands:
     return np.concatenate(kinds, dtype=COMMAND)
 
 
-def standing_blocks(workload: Workload, limits: Limits, first: int, count: int) -> Commands:
+def resting_blocks(workload: Workload, limits: Limits, first: int, count: int) -> Commands:
     """Return `count` blocks over the hours from `first` on, whose books have no orders."""
     rng = np.random.default_rng(1)
     rows = np.zeros(count, COMMAND)
@@ -190,17 +190,17 @@ def lines(result: Result) -> list[str]:
     """Return the result as lines of a table."""
     found = [f"plain flow over {HOURS} linked hours, {RESTING} orders in each:"]
     found += [
-        f"  {row['blocks']:>5} blocks stand  {row['commands_per_s'] / 1e6:6.2f} M/s  "
+        f"  {row['blocks']:>5} blocks rest   {row['commands_per_s'] / 1e6:6.2f} M/s  "
         f"{row['ratio']:.3f} of the floor ({row['ratio_least']:.3f}-{row['ratio_most']:.3f})"
         for row in result["standing"]
     ]
-    found.append("the same stream in 24 hours, blocks standing in 168 others:")
+    found.append("the same stream in 24 hours, blocks resting in 168 others:")
     found += [
         f"  {row['before']:>5} blocks  {row['commands_per_s'] / 1e6:6.2f} M/s  {row['ratio']:.3f}"
         for row in result["elsewhere"]
     ]
     for each in result["none_stand"]:
-        found.append(f"{each['workload']}, no block standing:")
+        found.append(f"{each['workload']}, no block resting:")
         found += [
             f"  {row['before']:<10}  {row['commands_per_s'] / 1e6:6.2f} M/s  {row['ratio']:.3f}"
             for row in each["linked"]

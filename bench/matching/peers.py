@@ -30,7 +30,7 @@ SLICE = 64
 
 
 class Action(IntEnum):
-    """What a message asks a peer to do."""
+    """The request of a message to a peer."""
 
     LIMIT = 0
     IOC = 1

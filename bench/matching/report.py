@@ -47,7 +47,7 @@ def workload_row(recording: Recording, rates: Rates) -> Row:
 
 
 def second_row(row: Row) -> Row:
-    """Return the fields of another seed's row that stand beside the first seed's."""
+    """Return the fields of another seed's row that are printed beside the first seed's."""
     return {name: row[name] for name in SECOND_FIELDS}
 
 

@@ -34,7 +34,7 @@ START_NS = 1_795_305_600 * 10**9
 
 
 class Act(IntEnum):
-    """What a command of the mix does; the index of its kind in KINDS."""
+    """A generated command by its purpose; the index of its kind in KINDS."""
 
     NEW = 0
     CANCEL = 1

@@ -15,7 +15,7 @@ from bench.__main__ import main
 from bench.matching import memory, one_order, peers
 from bench.matching.bare import check, lines
 from bench.matching.bare import measure as measure_bare
-from bench.matching.blocks import HOURS, compare, list_hours, standing_blocks
+from bench.matching.blocks import HOURS, compare, list_hours, resting_blocks
 from bench.matching.by_kind import KINDS, by_kind
 from bench.matching.floor import Floor
 from bench.matching.measure import check_events, warmed_engine
@@ -78,7 +78,7 @@ def test_blocks_elsewhere_and_links_change_no_event_of_a_stream() -> None:
     before = {
         "none": more[:0],
         "blocks": np.concatenate(
-            [more, standing_blocks(recording.workload, limits, 7, 50)], dtype=COMMAND
+            [more, resting_blocks(recording.workload, limits, 7, 50)], dtype=COMMAND
         ),
     }
     rows = compare(recording, limits, before, 1, lambda text: None)
