@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from bench.pictures import load_pyplot, save
+
 COLOURS = ("#7a8793", "#a3adb5", "#c3cad0", "#dde1e5", "#d17a22", "#2a6f97")
 SHOWN = ("CppTrader", "geseq/cpp-orderbook", "Kautenja", "liquibook", "Suanshi", "Suanshi, batches")
 """Engines in the picture: the peers, and ours with its own ring."""
@@ -11,14 +13,9 @@ SHOWN = ("CppTrader", "geseq/cpp-orderbook", "Kautenja", "liquibook", "Suanshi",
 def draw(result: dict[str, Any], path: Path) -> None:
     """Draw a group for each scenario, with a bar for each engine and its lowest and highest run.
 
-    The same result gives the same file. Raises ImportError where matplotlib is not installed.
+    Raises ImportError where matplotlib is not installed.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "suanshi"
-    from matplotlib import pyplot
-
+    pyplot = load_pyplot()
     rows = {(row["scenario"], row["engine"]): row for row in result["rows"]}
     scenarios = list(dict.fromkeys(scenario for scenario, _ in rows))
     engines = [name for name in SHOWN if any((s, name) in rows for s in scenarios)]
@@ -41,10 +38,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
     panel.legend(frameon=False, ncols=3, fontsize=8)
     panel.margins(y=0.2)
     machine = result["machine"]
-    figure.suptitle(
+    title = (
         f"Public matching-engine benchmark, {machine['cpu']}, {machine['cores']} cores, "
-        f"median and range of {result['rounds']} rounds, {machine['date']}",
-        fontsize=9,
+        f"median and range of {result['rounds']} rounds, {machine['date']}"
     )
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-    pyplot.close(figure)
+    save(figure, title, path)
