@@ -1,6 +1,6 @@
-"""The command line: every command of `suanshi`, and how all of them end.
+"""The command line: all commands of `suanshi`, and their exit.
 
-Importing this module costs click and nothing else, so that `--help` is instant.
+Importing this module imports click and no other library, so that `--help` is instant.
 """
 
 import os
@@ -11,16 +11,16 @@ from typing import NoReturn
 import click
 
 from exchange.commands.admin import admin
+from exchange.commands.bilingual import VERSION_OPTION, BilingualGroup
 from exchange.commands.contracts import contracts
 from exchange.commands.day import day
 from exchange.commands.deliver import claim, deliver
 from exchange.commands.demo import demo
 from exchange.commands.doctor import doctor
 from exchange.commands.flow import flow
-from exchange.commands.group import BilingualGroup
 from exchange.commands.keys import keys
 from exchange.commands.ledger.balances import ledger
-from exchange.commands.outcome import ExitCode, is_closed_pipe, verdict
+from exchange.commands.outcome import ExitCode, classify_error, is_closed_pipe
 from exchange.commands.replay import replay
 from exchange.commands.serve import serve
 from exchange.commands.settle import settle
@@ -35,10 +35,10 @@ from exchange.commands.voucher import voucher
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="suanshi", prog_name="suanshi")
+@click.version_option(package_name="suanshi", prog_name="suanshi", help=VERSION_OPTION)
 @click.pass_context
 def suanshi(context: click.Context) -> None:
-    """Suanshi, an open exchange for compute: match a day, settle it, prove it.
+    """Suanshi, an open exchange for compute: match a day, settle it, verify it.
 
     算市：开放的算力交易所。撮合、结算、复核。
     """
@@ -55,13 +55,13 @@ for command in (
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code; whatever goes wrong is one line on stderr."""
+    """Run a command line and return its exit code; every error becomes one line on stderr."""
     try:
         code = suanshi.main(arguments, prog_name="suanshi", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except SystemExit:  # click's answer when whoever reads our output has gone
+    except SystemExit:  # raised by click if the reader of our output has closed the pipe
         return int(ExitCode.DONE)
     except BaseException as error:
         if is_closed_pipe(error):
@@ -70,11 +70,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return int(ExitCode.DONE)
         if os.environ.get("SUANSHI_DEBUG"):
             raise
-        code, line = verdict(error)
+        code, line = classify_error(error)
         click.echo(f"suanshi: {line}", err=True)
     return int(code or 0)
 
 
 def main() -> NoReturn:
-    """Entry point of `suanshi`."""
+    """The entry point of `suanshi`."""
     sys.exit(run())

@@ -1,39 +1,40 @@
-"""`suanshi admin`: what operators do to a venue that is served; each becomes a logged command."""
+"""`suanshi admin`: operators' requests to a running venue, each a command in the log."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from exchange.commands import options, wire_options
+from exchange.commands import wire_options
+from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import print_json
-from exchange.commands.group import BilingualGroup
-from exchange.commands.wire_options import number_of, open_client, show_report
+from exchange.commands.venue_client import instrument_number, open_client, show_report
 
 _PHASES = ("pre-open", "auction", "continuous", "halted", "closed")
+
+_ACCOUNT = argument(
+    "account", type=click.IntRange(min=1), help="Number of the account. / 账户编号。"
+)
+_FEN = argument("fen", type=click.IntRange(min=1), help="Amount in fen. / 金额（分）。")
+_INSTRUMENT = argument("instrument", help="Symbol or number of the instrument. / 合约代码或编号。")
+_operator = wire_options.client("operations")
 
 
 @click.group(cls=BilingualGroup)
 def admin() -> None:
-    """Operate a venue that is served; each request becomes a logged command.
+    """Operate a running venue; each request becomes a command in the day log.
 
     运营管理：每项操作都成为日志中的一条指令。
     """
 
 
-def _operator(command: Any) -> Any:
-    for decorate in (options.as_json, wire_options.key("operations"), wire_options.connection):
-        command = decorate(command)
-    return command
-
-
 @admin.command("list")
-@click.argument("symbol")
+@argument("symbol", help="CONTRACT.YYYYMMDDHH or CONTRACT.YYYYMMDD. / 合约代码：品种加交割时段。")
 @_operator
 def list_(symbol: str, connection: Path, key: Path, as_json: bool) -> None:
-    """List an instrument: SYMBOL is CONTRACT.YYYYMMDDHH or CONTRACT.YYYYMMDD.
+    """List a new instrument.
 
-    挂牌一个合约。
+    新合约挂牌。
     """
     from feeds.protocol.messages import ListInstrument
 
@@ -47,15 +48,19 @@ def list_(symbol: str, connection: Path, key: Path, as_json: bool) -> None:
 
 
 @admin.command("basket")
-@click.argument("code")
-@click.argument("contracts", nargs=-1, required=True)
+@argument("code", help="Code of the new basket. / 新篮子代码。")
+@argument(
+    "contracts", nargs=-1, required=True,
+    help="Contracts of one product, tick and lot; at equal prices an earlier one trades first. / "
+    "同类品种；同价时排列在前者先成交。",
+)  # fmt: skip
 @_operator
 def basket(
     code: str, contracts: tuple[str, ...], connection: Path, key: Path, as_json: bool
 ) -> None:
-    """List a basket CODE of like CONTRACTS; of equal prices the first one's is taken.
+    """List a basket of contracts, any of which may fill an order.
 
-    挂牌一个篮子：其中任一合约均可成交，同价时以排列在前者优先。
+    新篮子挂牌：篮内任一品种均可成交。
     """
     from feeds.protocol.messages import ListBasket
 
@@ -69,71 +74,85 @@ def basket(
 
 
 @admin.command("fund")
-@click.argument("account", type=click.IntRange(min=1))
-@click.argument("fen", type=click.IntRange(min=1))
+@_ACCOUNT
+@_FEN
 @_operator
 def fund(account: int, fen: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Put money into an account, in fen.
+    """Deposit money into an account.
 
-    为账户入金，单位为分。
+    为账户入金。
     """
-    _ask("FUND", connection, key, as_json, account=account, amount_fen=fen)
+    _send("FUND", connection, key, as_json, account=account, amount_fen=fen)
 
 
 @admin.command("withdraw")
-@click.argument("account", type=click.IntRange(min=1))
-@click.argument("fen", type=click.IntRange(min=1))
+@_ACCOUNT
+@_FEN
 @_operator
 def withdraw(account: int, fen: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Take money out of an account, in fen; never what is reserved.
+    """Withdraw money that is not reserved from an account.
 
-    从账户出金，单位为分，不得动用冻结资金。
+    从账户出金，不得动用冻结资金。
     """
-    _ask("WITHDRAW", connection, key, as_json, account=account, amount_fen=fen)
+    _send("WITHDRAW", connection, key, as_json, account=account, amount_fen=fen)
 
 
 @admin.command("register")
-@click.argument("account", type=click.IntRange(min=1))
-@click.argument("instrument")
-@click.argument("lots", type=int)
+@_ACCOUNT
+@_INSTRUMENT
+@argument(
+    "lots", type=int,
+    help="Capacity in lots; a negative number deregisters unsold capacity. / "
+    "容量（手）；负数表示注销未售出的容量。",
+)  # fmt: skip
 @_operator
 def register(
     account: int, instrument: str, lots: int, connection: Path, key: Path, as_json: bool
 ) -> None:
-    """Register capacity that an account may sell; a negative number takes some back.
+    """Register capacity that an account may sell.
 
-    登记账户可卖出的容量，负数表示收回。
+    登记账户可卖出的容量。
     """
-    _ask(
+    _send(
         "REGISTER", connection, key, as_json, instrument=instrument, account=account, quantity=lots
     )
 
 
 @admin.command("phase")
-@click.argument("instrument")
-@click.argument("phase", type=click.Choice(_PHASES))
-@click.option("--at", type=click.IntRange(min=0), default=0, help="Seconds since the epoch.")
+@_INSTRUMENT
+@argument("phase", type=click.Choice(_PHASES), help="The new phase. / 新的交易阶段。")
+@click.option(
+    "--at", type=click.IntRange(min=0), default=0,
+    help="Time of the change, in seconds since the epoch; without it, now. / "
+    "变更时间，自 1970 年起的秒数；不填则立即变更。",
+)  # fmt: skip
 @_operator
 def phase(instrument: str, phase: str, at: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Change an instrument's phase, now or at a time.
+    """Change the trading phase of an instrument, now or at a given time.
 
-    变更合约的交易阶段。
+    变更合约的交易阶段，立即或定时生效。
     """
     from matching.records import Phase
 
     number = Phase[phase.upper().replace("-", "_")]
-    _ask("PHASE", connection, key, as_json, instrument=instrument, type=number, expiry_s=at)
+    _send("PHASE", connection, key, as_json, instrument=instrument, type=number, expiry_s=at)
 
 
 @admin.command("halt")
-@click.argument("who")
-@click.option("--resume", is_flag=True, help="Let it go on.")
-@click.option("--kill", is_flag=True, help="Cancel its orders too.")
+@argument(
+    "who", metavar="ACCOUNT|firm:NUMBER|session:NAME",
+    help="Number of an account, or a firm or session with its prefix. / "
+    "账户编号，或带前缀的会员编号、席位名称。",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Resume instead of halting. / 恢复交易。")
+@click.option(
+    "--kill", is_flag=True, help="Cancel the accounts' orders, too. / 同时撤销其全部委托。"
+)
 @_operator
 def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_json: bool) -> None:
-    """Halt an account (number), a firm (firm:NUMBER) or a session (session:NAME).
+    """Halt or resume an account, all accounts of a firm, or a session.
 
-    暂停账户、会员或会话，可同时撤销其全部委托。
+    暂停或恢复账户、会员的全部账户或席位的交易。
     """
     from feeds.protocol.messages import FirmAccounts, FirmAccountsRequest, KillSwitch
 
@@ -141,12 +160,15 @@ def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_jso
     if kind == "session":
         with open_client(connection, key, admin=True) as client:
             client.request(KillSwitch(session=name, stopped=not resume))
-        print_json({"session": name, "stopped": not resume}) if as_json else click.echo(
-            f"{name} is {'let go on' if resume else 'stopped'}"
-        )
+        if as_json:
+            print_json({"session": name, "stopped": not resume})
+        else:
+            click.echo(f"session {name} is {'resumed' if resume else 'stopped'}")
         return
     if not name.isdigit() or kind not in ("", "firm"):
-        raise click.UsageError("WHO must be an account's number, firm:NUMBER or session:NAME")
+        raise click.UsageError(
+            f"WHO must be an account's number, firm:NUMBER or session:NAME, got {who}"
+        )
     accounts = [int(name)]
     if kind == "firm":
         with open_client(connection, key, admin=True) as client:
@@ -163,34 +185,34 @@ def _halt(
     from matching.records import CommandFlag, MassCancelScope
 
     flags = 0 if resume else CommandFlag.HALT
-    _ask("HALT_ACCOUNT", connection, key, as_json, account=account, flags=flags)
+    _send("HALT_ACCOUNT", connection, key, as_json, account=account, flags=flags)
     if kill and not resume:
         scope = MassCancelScope.ACCOUNT
-        _ask("MASS_CANCEL", connection, key, as_json, account=account, type=scope)
+        _send("MASS_CANCEL", connection, key, as_json, account=account, type=scope)
 
 
 @admin.command("bust-trade")
-@click.argument("instrument")
-@click.argument("trade_id", type=click.IntRange(min=1))
+@_INSTRUMENT
+@argument("trade_id", type=click.IntRange(min=1), help="Number of the trade. / 成交编号。")
 @_operator
 def bust_trade(instrument: str, trade_id: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Take a trade back, for both sides; refused after gate closure.
+    """Bust a trade, for both sides; after gate closure the venue refuses it.
 
-    撤销一笔成交；交割闸口关闭后不可撤销。
+    撤销一笔成交（买卖双方同时撤销）；关闸后不可撤销。
     """
     import msgspec
 
     from feeds.protocol.messages import BustTrade, TradeBusted
 
     with open_client(connection, key, admin=True) as client:
-        number = number_of(client, instrument)
+        number = instrument_number(client, instrument)
         busted = client.request(BustTrade(instrument=number, trade_id=trade_id))
     assert isinstance(busted, TradeBusted)
     if as_json:
         print_json(msgspec.to_builtins(busted))
         return
     click.echo(
-        f"trade {trade_id} is taken back: {busted.quantity} lots at {busted.price}; "
+        f"trade {trade_id} is busted: {busted.quantity} lots at {busted.price} ticks; "
         f"account {busted.buyer} bought, account {busted.seller} sold"
     )
 
@@ -198,9 +220,9 @@ def bust_trade(instrument: str, trade_id: int, connection: Path, key: Path, as_j
 @admin.command("keys")
 @_operator
 def keys(connection: Path, key: Path, as_json: bool) -> None:
-    """Have the venue look at its folder of keys again: new keys may log on, revoked ones are out.
+    """Reload the venue's folder of keys: new keys may log on, revoked keys are logged out.
 
-    让交易所重新读取密钥目录：新密钥生效，撤销的密钥失效。
+    重新读取密钥目录：新密钥可登录，已撤销的密钥被强制退出。
     """
     import msgspec
 
@@ -219,9 +241,9 @@ def keys(connection: Path, key: Path, as_json: bool) -> None:
 @admin.command("status")
 @_operator
 def status(connection: Path, key: Path, as_json: bool) -> None:
-    """Show who is logged on, and how often the venue refused what.
+    """Show the sessions that are logged on, and the venue's counters of rejects.
 
-    显示在线会话与拒绝计数。
+    显示在线席位与各类拒绝计数。
     """
     import msgspec
 
@@ -233,11 +255,11 @@ def status(connection: Path, key: Path, as_json: bool) -> None:
     if as_json:
         print_json({name: found[name] for name in ("sequence", "sessions", "counters")})
         return
-    click.echo(f"{found['sequence']:,} commands; here: {', '.join(found['sessions'])}\n")
-    click.echo(table(("counted", "times"), sorted(found["counters"].items())))
+    click.echo(f"{found['sequence']:,} commands; logged on: {', '.join(found['sessions'])}\n")
+    click.echo(table(("counter", "count"), sorted(found["counters"].items())))
 
 
-def _ask(
+def _send(
     kind: str,
     connection: Path,
     key: Path,
@@ -246,10 +268,11 @@ def _ask(
     instrument: str | None = None,
     **fields: Any,
 ) -> None:
+    """Send an administrative command and print its report."""
     from feeds.protocol.commands import command
     from matching.records import CommandKind
 
     with open_client(connection, key, admin=True) as client:
         if instrument is not None:
-            fields["instrument"] = number_of(client, instrument)
+            fields["instrument"] = instrument_number(client, instrument)
         show_report(client.ask(command(CommandKind[kind], **fields)), as_json)

@@ -1,38 +1,39 @@
-"""What commands print: JSON for programs on stdout, tables for people, progress on stderr."""
+"""Output of the commands: JSON and tables on stdout, notes and progress on stderr."""
 
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import click
 
+from exchange.commands.columns import display_width, pad
+
 _SHANGHAI = timezone(timedelta(hours=8))
 _REDRAW_S = 0.1
-_REPEAT_S = 5.0  # where stderr is no terminal
+_REPEAT_S = 5.0  # if stderr is no terminal
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout, for a program."""
+    """Print one JSON document on stdout, for a program."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def note(line: str) -> None:
-    """One line on stderr, for whoever watches."""
+    """Print one line on stderr, for a person."""
     click.echo(line, err=True)
 
 
 def note_compiling(cache_folder: Path) -> None:
-    """Said once, because nothing else happens for some ten seconds."""
+    """Note that the kernels are being compiled, which takes tens of seconds, once a version."""
     note(f"compiling the core, once (kept in {cache_folder}) ...")
 
 
 def cny(amount_fen: int) -> str:
-    """Money for people.
+    """An amount of fen as yuan, for a person.
 
     >>> cny(123456789), cny(-5)
     ('1,234,567.89', '-0.05')
@@ -41,15 +42,19 @@ def cny(amount_fen: int) -> str:
     return f"{sign}{abs(amount_fen) // 100:,}.{abs(amount_fen) % 100:02}"
 
 
+@overload
+def day_text(text: str) -> str: ...
+@overload
+def day_text(text: None) -> None: ...
 def day_text(text: str | None) -> str | None:
-    """A day that was typed, as YYYY-MM-DD; raises BadDay where it is none."""
+    """The checked text YYYY-MM-DD of a day. Raises BadDay if it is not a day."""
     from exchange.definition.calendar import parse_day
 
     return None if text is None else parse_day(text).isoformat()
 
 
 def shanghai_time(time_s: int) -> str:
-    """A time of day in Shanghai, for people.
+    """A time in Shanghai, for a person; `time_s` is in seconds since the epoch.
 
     >>> shanghai_time(1795276800)
     '2026-11-22 00:00'
@@ -59,9 +64,7 @@ def shanghai_time(time_s: int) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1) -> str:
-    """Rows under a head, the first `left` columns to the left and the others to the right.
-
-    Chinese characters are two columns wide.
+    """A text table: the first `left` columns are aligned to the left, the others to the right.
 
     >>> print(table(["hub", "lots"], [["青岛", 7], ["SG", 1234]]))
       hub   lots
@@ -69,13 +72,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 
       SG    1234
     """
     lines = [list(head), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(_width(line[n]) for line in lines) for n in range(len(head))]
+    widths = [max(display_width(line[n]) for line in lines) for n in range(len(head))]
     out = []
     for line in lines:
         cells = [
-            cell + " " * (widths[n] - _width(cell))
-            if n < left
-            else " " * (widths[n] - _width(cell)) + cell
+            pad(cell, widths[n]) if n < left else " " * (widths[n] - display_width(cell)) + cell
             for n, cell in enumerate(line)
         ]
         out.append("  " + "  ".join(cells).rstrip())
@@ -83,17 +84,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 
 
 
 def echo_postings(lines: Iterable[Sequence[Any]]) -> None:
-    """Postings for people: number, batch, kind, from, to, instrument, amount."""
+    """Print a table of postings: number, batch, kind, from, to, instrument, amount in fen."""
     head = ("posting", "batch", "kind", "from", "to", "for", "CNY")
     rows = [(*line[:-1], cny(line[-1])) for line in lines]
     click.echo(table(head, rows, left=6) + "\n")
 
 
 class Stages:
-    """How far a long run is: redrawn in place on a terminal, else a line now and then.
+    """The progress of a long run on stderr: one line that is redrawn, or a line every 5 s.
 
-    Silent for whatever takes less than the first step. Use as a context; call it with what is
-    being done, how much of it is done and how much there is.
+    It is redrawn if stderr is a terminal. A run shorter than one step prints nothing. Use it as a
+    context manager, and call it with the name of the stage, the count done and the total count.
     """
 
     def __init__(self) -> None:
@@ -102,13 +103,13 @@ class Stages:
         self._next_s = time.monotonic() + self._step_s
         self._drawn = False
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Say it, unless something was said just now."""
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Print the progress, at most once a step."""
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._step_s
-        line = f"{what}: {done:,} of {total:,}" if total > 1 else f"{what} ..."
+        line = f"{stage}: {done:,} of {total:,}" if total > 1 else f"{stage} ..."
         click.echo(f"\r\x1b[K{line}" if self._terminal else line, nl=not self._terminal, err=True)
         self._drawn = True
 
@@ -118,7 +119,3 @@ class Stages:
     def __exit__(self, *error: object) -> None:
         if self._drawn and self._terminal:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

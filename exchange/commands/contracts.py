@@ -1,4 +1,4 @@
-"""`suanshi contracts`: what the venue trades."""
+"""`suanshi contracts`: lists of the contracts, circles, baskets and instruments of a venue."""
 
 from datetime import date
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import cny, print_json, shanghai_time, table
 
 if TYPE_CHECKING:
@@ -14,26 +15,36 @@ if TYPE_CHECKING:
     from ledger.daylog.registry import Instrument
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.venue
-@click.option("--day", metavar="YYYY-MM-DD", help="List a day's instruments instead.")
 @click.option(
-    "--metro", help="Only contracts near a metro, the nearest first; and baskets of them."
+    "--day", metavar="YYYY-MM-DD",
+    help="List the instruments that deliver on this day. / 列出该日交割的合约。",
+)  # fmt: skip
+@click.option(
+    "--metro",
+    help="List the contracts near this city, the nearest first, and their baskets. / "
+    "列出该城市时延圈内的品种（由近及远）及相关篮子。",
 )
 @click.option(
     "--within-ms",
     type=click.FloatRange(0, 1_000),
     default=1_000,
     show_default=True,
-    help="With --metro: the farthest hub, one way.",
+    help="With --metro: greatest latency of a hub in ms, one way. / "
+    "与 --metro 合用：枢纽的最大单向时延（毫秒）。",
 )
-@click.option("--need", help="With --metro: chips that serve this one's need, or a class as PF16.")
+@click.option(
+    "--need",
+    help="With --metro: a chip, for contracts of chips that can replace it, or a class such as "
+    "PF16. / 与 --metro 合用：芯片型号（含可替代芯片）或类别，如 PF16。",
+)
 @click.option(
     "--days",
     type=click.IntRange(1, 366),
     default=1,
     show_default=True,
-    help="With --day: how many days of delivery.",
+    help="With --day: number of delivery days. / 与 --day 合用：交割日的天数。",
 )
 @options.as_json
 def contracts(
@@ -45,9 +56,9 @@ def contracts(
     days: int,
     as_json: bool,
 ) -> None:
-    """List contracts, hubs and chips, what is near a metro, or a day's instruments.
+    """List contracts, hubs and chips; or contracts near a city; or the instruments of a day.
 
-    列出合约、枢纽与芯片，某城市时延圈内的合约与篮子，或某日的交易品种。
+    列出品种、枢纽与芯片，或某城市时延圈内的品种与篮子，或某日的合约。
     """
     from exchange.definition.calendar import parse_day
     from exchange.definition.contracts import read_venue
@@ -56,12 +67,12 @@ def contracts(
     definition = read_venue(venue)
     if metro is not None:
         if day is not None:
-            raise click.UsageError("--metro and --day are two different lists")
-        near = _near(definition, metro, within_ms, need)
-        print_json(near) if as_json else _show_near(near)
+            raise click.UsageError("--metro and --day are two different lists; give one of them")
+        near = _circle_document(definition, metro, within_ms, need)
+        print_json(near) if as_json else _show_circle(near)
         return
     if need is not None:
-        raise click.UsageError("--need asks for --metro")
+        raise click.UsageError("--need needs --metro CITY")
     if day is None:
         print_json(_document(definition)) if as_json else _show(definition)
         return
@@ -85,17 +96,21 @@ def _document(venue: "Venue") -> dict[str, Any]:
     }
 
 
-def _near(venue: "Venue", metro: str, within_ms: float, need: str | None) -> dict[str, Any]:
-    """The contracts of a circle, and the baskets that hold any of them."""
+def _circle_document(
+    venue: "Venue", metro: str, within_ms: float, need: str | None
+) -> dict[str, Any]:
+    """The contracts of a circle, and the baskets that hold any of them, for JSON."""
     from exchange.definition.baskets import circle
 
     metros = sorted({name for hub in venue.hubs for name in hub.latency_us})
     if metro.lower() not in metros:
-        raise click.UsageError(f"no hub knows {metro}; the metros are {', '.join(metros)}")
+        raise click.UsageError(
+            f"no hub has a latency to {metro}; the metros are {', '.join(metros)}"
+        )
     classes = {contract.code.partition(".")[0] for contract in venue.contracts}
     needs = sorted({chip.code for chip in venue.chips} | classes)
     if need is not None and need.upper() not in needs:
-        raise click.UsageError(f"there is no {need}; needs are {', '.join(needs)}")
+        raise click.UsageError(f"there is no chip or class {need}; there are {', '.join(needs)}")
     found = circle(
         venue.contracts, venue.hubs, venue.chips, metro=metro,
         within_us=round(within_ms * 1_000), need=need and need.upper(),
@@ -127,13 +142,13 @@ def _near(venue: "Venue", metro: str, within_ms: float, need: str | None) -> dic
     }
 
 
-def _show_near(near: dict[str, Any]) -> None:
+def _show_circle(near: dict[str, Any]) -> None:
     rows = [
         (one["contract"], one["product"], one["city"], ", ".join(one["chips"]),
          f"{one['latency_us'] / 1_000:g}", cny(one["tick_fen"]), cny(one["reference_fen"]))
         for one in near["contracts"]
     ]  # fmt: skip
-    need = f" that serve {near['need']}" if near["need"] else ""
+    need = f" for the need {near['need']}" if near["need"] else ""
     within = f"within {near['within_ms']:g} ms of {near['metro']}"
     click.echo(f"{len(rows)} contracts{need} {within}, the nearest first\n")
     head = ("contract", "product", "city", "chips", "ms", "tick", "reference")
@@ -167,7 +182,7 @@ def _show(venue: "Venue") -> None:
     click.echo(f"{venue.venue}: {len(rows)} contracts; prices in CNY, fees of maker / taker\n")
     click.echo(table(head, rows, left=4))
     hubs = [
-        (hub.code, hub.name, hub.name_zh, hub.province, hub.tier, _nearest(hub.latency_us))
+        (hub.code, hub.name, hub.name_zh, hub.province, hub.tier, _nearest_metros(hub.latency_us))
         for hub in venue.hubs
     ]
     click.echo("\n" + table(("hub", "name", "名称", "province", "tier", "metros"), hubs, left=6))
@@ -186,12 +201,13 @@ def _show(venue: "Venue") -> None:
     click.echo("\n" + table(("basket", "number", "holds, as listed"), baskets, left=1))
 
 
-def _nearest(latency_us: dict[str, int], count: int = 3) -> str:
+def _nearest_metros(latency_us: dict[str, int], count: int = 3) -> str:
     near = sorted(latency_us.items(), key=lambda pair: pair[1])[:count]
     return ", ".join(f"{metro} {us / 1_000:g} ms" for metro, us in near)
 
 
 def _gpu_hours(chip: Any) -> str:
+    """GPU-hours of a chip that make one PFLOPS-day."""
     return f"{24_000 / chip.dense_fp16_tflops:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""`suanshi day`: open a day from the one before, close it into the books, see where it stands."""
+"""`suanshi day`: open a day from the day before, close it into the books, show its status."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import Stages, cny, day_text, note_compiling, print_json, table
-from exchange.commands.group import BilingualGroup
+from exchange.commands.inputs import ledger_path
 from exchange.commands.outcome import clear_outputs, require_folder
-from exchange.definition.file_names import LEDGER_NAME
 
 
 @click.group(cls=BilingualGroup)
@@ -21,10 +21,17 @@ def day() -> None:
 
 
 @day.command("open")
-@click.argument("before", metavar="BEFORE.LOG", type=click.Path(path_type=Path))
+@argument(
+    "before", metavar="BEFORE.LOG", type=click.Path(path_type=Path),
+    help="The log of the day before, which must be settled. / 前一交易日的日志，须已结算。",
+)  # fmt: skip
 @options.day_log
 @options.ledger
-@click.option("--day", "which", metavar="YYYY-MM-DD", help="[default: the day after BEFORE]")
+@click.option(
+    "--day", "which", metavar="YYYY-MM-DD",
+    help="The new trading day; by default the day after that of BEFORE.LOG. / "
+    "新交易日，默认为 BEFORE.LOG 的次日。",
+)  # fmt: skip
 @options.force
 @options.dry_run
 @options.as_json
@@ -32,9 +39,9 @@ def open_(
     before: Path, day_log: Path, ledger: Path | None, which: str | None, force: bool,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Write the head of a day's log: balances, capacity, positions, live orders of the day before.
+    """Write the opening commands of a day: balances, capacity, positions and live orders.
 
-    写出新一天日志的开头：期初资金、容量、持仓与仍然有效的委托。
+    写出新交易日日志的开头：期初资金、容量、持仓与仍有效的委托。
     """
     from datetime import date, timedelta
 
@@ -49,7 +56,7 @@ def open_(
     opened = date.fromisoformat(day_text(which) or tomorrow.isoformat())
     with Stages() as stages:
         tables = _final_state(log, stages)
-    with open_books(ledger or before.parent / LEDGER_NAME, read_only=True) as books:
+    with open_books(ledger_path(ledger, before), read_only=True) as books:
         head = head_of_next_day(log, tables, books, opened)
     if not dry_run:
         with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
@@ -61,7 +68,7 @@ def open_(
         "orders": head.orders, "cash_fen": head.funded_fen,
         "instruments": len(head.registry.instruments), "dry_run": dry_run,
     }  # fmt: skip
-    _say(result, as_json, "would be written" if dry_run else "opened")
+    _print_day(result, as_json, "would be written" if dry_run else "opened")
 
 
 @day.command()
@@ -73,9 +80,9 @@ def open_(
 def close(
     context: click.Context, day_log: Path, ledger: Path | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Settle the day and carry open positions; delivery is a step of its own.
+    """Settle the day and carry its open positions; `deliver` then settles deliveries.
 
-    收市：结算当日并结转未交割持仓；交割另行办理。
+    收市：结算当日并结转未交割持仓；交割由 deliver 另行办理。
     """
     from exchange.commands.settle import settle
 
@@ -90,7 +97,7 @@ def close(
 @options.ledger
 @options.as_json
 def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
-    """Say where a day stands: its log, its settlement, what is still open.
+    """Show the status of a day: its log, its settlement and what is still open.
 
     查看当日状态：日志、结算与未了结事项。
     """
@@ -99,7 +106,7 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
     from ledger.daylog import read_day_log
 
     log = read_day_log(day_log, unsealed=True)
-    path = ledger or day_log.parent / LEDGER_NAME
+    path = ledger_path(ledger, day_log)
     result: dict[str, Any] = {
         "day_log": str(day_log), "day": log.trading_day, "sealed": log.sealed,
         "commands": log.command_count, "settled": False,
@@ -108,7 +115,7 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
         with open_books(path, read_only=True) as books:
             (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
             result |= found
-    _say(result, as_json, "")
+    _print_day(result, as_json, "")
 
 
 def _final_state(log: Any, stages: Stages) -> Any:
@@ -123,7 +130,7 @@ def _final_state(log: Any, stages: Stages) -> Any:
     return engine.state_tables()
 
 
-def _say(result: dict[str, Any], as_json: bool, verb: str) -> None:
+def _print_day(result: dict[str, Any], as_json: bool, verb: str) -> None:
     if as_json:
         print_json(result)
         return

@@ -1,4 +1,4 @@
-"""`suanshi deliver` and `suanshi claim`: from nominations to metered deliveries and paid claims."""
+"""`suanshi deliver` and `suanshi claim`: nomination, metered delivery and payment of claims."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand, BilingualGroup, argument
 from exchange.commands.console import (
     Stages,
     cny,
@@ -15,31 +16,35 @@ from exchange.commands.console import (
     print_json,
     table,
 )
-from exchange.commands.group import BilingualGroup
+from exchange.commands.inputs import ledger_path, read_registry
 from exchange.commands.outcome import Refused
-from exchange.definition.file_names import DELIVERY_FOLDER, LEDGER_NAME
+from exchange.definition.file_names import DELIVERY_FOLDER
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
-    from ledger.daylog.registry import Registry
     from ledger.delivery.meter_files import Meterings
 
 _DELIVERY_DAY = click.option(
-    "--day", "which", metavar="YYYY-MM-DD", required=True, help="The day of delivery."
+    "--day", "which", metavar="YYYY-MM-DD", required=True, help="Day of delivery. / 交割日。"
 )
 
 
-_METER = click.argument("meter", metavar="METER.CSV", type=click.Path(path_type=Path))
+_METER = argument(
+    "meter", metavar="METER.CSV", type=click.Path(path_type=Path),
+    help="File with the meter readings. / 计量读数文件。",
+)  # fmt: skip
 _LEAVE_OUT = click.option(
-    "--leave-out", is_flag=True, help="Go on although lines of the file cannot count."
-)
+    "--leave-out", is_flag=True,
+    help="Leave out invalid lines of the file; without it, one such line stops the command. / "
+    "忽略文件中的无效行；不加则遇无效行即停止。",
+)  # fmt: skip
 
 
 @click.group(cls=BilingualGroup)
 def deliver() -> None:
     """Nominate, dispatch and settle deliveries.
 
-    指定、调度与交割。
+    交割配对、调度与交割结算。
     """
 
 
@@ -50,16 +55,16 @@ def deliver() -> None:
 @options.dry_run
 @options.as_json
 def nominate(day_log: Path, ledger: Path | None, which: str, dry_run: bool, as_json: bool) -> None:
-    """Match open positions of a delivery day into service agreements.
+    """Match the open positions of a delivery day into service agreements.
 
-    将某交割日的未平持仓撮合为服务协议。
+    交割配对：将某交割日的未平持仓配对为服务协议。
     """
     from ledger.books.database import open_books
     from ledger.delivery.dispatch import nominate as run
 
-    day, registry = _day(which), _registry(day_log)
+    day, registry = day_text(which), read_registry(day_log)
     lines: list[tuple[Any, ...]] = []
-    with Stages() as stages, open_books(_books(ledger, day_log)) as books:
+    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
         agreements = run(books, registry, day, dry_run=dry_run, lines=lines, progress=stages)
     if as_json:
         print_json({"day": day, "agreements": agreements, "dry_run": dry_run, "lines": lines})
@@ -80,21 +85,22 @@ def nominate(day_log: Path, ledger: Path | None, which: str, dry_run: bool, as_j
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="VENUE-FOLDER",
-    help="Also have the venue of this folder tell its suppliers, and take their readings.",
+    help="Write the notices for the venue of this folder, too, which publishes them and accepts "
+    "meter readings. / 同时写入该交易所目录，由其向供应方发布并接收计量读数。",
 )
 @options.as_json
 def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> None:
-    """Print what every supplier is to deliver to whom.
+    """Print the dispatch notices: the deliveries of every supplier, with their buyers.
 
-    打印调度通知：每个供应方交付什么、交给谁。
+    打印调度通知：各供应方的交付内容与买方。
     """
     from ledger.books.database import open_books
     from ledger.delivery.dispatch_notices import notices as run
     from ledger.delivery.dispatch_notices import write_notices
 
-    day = _day(which)
+    day = day_text(which)
     if folder is not None and not folder.is_dir():
-        raise click.UsageError(f"--to: there is no venue's folder {folder}")
+        raise click.UsageError(f"--to: the venue's folder {folder} does not exist")
     with open_books(ledger, read_only=True) as books:
         found = run(books, day)
         written = None if folder is None else write_notices(books, day, folder / DELIVERY_FOLDER)
@@ -121,29 +127,29 @@ def notices(ledger: Path, which: str, folder: Path | None, as_json: bool) -> Non
 @_DELIVERY_DAY
 @_LEAVE_OUT
 @click.option(
-    "--part", is_flag=True, help="Agreements that are not metered in full wait for a later file."
-)
+    "--part", is_flag=True,
+    help="Leave agreements that are not metered in full to a later file. / "
+    "计量不全的协议留待后续文件结算。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 def settle_(
     day_log: Path, meter: Path, ledger: Path | None, which: str, leave_out: bool, part: bool,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Settle a delivery day by what was metered; the rest is refunded.
+    """Settle a delivery day by its meter readings; refund what was not delivered.
 
-    按计量结果交割，未交付部分退款。
+    按计量结果进行交割结算，未交付部分退款。
     """
     from dataclasses import asdict
 
     from ledger.books.database import open_books
     from ledger.delivery.dispatch import deliver as run
 
-    day, registry = _day(which), _registry(day_log)
-    with Stages() as stages, open_books(_books(ledger, day_log)) as books:
-        found = _read(books, meter, leave_out, findings=False)
-        done = run(
-            books, registry, day, found, part=part, dry_run=dry_run, progress=stages
-        )  # fmt: skip
+    day, registry = day_text(which), read_registry(day_log)
+    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
+        found = _read_meter_file(books, meter, leave_out, findings=False)
+        done = run(books, registry, day, found, part=part, dry_run=dry_run, progress=stages)
     document = {"day": day, "dry_run": dry_run, "refused": found.refused,
                 "repeated": found.repeated, **asdict(done)}  # fmt: skip
     names = {"lines": "lines", "metered": "lines of the meter file that count"}
@@ -156,25 +162,28 @@ def settle_(
 @_METER
 @options.ledger
 @_LEAVE_OUT
-@click.option("--no-penalty", is_flag=True, help="The trade was void: nobody failed.")
+@click.option(
+    "--no-penalty", is_flag=True,
+    help="Charge no penalty, because the trade was void. / 因成交无效，不收违约金。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 def shortfall(
     day_log: Path, meter: Path, ledger: Path | None, leave_out: bool, no_penalty: bool,
     dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Take back what was found missing after the delivery, and the subsidy in proportion.
+    """Refund a shortfall found after delivery, and claw back its share of the vouchers.
 
-    交割后发现短缺：退款，并按比例追回补助。
+    交割后发现短缺：退款，并按比例追回算力券补贴。
     """
     from dataclasses import asdict
 
     from ledger.books.database import open_books
     from ledger.delivery.shortfall import post_shortfalls
 
-    registry = _registry(day_log)
-    with Stages() as stages, open_books(_books(ledger, day_log)) as books:
-        found = _read(books, meter, leave_out, findings=True)
+    registry = read_registry(day_log)
+    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
+        found = _read_meter_file(books, meter, leave_out, findings=True)
         done = post_shortfalls(
             books, registry, found, penalty=not no_penalty, dry_run=dry_run, progress=stages
         )
@@ -184,20 +193,27 @@ def shortfall(
     _show(document, as_json, "shortfall", names, ("refund", "penalty", "clawback", "owed"))
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.day_log
 @options.ledger
-@click.option("--suppliers", metavar="PROGRAMME", help="Share out a programme for suppliers.")
-@click.option("--year", type=click.IntRange(1992, 2100), help="The year that is shared out.")
+@click.option(
+    "--suppliers", metavar="PROGRAMME",
+    help="Pay out the yearly subsidy of this programme for suppliers; needs --year. / "
+    "分配该供应方方案的年度补贴，须同时指定 --year。",
+)  # fmt: skip
+@click.option(
+    "--year", type=click.IntRange(1992, 2100),
+    help="Year of the suppliers' subsidy. / 供应方补贴的年度。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 def claim(
     day_log: Path, ledger: Path | None, suppliers: str | None, year: int | None, dry_run: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Redeem and pay the claims that wait, or share out a year of suppliers' subsidy.
+    """Redeem and pay all open claims, or pay out a year of suppliers' subsidy.
 
-    兑付待付的算力券申领，或分配供应方年度补助。
+    兑付待付的算力券申请，或分配供应方年度补贴。
     """
     from dataclasses import asdict
 
@@ -205,48 +221,37 @@ def claim(
     from ledger.delivery.dispatch import claim as run
     from ledger.vouchers.supplier_year import pay_suppliers
 
-    registry = _registry(day_log)
+    registry = read_registry(day_log)
     if (suppliers is None) != (year is None):
-        raise click.UsageError("--suppliers and --year go together")
+        raise click.UsageError("--suppliers and --year must be given together")
     lines: list[tuple[Any, ...]] = []
-    with Stages() as stages, open_books(_books(ledger, day_log)) as books:
+    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
         if suppliers is not None and year is not None:
             grants = pay_suppliers(books, registry, suppliers, year, dry_run=dry_run, lines=lines)
             document: dict[str, Any] = {
                 "programme": suppliers, "year": year, "dry_run": dry_run,
                 "grants": [asdict(each) for each in grants],
             }  # fmt: skip
-            said = [f"{each.supplier}: {cny(each.grant_fen)} CNY" for each in grants]
+            lines_text = [f"{each.supplier}: {cny(each.grant_fen)} CNY" for each in grants]
         else:
             judged, paid_fen = run(books, registry, dry_run=dry_run, lines=lines, progress=stages)
             document = {"claims": judged, "paid_fen": paid_fen, "dry_run": dry_run}
-            said = [f"{judged} claims, {cny(paid_fen)} CNY paid"]
+            lines_text = [f"{judged} claims, {cny(paid_fen)} CNY paid"]
     if as_json:
         print_json({**document, "postings": lines})
         return
     if dry_run:
         echo_postings(lines)
-    click.echo("\n".join(said))
+    click.echo("\n".join(lines_text))
 
 
-def _day(text: str) -> str:
-    day = day_text(text)
-    assert day is not None
-    return day
+def _read_meter_file(
+    books: "Books", meter: Path, leave_out: bool, *, findings: bool
+) -> "Meterings":
+    """The valid lines of a meter file; each invalid or repeated line is noted on stderr.
 
-
-def _books(ledger: Path | None, day_log: Path) -> Path:
-    return ledger or day_log.parent / LEDGER_NAME
-
-
-def _registry(day_log: Path) -> "Registry":
-    from ledger.daylog import read_day_log
-
-    return read_day_log(day_log).registry
-
-
-def _read(books: "Books", meter: Path, leave_out: bool, *, findings: bool) -> "Meterings":
-    """The lines of a file that count. Raises Refused where some cannot, unless left out."""
+    Raises Refused if a line is invalid, unless `leave_out` is given.
+    """
     from ledger.delivery.meter_files import read_meterings
 
     found = read_meterings(books, meter, findings=findings)

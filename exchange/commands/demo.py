@@ -1,4 +1,4 @@
-"""`suanshi demo`: one real day, from orders to settled money."""
+"""`suanshi demo`: one day of real demand, from orders to settled money."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import Stages, cny, note_compiling, print_json, table
 from exchange.commands.outcome import clear_outputs
 
@@ -17,22 +18,22 @@ _BUSIEST = 10
 _LARGEST = 5
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Where the day log and the ledger go.",
+    help="Folder for the day log and the books. / 存放日志与账簿的目录。",
 )
 @options.seed
 @options.force
 @options.dry_run
 @options.as_json
 def demo(folder: Path, seed: int, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Trade, replay and settle one day of real demand, and show it.
+    """Trade, replay and settle one day of real demand, and show the results.
 
-    以真实需求演示一天：下单、撮合、结算、出账。
+    以真实需求演示一天：下单、撮合、结算与出账。
     """
     from exchange.flow.demonstration import demonstrate, outputs
 
@@ -103,7 +104,7 @@ def _numbers(shown: "Demonstration") -> str:
 
 
 def _blocks(shown: "Demonstration") -> str:
-    """The largest blocks that were bought, and how many have one supplier."""
+    """The largest blocks that were bought, and the number of blocks with a single supplier."""
     bought = [one for one in shown.blocks if one.side == "buy"]
     whole = sum(len({by["supplier"] for by in one.suppliers}) == 1 for one in bought)
     largest = sorted(bought, key=lambda one: (-one.hours * one.lots, one.trade_group))

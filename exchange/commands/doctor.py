@@ -1,4 +1,4 @@
-"""`suanshi doctor`: whether this machine can run the exchange, and how well."""
+"""`suanshi doctor`: checks whether this computer can run the exchange, and how fast its disk is."""
 
 import os
 import platform
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import print_json, table
 from exchange.commands.outcome import ExitCode
 
@@ -22,20 +23,21 @@ _PACKAGES = (
 _SYNCS = 50
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=Path(),
-    help="Where day logs will be written; its disk is measured.  [default: here]",
+    help="Folder for day logs, whose disk is measured; by default the current one. / "
+    "存放日志的目录，将测量其磁盘延迟；默认为当前目录。",
 )
 @options.as_json
 def doctor(folder: Path, as_json: bool) -> ExitCode:
-    """Check versions, cache, processor, clock, disk and shipped data.
+    """Check versions, kernel cache, processor, clock, disk and the data of the package.
 
-    检查版本、缓存、处理器、时钟、磁盘与随包数据。
+    检查版本、编译缓存、处理器、时钟、磁盘与随包数据。
     """
-    checks = [_checked(name, check) for name, check in _checks(folder)]
+    checks = [_run_check(name, check) for name, check in _checks(folder)]
     healthy = all(check["ok"] for check in checks)
     if as_json:
         print_json({"ok": healthy, "checks": checks})
@@ -58,7 +60,7 @@ def _checks(folder: Path) -> list[tuple[str, Callable[[], str]]]:
     ]
 
 
-def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:
+def _run_check(name: str, check: Callable[[], str]) -> dict[str, Any]:
     try:
         return {"check": name, "ok": True, "found": check()}
     except Exception as error:
@@ -71,7 +73,7 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         if package == "suanshi":
-            return "not installed: runs from its sources"
+            return "not installed; runs from its sources"
         raise
 
 
@@ -90,7 +92,7 @@ def _kernel_cache() -> str:
     from matching.memory import compiler
 
     folder = compiler.cache_folder()
-    state = "compiled" if compiler.is_compiled() else "not compiled yet: the first run does it"
+    state = "compiled" if compiler.is_compiled() else "not compiled yet; the first run compiles"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder.parent):
         return f"{state} ({folder})"
@@ -105,12 +107,12 @@ def _clock() -> str:
         steps.append(after - before)
     now = datetime.now(UTC)
     if now.year < 2025:
-        raise ValueError(f"the clock says {now:%Y-%m-%d}, which is past")
+        raise ValueError(f"the clock says {now:%Y-%m-%d}, which is in the past; set it")
     return f"{now:%Y-%m-%d %H:%M:%S} UTC, ticks of {sorted(steps)[len(steps) // 2]} ns"
 
 
 def _sync_latency(folder: Path) -> str:
-    """The latency of making 64 bytes durable, which bounds that of an order."""
+    """The latency of making 64 bytes durable: no order can be confirmed faster."""
     times_us = []
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".suanshi-doctor-") as file:
         for _ in range(_SYNCS):

@@ -1,4 +1,4 @@
-"""`suanshi flow`: make a day log."""
+"""`suanshi flow`: a generated day log."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import note, note_compiling, print_json
 from exchange.commands.outcome import clear_outputs, require_folder
 
@@ -16,31 +17,37 @@ if TYPE_CHECKING:
     from ledger.daylog.registry import Registry
 
 SYNTHETIC_MAX = 50_000_000
-"""exchange.synthetic.SIZE_MAX, which is too heavy to import for `--help`."""
+"""A copy of exchange.flow.synthetic.SIZE_MAX, whose module is too slow to import for `--help`."""
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.day_log
 @options.seed
-@click.option("--day", metavar="YYYY-MM-DD", help="Trading day.  [default: 2026-11-22]")
+@click.option(
+    "--day", metavar="YYYY-MM-DD",
+    help="Trading day; by default 2026-11-22. / 交易日，默认为 2026-11-22。",
+)  # fmt: skip
 @click.option(
     "--synthetic",
     metavar="N",
     type=click.IntRange(1, SYNTHETIC_MAX),
-    help="A synthetic day of N commands, for measurements, instead of real demand.",
+    help="Make a synthetic day of N commands for measurements, without real demand. / "
+    "生成 N 条指令的合成日，用于性能测量，不含真实需求。",
 )
 @click.option(
     "--trace",
     metavar="FILE.CSV",
     type=click.Path(path_type=Path),
-    help="Another job trace; its columns as in the one that comes along.",
+    help="Job trace to use; by default the one in the package, which has the same columns. / "
+    "作业记录文件，列与随包记录相同；默认使用随包记录。",
 )
 @options.venue
 @click.option(
     "--members",
     metavar="FILE.TOML",
     type=click.Path(path_type=Path),
-    help="Other firms, accounts, sessions and inventory.",
+    help="Firms, accounts, sessions and inventory; by default those of the demonstration. / "
+    "企业、账户、席位与库存定义；默认使用演示定义。",
 )
 @options.force
 @options.dry_run
@@ -60,10 +67,10 @@ def flow(
 ) -> None:
     """Make a day log from a real day of GPU jobs, or a synthetic one.
 
-    由真实作业需求（或合成数据）生成一天的日志。
+    由真实作业需求或合成数据生成一天的日志。
     """
     if synthetic is not None and (day, trace, venue, members) != (None,) * 4:
-        raise click.UsageError("--synthetic goes with none of --day, --trace, --venue, --members")
+        raise click.UsageError("--synthetic excludes --day, --trace, --venue and --members")
     require_folder(day_log)
     clear_outputs([day_log], force=force, remove=not dry_run)
     from exchange.days.engines import open_engine
@@ -72,9 +79,9 @@ def flow(
 
     open_engine("kernel", Limits(), compiling=note_compiling)
     if synthetic is None:
-        registry, commands = _real(seed, day, trace, venue, members)
+        registry, commands = _build_real(seed, day, trace, venue, members)
     else:
-        registry, commands = _synthetic(synthetic, seed)
+        registry, commands = _build_synthetic(synthetic, seed)
     document: dict[str, Any] = {
         "day_log": str(day_log),
         "seed": seed,
@@ -86,11 +93,11 @@ def flow(
         "commands": len(commands),
     }
     if not dry_run:
-        document |= _written(write_day(day_log, registry, commands))
+        document |= _tally_document(write_day(day_log, registry, commands))
     print_json(document) if as_json else _show(document)
 
 
-def _real(
+def _build_real(
     seed: int, day: str | None, trace: Path | None, venue: Path | None, members: Path | None
 ) -> "tuple[Registry, npt.NDArray[np.void]]":
     from exchange.definition.calendar import parse_day
@@ -109,13 +116,13 @@ def _real(
     )
 
 
-def _synthetic(count: int, seed: int) -> "tuple[Registry, npt.NDArray[np.void]]":
+def _build_synthetic(count: int, seed: int) -> "tuple[Registry, npt.NDArray[np.void]]":
     from exchange.flow.flow import build_synthetic_day
 
     return build_synthetic_day(count, seed)
 
 
-def _written(tally: Any) -> dict[str, Any]:
+def _tally_document(tally: Any) -> dict[str, Any]:
     tally.count()
     return {
         "events": tally.kinds.total(),

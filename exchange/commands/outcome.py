@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one line for whatever went wrong."""
+"""Exit codes of the commands, and the one line that each error becomes on stderr."""
 
 import errno
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import click
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command, as the README lists them."""
+    """The exit codes of all commands, as the README lists them."""
 
     DONE = 0
     DIFFERENCES = 1
@@ -21,13 +21,13 @@ class ExitCode(IntEnum):
 
 
 class Refused(Exception):
-    """What stands in the way: an output that exists, a folder that does not."""
+    """The command cannot start or finish; the message names the obstacle and the next step."""
 
 
 def clear_outputs(paths: Sequence[Path], *, force: bool, remove: bool = True) -> None:
-    """Raise Refused where one of the outputs exists; with `force` (and `remove`), remove it.
+    """Raise Refused if one of the outputs exists; with `force` and `remove`, remove it instead.
 
-    Asked before any work is done.
+    Call it before any work is done.
     """
     for path in paths:
         if not path.exists():
@@ -39,13 +39,13 @@ def clear_outputs(paths: Sequence[Path], *, force: bool, remove: bool = True) ->
 
 
 def require_folder(path: Path) -> None:
-    """Raise Refused where an output has no folder to go to."""
+    """Raise Refused if the folder of an output does not exist."""
     if not path.parent.is_dir():
-        raise Refused(f"{path}: the folder {path.parent} does not exist")
+        raise Refused(f"{path}: the folder {path.parent} does not exist; make it first")
 
 
-def verdict(error: BaseException) -> tuple[ExitCode, str]:
-    """The exit code of an error and the line that people read; BUG for what nobody foresaw."""
+def classify_error(error: BaseException) -> tuple[ExitCode, str]:
+    """The exit code of an error and the line for people; BUG if the error is not foreseen."""
     if isinstance(error, click.UsageError):
         where = error.ctx.command_path if error.ctx else "suanshi"
         return ExitCode.BAD_INPUT, f"{error.format_message()} (see `{where} --help`)"
@@ -60,11 +60,11 @@ def verdict(error: BaseException) -> tuple[ExitCode, str]:
         return ExitCode.REFUSED, f"{place}{error.strerror or error}"
     if isinstance(error, MemoryError):
         return ExitCode.REFUSED, f"out of memory: {error}"
-    return _library_verdict(error)
+    return _classify_library_error(error)
 
 
-def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
-    """Only now the libraries are imported: a run without an error never needs their classes."""
+def _classify_library_error(error: BaseException) -> tuple[ExitCode, str]:
+    """Classify an error of a library, which is imported only now to keep the start fast."""
     from exchange.days.replay import SealDisagrees
     from exchange.definition.calendar import BadDay
     from exchange.definition.toml_file import BadFile
@@ -90,5 +90,5 @@ def _library_verdict(error: BaseException) -> tuple[ExitCode, str]:
 
 
 def is_closed_pipe(error: BaseException) -> bool:
-    """Whether whoever read our output has gone, as `| head` does."""
+    """Whether the reader of our output has closed the pipe, as `| head` does."""
     return isinstance(error, OSError) and error.errno == errno.EPIPE

@@ -1,4 +1,4 @@
-"""`suanshi replay`: a day log through the machine again."""
+"""`suanshi replay`: a day log run through the machine again."""
 
 import resource
 import sys
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import Stages, note, note_compiling, print_json, table
 from exchange.commands.outcome import ExitCode
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from exchange.days.engines import EngineName
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.day_log
 @options.batch
 @options.engine
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 def replay(
     day_log: Path, batch: int, engine: "EngineName", unsealed: bool, as_json: bool
 ) -> ExitCode:
-    """Run a day log through the matching machine again and report what happened.
+    """Run a day log through the matching machine again; report events, speed and rejects.
 
-    把一份日志重新送入撮合核心，报告结果。
+    由撮合核心重放日志，报告事件、速度与拒绝情况。
     """
     report = _report(day_log, batch, engine, unsealed)
     if as_json:
@@ -35,7 +36,7 @@ def replay(
     else:
         _show(report)
     if report["seal_agrees"] is False:
-        note(f"{day_log}: the events differ from those that the SEAL vouches for")
+        note(f"{day_log}: the events differ from those that were sealed")
         return ExitCode.DIFFERENCES
     return ExitCode.DONE
 
@@ -96,7 +97,7 @@ def _memory_peak_bytes() -> int:
 
 
 def _show(report: dict[str, Any]) -> None:
-    agrees = {True: "as the seal says", False: "NOT what the seal says", None: "no seal to compare"}
+    agrees = {True: "equal to the seal", False: "NOT equal to the seal", None: "no seal to compare"}
     click.echo(f"{report['venue']}, trading day {report['trading_day']} ({report['day_log']})\n")
     rows = [
         ("commands", f"{report['commands']:,}"),

@@ -1,4 +1,4 @@
-"""`suanshi serve`: a venue on the wire."""
+"""`suanshi serve`: a venue that serves a trading day over the network."""
 
 import logging
 from pathlib import Path
@@ -7,31 +7,37 @@ from typing import Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import note, note_compiling, print_json
 from exchange.definition.file_names import CONNECTION_NAME
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @click.option(
     "--config",
     metavar="VENUE.TOML",
     type=click.Path(path_type=Path),
-    help="Ports, folders and members; without it a rehearsal on loopback in ./venue.",
+    help="Configuration with ports, folders and members; without it, a rehearsal on the loopback "
+    "interface in ./venue. / 配置文件（端口、目录与会员）；不填则在 ./venue 以本机回环地址演练。",
 )
 @click.option(
     "--clock",
     metavar="START*SPEED",
-    help="Run a rehearsal's clock, as 2026-11-22T09:00*60 (Shanghai).  [default: real time]",
+    help="Clock of a rehearsal, such as 2026-11-22T09:00*60, in Shanghai; by default real time. / "
+    "演练时钟（北京时间），如 2026-11-22T09:00*60 表示 60 倍速；默认为实时。",
 )
-@click.option("--verbose", is_flag=True, help="Say who comes and goes, on stderr.")
+@click.option(
+    "--verbose", is_flag=True,
+    help="Log logons and logouts on stderr. / 在标准错误输出登录与退出记录。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 def serve(
     config: Path | None, clock: str | None, verbose: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Serve a trading day over ZeroMQ until SIGTERM, which seals it.
+    """Serve a trading day over ZeroMQ; SIGTERM closes the day and seals its log.
 
-    开市：经网络接受委托、发布行情，收到终止信号后封存当日。
+    开市：经网络接受委托、发布行情；收到 SIGTERM 后收市并封存日志。
     """
     from exchange.venue.clock import VenueClock, parse_clock
     from exchange.venue.config import read_config
@@ -49,12 +55,12 @@ def serve(
         close_on_signals(venue)
         started = _started(venue)
         if as_json:
-            click.echo(_line(started))
+            click.echo(_json_line(started))
         else:
-            note(_people(started))
+            note(_started_text(started))
         venue.run()
         ended = {"sealed": str(venue.day.writer.path), "events_sha256": venue.events_sha256.hex()}
-        click.echo(_line(ended)) if as_json else note(
+        click.echo(_json_line(ended)) if as_json else note(
             f"sealed {ended['sealed']}, events sha256 {ended['events_sha256']}"
         )
 
@@ -70,17 +76,17 @@ def _started(venue: Any) -> dict[str, Any]:
     }
 
 
-def _people(started: dict[str, Any]) -> str:
+def _started_text(started: dict[str, Any]) -> str:
     return (
         f"{started['venue']}, trading day {started['trading_day']}, "
         f"{started['sequence']:,} commands so far\n"
         f"orders {started['orders']}  admin {started['admin']}\n"
         f"market {started['market']}  recovery {started['recovery']}\n"
-        f"brokers need {started['connection']} and their key; Ctrl-C closes the day"
+        f"brokers need {started['connection']} and their key; Ctrl-C closes and seals the day"
     )
 
 
-def _line(document: dict[str, Any]) -> str:
+def _json_line(document: dict[str, Any]) -> str:
     import json
 
     return json.dumps(document, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`suanshi settle`: a day log into the books."""
+"""`suanshi settle`: settlement of a day log into the books."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import (
     Stages,
     cny,
@@ -14,33 +15,38 @@ from exchange.commands.console import (
     print_json,
     table,
 )
+from exchange.commands.inputs import ledger_path
 from exchange.commands.outcome import require_folder
-from exchange.definition.file_names import LEDGER_NAME
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
     from ledger.statements.summary import Settlement
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.day_log
 @options.ledger
 @click.option(
-    "--carry", is_flag=True, help="Carry open positions instead of taking them as delivered."
-)
-@click.option("--postings", is_flag=True, help="Print every posting; with --dry-run: always.")
+    "--carry", is_flag=True,
+    help="Carry open positions to later days; without it, they count as delivered in full. / "
+    "结转未交割持仓；不加则视为已足额交割。",
+)  # fmt: skip
+@click.option(
+    "--postings", is_flag=True,
+    help="Print every posting; --dry-run always does. / 显示全部分录；--dry-run 时总是显示。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 def settle(
     day_log: Path, ledger: Path | None, carry: bool, postings: bool, dry_run: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Settle a day: money, fees, deliveries and vouchers, into the books.
+    """Settle a day: post money, fees, deliveries and vouchers to the books.
 
-    结算一天：资金、费用、交割与算力券，记入账簿。
+    结算一天：将资金、手续费、交割与算力券记入账簿。
     """
-    path = ledger or day_log.parent / LEDGER_NAME
+    path = ledger_path(ledger, day_log)
     lines: list[tuple[Any, ...]] | None = [] if postings or dry_run else None
-    result = _settled(day_log, path, deliver=not carry, dry_run=dry_run, lines=lines)
+    result = _settle(day_log, path, deliver=not carry, dry_run=dry_run, lines=lines)
     if as_json:
         from dataclasses import asdict
 
@@ -52,28 +58,28 @@ def settle(
         _show(result, path)
 
 
-def _settled(
+def _settle(
     day_log: Path, path: Path, *, deliver: bool, dry_run: bool,
     lines: list[tuple[Any, ...]] | None,
 ) -> "Settlement":  # fmt: skip
     from exchange.days.engines import open_engine
     from exchange.days.replay import Replay, certified
     from ledger.daylog import read_day_log
-    from ledger.settle import settle
+    from ledger.settle import settle as run
 
     log = read_day_log(day_log)
     require_folder(path)
     with Stages() as stages, _books(path, dry_run) as books:
 
         def events() -> Any:
-            """Only a day that is not settled yet is replayed."""
+            """The events of the day, replayed only if the day is not settled yet."""
             engine = open_engine("kernel", log.limits, compiling=note_compiling)
-            run = Replay(
+            replay = Replay(
                 log, engine, progress=lambda done: stages("replay", done, log.command_count)
             )
-            return (yield from certified(run, log))
+            return (yield from certified(replay, log))
 
-        return settle(
+        return run(
             books,
             log.registry,
             events(),
@@ -95,7 +101,7 @@ def _show(result: "Settlement", path: Path) -> None:
     if result.already_settled:
         click.echo(f"{path}: {result.day} is settled already from this log; nothing was changed\n")
     elif result.dry_run:
-        click.echo(f"{path}: {result.day} would be settled so; nothing was written\n")
+        click.echo(f"{path}: {result.day} would be settled as below; nothing was written\n")
     rows = [
         ("instruments that traded", f"{result.instruments:,}"),
         ("trades", f"{result.trades:,}"),

@@ -1,22 +1,24 @@
-"""`suanshi top`: the market on a screen."""
+"""`suanshi top`: the market on a full screen."""
 
 from pathlib import Path
 
 import click
 
-from exchange.commands import options, wire_options
-from exchange.commands.wire_options import open_client
+from exchange.commands import wire_options
+from exchange.commands.bilingual import BilingualCommand
+from exchange.commands.venue_client import open_client
 
 
-@click.command()
-@click.option("--contract", default="", help="Only instruments whose symbol starts so.")
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@click.command(cls=BilingualCommand)
+@click.option(
+    "--contract", default="",
+    help="Show only instruments whose symbol begins with this text. / 仅显示代码以此开头的合约。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def top(contract: str, connection: Path, key: Path, as_json: bool) -> None:
-    """Watch best prices, phases and the day's volume; with --json once, for a program.
+    """Watch best prices, phases and volumes on a full screen; with --json, print them once.
 
-    全屏查看最优报价、交易阶段与当日成交，也可一次性输出。
+    全屏查看最优报价、交易阶段与当日成交量；加 --json 则输出一次。
     """
     from feeds.protocol.errors import TimedOut
     from feeds.protocol.records import Channel
@@ -49,4 +51,4 @@ def _require_textual() -> None:
     from importlib.util import find_spec
 
     if find_spec("textual") is None:
-        raise click.UsageError("the screen needs the extra `tui`: pip install 'suanshi[tui]'")
+        raise click.UsageError("the screen needs the extra `tui`; run: pip install 'suanshi[tui]'")

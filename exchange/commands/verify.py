@@ -1,4 +1,4 @@
-"""`suanshi verify`: the books against the day log, everything done again."""
+"""`suanshi verify`: the books compared with everything recomputed from the day log."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,28 +6,29 @@ from typing import TYPE_CHECKING
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import Stages, note, note_compiling, print_json
+from exchange.commands.inputs import ledger_path
 from exchange.commands.outcome import ExitCode
-from exchange.definition.file_names import LEDGER_NAME
 
 if TYPE_CHECKING:
     from exchange.days.engines import EngineName
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.day_log
 @options.ledger
 @options.engine
 @options.as_json
 def verify(day_log: Path, ledger: Path | None, engine: "EngineName", as_json: bool) -> ExitCode:
-    """Recompute a settled day from its log and list every difference.
+    """Recompute a settled day from its log and list every difference from the books.
 
-    由日志重算一天，逐项比对账簿。
+    由日志重新计算一天，与账簿逐项核对。
     """
     from exchange.days.engines import open_engine
     from ledger.proof.verify import verify as run
 
-    path = ledger or day_log.parent / LEDGER_NAME
+    path = ledger_path(ledger, day_log)
     note(f"verifying {path} against {day_log} ...")
     with Stages() as stages:
         differences = run(

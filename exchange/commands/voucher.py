@@ -1,4 +1,4 @@
-"""`suanshi voucher`: the life of a voucher, as the programme's office goes about it."""
+"""`suanshi voucher`: applications for vouchers, from filing to expiry."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import cny, day_text, print_json, table
-from exchange.commands.group import BilingualGroup
-from exchange.definition.file_names import LEDGER_NAME
+from exchange.commands.inputs import ledger_path, read_registry
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
     from ledger.daylog.registry import Registry
 
-_NUMBER = click.argument("number", metavar="APPLICATION", type=click.IntRange(min=1))
-_REASON = click.option("--reason", required=True, help="Kept in the books.")
+_NUMBER = argument(
+    "number", metavar="APPLICATION", type=click.IntRange(min=1),
+    help="Number of the application. / 申请编号。",
+)  # fmt: skip
+_REASON = click.option(
+    "--reason", required=True, help="Reason, which the books keep. / 理由，记入账簿。"
+)
 
 
 @click.group(cls=BilingualGroup)
 def voucher() -> None:
-    """Apply for, approve, issue and end compute vouchers.
+    """Apply for, approve, issue, reject and expire compute vouchers.
 
-    算力券：申请、核准、发放与终止。
+    算力券：申请、核准、发放、驳回与失效。
     """
 
 
 def _posting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What commands that write have in common."""
+    """Add the arguments and options of a command that posts to the books."""
     for add in (options.as_json, options.dry_run, options.ledger, options.day_log):
         command = add(command)
     return command
@@ -36,18 +41,21 @@ def _posting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @voucher.command("apply")
 @_posting
-@click.argument("programme")
-@click.argument("firm")
-@click.argument("year", type=click.IntRange(1992, 2100))
-@click.argument("fen", type=click.IntRange(min=1))
-@click.option("--supplier", metavar="FIRM", help="The voucher shall pay for its compute only.")
+@argument("programme", help="Id of the programme. / 算力券方案代码。")
+@argument("firm", help="Name of the firm that applies. / 申请企业名称。")
+@argument("year", type=click.IntRange(1992, 2100), help="Year of the budget. / 预算年度。")
+@argument("fen", type=click.IntRange(min=1), help="Amount in fen. / 申请金额（分）。")
+@click.option(
+    "--supplier", metavar="FIRM",
+    help="Bind the voucher to compute of this supplier. / 限定仅可用于该供应方的算力。",
+)  # fmt: skip
 def apply_(
     day_log: Path, ledger: Path | None, programme: str, firm: str, year: int, fen: int,
     supplier: str | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Apply for a voucher of a programme and year, for an amount in fen.
+    """Apply for a voucher of a programme, for a firm and a year.
 
-    为企业申请某项目某年度的算力券，单位为分。
+    为企业申请某方案某年度的算力券。
     """
     from ledger.vouchers.applications import apply as run
 
@@ -56,17 +64,21 @@ def apply_(
             books, _registry(day_log), programme, firm, year, fen, supplier=supplier,
             dry_run=dry_run,
         )  # fmt: skip
-    _say(as_json, dry_run, found.id, "applied", fen)
+    _print_step(as_json, dry_run, found.id, "applied", fen)
 
 
 @voucher.command("approve")
 @_posting
 @_NUMBER
-@click.option("--fen", type=click.IntRange(min=1), help="[default: as much as the caps leave]")
+@click.option(
+    "--fen", type=click.IntRange(min=1),
+    help="Amount to approve, in fen; by default as much as the caps leave. / "
+    "核准金额（分），默认为限额内的最大金额。",
+)  # fmt: skip
 def approve_(
     day_log: Path, ledger: Path | None, number: int, fen: int | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Approve an application, in full or for less.
+    """Approve an application, in full or in part.
 
     核准申请，可少于申请金额。
     """
@@ -74,25 +86,29 @@ def approve_(
 
     with _books(ledger, day_log) as books:
         granted = run(books, _registry(day_log), number, fen, dry_run=dry_run)
-    _say(as_json, dry_run, number, "approved", granted)
+    _print_step(as_json, dry_run, number, "approved", granted)
 
 
 @voucher.command("issue")
 @_posting
 @_NUMBER
-@click.option("--until", metavar="YYYY-MM-DD", help="Last day of delivery.  [default: its year]")
+@click.option(
+    "--until", metavar="YYYY-MM-DD",
+    help="Last day of delivery that it may pay; by default the last of its year. / "
+    "可抵付的最后交割日，默认为该年度末日。",
+)  # fmt: skip
 def issue_(
     day_log: Path, ledger: Path | None, number: int, until: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Issue the voucher that was approved, valid until a day.
+    """Issue the voucher of an approved application.
 
-    发放已核准的算力券，并定有效期。
+    发放已核准的算力券，并确定有效期。
     """
     from ledger.vouchers.applications import issue as run
 
     with _books(ledger, day_log) as books:
         last = run(books, _registry(day_log), number, day_text(until), dry_run=dry_run)
-    _say(as_json, dry_run, number, "issued", valid_until=last)
+    _print_step(as_json, dry_run, number, "issued", valid_until=last)
 
 
 @voucher.command("reject")
@@ -102,7 +118,7 @@ def issue_(
 def reject_(
     day_log: Path, ledger: Path | None, number: int, reason: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Refuse an application before a voucher is issued.
+    """Reject an application for which no voucher is issued yet.
 
     驳回尚未发券的申请。
     """
@@ -110,20 +126,22 @@ def reject_(
 
     with _books(ledger, day_log) as books:
         run(books, _registry(day_log), number, reason, dry_run=dry_run)
-    _say(as_json, dry_run, number, "rejected", reason=reason)
+    _print_step(as_json, dry_run, number, "rejected", reason=reason)
 
 
 @voucher.command("expire")
 @_posting
 @click.option(
-    "--application", "number", type=click.IntRange(min=1), help="[default: all that are due]"
-)
+    "--application", "number", type=click.IntRange(min=1),
+    help="Number of one application; by default all that are due. / "
+    "申请编号，默认为全部到期的算力券。",
+)  # fmt: skip
 def expire_(
     day_log: Path, ledger: Path | None, number: int | None, dry_run: bool, as_json: bool
 ) -> None:
-    """End what was not used of vouchers whose validity is over.
+    """Expire the unused amounts of vouchers whose validity has ended.
 
-    终止已过有效期的算力券余额。
+    注销已过有效期的算力券余额。
     """
     from ledger.vouchers.applications import expire as run
 
@@ -139,27 +157,30 @@ def expire_(
 
 @voucher.command("reject-claim")
 @_posting
-@click.argument("line", metavar="VOUCHER-LINE", type=click.IntRange(min=1))
+@argument(
+    "line", metavar="VOUCHER-LINE", type=click.IntRange(min=1),
+    help="Number of the voucher line in the books. / 账簿中的算力券明细编号。",
+)  # fmt: skip
 @_REASON
 def reject_claim_(
     day_log: Path, ledger: Path | None, line: int, reason: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Refuse a claim that waits to be redeemed.
+    """Reject a claim that is not redeemed yet.
 
-    驳回待兑付的申领。
+    驳回待兑付的申请。
     """
     from ledger.vouchers.applications import reject_claim as run
 
     with _books(ledger, day_log) as books:
         fen = run(books, _registry(day_log), line, reason, dry_run=dry_run)
-    _say(as_json, dry_run, line, "rejected", fen, reason=reason)
+    _print_step(as_json, dry_run, line, "rejected", fen, reason=reason)
 
 
 @voucher.command("list")
 @options.books
 @options.as_json
 def list_(ledger: Path, as_json: bool) -> None:
-    """Show all applications and where they stand.
+    """Show all applications and their states.
 
     列出全部申请及其状态。
     """
@@ -186,20 +207,18 @@ def list_(ledger: Path, as_json: bool) -> None:
 def _books(ledger: Path | None, day_log: Path) -> "Books":
     from ledger.books.database import open_or_create_books
 
-    return open_or_create_books(ledger or day_log.parent / LEDGER_NAME)
+    return open_or_create_books(ledger_path(ledger, day_log))
 
 
 def _registry(day_log: Path) -> "Registry":
-    from ledger.daylog import read_day_log
-
-    return read_day_log(day_log, unsealed=True).registry
+    return read_registry(day_log, unsealed=True)
 
 
-def _say(
+def _print_step(
     as_json: bool, dry_run: bool, number: int, state: str, amount_fen: int | None = None,
     **more: Any,
 ) -> None:  # fmt: skip
-    """The step that was written, or would be."""
+    """Print a step that was written, or with `dry_run` would be written."""
     if as_json:
         fen = {} if amount_fen is None else {"amount_fen": amount_fen}
         print_json({"number": number, "state": state, **fen, **more, "dry_run": dry_run})

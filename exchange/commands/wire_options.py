@@ -1,111 +1,81 @@
-"""What commands that connect to a venue have in common."""
+"""Options of the commands that connect to a venue."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from exchange.commands.console import print_json
+from exchange.commands import options
 
-if TYPE_CHECKING:
-    from feeds.client import Client
-    from feeds.protocol.execution_reports import Report
+Function = Callable[..., Any]
 
-connection = click.option(
+
+def client(key_name: str) -> Callable[[Function], Function]:
+    """The options --connection, --key and --json; `key_name` is that of the default key."""
+
+    def decorate(command: Function) -> Function:
+        for add in (options.as_json, _key(key_name), _connection):
+            command = add(command)
+        return command
+
+    return decorate
+
+
+_connection = click.option(
     "--connection",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("venue/connection.toml"),
     show_default=True,
-    help="Where the venue is, as it wrote it down.",
+    help="File with the endpoints and the public key of the venue; `serve` writes it. / "
+    "连接文件，含交易所的接入地址与公钥，由 serve 写出。",
 )
 
 
-until = click.option(
-    "--until", type=click.IntRange(min=0), default=0,
-    help="Of a gtd order: seconds since the epoch.",
-)  # fmt: skip
-
-stp = click.option(
-    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
-    show_default=True, help="What goes where it would trade with its owner's order.",
-)  # fmt: skip
-
-
-def key(name: str) -> Callable[[Any], Any]:
-    """The option that names a key file."""
+def _key(name: str) -> Callable[[Function], Function]:
     return click.option(
         "--key",
         type=click.Path(path_type=Path, dir_okay=False),
         default=Path(f"venue/keys/{name}.secret"),
         show_default=True,
-        help="The key to connect with.",
+        help="File with the secret key to log on with. / 登录所用的私钥文件。",
     )
 
 
-basket = click.option(
-    "--basket", metavar="CODE", help="Any member of a basket will do; INSTRUMENT says which hour."
-)
-how = click.option(
-    "--how", type=click.Choice(["split", "whole"]), default="split", show_default=True,
-    help="From a basket: the best prices of all members, or all of it from the cheapest one.",
+account = click.option(
+    "--account", type=click.IntRange(min=1), required=True,
+    help="Number of the trading account. / 交易账户编号。",
 )  # fmt: skip
 
 
-def basket_of(client: "Client", code: str | None, tif: str) -> int:
-    """The number of the basket that an order names; 0: none. A usage error where it cannot."""
-    if code is None:
-        return 0
-    if tif not in ("ioc", "fok"):
-        raise click.UsageError("--basket asks for --tif ioc or fok")
-    try:
-        return client.basket(int(code) if code.isdigit() else code)
-    except KeyError:
-        raise click.BadParameter(f"there is no basket {code}") from None
+def order(command: Function) -> Function:
+    """Add the options --until, --stp, --basket and --how of an order or a block."""
+    for add in (_how, _basket, _stp, _until):
+        command = add(command)
+    return command
 
 
-def open_client(connection: Path, key: Path, *, admin: bool = False, **options: Any) -> "Client":
-    """A client that is logged on."""
-    from feeds.client import connect
+_until = click.option(
+    "--until", type=click.IntRange(min=0), default=0,
+    help="Expiry of a gtd order, in seconds since the epoch. / "
+    "gtd 委托的失效时间，自 1970 年起的秒数。",
+)  # fmt: skip
 
-    return connect(connection, key, admin=admin, **options)
+_stp = click.option(
+    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
+    show_default=True,
+    help="Self-trade prevention: the order that is cancelled (or reduced) before it would trade "
+    "with an order of the same owner. / 自成交防范：将与本方委托成交时，撤销（或减少）哪一方。",
+)  # fmt: skip
 
+_basket = click.option(
+    "--basket", metavar="CODE",
+    help="Trade any contract of this basket; INSTRUMENT then gives the delivery period. / "
+    "篮子代码：篮内任一品种均可成交，交割时段以 INSTRUMENT 为准。",
+)  # fmt: skip
 
-def number_of(client: "Client", instrument: str) -> int:
-    """An instrument given by number or symbol; a usage error where there is none."""
-    try:
-        return client.instrument(int(instrument) if instrument.isdigit() else instrument)
-    except KeyError:
-        raise click.BadParameter(f"there is no instrument {instrument}") from None
-
-
-def show_report(report: "Report", as_json: bool) -> None:
-    """A report as JSON or as one line."""
-    if as_json:
-        print_json(document(report))
-        return
-    click.echo(line(report))
-
-
-def document(report: "Report") -> dict[str, Any]:
-    """A report as JSON has it."""
-    import msgspec
-
-    fields: dict[str, Any] = msgspec.to_builtins(report)
-    fields["kind"], fields["reason"] = report.kind.name, report.reason.name
-    return fields
-
-
-def line(report: "Report") -> str:
-    """A report in one line."""
-    side = "sell" if report.side == "2" else "buy"
-    why = f"  {report.text}" if report.text else ""
-    why += f"  basket {report.basket}" if report.basket else ""
-    why += f"  {report.hours} hours" if report.hours else ""
-    why += f"  group {report.trade_group}" if report.trade_group else ""
-    return (
-        f"{report.exec_id:>8}  {report.kind.name.lower():<14} ref {report.cl_ord_id:<8} "
-        f"account {report.account:<4} instrument {report.instrument:<5} {side:<4} "
-        f"price {report.price:<8} last {report.last_qty:<6} leaves {report.leaves_qty:<6} "
-        f"filled {report.cum_qty}{why}"
-    )
+_how = click.option(
+    "--how", type=click.Choice(["split", "whole"]), default="split", show_default=True,
+    help="Fill a basket order at the best prices of all its contracts, or whole from the cheapest "
+    "one. / 篮子委托的成交方式：在各品种间择优分拆，或整笔在最优的一个品种成交。",
+)  # fmt: skip

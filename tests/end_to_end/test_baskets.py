@@ -173,6 +173,6 @@ def test_an_operator_lists_a_basket_and_clients_receive_it(
     assert run([*place, "--tif", "fok", "--how", "whole", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["basket"] == 4
     assert run(place) == 2
-    assert "--basket asks for --tif ioc or fok" in capsys.readouterr().err
+    assert "--basket needs --tif ioc or fok" in capsys.readouterr().err
     assert run([*place, "--basket", "NONE", "--tif", "ioc"]) == 2
     assert "there is no basket NONE" in capsys.readouterr().err

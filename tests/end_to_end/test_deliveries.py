@@ -241,7 +241,7 @@ def test_a_supplier_sends_a_meter_file_from_a_terminal(
     head = "meter,agreement,instrument,unit,chip,gpus,available_s\n"
     file.write_text(f"{head}rest,{notice['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
     assert run(["trade", "meter", str(file), *where]) == 0
-    assert "1 readings count, 1 of them known before" in capsys.readouterr().out
+    assert "1 readings count, 1 of them sent before" in capsys.readouterr().out
     file.write_text(f"{head}new,{notice['agreement']},{SYMBOL},gpu-hour,H800,4,3600\n")
     assert run(["trade", "meter", str(file), *where]) == 4
     assert "new: LATE: agreement" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_the_command_line_shows_a_circle_and_the_baskets_that_hold_of_it(capsys)
         return capsys.readouterr().out
 
     shown = run("--metro", "Qingdao", "--within-ms", "3", "--need", "H800")
-    assert "1 contracts that serve H800 within 3 ms of qingdao" in shown
+    assert "1 contracts for the need H800 within 3 ms of qingdao" in shown
     assert "(H800.SG), H800.QD, (H800.CD)" in shown
     near = json.loads(run("--metro", "Wuhan", "--within-ms", "6.3", "--need", "pf16", "--json"))
     assert [one["contract"] for one in near["contracts"]] == ["PF16.SG", "PF16.QD"]
@@ -148,9 +148,9 @@ def test_the_command_line_shows_a_circle_and_the_baskets_that_hold_of_it(capsys)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--metro", "Paris"], "no hub knows Paris; the metros are beijing,"),
-        (["--metro", "Wuhan", "--need", "Z80"], "there is no Z80; needs are A10"),
-        (["--need", "A100"], "--need asks for --metro"),
+        (["--metro", "Paris"], "no hub has a latency to Paris; the metros are beijing,"),
+        (["--metro", "Wuhan", "--need", "Z80"], "there is no chip or class Z80; there are A10"),
+        (["--need", "A100"], "--need needs --metro CITY"),
         (["--metro", "Wuhan", "--day", "2026-11-22"], "--metro and --day are two different lists"),
     ],
 )

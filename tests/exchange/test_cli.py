@@ -1,4 +1,4 @@
-"""The command line: what every command promises, and how each of them ends."""
+"""The command line: help in two languages, JSON, dry runs, and the exit code of every outcome."""
 
 import json
 import os
@@ -12,7 +12,8 @@ import click
 import pytest
 
 from exchange.cli import run, suanshi
-from exchange.commands.group import help_lines
+from exchange.commands.bilingual import Argument, help_lines, parameter_texts
+from exchange.commands.columns import display_width
 from tests.support.independent_totals import totals
 from tests.support.ledger_world import statements_agree
 
@@ -24,7 +25,7 @@ Suanshi = Callable[..., Outcome]
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Suanshi:
-    """Runs a command line: exit code, stdout, stderr."""
+    """Run a command line; returns its exit code, stdout and stderr."""
 
     def call(*arguments: str | Path) -> Outcome:
         capsys.readouterr()
@@ -37,7 +38,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Suanshi:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a demonstration."""
+    """The folder of a finished demonstration."""
     folder = tmp_path_factory.mktemp("cli") / "demo"
     assert run(["demo", "--folder", str(folder)]) == DONE
     return folder
@@ -88,22 +89,54 @@ def test_every_command_explains_itself_in_english_and_chinese(
     code, out, err = command(*name.split(), "--help")
     assert (code, err) == (DONE, "")
     assert english in " ".join(out.split())
-    assert chinese in out
+    assert "".join(chinese.split()) in "".join(out.split())
+
+
+@pytest.mark.parametrize(("name", "each"), [("", suanshi), *every_command()])
+def test_every_option_and_argument_explains_itself_in_english_and_chinese(
+    name: str, each: click.Command, command: Suanshi
+) -> None:
+    shown = "".join(command(*name.split(), "--help")[1].split())
+    for parameter in each.get_params(click.Context(each)):
+        if isinstance(parameter, Argument):
+            texts = parameter_texts(parameter.help_text)
+        else:
+            assert isinstance(parameter, click.Option), "click.argument has no help"
+            texts = parameter_texts(parameter.help or "")
+        english, chinese = texts
+        assert english.isascii(), parameter.name
+        assert english.endswith("."), parameter.name
+        assert chinese.endswith("。"), parameter.name
+        assert not chinese.isascii(), parameter.name
+        for text in texts:
+            assert "".join(text.split()) in shown
+
+
+@pytest.mark.parametrize(("name", "each"), [("", suanshi), *every_command()])
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_fits_the_terminal_although_chinese_characters_are_two_columns_wide(
+    name: str,
+    each: click.Command,
+    width: int,
+    command: Suanshi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = command(*name.split(), "--help")[1].splitlines()
+    assert max(display_width(line) for line in lines) < width
+    assert not any(line.lstrip().startswith(tuple("，。；：、！？）》")) for line in lines)
 
 
 @pytest.mark.parametrize(("name", "each"), [*every_command()])
-def test_every_command_speaks_json_and_every_option_is_explained(
-    name: str, each: click.Command
-) -> None:
+def test_every_command_prints_json(name: str, each: click.Command) -> None:
     if isinstance(each, click.Group):
         return
     options = [param for param in each.params if isinstance(param, click.Option)]
     assert any("--json" in option.opts for option in options)
-    assert all(option.help for option in options)
 
 
 @pytest.mark.parametrize("name", ["demo", "flow", "settle"])
-def test_whatever_writes_can_say_what_it_would_write(name: str) -> None:
+def test_commands_that_write_have_a_dry_run(name: str) -> None:
     assert any("--dry-run" in param.opts for param in suanshi.commands[name].params)
 
 
@@ -113,7 +146,7 @@ def test_without_a_command_the_help_is_shown(command: Suanshi) -> None:
     assert out == command("--help")[1]
 
 
-def test_the_demonstration_says_what_a_program_needs(demo: Path, command: Suanshi) -> None:
+def test_the_demonstration_s_json_has_every_total(demo: Path, command: Suanshi) -> None:
     code, out, _ = command("demo", "--folder", demo, "--force", "--json")
     shown = json.loads(out)
     assert code == DONE
@@ -126,7 +159,7 @@ def test_the_demonstration_says_what_a_program_needs(demo: Path, command: Suansh
     assert shown["postings"] > 0
 
 
-def test_the_demonstration_shows_a_person_the_whole_day(tmp_path: Path, command: Suanshi) -> None:
+def test_the_demonstration_shows_every_part_of_the_day(tmp_path: Path, command: Suanshi) -> None:
     code, out, _ = command("demo", "--folder", tmp_path)
     assert code == DONE
     for part in (
@@ -137,7 +170,9 @@ def test_the_demonstration_shows_a_person_the_whole_day(tmp_path: Path, command:
         assert part in out
 
 
-def test_a_second_demonstration_replaces_nothing_unasked(demo: Path, command: Suanshi) -> None:
+def test_a_second_demonstration_replaces_nothing_without_force(
+    demo: Path, command: Suanshi
+) -> None:
     before = (demo / "day.log").stat().st_mtime_ns
     outcome = command("demo", "--folder", demo)
     refused_in_one_line(outcome, REFUSED, "day.log: exists already", "--force")
@@ -282,7 +317,7 @@ def test_contracts_and_instruments_are_listed(command: Suanshi) -> None:
     assert "H800.QD.2026112214" in {one["symbol"] for one in day["instruments"]}
 
 
-def test_the_doctor_finds_this_machine_fit(command: Suanshi, tmp_path: Path) -> None:
+def test_the_doctor_finds_no_fault_with_this_computer(command: Suanshi, tmp_path: Path) -> None:
     code, out, _ = command("doctor", "--folder", tmp_path, "--json")
     report = json.loads(out)
     assert (code, report["ok"]) == (DONE, True), report
@@ -338,7 +373,7 @@ def test_a_bug_is_one_line_too(command: Suanshi, monkeypatch: pytest.MonkeyPatch
     refused_in_one_line(command("contracts"), 70, "ZeroDivisionError: two lines")
 
 
-def test_a_reader_that_has_gone_ends_the_command_quietly() -> None:
+def test_a_closed_pipe_ends_the_command_without_an_error() -> None:
     script = "from exchange.cli import main; main()"
     reader, writer = os.pipe()
     os.close(reader)
@@ -352,7 +387,9 @@ def test_a_reader_that_has_gone_ends_the_command_quietly() -> None:
     assert (done.returncode, done.stderr) == (DONE, b"")
 
 
-def test_the_readme_shows_what_the_demonstration_prints(tmp_path: Path, command: Suanshi) -> None:
+def test_the_readme_shows_lines_that_the_demonstration_prints(
+    tmp_path: Path, command: Suanshi
+) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     excerpt = readme.partition("<!-- demo:begin -->\n```\n")[2].partition("```\n<!-- demo:end")[0]
     assert len(excerpt.splitlines()) > 20

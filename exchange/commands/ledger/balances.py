@@ -1,4 +1,4 @@
-"""`suanshi ledger`: what the books say."""
+"""`suanshi ledger`: balances, statements and block trades from the books."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import cny, day_text, print_json, table
-from exchange.commands.group import BilingualGroup
 from exchange.commands.ledger.corrections import explain, reverse
 from exchange.commands.ledger.exports import export, snapshot
 from exchange.commands.ledger.papers import invoice, posting, receivables
@@ -26,11 +26,17 @@ def ledger() -> None:
 
 @ledger.command("trial-balance")
 @options.books
-@click.option("--until", metavar="YYYY-MM-DD", help="At the end of this day.  [default: now]")
-@click.option("--batch", type=click.IntRange(min=1), help="After this batch, as it was then.")
+@click.option(
+    "--until", metavar="YYYY-MM-DD",
+    help="Balances at the end of this day; by default, now. / 截至某日日终的余额，默认为当前余额。",
+)  # fmt: skip
+@click.option(
+    "--batch", type=click.IntRange(min=1),
+    help="Balances right after this batch was posted. / 某一批次过账后当时的余额。",
+)  # fmt: skip
 @options.as_json
 def trial_balance(ledger: Path, until: str | None, batch: int | None, as_json: bool) -> None:
-    """Show every account's balance; they sum to zero.
+    """Show the balance of every account; the balances sum to zero.
 
     试算平衡表：所有账户余额之和为零。
     """
@@ -54,16 +60,16 @@ def trial_balance(ledger: Path, until: str | None, batch: int | None, as_json: b
 
 @ledger.command()
 @options.books
-@click.argument("account")
-@click.option("--since", metavar="YYYY-MM-DD", help="From this day.  [default: the first]")
-@click.option("--until", metavar="YYYY-MM-DD", help="To the end of this day.  [default: now]")
+@argument("account", help="Name of the account. / 账户名称。")
+@options.since
+@options.until
 @options.as_json
 def statement(
     ledger: Path, account: str, since: str | None, until: str | None, as_json: bool
 ) -> None:
-    """Show an account's postings between opening and closing balance.
+    """Show the opening balance, the postings and the closing balance of an account.
 
-    账户对账单：期初、逐笔、期末。
+    账户对账单：期初余额、逐笔分录与期末余额。
     """
     from ledger.books.database import open_books
     from ledger.statements.account import statement as run
@@ -87,12 +93,15 @@ def statement(
 
 @ledger.command()
 @options.books
-@click.option("--account", default="", help="Only this account's.  [default: all]")
-@click.option("--since", metavar="YYYY-MM-DD", help="From this day.  [default: the first]")
-@click.option("--until", metavar="YYYY-MM-DD", help="To the end of this day.  [default: now]")
+@click.option(
+    "--account", default="",
+    help="Name of one account; by default, all accounts. / 仅显示该账户，默认显示全部账户。",
+)  # fmt: skip
+@options.since
+@options.until
 @options.as_json
 def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_json: bool) -> None:
-    """Show blocks as blocks: hours, average price, and who delivers what of them.
+    """Show each traded block with its hours, average price and suppliers.
 
     整体成交：时段数、均价与各供应方的交付部分。
     """
@@ -100,9 +109,7 @@ def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_
     from ledger.delivery.block_trades import traded_blocks
 
     with open_books(ledger, read_only=True) as books:
-        found = traded_blocks(
-            books, account=account, since=day_text(since), until=day_text(until)
-        )  # fmt: skip
+        found = traded_blocks(books, account=account, since=day_text(since), until=day_text(until))
     if as_json:
         from dataclasses import asdict
 
@@ -120,8 +127,8 @@ def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_
 
 
 def _row(line: "Line") -> tuple[str, ...]:
-    what = line.instrument or ("" if line.agreement is None else f"agreement {line.agreement}")
-    return line.day, line.kind, line.other, what, cny(line.amount_fen), cny(line.balance_fen)
+    reason = line.instrument or ("" if line.agreement is None else f"agreement {line.agreement}")
+    return line.day, line.kind, line.other, reason, cny(line.amount_fen), cny(line.balance_fen)
 
 
 for command in (invoice, posting, receivables, explain, reverse, export, snapshot):

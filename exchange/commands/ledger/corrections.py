@@ -1,4 +1,4 @@
-"""`suanshi ledger explain` and `reverse`: why an amount, and how it is taken back."""
+"""`suanshi ledger explain` and `reverse`: how an amount was computed, and reversal of a day."""
 
 from pathlib import Path
 from typing import Any
@@ -6,17 +6,21 @@ from typing import Any
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand, argument
 from exchange.commands.console import Stages, day_text, echo_postings, print_json
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.books
-@click.argument("voucher", metavar="VOUCHER-LINE", type=click.IntRange(min=1))
+@argument(
+    "voucher", metavar="VOUCHER-LINE", type=click.IntRange(min=1),
+    help="Number of the voucher line in the books. / 账簿中的算力券明细编号。",
+)  # fmt: skip
 @options.as_json
 def explain(ledger: Path, voucher: int, as_json: bool) -> None:
-    """Say in words why a voucher line is the amount that it is.
+    """Explain in words how the amount of a voucher line was computed.
 
-    用文字说明某笔算力券金额的由来。
+    用文字说明某笔算力券金额的计算过程。
     """
     from ledger.books.database import open_books
     from ledger.statements.explain import explain as run
@@ -31,13 +35,13 @@ def explain(ledger: Path, voucher: int, as_json: bool) -> None:
         click.echo("\n".join(result.sentences))
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.books
-@click.argument("day", metavar="YYYY-MM-DD")
+@argument("day", metavar="YYYY-MM-DD", help="Day to reverse. / 要冲销的日期。")
 @options.dry_run
 @options.as_json
 def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
-    """Take a day back by mirrored postings; it may then be settled anew.
+    """Reverse a day by mirrored postings; the day may then be settled again.
 
     以镜像分录冲销一天，之后可重新结算。
     """
@@ -45,7 +49,6 @@ def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
     from ledger.proof.reversal import reverse_day
 
     name = day_text(day)
-    assert name is not None
     lines: list[tuple[Any, ...]] = []
     with Stages() as stages, open_books(ledger) as books:
         batches = reverse_day(books, name, dry_run=dry_run, lines=lines, progress=stages)
@@ -59,4 +62,4 @@ def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
             echo_postings(lines)
         would = "would be" if dry_run else "are"
         listed = ", ".join(str(batch) for batch in batches)
-        click.echo(f"{ledger}: batches {listed} of {name} {would} taken back")
+        click.echo(f"{ledger}: batches {listed} of {name} {would} reversed")

@@ -1,29 +1,35 @@
-"""`suanshi ledger invoice`, `posting` and `receivables`: papers for people outside."""
+"""`suanshi ledger invoice`, `posting` and `receivables`: documents for members and auditors."""
 
 from pathlib import Path
 
 import click
 
 from exchange.commands import options
+from exchange.commands.bilingual import BilingualCommand, argument
 from exchange.commands.console import cny, day_text, print_json, table
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.books
-@click.argument("account")
-@click.option("--since", metavar="YYYY-MM-DD", required=True, help="First day of delivery.")
-@click.option("--until", metavar="YYYY-MM-DD", required=True, help="Last day of delivery.")
+@argument("account", help="Name of the buyer's account. / 买方账户名称。")
+@click.option(
+    "--since", metavar="YYYY-MM-DD", required=True, help="First day of delivery. / 起始交割日。"
+)
+@click.option(
+    "--until", metavar="YYYY-MM-DD", required=True, help="Last day of delivery. / 截止交割日。"
+)
 @click.option(
     "--vat-bp",
     type=click.IntRange(0, 10_000),
     required=True,
-    help="VAT in hundredths of a percent, as in force; prices include it.",
+    help="Rate of VAT in force, in hundredths of a percent; prices include VAT. / "
+    "现行增值税率（万分之几）；价格含税。",
 )
 @options.as_json
 def invoice(ledger: Path, account: str, since: str, until: str, vat_bp: int, as_json: bool) -> None:
     """Print a buyer's invoice: gross, voucher, net, VAT and fees.
 
-    打印买方发票：总额、算力券、净额、增值税与费用。
+    打印买方账单：总额、算力券抵付、净额、增值税与手续费。
     """
     from dataclasses import asdict
 
@@ -32,8 +38,7 @@ def invoice(ledger: Path, account: str, since: str, until: str, vat_bp: int, as_
 
     with open_books(ledger, read_only=True) as books:
         result = run(
-            books, account, since=day_text(since) or since, until=day_text(until) or until,
-            vat_bp=vat_bp,
+            books, account, since=day_text(since), until=day_text(until), vat_bp=vat_bp
         )  # fmt: skip
     if as_json:
         print_json(asdict(result))
@@ -53,14 +58,14 @@ def invoice(ledger: Path, account: str, since: str, until: str, vat_bp: int, as_
     )
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.books
-@click.argument("number", type=click.IntRange(min=1))
+@argument("number", type=click.IntRange(min=1), help="Number of the posting. / 分录编号。")
 @options.as_json
 def posting(ledger: Path, number: int, as_json: bool) -> None:
-    """Show where a posting comes from: batch, trades, commands, delivery.
+    """Show the origin of a posting: its batch, trades, commands and delivery.
 
-    查看某笔分录的来源：批次、成交、指令与交割。
+    查看分录的来源：批次、成交、指令与交割。
     """
     from ledger.books.database import open_books
     from ledger.statements.invoice import drill_down
@@ -80,20 +85,23 @@ def posting(ledger: Path, number: int, as_json: bool) -> None:
             click.echo(f"\n  {title}\n" + table(list(lines[0]), [list(x.values()) for x in lines]))
 
 
-@click.command()
+@click.command(cls=BilingualCommand)
 @options.books
-@click.option("--until", metavar="YYYY-MM-DD", required=True, help="At the end of this day.")
+@click.option(
+    "--until", metavar="YYYY-MM-DD", required=True,
+    help="Debts at the end of this day. / 截至某日日终的欠款。",
+)  # fmt: skip
 @options.as_json
 def receivables(ledger: Path, until: str, as_json: bool) -> None:
-    """Show what accounts owe the venue, and since when.
+    """Show the accounts that owe the venue money, with the amount and the age.
 
-    应收款及账龄。
+    应收款：欠款账户、金额与账龄。
     """
     from ledger.books.database import open_books
     from ledger.statements.invoice import aged_receivables
 
     with open_books(ledger, read_only=True) as books:
-        found = aged_receivables(books, day_text(until) or until)
+        found = aged_receivables(books, day_text(until))
     if as_json:
         print_json(found)
     else:

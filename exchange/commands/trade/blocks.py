@@ -1,4 +1,4 @@
-"""`suanshi trade block` and `blocks`: hours bought and sold as one, from a terminal."""
+"""`suanshi trade block` and `blocks`: several delivery periods traded as one order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,35 +6,53 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exchange.commands import options, wire_options
-from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
+from exchange.commands import wire_options
+from exchange.commands.bilingual import BilingualCommand, argument
+from exchange.commands.venue_client import (
+    basket_number,
+    instrument_number,
+    open_client,
+    show_report,
+    stream_report,
+)
 
 if TYPE_CHECKING:
     from feeds.client import Client
     from feeds.protocol.execution_reports import Report
 
 
-@click.command()
-@click.argument("side", type=click.Choice(["buy", "sell"]))
-@click.argument("quantity", type=click.IntRange(min=1))
-@click.argument("instrument")
-@click.argument("hours", type=click.IntRange(2, 168))
-@click.option("--account", type=click.IntRange(min=1), required=True, help="Number of the account.")
-@click.option("--price", type=click.IntRange(min=1), required=True,
-              help="Limit on the average of all hours, in ticks.")  # fmt: skip
+@click.command(cls=BilingualCommand)
+@argument("side", type=click.Choice(["buy", "sell"]), help="The side. / 买卖方向。")
+@argument(
+    "quantity", type=click.IntRange(min=1),
+    help="Quantity in lots, in every delivery period. / 每个交割时段的委托数量（手）。",
+)  # fmt: skip
+@argument(
+    "instrument",
+    help="Symbol or number of the first delivery period's instrument. / "
+    "首个交割时段的合约代码或编号。",
+)
+@argument(
+    "hours", type=click.IntRange(2, 168),
+    help="Number of consecutive delivery periods. / 连续交割时段的个数。",
+)  # fmt: skip
+@wire_options.account
+@click.option(
+    "--price", type=click.IntRange(min=1), required=True,
+    help="Limit of the average price of all periods, in ticks. / "
+    "各时段均价的限价（最小变动价位数）。",
+)  # fmt: skip
 @click.option(
     "--tif", type=click.Choice(["day", "ioc", "fok", "gtd"]), default="day", show_default=True,
-    help="How long it stands.",
+    help="Time in force. / 委托有效期类型。",
 )  # fmt: skip
-@wire_options.until
-@wire_options.stp
-@click.option("--watch", "watch_s", type=click.FloatRange(min=0),
-              help="Show what becomes of it, until nothing came for so many seconds.")  # fmt: skip
-@wire_options.basket
-@wire_options.how
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@click.option(
+    "--watch", "watch_s", type=click.FloatRange(min=0),
+    help="Print the block's reports until it ends, or until no report comes for this many "
+    "seconds. / 持续显示该整体委托的回报，直至其终结或连续若干秒无回报。",
+)  # fmt: skip
+@wire_options.order
+@wire_options.client("east-1")
 def block(
     side: str,
     quantity: int,
@@ -52,18 +70,16 @@ def block(
     key: Path,
     as_json: bool,
 ) -> None:
-    """Place a block: QUANTITY in each of HOURS delivery periods from INSTRUMENT on, all or none.
+    """Place a block, which trades in all its delivery periods or in none.
 
-    下连续多个交割时段的整体委托，要么全部成交，要么都不成交。
+    下整体委托：连续多个交割时段要么全部成交，要么都不成交。
     """
-    import json
-
     from matching.records import SelfTradePrevention, Side, TimeInForce
 
     with open_client(connection, key) as client:
         accepted = client.orders.new_block(
             account,
-            number_of(client, instrument),
+            instrument_number(client, instrument),
             hours,
             Side[side.upper()],
             quantity,
@@ -71,41 +87,40 @@ def block(
             tif=TimeInForce[tif.upper()],
             expiry_s=until,
             stp=SelfTradePrevention[stp.upper()],
-            basket=basket_of(client, basket, tif),
+            basket=basket_number(client, basket, tif),
             how=how,
         )
         if watch_s is None:
             show_report(accepted, as_json)
             return
-        for report in _reports_of(client, accepted, watch_s):
-            if as_json:
-                click.echo(json.dumps(wire_options.document(report)))
-            else:
-                show_report(report, as_json)
+        for report in _block_reports(client, accepted, watch_s):
+            stream_report(report, as_json)
 
 
-def _reports_of(client: "Client", accepted: "Report", watch_s: float) -> "Iterator[Report]":
-    """A block's own reports, its acceptance first, until it is over."""
-    whole: set[int] = set()  # hours that have traded all of it
+def _block_reports(client: "Client", accepted: "Report", watch_s: float) -> "Iterator[Report]":
+    """The reports of one block, from its acceptance until it ends."""
+    filled: set[int] = set()  # instruments whose whole quantity has traded
     for report in client.reports(watch_s):
         if report.cl_ord_id != accepted.cl_ord_id:
             continue
         yield report
         if report.trade_id and report.leaves_qty == 0:
-            whole.add(report.instrument)
-        if len(whole) == accepted.hours or report.ord_status in ("4", "C"):
+            filled.add(report.instrument)
+        if len(filled) == accepted.hours or report.ord_status in ("4", "C"):
             return
 
 
-@click.command()
-@click.argument("where")
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@click.command(cls=BilingualCommand)
+@argument(
+    "where", metavar="CONTRACT|INSTRUMENT",
+    help="A contract, for all its blocks; or an instrument, for blocks that begin with it. / "
+    "品种（其全部整体委托），或合约（以其为首个时段的整体委托）。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def blocks(where: str, connection: Path, key: Path, as_json: bool) -> None:
-    """Show the standing blocks of a contract, or those that begin with an instrument.
+    """Show the resting blocks of a contract or of a first instrument.
 
-    显示合约品种（或以某一时段开始）的挂单整体委托。
+    显示品种（或某一首时段合约）的挂单中整体委托。
     """
     from exchange.commands.console import print_json, table
 
@@ -114,11 +129,11 @@ def blocks(where: str, connection: Path, key: Path, as_json: bool) -> None:
             found = client.blocks(int(where) if where.isdigit() else where)
         except KeyError as error:
             raise click.BadParameter(str(error.args[0])) from None
-        standing = found.bids() + found.asks()
+        resting = found.bids() + found.asks()
         symbols = {n: each.symbol for n, each in client.market.definitions.items()}
     rows = [
         (each.side.name.lower(), symbols[each.instrument], each.hours, each.quantity, each.price)
-        for each in standing
+        for each in resting
     ]
     names = ("side", "first", "hours", "quantity", "price")
     if as_json:

@@ -1,29 +1,27 @@
-"""`suanshi trade notices` and `meter`: a supplier's deliveries from a terminal."""
+"""`suanshi trade notices` and `meter`: a supplier's dispatch notices and meter readings."""
 
 from pathlib import Path
 
 import click
 
-from exchange.commands import options, wire_options
+from exchange.commands import wire_options
+from exchange.commands.bilingual import BilingualCommand, argument
 from exchange.commands.console import day_text, note, print_json, table
 from exchange.commands.outcome import Refused
-from exchange.commands.wire_options import open_client
+from exchange.commands.venue_client import open_client
 
 
-@click.command()
-@click.argument("day", metavar="YYYY-MM-DD")
-@wire_options.connection
-@wire_options.key("coast-1")
-@options.as_json
+@click.command(cls=BilingualCommand)
+@argument("day", metavar="YYYY-MM-DD", help="Day of delivery. / 交割日。")
+@wire_options.client("coast-1")
 def notices(day: str, connection: Path, key: Path, as_json: bool) -> None:
-    """Show what the key's accounts are to deliver on a day.
+    """Show the deliveries that the key's accounts owe on a day.
 
-    查看本会员账户某日的交付通知。
+    查看本会员账户某交割日的调度通知。
     """
     import msgspec
 
     name = day_text(day)
-    assert name is not None
     with open_client(connection, key) as client:
         lines = client.notices(name)
     if as_json:
@@ -38,15 +36,16 @@ def notices(day: str, connection: Path, key: Path, as_json: bool) -> None:
     )
 
 
-@click.command()
-@click.argument("meter", metavar="METER.CSV", type=click.Path(path_type=Path))
-@wire_options.connection
-@wire_options.key("coast-1")
-@options.as_json
+@click.command(cls=BilingualCommand)
+@argument(
+    "meter", metavar="METER.CSV", type=click.Path(path_type=Path),
+    help="File with the meter readings. / 计量读数文件。",
+)  # fmt: skip
+@wire_options.client("coast-1")
 def meter(meter: Path, connection: Path, key: Path, as_json: bool) -> None:
-    """Send meter readings; those that count are kept by the venue. Sending twice is harmless.
+    """Send meter readings to the venue; a reading that is sent twice counts once.
 
-    发送计量读数；有效读数由交易所保存，重复发送无害。
+    向交易所报送计量读数；重复报送只计一次。
     """
     import msgspec
 
@@ -67,7 +66,7 @@ def meter(meter: Path, connection: Path, key: Path, as_json: bool) -> None:
             "answers": [{**msgspec.to_builtins(a), "reason": a.reason.name} for a in answers],
         })  # fmt: skip
     else:
-        again = sum(each.repeated for each in answers)
-        click.echo(f"{len(answers) - len(refused)} readings count, {again} of them known before")
+        repeated = sum(each.repeated for each in answers)
+        click.echo(f"{len(answers) - len(refused)} readings count, {repeated} of them sent before")
     if refused:
         raise Refused(f"{meter}: {len(refused)} of {len(answers)} readings do not count")

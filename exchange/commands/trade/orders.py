@@ -4,47 +4,65 @@ from pathlib import Path
 
 import click
 
-from exchange.commands import options, wire_options
-from exchange.commands.group import BilingualGroup
+from exchange.commands import wire_options
+from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.trade.blocks import block, blocks
 from exchange.commands.trade.deliveries import meter, notices
-from exchange.commands.wire_options import basket_of, number_of, open_client, show_report
+from exchange.commands.venue_client import (
+    basket_number,
+    instrument_number,
+    open_client,
+    show_report,
+    stream_report,
+)
+
+_INSTRUMENT = argument(
+    "instrument",
+    help="Symbol or number of the instrument, such as H800.QD.2026112214. / "
+    "合约代码或编号，如 H800.QD.2026112214。",
+)
 
 
 @click.group(cls=BilingualGroup)
 def trade() -> None:
-    """Place, replace, cancel and watch orders at a venue that is served.
+    """Place, replace, cancel and watch orders at a running venue.
 
-    在运行中的交易所下单、改单、撤单与查看。
+    在运行中的交易所下单、改单、撤单与查看回报。
     """
 
 
-trade.add_command(notices)
-trade.add_command(meter)
-trade.add_command(block)
-trade.add_command(blocks)
+for command in (notices, meter, block, blocks):
+    trade.add_command(command)
 
 
 @trade.command("place")
-@click.argument("side", type=click.Choice(["buy", "sell"]))
-@click.argument("quantity", type=click.IntRange(min=1))
-@click.argument("instrument")
-@click.option("--account", type=click.IntRange(min=1), required=True, help="Number of the account.")
-@click.option("--price", type=click.IntRange(min=0), default=0, help="In ticks; none: market.")
-@click.option("--stop", type=click.IntRange(min=0), default=0, help="Trigger, in ticks.")
-@click.option("--display", type=click.IntRange(min=0), default=0, help="Of an iceberg.")
+@argument("side", type=click.Choice(["buy", "sell"]), help="The side. / 买卖方向。")
+@argument("quantity", type=click.IntRange(min=1), help="Quantity in lots. / 委托数量（手）。")
+@_INSTRUMENT
+@wire_options.account
+@click.option(
+    "--price", type=click.IntRange(min=0), default=0,
+    help="Limit price in ticks; without it, a market order. / "
+    "限价（最小变动价位数）；不填则为市价委托。",
+)  # fmt: skip
+@click.option(
+    "--stop", type=click.IntRange(min=0), default=0,
+    help="Trigger price of a stop order, in ticks. / 止损触发价（最小变动价位数）。",
+)  # fmt: skip
+@click.option(
+    "--display", type=click.IntRange(min=0), default=0,
+    help="Displayed quantity of an iceberg order, in lots. / 冰山委托的显示数量（手）。",
+)  # fmt: skip
 @click.option(
     "--tif", type=click.Choice(["day", "gtc", "ioc", "fok", "gtd"]), default="day",
-    show_default=True, help="How long it stands.",
+    show_default=True, help="Time in force. / 委托有效期类型。",
 )  # fmt: skip
-@wire_options.until
-@wire_options.stp
-@click.option("--post-only", is_flag=True, help="Refuse it rather than trade at once.")
-@wire_options.basket
-@wire_options.how
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@click.option(
+    "--post-only", is_flag=True,
+    help="Reject the order if it would trade at once. / 只做挂单方：若会立即成交则拒绝。",
+)  # fmt: skip
+@wire_options.order
+@wire_options.client("east-1")
 def place(
     side: str,
     quantity: int,
@@ -63,16 +81,16 @@ def place(
     key: Path,
     as_json: bool,
 ) -> None:
-    """Place an order; what it says is the venue's answer.
+    """Place an order and print the venue's report.
 
-    下单，输出交易所的回报。
+    下单，并显示交易所的回报。
     """
     from matching.records import SelfTradePrevention, Side, TimeInForce
 
     with open_client(connection, key) as client:
         report = client.orders.new(
             account,
-            number_of(client, instrument),
+            instrument_number(client, instrument),
             Side[side.upper()],
             quantity,
             price,
@@ -82,39 +100,49 @@ def place(
             expiry_s=until,
             stp=SelfTradePrevention[stp.upper()],
             post_only=post_only,
-            basket=basket_of(client, basket, tif),
+            basket=basket_number(client, basket, tif),
             how=how,
         )
         show_report(report, as_json)
 
 
 @trade.command("replace")
-@click.argument("ref", type=click.IntRange(min=1))
-@click.argument("quantity", type=click.IntRange(min=0))
-@click.option("--price", type=click.IntRange(min=0), default=0, help="In ticks; none: as it is.")
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@argument(
+    "ref", type=click.IntRange(min=1),
+    help="Number of the order in its session, as reported. / 回报中的本席位委托编号。",
+)  # fmt: skip
+@argument(
+    "quantity", type=click.IntRange(min=0),
+    help="New total quantity in lots, with the filled part. / 新的委托总数量（手），含已成交部分。",
+)  # fmt: skip
+@click.option(
+    "--price", type=click.IntRange(min=0), default=0,
+    help="New limit price in ticks; without it, the price stays. / "
+    "新的限价（最小变动价位数）；不填则价格不变。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def replace(
     ref: int, quantity: int, price: int, connection: Path, key: Path, as_json: bool
 ) -> None:
-    """Change an order's whole quantity, filled part included, or its price.
+    """Change the total quantity or the price of an order.
 
-    修改委托的总数量（含已成交部分）或价格。
+    修改委托的总数量或价格。
     """
     with open_client(connection, key) as client:
         show_report(client.orders.replace(ref, quantity, price), as_json)
 
 
 @trade.command("cancel")
-@click.argument("ref", type=click.IntRange(min=0))
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@argument(
+    "ref", type=click.IntRange(min=0),
+    help="Number of the order in its session; 0: all orders of the session. / "
+    "本席位委托编号；0 表示本席位的全部委托。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def cancel(ref: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Cancel an order; 0 cancels all of the session.
+    """Cancel one order, or all orders of the session.
 
-    撤单；编号为0时撤销本会话的全部委托。
+    撤销一笔委托，或撤销本席位的全部委托。
     """
     with open_client(connection, key) as client:
         report = client.orders.cancel(ref) if ref else client.orders.cancel_all()
@@ -122,45 +150,44 @@ def cancel(ref: int, connection: Path, key: Path, as_json: bool) -> None:
 
 
 @trade.command("watch")
-@click.option("--from", "from_report", type=click.IntRange(min=0), default=0,
-              help="Number of the first report; none: only new ones.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(min=0), help="End when nothing came for so long.")
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@click.option(
+    "--from", "from_report", type=click.IntRange(min=0), default=0,
+    help="Number of the first report; without it, only new reports. / "
+    "起始回报编号；不填则只显示新回报。",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=0),
+    help="End after this many seconds without a report. / 连续若干秒无回报后结束。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def watch(
     from_report: int, seconds: float | None, connection: Path, key: Path, as_json: bool
 ) -> None:
-    """Show reports as they come; with --json one object a line.
+    """Print the session's reports as they arrive, one a line.
 
-    持续显示回报。
+    持续显示本席位的回报，每行一条。
     """
-    import json
-
     with open_client(connection, key, next_report=from_report) as client:
         for report in client.reports(seconds):
-            if as_json:
-                click.echo(json.dumps(wire_options.document(report)))
-            else:
-                show_report(report, as_json)
+            stream_report(report, as_json)
 
 
 @trade.command("book")
-@click.argument("instrument")
-@click.option("--levels", type=click.IntRange(1, 1000), default=10, show_default=True,
-              help="Of each side.")  # fmt: skip
-@wire_options.connection
-@wire_options.key("east-1")
-@options.as_json
+@_INSTRUMENT
+@click.option(
+    "--levels", type=click.IntRange(1, 1000), default=10, show_default=True,
+    help="Number of price levels on each side. / 每边显示的档位数。",
+)  # fmt: skip
+@wire_options.client("east-1")
 def book(instrument: str, levels: int, connection: Path, key: Path, as_json: bool) -> None:
-    """Show an instrument's book.
+    """Show the order book of an instrument.
 
     显示合约的盘口。
     """
     from exchange.commands.console import print_json, table
 
     with open_client(connection, key) as client:
-        found = client.book(number_of(client, instrument))
+        found = client.book(instrument_number(client, instrument))
         bids, asks = found.bids(levels), found.asks(levels)
     if as_json:
         sides = {"bids": bids, "asks": asks}
