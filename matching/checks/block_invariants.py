@@ -1,7 +1,7 @@
-"""What must hold of standing blocks between two commands: see invariants.py, whose part this is.
+"""Invariants of standing blocks between two commands; a part of invariants.py.
 
-Above all: no standing block can trade. What an hour has for a block is added up from a sorted
-list of its orders, by RULES.md and not as any engine does it.
+The main one: no standing block can trade. The total of an hour is added up from a sorted list of
+its orders, as RULES.md defines it, not as an engine computes it.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ State = dict[str, list[Row]]
 
 
 def hours_of(state: State, block: Row) -> list[Row]:
-    """The instruments of a block, as far as they are listed one after the other."""
+    """The instruments of a block's hours; fewer than `hours` where the sequence is shorter."""
     by_number = {row.instrument: row for row in state["instruments"]}
     after = {row.follows: row for row in state["instruments"] if row.follows}
     hours = [by_number[block.instrument]]
@@ -32,8 +32,8 @@ def open_lots(state: State) -> Iterator[tuple[int, int, int, int]]:
 
 
 def reserves_fen(state: State) -> Iterator[tuple[int, int]]:
-    """Account and money that each block holds to buy: its worth at its limit, and the dearest fee
-    on that, rounded up."""
+    """Account and reserve in fen of each block that buys: its notional at the limit, and the
+    dearest fee on it, rounded up."""
     for block in state["blocks"]:
         if block.side == Side.BUY:
             hours = hours_of(state, block)
@@ -43,38 +43,40 @@ def reserves_fen(state: State) -> Iterator[tuple[int, int]]:
 
 
 def block_violations(state: State) -> Iterator[str]:
-    """One line for each rule that a standing block breaks."""
+    """One line for each invariant that a standing block breaks."""
     now_ns = state["machine"][0].now_ns
     for block in state["blocks"]:
-        who = f"block {block.session}/{block.user_ref}"
+        name = f"block {block.session}/{block.user_ref}"
         hours = hours_of(state, block)
         if len(hours) != block.hours or block.quantity < 1:
-            yield f"{who}: {block.quantity} in {len(hours)} of {block.hours} hours"
+            yield f"{name}: {block.quantity} in {len(hours)} of {block.hours} hours"
         for hour in hours:
             if not hour.band_low <= block.price <= hour.band_high:
-                yield f"{who}: {block.price} is outside the band of {hour.instrument}"
+                yield f"{name}: {block.price} is outside the band of {hour.instrument}"
             if hour.gated:
-                yield f"{who}: stands after gate closure of {hour.instrument}"
+                yield f"{name}: stands after gate closure of {hour.instrument}"
         if block.expiry_s and block.expiry_s * 10**9 <= now_ns:
-            yield f"{who}: should have ended at {block.expiry_s}"
-        if _are_open(hours) and _could_sweep(state, block, hours):
-            yield f"{who}: stands and could trade"
+            yield f"{name}: should have ended at {block.expiry_s}"
+        if _are_open(hours) and _can_sweep(state, block, hours):
+            yield f"{name}: stands and could trade"
     for left, right in combinations(state["blocks"], 2):
-        if _are_open(hours_of(state, left)) and _could_meet(state, left, right):
+        if _are_open(hours_of(state, left)) and _can_cross(state, left, right):
             yield f"block {left.session}/{left.user_ref}: crosses {right.session}/{right.user_ref}"
 
 
 def _are_open(hours: list[Row]) -> bool:
+    """Whether all hours are in continuous trading."""
     return all(hour.phase == Phase.CONTINUOUS for hour in hours)
 
 
 def _owner(state: State, account: int) -> tuple[int, int]:
-    """Equal for related accounts."""
+    """A key that is equal for accounts of one owner only."""
     group = next(row.group for row in state["accounts"] if row.account == account)
     return (group, 0) if group else (0, account)
 
 
-def _could_sweep(state: State, block: Row, hours: list[Row]) -> bool:
+def _can_sweep(state: State, block: Row, hours: list[Row]) -> bool:
+    """Whether the hourly orders fill the block within its limit."""
     sign = 1 if block.side == Side.BUY else -1
     cost = 0
     for hour in hours:
@@ -86,14 +88,14 @@ def _could_sweep(state: State, block: Row, hours: list[Row]) -> bool:
             and not order.waiting
         )
         centre = hour.last or hour.reference
-        reach = hour.collar or hour.band_high + centre
-        if lots and abs(sign * lots[0][0] - centre) > reach:
+        distance_max = hour.collar or hour.band_high + centre
+        if lots and abs(sign * lots[0][0] - centre) > distance_max:
             return False
-        mine = _owner(state, block.account) if block.stp else None
+        own = _owner(state, block.account) if block.stp else None
         prices = [
             price
             for price, leaves, owner in lots
-            if owner != mine and abs(sign * price - centre) <= reach
+            if owner != own and abs(sign * price - centre) <= distance_max
             for _ in range(min(leaves, block.quantity))
         ]
         if len(prices) < block.quantity:
@@ -102,14 +104,17 @@ def _could_sweep(state: State, block: Row, hours: list[Row]) -> bool:
     return bool(cost <= sign * block.price * block.quantity * len(hours))
 
 
-def _could_meet(state: State, left: Row, right: Row) -> bool:
+def _can_cross(state: State, left: Row, right: Row) -> bool:
+    """Whether two blocks can trade with each other."""
     buy, sell = sorted((left, right), key=lambda block: block.side)
     later = max(left, right, key=lambda block: block.accepted)
-    alike = (left.instrument, left.hours, left.quantity) == (
+    is_same_size = (left.instrument, left.hours, left.quantity) == (
         right.instrument,
         right.hours,
         right.quantity,
     )
-    related = _owner(state, left.account) == _owner(state, right.account)
-    opposite = buy.side != sell.side
-    return alike and opposite and buy.price >= sell.price and not (later.stp and related)
+    is_related = _owner(state, left.account) == _owner(state, right.account)
+    is_opposite = buy.side != sell.side
+    return (
+        is_same_size and is_opposite and buy.price >= sell.price and not (later.stp and is_related)
+    )

@@ -1,4 +1,4 @@
-"""What tests, checks and people ask of an engine's memory: slow and read-only."""
+"""Queries of an engine's memory for tests, checks and people: slow and read-only."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from matching.book.timers import COLLAR_END, PHASE
 from matching.limits import Limits
 from matching.memory.layout import BLOCK_BIT, MEMBERS, PAGE, POST_ONLY, STP_MASK, WAITING
 from matching.records import POSITION_MAX, Phase
-from matching.state_tables import SCHEDULED_BY, Tables, table
+from matching.state_tables import SCHEDULED_BY, Tables, state_hash, table
 
 Arrays = Mapping[str, NDArray[Any]]
 OWN_GROUP = 2**31
 
 
 class Inspection:
-    """Reads of a machine's arrays. Engine inherits them; the reference offers the same."""
+    """Queries of a machine's arrays. Engine inherits them; the reference has the same methods."""
 
     limits: Limits
     _arrays: dict[str, NDArray[Any]]
@@ -46,7 +46,7 @@ class Inspection:
         ]
 
     def leaves(self, session: int, user_ref: int) -> int | None:
-        """What is open of an order, hidden quantity included; None where it is not live."""
+        """Open quantity of an order, hidden quantity included; None where it is not live."""
         pages = int(self._arrays["state"]["session_pages"][0])
         page = int(self._arrays["directory"][session * pages + user_ref // PAGE])
         slot = int(self._arrays["pages"][page * PAGE + user_ref % PAGE])
@@ -62,13 +62,11 @@ class Inspection:
         return int(row["registered"]) + int(row["net"]) - int(row["open_sell"])
 
     def state_tables(self) -> Tables:
-        """The whole state as the tables of state.py."""
+        """The whole state as tables of integers, with the columns of state_tables.py."""
         return state_tables(self._arrays, self.limits)
 
     def state_hash(self) -> bytes:
         """SHA-256 of the state, the same for every engine in the same state."""
-        from matching.state_tables import state_hash
-
         return state_hash(self.state_tables())
 
 
@@ -87,7 +85,7 @@ def walk(arrays: Arrays, instrument_id: int, book: int) -> Iterator[np.void]:
 
 
 def state_tables(arrays: Arrays, limits: Limits) -> Tables:
-    """Write a machine's memory as tables that say nothing of its layout."""
+    """The state in a machine's memory as tables that do not depend on the layout."""
     state = arrays["state"][0]
     band = arrays["instruments"]["width"].sum()
     machine: list[tuple[int, ...]] = [
@@ -206,15 +204,16 @@ def _by_acceptance(orders: NDArray[Any], wanted: NDArray[np.bool_]) -> NDArray[n
 
 
 def _expiry_s(arrays: Arrays, rows: NDArray[Any]) -> NDArray[np.int64]:
-    """When orders end by their own time; 0: they have none."""
+    """Seconds at which orders expire by their own time; 0: they have none."""
     due_s = arrays["timers"]["due"][rows["timer"]] >> 2
     return np.where(rows["timer"] != 0, due_s, 0)
 
 
 def _places(arrays: Arrays) -> NDArray[np.int64]:
-    """How many orders stand in front of each in its level; 0 for waiting stops.
+    """Number of orders in front of each order in its level; 0 for waiting stops.
 
-    All levels are walked at once, a step a pass: as many passes as the longest level is long.
+    One pass moves one step in every level: there are as many passes as the longest level has
+    orders.
     """
     orders, links = arrays["orders"], arrays["links"]
     places = np.zeros(len(orders), np.int64)

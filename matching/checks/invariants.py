@@ -1,7 +1,7 @@
-"""What must hold of every state of the machine between two commands.
+"""Invariants of every state of the machine between two commands.
 
-Written against the tables of state.py, so that one text judges every engine, and against the
-rules rather than any engine's code.
+They read the tables of state_tables.py, so that they apply to every engine, and follow RULES.md,
+not the code of an engine.
 """
 
 from collections import Counter, defaultdict, namedtuple
@@ -13,7 +13,7 @@ from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
 from matching.state_tables import COLUMNS, Tables
 
 Row = Any
-"""A row of a table, its cells by the names of the columns."""
+"""A row of a table: a tuple with the table's columns as names."""
 
 State = dict[str, list[Row]]
 
@@ -21,7 +21,7 @@ ROWS: dict[str, Any] = {name: namedtuple(name, columns) for name, columns in COL
 
 
 def violations(tables: Tables) -> list[str]:
-    """One line for each rule that the state breaks; none for a sound one."""
+    """One line for each invariant that the state breaks; empty for a sound state."""
     state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
     checks = (
         _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
@@ -35,37 +35,37 @@ def _instrument_of(state: State) -> dict[int, Row]:
 
 
 def _orders(state: State) -> Iterator[str]:
-    """Every order is open, shows some of what it has, and stands inside the band."""
+    """Every order is open, shows a part of its leaves, and has its prices inside the band."""
     instruments = _instrument_of(state)
     now_ns = state["machine"][0].now_ns
     live = state["orders"] + state["blocks"]
     names = Counter((order.session, order.user_ref) for order in live)
     for order in state["orders"]:
-        who = f"order {order.session}/{order.user_ref}"
+        name = f"order {order.session}/{order.user_ref}"
         band = instruments[order.instrument]
         if names[order.session, order.user_ref] > 1:
-            yield f"{who}: its name is live twice"
+            yield f"{name}: its name is live twice"
         if order.leaves < 1 or order.cumulative < 0:
-            yield f"{who}: leaves {order.leaves}, cumulative {order.cumulative}"
+            yield f"{name}: leaves {order.leaves}, cumulative {order.cumulative}"
         if order.waiting and order.shown:
-            yield f"{who}: waits and shows {order.shown}"
+            yield f"{name}: waits and shows {order.shown}"
         if not order.waiting and not 1 <= order.shown <= order.leaves:
-            yield f"{who}: shows {order.shown} of {order.leaves}"
+            yield f"{name}: shows {order.shown} of {order.leaves}"
         if not order.waiting and not order.display and order.shown != order.leaves:
-            yield f"{who}: is no iceberg and shows {order.shown} of {order.leaves}"
+            yield f"{name}: is no iceberg and shows {order.shown} of {order.leaves}"
         for price in (order.price, order.stop):
             if price and not band.band_low <= price <= band.band_high:
-                yield f"{who}: {price} is outside the band"
+                yield f"{name}: {price} is outside the band"
         if not order.waiting and order.price == 0:
-            yield f"{who}: rests without a limit"
+            yield f"{name}: rests without a limit"
         if order.expiry_s and order.expiry_s * 10**9 <= now_ns:
-            yield f"{who}: should have ended at {order.expiry_s}"
+            yield f"{name}: should have ended at {order.expiry_s}"
         if not 0 <= order.fraction < RATE_UNIT:
-            yield f"{who}: a fraction of {order.fraction}"
+            yield f"{name}: a fraction of {order.fraction}"
 
 
 def _queues(state: State) -> Iterator[str]:
-    """At a price places are 0, 1, 2, ...; orders that never moved back stand in acceptance."""
+    """Places in a level are 0, 1, 2, ...; orders that never moved back keep their acceptance."""
     levels: defaultdict[tuple[int, int, int], list[Row]] = defaultdict(list)
     for order in state["orders"]:
         if not order.waiting:
@@ -85,7 +85,7 @@ def _queues(state: State) -> Iterator[str]:
 
 
 def _books(state: State) -> Iterator[str]:
-    """In continuous trading nothing crosses and no stop waits that the last trade reached."""
+    """In continuous trading nothing crosses, and no stop waits that the last trade triggers."""
     best: dict[tuple[int, int], int] = {}
     for order in state["orders"]:
         if not order.waiting:
@@ -113,34 +113,34 @@ def _open_quantities(state: State) -> Iterator[str]:
         leaves[order.account, order.instrument, order.side] += order.leaves
     for account, instrument, side, lots in open_lots(state):
         leaves[account, instrument, side] += lots
-    said: Counter[tuple[int, int, int]] = Counter()
+    reported: Counter[tuple[int, int, int]] = Counter()
     for row in state["positions"]:
-        said[row.account, row.instrument, Side.BUY] = row.open_buy
-        said[row.account, row.instrument, Side.SELL] = row.open_sell
-    for key in leaves | said:
-        if leaves[key] != said[key]:
-            yield f"open quantity of {key}: {said[key]}, orders have {leaves[key]}"
+        reported[row.account, row.instrument, Side.BUY] = row.open_buy
+        reported[row.account, row.instrument, Side.SELL] = row.open_sell
+    for key in leaves | reported:
+        if leaves[key] != reported[key]:
+            yield f"open quantity of {key}: {reported[key]}, orders have {leaves[key]}"
 
 
 def _positions(state: State) -> Iterator[str]:
-    """What one bought another sold; nobody offers what it does not have."""
+    """Net positions sum to zero, and no account offers more than it has."""
     net: Counter[int] = Counter()
     for row in state["positions"]:
-        who = f"account {row.account} in {row.instrument}"
+        name = f"account {row.account} in {row.instrument}"
         net[row.instrument] += row.net
         if row.registered + row.net - row.open_sell < 0:
-            yield f"{who}: offers more than it has"
+            yield f"{name}: offers more than it has"
         if row.registered > POSITION_MAX:
-            yield f"{who}: {row.registered} registered"
+            yield f"{name}: {row.registered} registered"
         if max(row.net + row.open_buy, row.open_sell - row.net) > POSITION_MAX:
-            yield f"{who}: may grow beyond {POSITION_MAX}"
+            yield f"{name}: may grow beyond {POSITION_MAX}"
     for instrument, total in net.items():
         if total:
             yield f"instrument {instrument}: net positions sum to {total}"
 
 
 def _money(state: State) -> Iterator[str]:
-    """Money is somewhere, exactly; what is held is what orders and positions ask for."""
+    """Money adds up exactly, and orders and positions hold exactly what they need."""
     instruments = _instrument_of(state)
     reserved: Counter[int] = Counter()
     deposit: Counter[int] = Counter()
@@ -153,18 +153,18 @@ def _money(state: State) -> Iterator[str]:
         per_lot_fen = instruments[row.instrument].deposit_fen
         deposit[row.account] += per_lot_fen * max(0, row.open_sell - row.net)
     for account in state["accounts"]:
-        who = f"account {account.account}"
+        name = f"account {account.account}"
         if account.free_fen < 0 or account.earned_fen < 0:
-            yield f"{who}: free {account.free_fen}, earned {account.earned_fen}"
+            yield f"{name}: free {account.free_fen}, earned {account.earned_fen}"
         if account.reserved_fen != reserved[account.account]:
             asked_fen = reserved[account.account]
-            yield f"{who}: reserved {account.reserved_fen}, orders ask for {asked_fen}"
+            yield f"{name}: reserved {account.reserved_fen}, orders ask for {asked_fen}"
         if account.deposit_fen != deposit[account.account]:
             asked_fen = deposit[account.account]
-            yield f"{who}: deposit {account.deposit_fen}, positions ask for {asked_fen}"
+            yield f"{name}: deposit {account.deposit_fen}, positions ask for {asked_fen}"
         placed_fen = account.free_fen + account.reserved_fen + account.deposit_fen
         if account.funded_fen != placed_fen + account.paid_fen:
-            yield f"{who}: funded {account.funded_fen}, found {placed_fen + account.paid_fen}"
+            yield f"{name}: funded {account.funded_fen}, found {placed_fen + account.paid_fen}"
     if sum(row.earned_fen - row.paid_fen for row in state["accounts"]) > 0:
         yield "accounts: more was earned than paid"
 
@@ -178,7 +178,7 @@ def _reserve_fen(order: Row, instrument: Row) -> int:
 
 
 def _baskets(state: State) -> Iterator[str]:
-    """Members have places from 1 on, are alike, and of one sequence each."""
+    """Members of a basket have places from 1 on, one tick size, and different sequences."""
     instruments = _instrument_of(state)
     after = {row.follows: row.instrument for row in state["instruments"] if row.follows}
     baskets: defaultdict[int, list[Row]] = defaultdict(list)
@@ -200,7 +200,7 @@ def _baskets(state: State) -> Iterator[str]:
 
 
 def _instruments(state: State) -> Iterator[str]:
-    """Gated instruments are closed and empty; nothing that was due is still to come."""
+    """Gated instruments are closed and empty, and no due work is left."""
     machine = state["machine"][0]
     gated = {row.instrument for row in state["instruments"] if row.gated}
     for row in state["instruments"]:

@@ -1,1 +1,1 @@
-"""The compiled machine for programs in C, C++ or Rust: object code, a header, no Python."""
+"""The compiled machine as object code and a C header, for programs without Python."""

@@ -1,4 +1,4 @@
-"""`python -m matching.native FOLDER`: write what a C program needs to match orders."""
+"""`python -m matching.native FOLDER`: write object code, header and example for C programs."""
 
 import argparse
 import shutil
@@ -20,7 +20,7 @@ def write(folder: Path, any_cpu: bool = False) -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser("python -m matching.native", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument(

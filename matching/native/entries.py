@@ -1,7 +1,7 @@
-"""What a C program calls: kernels whose first argument is the address of a machine's header.
+"""The functions that a C program calls; the first argument is the address of a machine's header.
 
-They add nothing to the machine. A run is `advance`'s, but events are added to those that are in the
-buffer, and look-ahead can be left out: then no command is read before its turn has come.
+They run the same loop as the engine. They differ in two ways: events are added behind those in the
+buffer, and prefetching can be switched off, so that no command is read before its turn.
 """
 
 import numpy as np
@@ -19,35 +19,35 @@ open_memory_inline = inline(open_memory)
 
 
 def prepare(header, refs, session_pages):
-    """Make a machine of zeroed memory."""
+    """Initialise a machine in zeroed memory."""
     open_memory_inline(machine_at(header), refs, session_pages)
     return i64(0)
 
 
 def rewind(header, events):
-    """Say how many events of the buffer are to be kept: the next one is written behind them."""
+    """Keep this number of events in the buffer; the next event is written behind them."""
     machine_at(header).state[0]["events"] = events
     return events
 
 
-def run_seeing(header, count):
-    """Run commands; while one is worked on, what later ones touch is fetched."""
+def run_with_prefetch(header, count):
+    """Run commands, and prefetch the memory that later commands will use."""
     return begin(machine_at(header), count, i64(0))
 
 
 def run_blind(header, count):
-    """Run commands, none of which is looked at before its turn."""
+    """Run commands without prefetching: none is read before its turn."""
     return begin(machine_at(header), count, i64(BLIND))
 
 
 def resume(header, count):
-    """Go on after the event buffer was full."""
+    """Continue after the event buffer was full."""
     return go_on(machine_at(header), count)
 
 
 @inline
 def begin(m, count, foreseen):
-    """Start with the first command; look-ahead begins at command `foreseen`."""
+    """Start with the first command; prefetching begins at command `foreseen`."""
     state = m.state[0]
     state["cursor"] = 0
     state["foreseen"] = foreseen
@@ -56,22 +56,24 @@ def begin(m, count, foreseen):
 
 @inline
 def go_on(m, count):
-    """Run to the end. Returns the events in the buffer, or -1 less their number where it is full
-    and there is more to come."""
+    """Run until all commands are done or the event buffer is full.
+
+    Returns the number of events in the buffer; -1 less that number where the buffer is full.
+    """
     if run(m, count):
         return m.state[0]["events"]
     return -1 - m.state[0]["events"]
 
 
 def best(header, instrument_id, book):
-    """Best price of the bids (0) or asks (1); 0 where there is none."""
+    """Best price of bids (book 0) or asks (book 1), in ticks; 0 where the book is empty."""
     m = machine_at(header)
     index = top(m, instrument_id, book)
     return price_at(m.instruments[instrument_id], book, index) if index != 0 else i64(0)
 
 
 def depth(header, instrument_id, book, price):
-    """Lots that rest at a price, hidden ones included; 0 for a price outside the band."""
+    """Lots that rest at a price, hidden lots included; 0 for a price outside the band."""
     m = machine_at(header)
     instrument = m.instruments[instrument_id]
     found = i64(0)
@@ -86,7 +88,7 @@ def depth(header, instrument_id, book, price):
 ENTRIES = {
     "prepare": (prepare, 3),
     "rewind": (rewind, 2),
-    "run_seeing": (run_seeing, 2),
+    "run_with_prefetch": (run_with_prefetch, 2),
     "run_blind": (run_blind, 2),
     "resume": (resume, 2),
     "best": (best, 3),

@@ -1,4 +1,4 @@
-"""The C header: records, codes, sizes of tables, written from the Python that defines them."""
+"""The C header: records, codes and sizes of tables, generated from their Python definitions."""
 
 from enum import IntEnum
 from typing import Any, Self, cast
@@ -28,11 +28,11 @@ CODES: dict[str, type[IntEnum]] = {
     "EVENT_FLAG": records.EventFlag,  # type: ignore[dict-item]
     "REASON": records.Reason,
 }
-"""Where the name of each of our codes begins in C."""
+"""Enumerations by the prefix of their names in C."""
 
 
 class Formula(str):
-    """A C expression that is built by Python's arithmetic; all numbers are 0 or more."""
+    """A C expression built by Python's operators; all its numbers are 0 or more."""
 
     def _with(self, sign: str, other: object) -> Self:
         return type(self)(f"({self} {sign} {other})")
@@ -54,7 +54,7 @@ class Formula(str):
 
 
 class SymbolicLimits:
-    """Limits whose every bound is a C expression."""
+    """Limits of which every bound is a C expression."""
 
     def __getattr__(self, name: str) -> Formula:
         return Formula(f"limits->{name}")
@@ -72,7 +72,7 @@ def header() -> str:
         struct("suanshi_event", records.EVENT),
         *(codes(prefix, kinds) for prefix, kinds in CODES.items()),
         limits(),
-        FACE.replace("@ROOM@", str(ROOM)),
+        CALLS.replace("@ROOM@", str(ROOM)),
         "/* What follows is for suanshi.c. */",
         tables(),
         *(prototype(name, arguments) for name, (_, arguments) in ENTRIES.items()),
@@ -83,7 +83,7 @@ def header() -> str:
 
 
 def struct(name: str, dtype: np.dtype[Any]) -> str:
-    """A C struct with the fields of a record at their offsets; bytes with two names are a union."""
+    """A C struct with the fields of a record at their offsets; overlapping fields form a union."""
     known = cast(dict[str, tuple[np.dtype[Any], int]], dict(dtype.fields or {}))
     by_offset = sorted((at, -kind.itemsize, field) for field, (kind, at) in known.items())
     lines, end = [], 0
@@ -99,7 +99,7 @@ def struct(name: str, dtype: np.dtype[Any]) -> str:
 
 
 def _members(rows: list[tuple[int, np.dtype[Any], str]], at: int, end: int) -> list[str]:
-    """The declarations of fields that share bytes from `at` to `end`."""
+    """The declarations of the fields between byte `at` and byte `end`."""
     declared = [(start, start + k.itemsize, f"{TYPES[k.str]} {f};") for start, k, f in rows]
     if len(declared) == 1:
         return [f"    {declared[0][2]}"]
@@ -118,14 +118,14 @@ def _members(rows: list[tuple[int, np.dtype[Any], str]], at: int, end: int) -> l
 
 
 def codes(prefix: str, kinds: type[IntEnum]) -> str:
-    """An enum of one of the records' codes."""
+    """A C enum of one enumeration of records.py."""
     rows = ", ".join(f"SUANSHI_{prefix}_{kind.name} = {kind.value}" for kind in kinds)
     return f"enum {{ {rows} }}; /* {kinds.__name__} */"
 
 
 def limits() -> str:
-    """The struct of Limits, its defaults, and the bounds of each."""
-    names = [name for name in BOUNDS if name != "events"]  # buffers are the caller's
+    """The C struct of Limits, its default, least and largest values."""
+    names = [name for name in BOUNDS if name != "events"]  # the caller owns the event buffer
     numbers = {
         "DEFAULT": Limits().as_dict(),
         "LEAST": {name: least for name, (least, _) in BOUNDS.items()},
@@ -143,38 +143,39 @@ def limits() -> str:
     )
 
 
-FACE = """
+CALLS = """
 typedef struct suanshi suanshi;
 
-/* A machine of this size; NULL where a limit is not between its least and its most, or there is no
- * memory. */
+/* Allocates a machine for these limits; NULL where a limit is outside its bounds or memory is not
+ * available. */
 suanshi *suanshi_open(const suanshi_limits *limits);
 void suanshi_close(suanshi *machine);
 
-/* Lends a machine the commands to run and `room`, at least SUANSHI_EVENTS_MIN, for events. */
+/* Sets the commands to run, and the buffer of `room` events, at least SUANSHI_EVENTS_MIN. */
 enum { SUANSHI_EVENTS_MIN = 2 * @ROOM@ };
 void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_event *events,
                   int64_t room);
 
-/* Works through the first `count` commands and adds their events to those in the buffer. Returns
- * how many are there; where it is full before all is done, -1 less that number: take them, rewind
- * and call suanshi_resume with the same commands, until it returns 0 or more. */
+/* Runs the first `count` commands and adds their events to those in the buffer. Returns the number
+ * of events in the buffer. Where the buffer is full before all commands are done, returns -1 less
+ * that number: take the events, rewind, and call suanshi_resume with the same commands until it
+ * returns 0 or more. */
 int64_t suanshi_run(suanshi *machine, int64_t count);
 int64_t suanshi_resume(suanshi *machine, int64_t count);
-/* The same without look-ahead: no command is read before the one in front of it is done. */
+/* The same without prefetching: no command is read before the one in front of it is done. */
 int64_t suanshi_run_blind(suanshi *machine, int64_t count);
 
-/* Keeps the first `events` events of the buffer: the next one is written behind them. */
+/* Keeps the first `events` events of the buffer; the next event is written behind them. */
 void suanshi_rewind(suanshi *machine, int64_t events);
 
-/* Best price of a side, 0 where it is empty; what rests at a price, in lots. */
+/* Best price of a side, 0 where it is empty; lots that rest at a price. */
 int64_t suanshi_best(const suanshi *machine, uint32_t instrument, int side);
 int64_t suanshi_depth(const suanshi *machine, uint32_t instrument, int side, int64_t price_ticks);
 """
 
 
 def tables() -> str:
-    """Which tables there are, how long for given limits, and of how many bytes an item."""
+    """The tables of a machine, their item sizes, and a function for their lengths."""
     bound = cast(Limits, SymbolicLimits())
     lengths = {name: length for name, (length, _) in shapes(bound).items()}
     names = ", ".join(f"SUANSHI_TABLE_{name.upper()}" for name in TABLES)
@@ -197,5 +198,5 @@ def tables() -> str:
 
 
 def prototype(name: str, arguments: int) -> str:
-    """A function of the object code; all that it takes and returns are int64."""
+    """The C prototype of an entry; its arguments and its result are int64."""
     return f"int64_t suanshi_core_{name}({', '.join(['int64_t'] * arguments)});"

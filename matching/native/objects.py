@@ -1,8 +1,8 @@
 """Object code of the compiled machine that links without Python.
 
-Numba compiles the entries like any kernel. What it made, already optimised, is linked into one
-module; a plain C function calls each entry; all else becomes private; and LLVM optimises the whole
-once more and writes it as position-independent code.
+Numba compiles the entries like any kernel. Their optimised code is linked into one module; a C
+function wraps each entry, and all other functions become private. LLVM then optimises the module
+again and writes it as position-independent code.
 """
 
 from typing import Any
@@ -19,24 +19,24 @@ from matching.native.entries import ENTRIES
 PREFIX = "suanshi_core_"
 
 ALLOWED = {"memset", "memcpy", "memmove"}
-"""All that the object may need from elsewhere: LLVM makes loops into calls of these."""
+"""External functions that the object may use: LLVM turns loops into calls of these."""
 
 
 def object_code(any_cpu: bool = False) -> bytes:
-    """An object file with the functions of ENTRIES, each named `suanshi_core_` and its own name.
+    """An object file with the functions of ENTRIES, each under PREFIX and its own name.
 
-    It is made for this processor, or for any of its kind. Takes half a minute, because all of the
-    machine is compiled. Raises RuntimeError if the code would not link by itself.
+    The code is for this processor, or for any of its architecture. Takes half a minute, because the
+    whole machine is compiled. Raises RuntimeError if the code needs Numba or Python to link.
     """
     compile_quickly(run, (MACHINE, int64))
     module = _link({name: _compile(*entry) for name, entry in ENTRIES.items()})
     target = _target(any_cpu)
     _optimise(module, target)
-    check_alone(module)
+    check_standalone(module)
     return bytes(target.emit_object(module))
 
 
-def check_alone(module: Any) -> None:
+def check_standalone(module: Any) -> None:
     """Raise RuntimeError if a module needs functions beyond ALLOWED: Numba's or Python's own."""
     declared = {function.name for function in module.functions if function.is_declaration}
     foreign = {name for name in declared - ALLOWED if not name.startswith("llvm.")}
@@ -55,22 +55,25 @@ def _compile(function: Any, arguments: int) -> tuple[str, str, int]:
 
 
 def _link(compiled: dict[str, tuple[str, str, int]]) -> Any:
-    """One module of all entries and their C functions; nothing but these can be seen outside."""
+    """One module of all entries and their C functions; only the C functions are exported."""
     module = llvm.parse_assembly("")
     for _, text, _ in compiled.values():
         module.link_in(llvm.parse_assembly(text))
-    shims = (_shim(PREFIX + name, inner, n) for name, (inner, _, n) in compiled.items())
-    module.link_in(llvm.parse_assembly("\n".join(shims)))
-    shown = {PREFIX + name for name in compiled}
+    wrappers = (_wrapper(PREFIX + name, inner, n) for name, (inner, _, n) in compiled.items())
+    module.link_in(llvm.parse_assembly("\n".join(wrappers)))
+    exported = {PREFIX + name for name in compiled}
     for value in (*module.functions, *module.global_variables):
-        if not value.is_declaration and value.name not in shown:
+        if not value.is_declaration and value.name not in exported:
             value.linkage = "internal"
     return module
 
 
-def _shim(name: str, inner: str, arguments: int) -> str:
-    """A C function around an entry: Numba returns through a pointer, and a status, which is only
-    not 0 after an exception; kernels raise none."""
+def _wrapper(name: str, inner: str, arguments: int) -> str:
+    """A C function that calls an entry and returns its result.
+
+    Numba's code writes the result through a pointer and returns a status, which is 0, because
+    kernels raise no exceptions.
+    """
     kinds = ", ".join(["i64"] * arguments)
     given = ", ".join(f"i64 %a{n}" for n in range(arguments))
     return f"""

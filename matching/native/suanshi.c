@@ -18,8 +18,8 @@ struct suanshi {
     size_t bytes[KINDS];
 };
 
-/* Zeros that cost nothing until they are touched. Tables that may stay mostly empty are kept off
- * huge pages, of which a little of each table would bring in all. */
+/* Maps zeroed memory, which the system provides page by page at the first access. Tables that may
+ * stay mostly empty get no huge pages: a few used items would allocate most of the table. */
 static int map(suanshi *machine, int kind)
 {
     size_t size = machine->bytes[kind] += HUGE;
@@ -37,7 +37,7 @@ static int kind_of(const int64_t *header, int table)
     return IS_SPARSE[table] && bytes >= SUANSHI_SPARSE_BYTES ? SPARSE : DENSE;
 }
 
-/* Every table begins on a cache line, so that no record straddles two. */
+/* Places the tables. Each begins on a cache line, so that no record spans two lines. */
 static int allocate(suanshi *machine)
 {
     int64_t *header = machine->header;
@@ -63,7 +63,7 @@ static int allocate(suanshi *machine)
     return 1;
 }
 
-/* Whether every limit, an int64 each, is possible. */
+/* Whether every limit, an int64 each, is within its bounds. */
 static int are_possible(const suanshi_limits *limits)
 {
     const suanshi_limits least = SUANSHI_LIMITS_LEAST, most = SUANSHI_LIMITS_MOST;
@@ -114,7 +114,7 @@ void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_eve
 
 int64_t suanshi_run(suanshi *machine, int64_t count)
 {
-    return suanshi_core_run_seeing((int64_t)machine->header, count);
+    return suanshi_core_run_with_prefetch((int64_t)machine->header, count);
 }
 
 int64_t suanshi_run_blind(suanshi *machine, int64_t count)

@@ -184,8 +184,8 @@ def test_a_record_with_a_gap_has_no_struct():
 
 
 def test_code_that_needs_python_raises():
-    from matching.native.objects import check_alone
+    from matching.native.objects import check_standalone
 
     text = "declare void @memset()\ndeclare void @llvm.trap()\ndeclare void @PyErr_Clear()"
     with pytest.raises(RuntimeError, match="needs PyErr_Clear, which is Python's"):
-        check_alone(llvm.parse_assembly(text))
+        check_standalone(llvm.parse_assembly(text))
