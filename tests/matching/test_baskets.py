@@ -11,6 +11,7 @@ from matching.records import (
     CommandFlag,
     CommandKind,
     EventFlag,
+    EventKind,
     OrderType,
     Phase,
     SelfTradePrevention,
@@ -149,8 +150,8 @@ def test_a_basket_reports_its_number_of_members_and_has_a_largest_one():
     many = [row for number in range(6, 6 + BASKET_MEMBERS_MAX) for row in listed(number)]
     found = answers_of(*many, *(basket(number) for number in range(6, 6 + BASKET_MEMBERS_MAX)))
     found = found[len(many) :]
-    said = [(int(a.events["request_ref"][0]), int(a.events["quantity"][0])) for a in found[:-2]]
-    assert said == [(1, number) for number in range(3, BASKET_MEMBERS_MAX + 1)]
+    reported = [(int(a.events["request_ref"][0]), int(a.events["quantity"][0])) for a in found[:-2]]
+    assert reported == [(1, number) for number in range(3, BASKET_MEMBERS_MAX + 1)]
     assert [answer.reason for answer in found[-2:]] == ["POOL_FULL"] * 2
 
 
@@ -416,7 +417,7 @@ def test_a_buy_needs_the_dearest_fee_and_pays_the_exact_one():
         venue(CommandKind.WITHDRAW, account=1, amount_fen=198),
     )
     # 450 x 0.001 = 0.45, then 360 x 0.002 = 0.72: 0 and 1, of 1.17 in sum.
-    fills = found[-3].events[found[-3].events["kind"] == 2]
+    fills = found[-3].events[found[-3].events["kind"] == EventKind.FILLED]
     assert fills["fee_fen"].tolist() == [0, 0, 3, 1]
     assert [answer.reason for answer in found[-7:]] == [
         "FUNDS", "NONE", "FUNDS", "NONE", "NONE", "FUNDS", "NONE",
@@ -488,7 +489,11 @@ def test_stops_run_after_the_order_hour_by_hour_and_member_by_member():
         basket_order(7, BUY, 101, 3, hours=2, tif=TimeInForce.FOK),
     )
     triggered = [
-        [int(event["instrument"]) for event in answer.events if event["kind"] == 6]
+        [
+            int(event["instrument"])
+            for event in answer.events
+            if event["kind"] == EventKind.TRIGGERED
+        ]
         for answer in found
     ]
     assert triggered[-2] == [X, A]
@@ -499,7 +504,7 @@ def test_stops_run_after_the_order_hour_by_hour_and_member_by_member():
         basket_order(7, BUY, 101, 3, hours=2, tif=TimeInForce.FOK),
     )
     events = found[-1].events
-    assert events["instrument"][events["kind"] == 6].tolist() == [X, A, Y, B]
+    assert events["instrument"][events["kind"] == EventKind.TRIGGERED].tolist() == [X, A, Y, B]
     assert found[-1].kinds.index("TRIGGERED") == 1 + 8
 
 
@@ -517,7 +522,7 @@ def test_the_distance_of_a_stop_counts_from_the_last_price_of_its_own_instrument
         basket_order(7, BUY, 110, 2),
     )
     events = found[-1].events
-    assert events["user_ref"][events["kind"] == 6].tolist() == [6, 5]
+    assert events["user_ref"][events["kind"] == EventKind.TRIGGERED].tolist() == [6, 5]
 
 
 @pytest.mark.parametrize("hours", [0, 2])
@@ -565,7 +570,7 @@ def test_standing_blocks_do_not_trade_with_the_order_and_are_tried_after_it():
     )
     assert found[1].kinds == ["ACCEPTED", "CANCELLED"]
     assert trades(found[-1]) == [(X, 3, 103, 1), (X, 4, 105, 5), (Y, 5, 100, 5)]
-    fills = found[-1].events[found[-1].events["kind"] == 2]
+    fills = found[-1].events[found[-1].events["kind"] == EventKind.FILLED]
     assert fills["trade_group"].tolist() == [1] * 2 + [2] * 4
 
 

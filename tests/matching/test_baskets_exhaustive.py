@@ -101,7 +101,7 @@ def as_row(number: int, arrival: Single | Basket, account: int) -> Row:
 
 
 CLEAR = mass_cancel(MassCancelScope.SESSION)
-"""Ends what is live of a sequence before the next one."""
+"""Ends live orders of a sequence of arrivals before the next one."""
 
 
 def outcome(events: np.ndarray) -> Outcome:

@@ -11,6 +11,7 @@ from matching.records import (
     RATE_UNIT,
     CommandFlag,
     CommandKind,
+    EventKind,
     MassCancelScope,
     OrderType,
     Phase,
@@ -372,8 +373,8 @@ def test_the_close_of_a_later_hour_ends_day_blocks_and_no_others():
         venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
     )
     ended = found[-1].events
-    assert ended["user_ref"][ended["kind"] == 5].tolist() == [2, 1, 3]
-    assert ended["reason"][ended["kind"] == 5].tolist() == [36, 37, 36]
+    assert ended["user_ref"][ended["kind"] == EventKind.EXPIRED].tolist() == [2, 1, 3]
+    assert ended["reason"][ended["kind"] == EventKind.EXPIRED].tolist() == [36, 37, 36]
 
 
 def test_a_gtd_block_ends_in_the_turn_of_its_first_hour_whatever_its_number():
@@ -388,7 +389,7 @@ def test_a_gtd_block_ends_in_the_turn_of_its_first_hour_whatever_its_number():
         venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
     )
     ended = found[-1].events
-    assert ended["user_ref"][ended["kind"] == 5].tolist() == [3, 2, 1]
+    assert ended["user_ref"][ended["kind"] == EventKind.EXPIRED].tolist() == [3, 2, 1]
 
 
 def test_a_phase_command_that_closes_an_hour_ends_day_blocks():
@@ -436,11 +437,11 @@ def test_after_a_block_the_stops_run_hour_by_hour_and_then_other_blocks():
         block(5, SELL, 140),
         block(6, BUY, 104),
     )
-    said = [
+    events = [
         (kind, ref)
         for kind, ref in zip(found[-1].kinds, found[-1].events["user_ref"].tolist(), strict=True)
     ]
-    assert said[5:7] == [("TRIGGERED", 2), ("TRIGGERED", 1)]
+    assert events[5:7] == [("TRIGGERED", 2), ("TRIGGERED", 1)]
     assert trades(found[-1])[2:] == [(1, 2, 150, 1), (2, 1, 150, 1)]
     assert found[-1].events["trade_group"].tolist()[-4:] == [2] * 4
 
@@ -459,8 +460,8 @@ def test_the_distance_of_a_stop_counts_from_the_last_price_of_its_own_hour():
         order(6, SELL, 104, 1, instrument=2),
         block(7, BUY, 130),
     )
-    said = found[-1].events
-    assert said["user_ref"][said["kind"] == 6].tolist() == [5, 4]
+    events = found[-1].events
+    assert events["user_ref"][events["kind"] == EventKind.TRIGGERED].tolist() == [5, 4]
 
 
 def test_opposite_blocks_with_different_first_hours_do_not_trade():

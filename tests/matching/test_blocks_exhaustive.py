@@ -82,7 +82,7 @@ def as_row(number: int, arrival: Request | int) -> Row:
 
 
 CLEAR = mass_cancel(MassCancelScope.SESSION)
-"""Ends what is live of a sequence before the next one."""
+"""Ends live orders of a sequence of arrivals before the next one."""
 
 
 def all_commands(length: int) -> np.ndarray:

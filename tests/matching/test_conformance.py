@@ -33,11 +33,11 @@ def test_the_command_prints_the_hash_of_any_file(tmp_path):
     path = save(tmp_path / "one.npz", {}, {"type": 1}, {"type": 1}, {"type": 2})
     result = CliRunner().invoke(conformance, [str(path), "--json"])
     assert result.exit_code == 0
-    said = json.loads(result.stdout)
+    output = json.loads(result.stdout)
     # printf '0,0,0,1,100,5\n2,1,0,1,100\n4,2,1\n5,3,1' | sha256sum
-    assert said["sha256"] == "2864be6f22555eadcc83ee66feb991c4142a8c81e9b351921deaa341879c64c4"
-    assert said["expected"] is None
-    assert (said["messages"], said["reports"], said["trades"]) == (4, 4, 0)
+    assert output["sha256"] == "2864be6f22555eadcc83ee66feb991c4142a8c81e9b351921deaa341879c64c4"
+    assert output["expected"] is None
+    assert (output["messages"], output["reports"], output["trades"]) == (4, 4, 0)
 
 
 def test_the_command_fails_where_the_hash_is_not_the_expected_one(tmp_path):
@@ -49,7 +49,7 @@ def test_the_command_fails_where_the_hash_is_not_the_expected_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("message", "says"),
+    ("message", "error"),
     [
         ({"type": 3}, "`type` must be between 0 and 2, got 0 to 3"),
         ({"side": 2}, "`side` must be between 0 and 1, got 0 to 2"),
@@ -59,18 +59,18 @@ def test_the_command_fails_where_the_hash_is_not_the_expected_one(tmp_path):
         ({}, "message 1 was rejected: DUPLICATE_REF"),
     ],
 )
-def test_a_flow_outside_the_format_is_rejected_in_one_line(tmp_path, message, says):
+def test_a_flow_outside_the_format_is_rejected_in_one_line(tmp_path, message, error):
     path = save(tmp_path / "bad.npz", {}, message)
     result = CliRunner().invoke(conformance, [str(path)])
     assert result.exit_code == 2
-    assert says in result.stderr.splitlines()[-1]
+    assert error in result.stderr.splitlines()[-1]
 
 
 def test_a_file_of_another_format_is_rejected_in_one_line(tmp_path):
     text = tmp_path / "text.npz"
     text.write_text("no zip at all")
     lacking = save(tmp_path / "lacking.npz", {}, without="side")
-    for path, says in ((text, "not an .npz file"), (lacking, "a flow has the arrays type, side")):
+    for path, error in ((text, "not an .npz file"), (lacking, "a flow has the arrays type, side")):
         result = CliRunner().invoke(conformance, [str(path)])
         assert result.exit_code == 2
-        assert says in result.stderr.splitlines()[-1]
+        assert error in result.stderr.splitlines()[-1]

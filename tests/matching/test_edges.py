@@ -9,6 +9,7 @@ from matching.records import (
     POSITION_MAX,
     CommandFlag,
     CommandKind,
+    EventKind,
     MassCancelScope,
     OrderType,
     Phase,
@@ -51,7 +52,7 @@ def test_the_best_price_is_found_across_the_widest_band(side):
     limits = replace(LIMITS, ticks=WIDEST)
     found = answers(*rows, swept, *cancels, *again, last, limits=limits, setup=head(1, WIDEST))
     fills = found[-1].events
-    assert fills["price"][fills["kind"] == 2].tolist()[::2] == [
+    assert fills["price"][fills["kind"] == EventKind.FILLED].tolist()[::2] == [
         prices[at] for at in (0, 4, 6, 8, 9, 10, 11)
     ]
 
@@ -325,4 +326,4 @@ def test_the_remainder_of_an_incoming_iceberg_shows_no_more_than_its_leaves():
         order(3, SELL, 100, 4, session=OTHER_MEMBER, account=3),
     ]
     fills = answers(*rows)[-1].events
-    assert fills["quantity"][fills["kind"] == 2].tolist() == [2, 2]
+    assert fills["quantity"][fills["kind"] == EventKind.FILLED].tolist() == [2, 2]

@@ -42,7 +42,7 @@ def test_a_sound_state_breaks_no_rule():
 
 
 @pytest.mark.parametrize(
-    ("table", "row", "column", "value", "says"),
+    ("table", "row", "column", "value", "violation"),
     [
         ("orders", SECOND, "user_ref", 4, "order 1/4: its name is live twice"),
         ("orders", FIRST, "leaves", 0, "order 1/4: leaves 0, cumulative 1"),
@@ -78,10 +78,10 @@ def test_a_sound_state_breaks_no_rule():
         ("machine", 0, "ticks", 199, "machine: 199 ticks allotted, instruments have others"),
     ],
 )
-def test_each_broken_rule_is_reported(table, row, column, value, says):
+def test_each_broken_rule_is_reported(table, row, column, value, violation):
     tables = {name: rows.copy() for name, rows in some_state().items()}
     tables[table][row, COLUMNS[table].index(column)] = value
-    assert any(line.startswith(says) for line in violations(tables)), violations(tables)
+    assert any(line.startswith(violation) for line in violations(tables)), violations(tables)
 
 
 BUYER, SELLER = range(2)
@@ -111,7 +111,7 @@ def test_a_sound_state_with_blocks_breaks_no_rule():
 
 
 @pytest.mark.parametrize(
-    ("table", "row", "column", "value", "says"),
+    ("table", "row", "column", "value", "violation"),
     [
         ("blocks", BUYER, "quantity", 0, "block 1/3: 0 in 2 of 2 hours"),
         ("blocks", BUYER, "hours", 3, "block 1/3: 3 in 2 of 3 hours"),
@@ -127,10 +127,10 @@ def test_a_sound_state_with_blocks_breaks_no_rule():
         ("positions", 1, "open_buy", 2, "open quantity of (1, 2, 0): 2, orders have 3"),
     ],
 )
-def test_each_broken_rule_of_blocks_is_reported(table, row, column, value, says):
+def test_each_broken_rule_of_blocks_is_reported(table, row, column, value, violation):
     tables = {name: rows.copy() for name, rows in state_with_blocks().items()}
     tables[table][row, COLUMNS[table].index(column)] = value
-    assert any(line.startswith(says) for line in violations(tables)), violations(tables)
+    assert any(line.startswith(violation) for line in violations(tables)), violations(tables)
 
 
 @pytest.mark.parametrize(("collar", "trades"), [(0, True), (20, True), (5, False)])
@@ -152,7 +152,7 @@ def state_with_a_basket() -> Tables:
 
 
 @pytest.mark.parametrize(
-    ("table", "row", "column", "value", "says"),
+    ("table", "row", "column", "value", "violation"),
     [
         ("baskets", 1, "place", 3, ["basket 2: places [1, 3]"]),
         ("baskets", 1, "basket", 2, []),
@@ -160,11 +160,11 @@ def state_with_a_basket() -> Tables:
         ("instruments", 2, "tick_fen", 7, ["basket 2: [1, 7] fen per tick"]),
     ],
 )
-def test_each_broken_rule_of_baskets_is_reported(table, row, column, value, says):
+def test_each_broken_rule_of_baskets_is_reported(table, row, column, value, violation):
     tables = {name: rows.copy() for name, rows in state_with_a_basket().items()}
     assert violations(tables) == []
     tables[table][row, COLUMNS[table].index(column)] = value
-    assert violations(tables) == says
+    assert violations(tables) == violation
 
 
 def test_differences_name_rows_and_cells():

@@ -120,12 +120,12 @@ def test_damage_names_the_array():
 def test_foreign_bytes_are_rejected():
     blob = Engine(SMALL).snapshot()
     newer = blob[:8] + (VERSION + 1).to_bytes(4, "little") + blob[12:]
-    for foreign, says in (
+    for foreign, error in (
         (b"PK\x03\x04 a zip file", "no snapshot begins like this, at byte 0"),
         (newer, f"version {VERSION + 1} at byte 8, this program reads {VERSION}"),
         (blob + b"xyz", f"3 bytes after its end, at byte {len(blob)}"),
     ):
-        with pytest.raises(ValueError, match=f"^snapshot: {says}$"):
+        with pytest.raises(ValueError, match=f"^snapshot: {error}$"):
             Engine.restore(foreign)
 
 

@@ -1,1 +1,1 @@
-"""What tests share: generators, worlds, readers, solvers."""
+"""Support of tests: generators, small worlds, readers, solvers, processes."""

@@ -35,7 +35,7 @@ LASTING = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
 
 class Features(IntFlag):
-    """What a stream may contain besides limit orders, cancels, replaces and administration."""
+    """Contents of a stream besides limit orders, cancels, replaces and administration."""
 
     TYPES = auto()  # market, FOK, post-only
     STOPS = auto()
