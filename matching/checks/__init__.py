@@ -1,1 +1,1 @@
-"""What must hold of every state of the machine, and how tests and tools look into its memory."""
+"""Invariants of every state of the machine, and read-only queries of its memory."""
