@@ -39,9 +39,10 @@ def serve(
 
     开市：经网络接受委托、发布行情；收到 SIGTERM 后收市并封存日志。
     """
+    from exchange.venue.builder import build_venue
     from exchange.venue.clock import VenueClock, parse_clock
     from exchange.venue.config import read_config
-    from exchange.venue.venue import Venue, close_on_signals
+    from exchange.venue.venue import close_on_signals
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
@@ -51,28 +52,31 @@ def serve(
         print_json({"would_serve_in": setting.folder}) if as_json else click.echo(line)
         return
     moment = parse_clock(clock) if clock else VenueClock()
-    with Venue(setting, moment, make_keys=config is None, compiling=note_compiling) as venue:
+    with build_venue(setting, moment, make_keys=config is None, compiling=note_compiling) as venue:
         close_on_signals(venue)
-        started = _started(venue)
+        started = _started(setting.folder, venue)
         if as_json:
             click.echo(_json_line(started))
         else:
             note(_started_text(started))
         venue.run()
-        ended = {"sealed": str(venue.day.writer.path), "events_sha256": venue.events_sha256.hex()}
+        ended = {
+            "sealed": str(venue.day_log.path),
+            "events_sha256": venue.event_hash.digest().hex(),
+        }
         click.echo(_json_line(ended)) if as_json else note(
             f"sealed {ended['sealed']}, events sha256 {ended['events_sha256']}"
         )
 
 
-def _started(venue: Any) -> dict[str, Any]:
+def _started(folder: str, venue: Any) -> dict[str, Any]:
     import msgspec
 
     return {
-        "connection": str(Path(venue.config.folder) / CONNECTION_NAME),
+        "connection": str(Path(folder) / CONNECTION_NAME),
         **msgspec.to_builtins(venue.connection),
         "trading_day": venue.registry.trading_day,
-        "sequence": venue.log.next_sequence - 1,
+        "sequence": venue.day_log.last_sequence,
     }
 
 

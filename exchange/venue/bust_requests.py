@@ -58,7 +58,7 @@ def bust_command(
     return command
 
 
-def busted_of(events: Records, trade_id: int) -> TradeBusted:
+def read_bust(events: Records, trade_id: int) -> TradeBusted:
     """What the machine made of a BUST. Raises BustRefused with the machine's reason."""
     if events["kind"][0] == EventKind.REJECTED:
         reason = Reason(int(events["reason"][0])).name

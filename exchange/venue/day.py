@@ -18,7 +18,7 @@ from exchange.definition.members import Members, read_members
 from exchange.venue.clock import VenueClock
 from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
-from exchange.venue.key_changes import opened, with_keys
+from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.next_day import carry_on
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
@@ -161,7 +161,7 @@ def _go_on(
     writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
     if registry != log.registry:
         writer.append_registry(registry)
-    opening = opened(registry, log.registry, clock.now_ns(), writer.next_sequence)
+    opening = open_new_sessions(registry, log.registry, clock.now_ns(), writer.next_sequence)
     return VenueDay(
         registry=registry,
         writer=writer,
@@ -172,7 +172,7 @@ def _go_on(
     )
 
 
-def numbers_of(registry: Registry) -> tuple[dict[str, int], dict[int, int]]:
+def session_numbers(registry: Registry) -> tuple[dict[str, int], dict[int, int]]:
     """The number of each session by name, and its firm by number."""
     sessions = registry.sessions
     return {each.name: each.id for each in sessions}, {each.id: each.firm for each in sessions}

@@ -30,7 +30,7 @@ def with_keys(registry: Registry, entitlements: dict[str, Entitlement]) -> Regis
     return replace(registry, sessions=(*old, *more))
 
 
-def opened(registry: Registry, before: Registry, now_ns: int, sequence: int) -> Commands:
+def open_new_sessions(registry: Registry, before: Registry, now_ns: int, sequence: int) -> Commands:
     """The commands that open the sessions that a registry has more than the one before.
 
     Raises ValueError where the machine of the day has no room for them.

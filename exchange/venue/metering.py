@@ -1,10 +1,9 @@
-"""Deliveries at a venue that is served: suppliers are told what to deliver, and say what they did.
+"""Metering: suppliers ask for their dispatch notices, and report what their meters read.
 
-What is nominated stands in `delivery/DAY.notices.json`, which `deliver notices --to` writes; it is
-looked at anew when it has changed. What meters say goes to `delivery/DAY.readings.csv`, durable
-before it is answered, and is settled from there. Both outlive the venue's process and its trading
-day. A reading is judged by the rules of the books (`ledger.delivery.meter_files`), at the venue's
-time.
+Notices stand in `delivery/DAY.notices.json`, which `deliver notices --to` writes; a file that has
+changed is read again. Readings go to `delivery/DAY.readings.csv`, durable before they are answered,
+and are settled from there. Both outlive the venue's process and its trading day. A reading is
+checked by the rules of the books (`ledger.delivery.meter_files`), at the venue's time.
 """
 
 import logging
@@ -32,94 +31,95 @@ from ledger.books.errors import LedgerError
 from ledger.delivery.dispatch_notices import SUFFIX, NoticesFile, read_notices
 from ledger.delivery.dispatch_notices import NoticeLine as FileLine
 from ledger.delivery.meter_files import COLUMNS, Line, MeterValidator, Refused
-from ledger.delivery.meter_files import Metering as Counted
+from ledger.delivery.meter_files import Metering as MeterLine
 from ledger.delivery.meter_readings import ReadingsFile, Row
 from matching.records import NANOSECONDS
 
 LOG = logging.getLogger("suanshi.venue")
 
 READINGS_MAX = 1_000
-"""Of one line of an agreement."""
+"""Readings of one line of an agreement."""
 
 
-class _Taken(NamedTuple):
-    """A reading that counts, and its answer."""
+class _Recorded(NamedTuple):
+    """A reading that counts, its session, and the answer to it."""
 
-    told: tuple[str, ...]
+    columns: tuple[str, ...]  # as COLUMNS names them
     session: str
     answer: MeterAnswer
 
 
 class _Day:
-    """A day of delivery: its notices, and its readings so far."""
+    """A day of delivery: its notices, and the readings recorded so far."""
 
     def __init__(self, path: Path, file: NoticesFile) -> None:
         self.notices = file.notices
         self.readings = ReadingsFile(path)
-        self.taken: dict[str, _Taken] = {}
+        self.recorded: dict[str, _Recorded] = {}  # by the meter's number
         self.counts: Counter[tuple[str, str]] = Counter()  # readings of each line
         self._metered: Counter[tuple[str, str]] = Counter()
-        self._note(self.readings.rows)
+        self._add(self.readings.rows)
 
     def append(self, rows: list[Row]) -> None:
         """Write readings that count; they are durable when this returns. Raises OSError."""
         self.readings.append(rows)
-        self._note(rows)
+        self._add(rows)
 
-    def _note(self, rows: list[Row]) -> None:
+    def _add(self, rows: list[Row]) -> None:
         for row in rows:
             place = row["agreement"], row["instrument"]
             self.counts[place] += 1
             self._metered[place] += int(row["delivered_millionths"])
             answer = MeterAnswer(
-                meter=row["meter"], reason=MeterReason.COUNTED, number=len(self.taken) + 1,
+                meter=row["meter"], reason=MeterReason.COUNTED, number=len(self.recorded) + 1,
                 delivered_millionths=int(row["delivered_millionths"]),
                 metered_millionths=self._metered[place],
             )  # fmt: skip
-            told = tuple(row[name] for name in COLUMNS)
-            self.taken[row["meter"]] = _Taken(told, row["session"], answer)
+            columns = tuple(row[name] for name in COLUMNS)
+            self.recorded[row["meter"]] = _Recorded(columns, row["session"], answer)
 
 
-class Meters:
-    """Answers suppliers' sessions."""
+class Metering:
+    """Answers the delivery messages of suppliers' sessions."""
 
     def __init__(self, folder: Path, venue: str) -> None:
         self._folder = folder / DELIVERY_FOLDER
         self._venue = venue
         self._days: dict[str, _Day] = {}
-        self._stamps: dict[Path, tuple[int, int]] = {}
-        self._owns: dict[frozenset[str], _Own] = {}
-        self._look()
+        self._stamps: dict[Path, tuple[int, int]] = {}  # of notices files: change time and inode
+        self._deliveries: dict[frozenset[str], _Deliveries] = {}
+        self._read_notices()
 
-    def tell(self, asked: NoticesRequest, accounts: set[str]) -> Notices:
-        """The notices of some accounts on a day."""
-        self._look()
-        day = self._days.get(asked.day)
+    def notices(self, request: NoticesRequest, accounts: set[str]) -> Notices:
+        """Return the notices of some accounts on a day, from line `request.after` on."""
+        self._read_notices()
+        day = self._days.get(request.day)
         lines = [
-            _told(notice.supplier, each)
+            _notice_line(notice.supplier, each)
             for notice in (day.notices if day else ()) if notice.supplier in accounts
             for each in notice.lines
         ]  # fmt: skip
-        part = lines[asked.after : asked.after + NOTICES_MAX]
-        return Notices(day=asked.day, lines=part, count=len(lines))
+        part = lines[request.after : request.after + NOTICES_MAX]
+        return Notices(day=request.day, lines=part, count=len(lines))
 
-    def take(
-        self, asked: MeterReadings, accounts: set[str], session: int, now_ns: int
+    def record(
+        self, message: MeterReadings, accounts: set[str], session: int, now_ns: int
     ) -> MeterAnswers:
-        """Take readings of deliveries of some accounts; those that count are durable then.
+        """Check readings of some accounts' deliveries; those that count are durable on return.
 
-        Raises OSError where they cannot be written; asking again is harmless.
+        A reading that was recorded before gets its first answer once more. Raises OSError where
+        readings cannot be written; sending them again is harmless.
         """
-        self._look()
-        own = self._own(frozenset(accounts))
-        fresh: dict[str, tuple[str, ...]] = {}
+        self._read_notices()
+        own = self._deliveries_of(frozenset(accounts))
+        new: dict[str, tuple[str, ...]] = {}
         rows: dict[str, list[Row]] = {}
-        answers: list[MeterAnswer | bool] = []  # True: the first answer comes once more
-        for reading in asked.readings:
-            told = tuple(str(getattr(reading, name)) for name in COLUMNS)
-            before = fresh.get(reading.meter) or self._told_before(reading, own, str(session))
-            found = self._judged(own, reading, told, now_ns) if before is None else (
-                None if before == told
+        answers: list[MeterAnswer | bool] = []  # bool: a recorded one; True: repeated
+        for reading in message.readings:
+            columns = tuple(str(getattr(reading, name)) for name in COLUMNS)
+            before = new.get(reading.meter) or self._recorded_columns(reading, own, str(session))
+            found = self._check(own, reading, columns, now_ns) if before is None else (
+                None if before == columns
                 else Refused("DIFFERENT", f"`{reading.meter}` was metered before, differently")
             )  # fmt: skip
             if isinstance(found, Refused):
@@ -128,8 +128,8 @@ class Meters:
                 continue
             answers.append(before is not None)
             if found is not None:
-                fresh[reading.meter] = told
-                row = dict(zip(COLUMNS, told, strict=True)) | {
+                new[reading.meter] = columns
+                row = dict(zip(COLUMNS, columns, strict=True)) | {
                     "delivered_millionths": str(found.delivered_millionths),
                     "session": str(session), "time_ns": str(now_ns),
                 }  # fmt: skip
@@ -137,17 +137,17 @@ class Meters:
         for day, more in rows.items():
             self._days[day].append(more)
         return MeterAnswers(answers=[
-            self._first_answer(reading.meter, answer) if isinstance(answer, bool) else answer
-            for reading, answer in zip(asked.readings, answers, strict=True)
+            self._recorded_answer(reading.meter, answer) if isinstance(answer, bool) else answer
+            for reading, answer in zip(message.readings, answers, strict=True)
         ])  # fmt: skip
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files of readings."""
         for day in self._days.values():
             day.readings.close()
 
-    def _look(self) -> None:
-        """Read the notices that are new or have changed; what cannot be used is left as it was."""
+    def _read_notices(self) -> None:
+        """Read notices that are new or have changed; of a file with an error, keep the earlier."""
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             try:
                 found = path.stat()
@@ -161,22 +161,21 @@ class Meters:
                 else:
                     readings = self._folder / f"{file.day}.readings.csv"
                     self._days[file.day] = _Day(readings, file)
-                self._owns.clear()
+                self._deliveries.clear()
                 LOG.info("%s: notices of %d suppliers", path, len(file.notices))
             except (LedgerError, OSError) as error:
                 LOG.error("notices cannot be used: %s", error)
 
-    def _own(self, accounts: frozenset[str]) -> "_Own":
-        """What may be metered of some accounts."""
-        if accounts not in self._owns:
-            self._owns[accounts] = _Own(self._days, accounts)
-        return self._owns[accounts]
+    def _deliveries_of(self, accounts: frozenset[str]) -> "_Deliveries":
+        if accounts not in self._deliveries:
+            self._deliveries[accounts] = _Deliveries(self._days, accounts)
+        return self._deliveries[accounts]
 
-    def _judged(
-        self, own: "_Own", reading: MeterReading, told: tuple[str, ...], now_ns: int
-    ) -> Counted | Refused:
-        """What a reading that is new comes to, or why it does not count."""
-        found = own.validate(reading, told, now_ns)
+    def _check(
+        self, own: "_Deliveries", reading: MeterReading, columns: tuple[str, ...], now_ns: int
+    ) -> MeterLine | Refused:
+        """Return a new reading as the books count it, or the rule that it breaks."""
+        found = own.check(reading, columns, now_ns)
         if isinstance(found, Refused):
             return found
         counts = self._days[own.day_of(reading)].counts
@@ -185,26 +184,31 @@ class Meters:
             return Refused("FULL", text)
         return found
 
-    def _told_before(
-        self, reading: MeterReading, own: "_Own", session: str
+    def _recorded_columns(
+        self, reading: MeterReading, own: "_Deliveries", session: str
     ) -> tuple[str, ...] | None:
-        """What a meter's number stands for already; nothing of it where that is another's."""
+        """Return the columns recorded under a meter's number, None where there are none.
+
+        Those of another supplier are withheld: they become a tuple that equals no reading.
+        """
         for day in self._days.values():
-            if (taken := day.taken.get(reading.meter)) is not None:
-                return taken.told if taken.session == session or own.has(taken.told) else ("",)
+            if (before := day.recorded.get(reading.meter)) is not None:
+                is_own = before.session == session or own.has(before.columns)
+                return before.columns if is_own else ("",)
         return None
 
-    def _first_answer(self, meter: str, repeated: bool) -> MeterAnswer:
-        answer = next(d.taken[meter].answer for d in self._days.values() if meter in d.taken)
+    def _recorded_answer(self, meter: str, repeated: bool) -> MeterAnswer:
+        days = self._days.values()
+        answer = next(day.recorded[meter].answer for day in days if meter in day.recorded)
         return msgspec.structs.replace(answer, repeated=repeated)
 
 
-class _Own:
-    """What some accounts are to deliver, and the validator of its readings."""
+class _Deliveries:
+    """The deliveries of some accounts by their notices, and the check of their readings."""
 
     def __init__(self, days: dict[str, _Day], accounts: frozenset[str]) -> None:
         lines, instruments = {}, set()
-        self._places: dict[tuple[int, str], tuple[str, int]] = {}
+        self._places: dict[tuple[int, str], tuple[str, int]] = {}  # day, and start in s
         for name, day in days.items():
             for notice in day.notices:
                 instruments |= {each.symbol for each in notice.lines}
@@ -216,11 +220,11 @@ class _Own:
                     self._places[place] = name, each.start_s
         self._validator = MeterValidator(lines, instruments, {})
 
-    def validate(
-        self, reading: MeterReading, told: tuple[str, ...], now_ns: int
-    ) -> Counted | Refused:
-        """What a reading that is new comes to, or why it does not count."""
-        found = self._validator.validate(dict(zip(COLUMNS, told, strict=True)))
+    def check(
+        self, reading: MeterReading, columns: tuple[str, ...], now_ns: int
+    ) -> MeterLine | Refused:
+        """Return a new reading as the books count it, or the rule that it breaks."""
+        found = self._validator.validate(dict(zip(COLUMNS, columns, strict=True)))
         if isinstance(found, Refused):
             return found
         _, start_s = self._places[reading.agreement, reading.instrument]
@@ -230,16 +234,16 @@ class _Own:
             return Refused("EARLY", text)
         return found
 
-    def has(self, told: tuple[str, ...]) -> bool:
-        """Whether a reading is of these accounts."""
-        return (int(told[1]), told[2]) in self._places
+    def has(self, columns: tuple[str, ...]) -> bool:
+        """Whether a recorded reading is of these deliveries."""
+        return (int(columns[1]), columns[2]) in self._places
 
     def day_of(self, reading: MeterReading) -> str:
-        """The day of delivery of a reading that counts."""
+        """Return the day of delivery of a reading that counts."""
         return self._places[reading.agreement, reading.instrument][0]
 
 
-def _told(supplier: str, line: FileLine) -> NoticeLine:
+def _notice_line(supplier: str, line: FileLine) -> NoticeLine:
     return NoticeLine(
         agreement=line.agreement, supplier=supplier, buyer=line.buyer, instrument=line.symbol,
         contract=line.code, unit=line.product, start_s=line.start_s, end_s=line.end_s,

@@ -1,19 +1,25 @@
-"""What operators ask of the venue that is more than one command, carried out one by one."""
+"""Requests to the venue itself: of operators, and of suppliers about their deliveries."""
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from exchange.venue.bust_requests import BustRefused, bust_command, busted_of
-from exchange.venue.day import keys_folder, numbers_of
-from exchange.venue.key_changes import opened, with_keys
+import numpy as np
+from numpy.typing import NDArray
+
+from exchange.venue.bust_requests import BustRefused, bust_command, read_bust
+from exchange.venue.day import session_numbers
+from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.listing_requests import definitions, list_basket, list_instrument
+from exchange.venue.parts import VenueParts
 from feeds.gateway.session_messages import Request
 from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
 from feeds.protocol.keys import read_entitlements
 from feeds.protocol.messages import (
     BustTrade,
+    Definition,
     Done,
     FirmAccounts,
+    FirmAccountsRequest,
     KeysKnown,
     KeysRequest,
     ListBasket,
@@ -22,121 +28,150 @@ from feeds.protocol.messages import (
     Reply,
     TradeBusted,
 )
-
-if TYPE_CHECKING:
-    from exchange.venue.venue import Venue
-
+from ledger.daylog.registry import Registry
 
 LOG = logging.getLogger("suanshi.venue")
 
+Records = NDArray[np.void]
 
-class Operators:
-    """Answers operators, and suppliers about deliveries.
 
-    Nothing is said before what it tells of is durable.
-    """
+class Recorder(Protocol):
+    """The venue's loop, as far as requests use it."""
 
-    def __init__(self, venue: "Venue") -> None:
-        self._venue = venue
+    registry: Registry
+
+    def record(self, registry: Registry, commands: Records) -> Records:
+        """Log and process stamped commands; return their events, durable and sent."""
+        ...
+
+    def wait_durable(self) -> None:
+        """Wait until everything appended is durable, and send what is queued about it."""
+        ...
+
+
+class OperatorRequests:
+    """Carries out requests one by one; a reply is sent when what it reports is durable."""
+
+    def __init__(self, recorder: Recorder, parts: VenueParts) -> None:
+        self._recorder = recorder
+        self._clock = parts.clock
+        self._day_log = parts.day_log
+        self._gateway = parts.gateway
+        self._market_data = parts.market_data
+        self._zap = parts.zap
+        self._metering = parts.metering
+        self._keys = parts.keys
 
     def serve(self) -> None:
-        """Carry out what was asked."""
-        messages = self._venue.gateway.messages
+        """Carry out the requests that have arrived, and reply to each."""
+        messages = self._gateway.messages
         while messages.requests:
-            peer, message = messages.requests.pop(0)
+            peer, request = messages.requests.pop(0)
             try:
-                reply = self._carry_out(message, peer.session_number)
+                reply = self._carry_out(request, peer.session_number)
             except ValueError as error:
                 messages.refuse(peer, RefusalReason.UNKNOWN, str(error))
             except BustRefused as error:
                 messages.refuse(peer, error.reason, str(error))
             except OSError as error:
                 LOG.error("readings cannot be written: %s", error)
-                messages.refuse(
-                    peer, RefusalReason.REJECTED, "cannot be written; send it once more"
-                )
+                text = "cannot be written; send it once more"
+                messages.refuse(peer, RefusalReason.REJECTED, text)
             else:
                 messages.send(peer, reply)
 
-    def _carry_out(self, message: Request, session: int) -> Reply:
-        """The reply to an operator's request. Raises ValueError and BustRefused, which say no."""
-        if isinstance(message, ListInstrument):
-            return self._list(message)
-        if isinstance(message, ListBasket):
-            return self._list_basket(message)
-        if isinstance(message, BustTrade):
-            return self._bust(message, session)
-        if isinstance(message, KeysRequest):
-            return self._keys()
-        if isinstance(message, NoticesRequest | MeterReadings):
-            return self._deliveries(message, session)
-        registry = self._venue.registry
-        if all(firm.id != message.firm for firm in registry.firms):
-            raise ValueError(f"there is no firm {message.firm}")
-        accounts = [each.id for each in registry.accounts if each.member == message.firm]
-        return FirmAccounts(firm=message.firm, accounts=accounts)
+    def _carry_out(self, request: Request, session: int) -> Reply:
+        """Return the reply to a request of a session.
 
-    def _list(self, message: ListInstrument) -> Done:
-        """List an instrument. Raises ValueError where that cannot be."""
-        venue = self._venue
-        registry, commands, done = list_instrument(
-            venue.registry, message.symbol, venue.clock.now_ns(), venue.log.next_sequence
-        )
-        venue.record(registry, commands)
-        venue.market.define_instruments(definitions(registry)[-1:], done.sequence)
-        venue.market.send_durable(done.sequence)
-        return done
-
-    def _list_basket(self, message: ListBasket) -> Done:
-        """List a basket, and define its instruments again. Raises ValueError where it cannot be."""
-        venue = self._venue
-        now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
-        registry, commands, done = list_basket(
-            venue.registry, message.code, message.contracts, now_ns, sequence
-        )
-        venue.record(registry, commands)
-        members = [each for each in definitions(registry) if message.code in each.baskets]
-        venue.market.define_instruments(members, done.sequence)
-        venue.market.send_durable(done.sequence)
-        return done
-
-    def _bust(self, message: BustTrade, session: int) -> TradeBusted:
-        """Take a trade back. Raises BustRefused where the venue or the machine says no."""
-        if session == 0:  # it has gone since it asked
-            raise BustRefused(RefusalReason.NOT_LOGGED_ON, "log on first")
-        venue = self._venue
-        venue.settle()  # so that every trade's fills are found
-        now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
-        command = bust_command(venue.gateway.streams, message, session, now_ns, sequence)
-        return busted_of(venue.record(venue.registry, command), message.trade_id)
-
-    def _deliveries(self, message: NoticesRequest | MeterReadings, session: int) -> Reply:
-        """What a firm's session is to deliver, or what becomes of what it says it has.
-
-        Raises ValueError where it has gone, OSError where readings cannot be written.
+        Raises ValueError, BustRefused and OSError for a request that is refused.
         """
-        venue = self._venue
-        found = [
-            each for each in venue.gateway.registry.sessions.values() if each.number == session
-        ]
-        if not found:
-            raise ValueError("log on first")
-        rights = found[0].entitlement
-        accounts = {
-            each.name for each in venue.registry.accounts
-            if each.member == rights.firm and (not rights.accounts or each.id in rights.accounts)
-        }  # fmt: skip
-        if isinstance(message, NoticesRequest):
-            return venue.metering.tell(message, accounts)
-        return venue.metering.take(message, accounts, session, venue.clock.now_ns())
+        if isinstance(request, ListInstrument):
+            return self._list_instrument(request)
+        if isinstance(request, ListBasket):
+            return self._list_basket(request)
+        if isinstance(request, BustTrade):
+            return self._bust(request, session)
+        if isinstance(request, KeysRequest):
+            return self._reload_keys()
+        if isinstance(request, FirmAccountsRequest):
+            return self._firm_accounts(request)
+        return self._deliveries(request, session)
 
-    def _keys(self) -> KeysKnown:
-        """Look at the folder of keys again. Raises ValueError where a file there is wrong."""
-        venue = self._venue
-        entitlements = read_entitlements(keys_folder(venue.config))
-        registry = with_keys(venue.registry, entitlements)
-        now_ns, sequence = venue.clock.now_ns(), venue.log.next_sequence
-        venue.record(registry, opened(registry, venue.registry, now_ns, sequence))
-        venue.zap.set_entitlements(entitlements)
-        gateway = venue.gateway
-        return gateway.registry.reload_keys(entitlements, *numbers_of(registry), gateway.sessions)
+    def _list_instrument(self, request: ListInstrument) -> Done:
+        """List an instrument. Raises ValueError where it cannot be listed."""
+        registry, commands, done = list_instrument(
+            self._recorder.registry, request.symbol, *self._next_stamp()
+        )
+        self._recorder.record(registry, commands)
+        self._define(definitions(registry)[-1:], done.sequence)
+        return done
+
+    def _list_basket(self, request: ListBasket) -> Done:
+        """List a basket and define its instruments again.
+
+        Raises ValueError where it cannot be listed.
+        """
+        registry, commands, done = list_basket(
+            self._recorder.registry, request.code, request.contracts, *self._next_stamp()
+        )
+        self._recorder.record(registry, commands)
+        members = [each for each in definitions(registry) if request.code in each.baskets]
+        self._define(members, done.sequence)
+        return done
+
+    def _bust(self, request: BustTrade, session: int) -> TradeBusted:
+        """Bust a trade. Raises BustRefused where the venue or the engine refuses it."""
+        if session == 0:  # logged out since it sent this
+            raise BustRefused(RefusalReason.NOT_LOGGED_ON, "log on first")
+        self._recorder.wait_durable()  # so that the reports have every trade's fills
+        now_ns, sequence = self._next_stamp()
+        command = bust_command(self._gateway.streams, request, session, now_ns, sequence)
+        return read_bust(self._recorder.record(self._recorder.registry, command), request.trade_id)
+
+    def _reload_keys(self) -> KeysKnown:
+        """Read the folder of keys again. Raises ValueError where a file there is wrong."""
+        entitlements = read_entitlements(self._keys)
+        before = self._recorder.registry
+        registry = with_keys(before, entitlements)
+        self._recorder.record(registry, open_new_sessions(registry, before, *self._next_stamp()))
+        self._zap.set_entitlements(entitlements)
+        gateway = self._gateway
+        numbers = session_numbers(registry)
+        return gateway.registry.reload_keys(entitlements, *numbers, gateway.sessions)
+
+    def _firm_accounts(self, request: FirmAccountsRequest) -> FirmAccounts:
+        """Return the accounts of a firm. Raises ValueError where there is no such firm."""
+        registry = self._recorder.registry
+        if all(firm.id != request.firm for firm in registry.firms):
+            raise ValueError(f"there is no firm {request.firm}")
+        accounts = [each.id for each in registry.accounts if each.member == request.firm]
+        return FirmAccounts(firm=request.firm, accounts=accounts)
+
+    def _deliveries(self, request: NoticesRequest | MeterReadings, session: int) -> Reply:
+        """Return the dispatch notices of a session's accounts, or the answers to its readings.
+
+        Raises ValueError where the session has logged out, OSError where readings cannot be
+        written.
+        """
+        sessions = self._gateway.registry.sessions.values()
+        entitlement = next((e.entitlement for e in sessions if e.number == session), None)
+        if entitlement is None:
+            raise ValueError("log on first")
+        accounts = {
+            each.name
+            for each in self._recorder.registry.accounts
+            if each.member == entitlement.firm
+            and (not entitlement.accounts or each.id in entitlement.accounts)
+        }
+        if isinstance(request, NoticesRequest):
+            return self._metering.notices(request, accounts)
+        return self._metering.record(request, accounts, session, self._clock.now_ns())
+
+    def _define(self, instruments: list[Definition], sequence: int) -> None:
+        """Publish definitions that hold from the command of this sequence, which is durable."""
+        self._market_data.define_instruments(instruments, sequence)
+        self._market_data.send_durable(sequence)
+
+    def _next_stamp(self) -> tuple[int, int]:
+        """Return time in ns and sequence of the next command."""
+        return self._clock.now_ns(), self._day_log.next_sequence

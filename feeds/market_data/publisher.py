@@ -14,6 +14,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from feeds.event_buffer import EventBuffer
 from feeds.market_data.frames import CHANNELS
 from feeds.market_data.market_state import MarketState
 from feeds.protocol.keys import Secret
@@ -62,13 +63,16 @@ class MarketDataPublisher:
         self.recovery.setsockopt(zmq.SNDHWM, IMAGE_FRAMES_MAX)
         self.endpoints = bind(self.publisher, endpoints[0]), bind(self.recovery, endpoints[1])
         self.frames_sent = 0
+        self.queued_turns = 0  # calls of `publish` whose events are not derived yet
+        self._events = EventBuffer()
+        self._events_sequence = 0  # of the last command whose events are queued
         self._definitions: dict[int, tuple[int, bytes]] = {}  # number and body of the last one
         self._topics: set[bytes] = set()
         self._pending: deque[tuple[int, list[bytes]]] = deque()  # by their last command
         self._images: deque[tuple[int, bytes, list[bytes]]] = deque()
         self._heartbeat_ns = 0
         self._next_heartbeat = 1
-        self._sequence = 0
+        self._sequence = 0  # of the last command whose events are derived
 
     def define_instruments(self, definitions: list[Definition], sequence: int) -> None:
         """Queue the definitions of new or changed instruments, behind the command `sequence`."""
@@ -79,12 +83,21 @@ class MarketDataPublisher:
             frames.append(self._definition(each.instrument))
         self._pending.append((sequence, frames))
 
-    def publish(self, events: Records, sequence: int) -> None:
-        """Derive the frames of events, of commands up to `sequence`, and queue them."""
-        frames = self.state.derive_frames(events)
-        self._sequence = sequence
+    def publish(self, events: bytes, sequence: int) -> None:
+        """Queue the events of commands up to `sequence`; `derive_queued` makes frames of them."""
+        self._events.append(events)
+        self._events_sequence = sequence
+        self.queued_turns += 1
+
+    def derive_queued(self) -> None:
+        """Derive the frames of the queued events, for `send_durable` to send."""
+        if self.queued_turns == 0:
+            return
+        frames = self.state.derive_frames(self._events.drain())
+        self.queued_turns = 0
+        self._sequence = self._events_sequence
         if frames:
-            self._pending.append((sequence, frames))
+            self._pending.append((self._sequence, frames))
 
     def send_durable(self, durable_sequence: int) -> None:
         """Send the queued frames and images of commands up to this one, which are durable."""
@@ -138,6 +151,10 @@ class MarketDataPublisher:
         if last:
             frames.append(self._heartbeat(MarketKind.END_OF_DAY, np.zeros(0, NEXT)))
         self._pending.append((self._sequence, frames))
+
+    def load_kernels(self) -> None:
+        """Compile or load the kernel of images, so that the first request waits for nothing."""
+        self.state.image(Channel.LEVELS, 1, 0)
 
     def close(self) -> None:
         """Close sockets and files."""

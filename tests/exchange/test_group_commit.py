@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from exchange.venue.builder import build_venue
 from exchange.venue.clock import parse_clock
 from exchange.venue.config import read_config
 from exchange.venue.group_commit import GroupCommit
 from exchange.venue.sync_thread import FILE, SYNCS
-from exchange.venue.venue import Venue
 from feeds.client import Client
 from feeds.protocol.commands import new_order
 from feeds.protocol.errors import TimedOut
@@ -38,19 +38,19 @@ def test_what_is_appended_becomes_durable_by_itself(log: GroupCommit) -> None:
     for turn in range(100):
         log.append(commands(3, first=1 + 3 * turn))
         assert log.durable_sequence() <= 3 * (turn + 1)
-    assert log.settle() == log.durable_sequence() == 300
+    assert log.wait_durable() == log.durable_sequence() == 300
     assert 1 <= log._view[SYNCS] <= 100
 
 
 def test_a_disk_that_fails_makes_nothing_durable_any_more(log: GroupCommit) -> None:
     log.append(commands(1))
-    assert log.settle() == 1
+    assert log.wait_durable() == 1
     reading, writing = os.pipe()
     log._view[FILE] = writing  # which cannot be made durable
     log.append(commands(1, first=2))
     for _ in range(2):
         with pytest.raises(DayLogUnwritable, match="cannot be made durable: Invalid argument"):
-            log.settle()
+            log.wait_durable()
     os.close(reading)
     os.close(writing)
 
@@ -60,13 +60,13 @@ def test_nobody_is_told_of_an_order_that_is_not_durable(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     world = World(tmp_path)
-    with Venue(read_config(tmp_path / "venue.toml"), parse_clock(f"{START}*1")) as venue:
+    with build_venue(read_config(tmp_path / "venue.toml"), parse_clock(f"{START}*1")) as venue:
         client = Client(tmp_path / "venue" / "connection.toml", world.secret("east-1"))
         while not client.is_connected:
             venue.step()
             client.pump()
         reading, writing = os.pipe()
-        venue.log._view[FILE] = writing
+        venue.day_log._view[FILE] = writing
         order = new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
         client.send(order)
         client.pump()

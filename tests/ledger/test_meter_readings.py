@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exchange.venue import metering as venue_metering
-from exchange.venue.metering import Meters
+from exchange.venue.metering import Metering
 from feeds.protocol.delivery_messages import (
     NOTICES_MAX,
     MeterAnswer,
@@ -127,24 +127,24 @@ def test_every_rule_of_the_books_has_its_reason_on_the_wire() -> None:
 
 
 @pytest.fixture
-def meters(tmp_path: Path) -> Meters:
+def meters(tmp_path: Path) -> Metering:
     """Bob has agreement 1, Dave has agreement 2; both are for one hour from START_S."""
     folder = tmp_path / "delivery"
     folder.mkdir()
     (folder / f"{DAY}.notices.json").write_text(NOTICES % (LINE % (1, 1), LINE % (2, 2)))
-    return Meters(tmp_path, "TEST")
+    return Metering(tmp_path, "TEST")
 
 
-def say(meters: Meters, meter: str, now_ns: int = NOW_NS, **changes: object) -> MeterAnswer:
+def say(meters: Metering, meter: str, now_ns: int = NOW_NS, **changes: object) -> MeterAnswer:
     told: dict[str, object] = {
         "meter": meter, "agreement": 1, "instrument": "A1", "unit": "gpu-hour", "chip": "H800",
         "gpus": 1, "available_s": 3600, **changes,
     }  # fmt: skip
     reading = MeterReading(**told)  # type: ignore[arg-type]
-    return meters.take(MeterReadings(readings=[reading]), {"bob"}, 7, now_ns).answers[0]
+    return meters.record(MeterReadings(readings=[reading]), {"bob"}, 7, now_ns).answers[0]
 
 
-def test_nothing_is_available_for_longer_than_has_passed(meters: Meters) -> None:
+def test_nothing_is_available_for_longer_than_has_passed(meters: Metering) -> None:
     early = say(meters, "m", now_ns=NOW_NS - 1)
     assert (early.reason, early.text) == (MeterReason.EARLY, "of A1 only 3599 s have passed")
     before = say(meters, "m", now_ns=(START_S - 60) * 10**9, available_s=1)
@@ -152,19 +152,21 @@ def test_nothing_is_available_for_longer_than_has_passed(meters: Meters) -> None
     assert say(meters, "m").reason == MeterReason.COUNTED
 
 
-def test_another_suppliers_agreement_is_as_unknown_as_one_that_is_not_there(meters: Meters) -> None:
+def test_another_suppliers_agreement_is_as_unknown_as_one_that_is_not_there(
+    meters: Metering,
+) -> None:
     theirs, nobodys = say(meters, "m", agreement=2, instrument="A2"), say(meters, "m", agreement=9)
     assert (theirs.reason, nobodys.reason) == (MeterReason.UNKNOWN_AGREEMENT,) * 2
     assert say(meters, "m", instrument="A2").reason == MeterReason.NOT_NOMINATED
 
 
-def test_another_suppliers_reading_is_not_disclosed_by_its_number(meters: Meters) -> None:
+def test_another_suppliers_reading_is_not_disclosed_by_its_number(meters: Metering) -> None:
     def as_dave(session: int) -> MeterAnswer:
         told = MeterReadings(readings=[
             MeterReading(meter="m", agreement=1, instrument="A1", unit="gpu-hour", chip="H800",
                          gpus=1, available_s=3600)
         ])  # fmt: skip
-        return meters.take(told, {"dave"}, session, NOW_NS).answers[0]
+        return meters.record(told, {"dave"}, session, NOW_NS).answers[0]
 
     assert as_dave(8).reason == MeterReason.UNKNOWN_AGREEMENT
     assert say(meters, "m").reason == MeterReason.COUNTED
@@ -173,7 +175,7 @@ def test_another_suppliers_reading_is_not_disclosed_by_its_number(meters: Meters
 
 
 def test_a_line_has_so_many_readings_and_no_more(
-    meters: Meters, monkeypatch: pytest.MonkeyPatch
+    meters: Metering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(venue_metering, "READINGS_MAX", 2)
     assert [say(meters, name).reason for name in ("a", "b", "c", "a")] == [
@@ -182,22 +184,22 @@ def test_a_line_has_so_many_readings_and_no_more(
     assert say(meters, "a").repeated
 
 
-def test_more_than_was_sold_is_counted_and_reported(meters: Meters) -> None:
+def test_more_than_was_sold_is_counted_and_reported(meters: Metering) -> None:
     assert say(meters, "m1", gpus=4).metered_millionths == 4_000_000
     more = say(meters, "m2", gpus=4)
     assert (more.reason, more.metered_millionths) == (MeterReason.COUNTED, 8_000_000)
 
 
 def test_notices_come_in_parts_and_are_read_again_when_they_change(
-    meters: Meters, tmp_path: Path
+    meters: Metering, tmp_path: Path
 ) -> None:
     path = tmp_path / "delivery" / f"{DAY}.notices.json"
     many = ",".join(LINE % (k, k) for k in range(1, NOTICES_MAX + 4))
     new = path.with_suffix(".new")
     new.write_text(NOTICES % (many, LINE % (200, 200)))
     new.replace(path)
-    first = meters.tell(NoticesRequest(day=DAY), {"bob"})
-    rest = meters.tell(NoticesRequest(day=DAY, after=NOTICES_MAX), {"bob"})
+    first = meters.notices(NoticesRequest(day=DAY), {"bob"})
+    rest = meters.notices(NoticesRequest(day=DAY, after=NOTICES_MAX), {"bob"})
     assert (len(first.lines), len(rest.lines), rest.count) == (NOTICES_MAX, 3, NOTICES_MAX + 3)
     assert [each.agreement for each in [*first.lines, *rest.lines]] == [*range(1, NOTICES_MAX + 4)]
 
@@ -207,24 +209,24 @@ def test_notices_come_in_parts_and_are_read_again_when_they_change(
     ["", "{}", "[]", '{"venue": "TEST"', NOTICES.replace("TEST", "OTHER") % ("", ""), "\0" * 99],
 )
 def test_a_file_of_notices_that_cannot_be_used_leaves_what_was_known(
-    meters: Meters, tmp_path: Path, text: str
+    meters: Metering, tmp_path: Path, text: str
 ) -> None:
-    known = meters.tell(NoticesRequest(day=DAY), {"bob"})
+    known = meters.notices(NoticesRequest(day=DAY), {"bob"})
     (tmp_path / "delivery" / f"{DAY}.notices.json").write_text(text)
     (tmp_path / "delivery" / "x.notices.json").write_text(text)
-    assert meters.tell(NoticesRequest(day=DAY), {"bob"}) == known
-    assert meters.tell(NoticesRequest(day="2026-11-23"), {"bob"}) == Notices(
+    assert meters.notices(NoticesRequest(day=DAY), {"bob"}) == known
+    assert meters.notices(NoticesRequest(day="2026-11-23"), {"bob"}) == Notices(
         day="2026-11-23", lines=[], count=0
     )
     assert say(meters, "m").reason == MeterReason.COUNTED
 
 
-def test_readings_that_were_damaged_are_not_added_to(meters: Meters, tmp_path: Path) -> None:
+def test_readings_that_were_damaged_are_not_added_to(meters: Metering, tmp_path: Path) -> None:
     say(meters, "m")
     meters.close()
     path = tmp_path / "delivery" / f"{DAY}.readings.csv"
     path.write_text(path.read_text().replace("A1", "A2"))
     damaged = path.read_text()
-    again = Meters(tmp_path, "TEST")
+    again = Metering(tmp_path, "TEST")
     assert say(again, "m2").reason == MeterReason.UNKNOWN_INSTRUMENT
     assert path.read_text() == damaged
