@@ -60,7 +60,7 @@ def test_nobody_is_told_of_an_order_that_is_not_durable(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     world = World(tmp_path)
-    with build_venue(read_config(tmp_path / "venue.toml"), parse_clock(f"{START}*1")) as venue:
+    with build_venue(read_config(tmp_path / "venue.toml"), parse_clock(f"{START}*0.001")) as venue:
         client = Client(tmp_path / "venue" / "connection.toml", world.secret("east-1"))
         while not client.is_connected:
             venue.step()
