@@ -45,7 +45,7 @@ def open_(
     """
     from datetime import date, timedelta
 
-    from exchange.days.carry_forward import head_of_next_day
+    from exchange.days.carry_forward import carry_forward
     from ledger.books.database import open_books
     from ledger.daylog import DayLogWriter, read_day_log
 
@@ -57,7 +57,7 @@ def open_(
     with Stages() as stages:
         tables = _final_state(log, stages)
     with open_books(ledger_path(ledger, before), read_only=True) as books:
-        head = head_of_next_day(log, tables, books, opened)
+        head = carry_forward(log, tables, books, opened)
     if not dry_run:
         with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
             out.append_registry(head.registry)
@@ -121,11 +121,11 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
 def _final_state(log: Any, stages: Stages) -> Any:
     """The machine's state after the log's last command."""
     from exchange.days.engines import open_engine
-    from exchange.days.replay import Replay, certified
+    from exchange.days.replay import Replay, check_seal
 
     engine = open_engine("kernel", log.limits, compiling=note_compiling)
     run = Replay(log, engine, progress=lambda done: stages("replay", done, log.command_count))
-    for _ in certified(run, log):
+    for _ in check_seal(run, log):
         pass
     return engine.state_tables()
 

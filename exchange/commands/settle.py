@@ -63,7 +63,7 @@ def _settle(
     lines: list[tuple[Any, ...]] | None,
 ) -> "Settlement":  # fmt: skip
     from exchange.days.engines import open_engine
-    from exchange.days.replay import Replay, certified
+    from exchange.days.replay import Replay, check_seal
     from ledger.daylog import read_day_log
     from ledger.settle import settle as run
 
@@ -77,7 +77,7 @@ def _settle(
             replay = Replay(
                 log, engine, progress=lambda done: stages("replay", done, log.command_count)
             )
-            return (yield from certified(replay, log))
+            return (yield from check_seal(replay, log))
 
         return run(
             books,

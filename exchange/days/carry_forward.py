@@ -1,10 +1,9 @@
-"""The head of a day's log: what the day before left, as the commands that a new day opens with.
+"""Carry forward: the state at the end of a day as the commands that the next day opens with.
 
-Cash comes from the books, everything else from the machine's state at the end of the day before:
-sessions, accounts and their limits, instruments that still trade, capacity, positions with the
-deposits of those who sold, and the GTC and GTD orders that live, then the GTD blocks, both in the
-order in which they were accepted. Instruments open in pre-open, so that carried orders take their
-places before anything can trade.
+Cash comes from the books, everything else from the engine's state at the end of the day: sessions,
+accounts and their limits, instruments that still trade, capacity, positions with the deposits of
+sellers, then GTC and GTD orders, then GTD blocks, both in the order in which they were accepted.
+Instruments open in pre-open, so that carried orders are in the book before anything can trade.
 """
 
 from dataclasses import dataclass
@@ -40,8 +39,8 @@ Table = dict[str, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class DayHead:
-    """The registry of a new day and its first commands, stamped."""
+class CarriedDay:
+    """The registry of a new day, and the stamped commands that it opens with."""
 
     registry: Registry
     commands: Commands
@@ -49,17 +48,17 @@ class DayHead:
     funded_fen: int
 
 
-def head_of_next_day(
+def carry_forward(
     log: DayLog, tables: Tables, books: Books, day: date, *, baskets: bool = True
-) -> DayHead:
-    """The head of `day`'s log. `tables` is the machine's state after the last command of `log`.
+) -> CarriedDay:
+    """Return the opening of `day` from `log`, the day before it, and the books that settled that.
 
-    Without `baskets` the baskets of the registry are left to be listed by the caller.
-
-    Raises LedgerError where the day of `log` is not settled, or where `day` is not after it.
+    `tables` is the engine's state after the last command of `log`. With `baskets` false, the
+    caller lists the baskets of the registry itself. Raises LedgerError where the day of `log` is
+    not settled, or where `day` is not after it.
     """
     before = log.registry
-    _check(books, log, day)
+    _check_settled(books, log, day)
     start_s = day_start_s(day)
     state = {name: _table(name, rows) for name, rows in tables.items()}
     cash_fen = closing_cash_fen(books)
@@ -72,9 +71,9 @@ def head_of_next_day(
     trading = np.array([each.id for each in kept if each.gate_s > start_s], dtype=np.int64)
     prices = settlement_ticks(books)
     drafts = [
-        _people(state), _listing(state, before, trading, prices, start_s),
-        _money(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
-        _positions(state, trading), _lasting(state, trading, start_s), _phases(trading),
+        _sessions_and_accounts(state), _listing(state, before, trading, prices, start_s),
+        _funds(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
+        _positions(state, trading), _resting(state, trading, start_s), _phases(trading),
         draft_baskets(kept, before.baskets if baskets else (), start_s * NANOSECONDS),
     ]  # fmt: skip
     commands = _stamped(join(drafts), start_s)
@@ -82,10 +81,10 @@ def head_of_next_day(
         before, trading_day=day.isoformat(), instruments=kept, opening_commands=len(commands),
         note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
     )  # fmt: skip
-    return DayHead(registry, commands, len(drafts[5]), sum(cash_fen.values()))
+    return CarriedDay(registry, commands, len(drafts[5]), sum(cash_fen.values()))
 
 
-def _check(books: Books, log: DayLog, day: date) -> None:
+def _check_settled(books: Books, log: DayLog, day: date) -> None:
     if day.isoformat() <= log.trading_day:
         raise LedgerError(f"{log.path}: {day} does not come after its day, {log.trading_day}")
     rows = books.rows(
@@ -106,7 +105,7 @@ def _admin(kind: CommandKind, count: int, **fields: Any) -> Draft:
     return draft_admin(kind, np.zeros(count, dtype=np.int64), **fields)
 
 
-def _people(state: dict[str, Table]) -> Draft:
+def _sessions_and_accounts(state: dict[str, Table]) -> Draft:
     sessions, accounts = state["sessions"], state["accounts"]
     halted = accounts["account"][accounts["halted"] > 0]
     return join([
@@ -130,7 +129,7 @@ def _people(state: dict[str, Table]) -> Draft:
 
 
 def _group(accounts: Table) -> npt.NDArray[np.int64]:
-    """Groups as commands give them; the machine may keep a group of one as a negative number."""
+    """Return groups as commands give them; the engine has a group of one as a negative number."""
     return np.maximum(accounts["group"], 0)
 
 
@@ -174,7 +173,7 @@ def _listing(
 
 
 def _sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
-    """Which delivery period follows which other that still trades."""
+    """Draft the links between delivery periods that still trade."""
     linked = np.isin(rows["follows"], trading)
     return _admin(
         CommandKind.SEQUENCE, int(linked.sum()), instrument=rows["instrument"][linked],
@@ -183,7 +182,7 @@ def _sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
 
 
 def _deposits_fen(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> dict[int, int]:
-    """What each account's carried short positions hold as deposit, by account."""
+    """Return the deposits that carried short positions hold, by account."""
     rates = dict(zip(*(state["instruments"][name].tolist() for name in (
         "instrument", "deposit_fen")), strict=True))  # fmt: skip
     held, found = state["positions"], dict[int, int]()
@@ -195,13 +194,13 @@ def _deposits_fen(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> di
     return found
 
 
-def _money(
+def _funds(
     state: dict[str, Table],
     before: Registry,
     cash_fen: dict[str, int],
     deposits_fen: dict[int, int],
 ) -> Draft:
-    """Closing cash, and the deposits that the books hold apart and the machine holds itself."""
+    """Draft closing cash with deposits: the books hold these apart, the engine in the balance."""
     opened = set(state["accounts"]["account"].tolist())
     rows = [
         (account.id, cash_fen.get(account.name, 0) + deposits_fen.get(account.id, 0))
@@ -213,7 +212,7 @@ def _money(
 
 
 def _capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
-    """Capacity as it was registered."""
+    """Draft capacity as it was registered."""
     held = state["positions"]
     chosen = (held["registered"] > 0) & np.isin(held["instrument"], trading)
     return _admin(
@@ -223,9 +222,9 @@ def _capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
 
 
 def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
-    """What was bought and sold before, each instrument's longs against its shorts in turn.
+    """Draft open positions, each instrument's longs against its shorts in turn.
 
-    Who holds lots can so resell them without a deposit.
+    A holder of lots can so resell them without a deposit.
     """
     held = state["positions"]
     rows = []
@@ -249,12 +248,12 @@ def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft
     )  # fmt: skip
 
 
-def _lasting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+def _resting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
     return join([_orders(state, trading, start_s), _blocks(state, trading, start_s)])
 
 
 def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
-    """The blocks that live on: those all of whose hours still trade."""
+    """Draft the GTD blocks whose hours all still trade."""
     blocks, listed = state["blocks"], state["instruments"]
     after = dict(zip(listed["follows"].tolist(), listed["instrument"].tolist(), strict=True))
     still = set(trading.tolist())
@@ -276,7 +275,7 @@ def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: in
 
 
 def _orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
-    """The orders that live on, with what is left of them, under the refs that they have."""
+    """Draft GTC and GTD orders with their leaves, under the refs that they have."""
     orders = state["orders"]
     chosen = np.isin(orders["tif"], (TimeInForce.GTC, TimeInForce.GTD))
     chosen &= np.isin(orders["instrument"], trading)

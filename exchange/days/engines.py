@@ -1,4 +1,4 @@
-"""The machines by name, ready to run: the kernel, and the reference that says what is right."""
+"""Engines by name: the compiled kernel, and the reference that defines the right answer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +16,9 @@ EngineName = Literal["kernel", "reference"]
 def open_engine(
     name: EngineName, limits: Limits, *, compiling: Callable[[Path], None] | None = None
 ) -> Machine:
-    """An engine of these limits, compiled and loaded, so that its first command costs no more.
+    """Return an engine of these limits, compiled and loaded, so that its first command is fast.
 
-    `compiling` is called, with the cache's folder, before the kernels have to be compiled.
+    `compiling` is called with the cache's folder before the kernels have to be compiled.
     """
     if name == "reference":
         from matching.reference.engine import ReferenceEngine

@@ -1,4 +1,4 @@
-"""The opening of a day: the administrative commands that its registry stands for."""
+"""The opening of a day: drafts of the administrative commands that its registry calls for."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from matching.records import CommandFlag, CommandKind, Phase
 
 
 def draft_members(members: Members, sessions: Iterable[Session], time_ns: int) -> Draft:
-    """Open sessions and accounts; an account belongs to its member, its group is its owner's."""
+    """Draft the sessions and accounts; an account has its member's number and its owner's group."""
     opened = list(sessions)
     operators = np.array([session.operator for session in opened], np.int64)
     accounts = members.accounts
@@ -37,7 +37,7 @@ def draft_members(members: Members, sessions: Iterable[Session], time_ns: int) -
 
 
 def draft_listing(columns: InstrumentColumns, time_ns: int, close_s: int) -> Draft:
-    """List every instrument: reference, band, fees, close of the day and gate; then open it."""
+    """Draft the listing of every instrument: reference, band, fees, close, gate, then its phase."""
     of = [columns.contracts[number] for number in columns.contract]
     numbers = np.arange(1, len(columns) + 1)
 
@@ -64,6 +64,6 @@ def draft_listing(columns: InstrumentColumns, time_ns: int, close_s: int) -> Dra
 
 
 def draft_clock(day_start_s: int, day_end_s: int, step_s: int) -> Draft:
-    """A CLOCK at every step of the day, the last at its very end."""
+    """Draft a CLOCK for every `step_s` seconds of the day, up to and with its end."""
     seconds = np.arange(day_start_s + step_s, day_end_s + 1, step_s, dtype=np.int64)
     return draft_admin(CommandKind.CLOCK, seconds * 1_000_000_000)

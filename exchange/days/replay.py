@@ -1,4 +1,4 @@
-"""A day again: the commands of a log through a machine, and what came of it."""
+"""Replay of a day log: its commands through an engine, its events counted and hashed."""
 
 import hashlib
 import time
@@ -17,30 +17,29 @@ from matching.state_tables import Tables
 Records: TypeAlias = npt.NDArray[np.void]
 
 BATCH_COMMANDS = 4_096
-"""Where the machine's cost of a call no longer shows."""
+"""Commands in a batch: enough that the cost of a call to the engine does not show."""
 
-
-_COUNT_BYTES = 1 << 20
+_COUNT_BYTES = 1 << 20  # of events counted at a time: in small pieces it costs more than matching
 
 
 class Machine(Protocol):
-    """What a replay drives: the kernel's engine or the reference."""
+    """An engine: the kernel or the reference."""
 
     def process(self, commands: Records) -> Records:
-        """The events that the commands cause; the array is valid until the next call."""
+        """Return the events of the commands, EVENT[n], valid until the next call."""
         ...
 
     def state_tables(self) -> Tables:
-        """The state after the last command."""
+        """Return the state after the last command."""
         ...
 
 
 class SealDisagrees(Exception):
-    """A machine made other events of a log than those that its SEAL vouches for."""
+    """A replay's events differ from those that the SEAL of the log has the hash of."""
 
 
 class EventTally:
-    """Counts and hashes events as they come; neither depends on how they are batched."""
+    """Counts and the hash of events; neither depends on how they are batched."""
 
     def __init__(self) -> None:
         self.kinds: Counter[int] = Counter()
@@ -55,7 +54,7 @@ class EventTally:
         self._uncounted = bytearray()
 
     def add(self, events: Records) -> None:
-        """Take the next events; nothing of the array is kept."""
+        """Add the next events; the array is copied."""
         content = events.tobytes()
         self._digest.update(content)
         self._uncounted += content
@@ -63,59 +62,59 @@ class EventTally:
             self.count()
 
     def count(self) -> None:
-        """Count what was taken. Done in large pieces, or it would cost more than matching."""
+        """Count the events that were added since the last count."""
         events = np.frombuffer(self._uncounted, EVENT)
         kinds = events["kind"]
         _count(self.kinds, kinds)
         _count(self.reasons, events["reason"][kinds == EventKind.REJECTED])
-        taken = (kinds == EventKind.FILLED) & (events["flags"] & EventFlag.TAKER != 0)
-        self.trades += int(taken.sum())
-        self.volume_lots += int(events["quantity"][taken].sum(dtype=np.int64))
+        taker = (kinds == EventKind.FILLED) & (events["flags"] & EventFlag.TAKER != 0)
+        self.trades += int(taker.sum())
+        self.volume_lots += int(events["quantity"][taker].sum(dtype=np.int64))
         self._uncounted = bytearray()
         in_blocks = (kinds < EventKind.LISTED) & (events["flags"] & EventFlag.BLOCK != 0)
         if in_blocks.any():
             self._count_blocks(events[in_blocks])
 
     def _count_blocks(self, events: Records) -> None:
-        """Blocks that were accepted, trades of whole blocks, and the lots in these."""
+        """Count accepted blocks, trades of whole blocks, and the lots in these."""
         self.blocks += int((events["kind"] == EventKind.ACCEPTED).sum())
         fills = events[events["kind"] == EventKind.FILLED]
-        groups = np.unique(fills["trade_group"])  # in order; one may go on from piece to piece
+        groups = np.unique(fills["trade_group"])  # in order; a group may continue in the next piece
         self.block_trades += int((groups > self._last_group).sum())
         self._last_group = max(self._last_group, int(groups.max(initial=0)))
-        taken = fills["flags"] & EventFlag.TAKER != 0
-        self.block_lots += int(fills["quantity"][taken].sum(dtype=np.int64))
+        taker = fills["flags"] & EventFlag.TAKER != 0
+        self.block_lots += int(fills["quantity"][taker].sum(dtype=np.int64))
 
     @property
     def sha256(self) -> bytes:
-        """SHA-256 of all events so far, in order: what a SEAL carries."""
+        """SHA-256 of all events so far in order, as a SEAL has it."""
         return self._digest.digest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayResult:
-    """What a replay did and how long it took."""
+    """Counts, hash and times of a replay."""
 
     commands: int
     events: int
     trades: int
     volume_lots: int
     blocks: int  # accepted
-    block_trades: int  # what traded as one, all hours together
+    block_trades: int  # trades of all hours of a block together
     block_lots: int  # in all of their hours
     commands_by_kind: dict[str, int]
     events_by_kind: dict[str, int]
     rejects: dict[str, int]  # by reason
     events_sha256: str  # hexadecimal
-    engine_s: float  # inside the machine
-    replay_s: float  # all of it, counting and hashing included
+    engine_s: float  # in the engine
+    replay_s: float  # in all, with counting and hashing
 
 
 class Replay:
-    """A day going through a machine: iterate once for the events, then ask for the result.
+    """A replay of a log: iterate once for its events, then call `result`.
 
-    Each array of events is valid until the next; who keeps one copies it. The events, and so the
-    hash, are the same for every size of batch.
+    Each array of events is valid until the next; copy one to keep it. The events, and so the hash,
+    are the same for every size of batch.
     """
 
     def __init__(
@@ -132,13 +131,13 @@ class Replay:
         self._batch = batch
         self._progress = progress
         self._tally = EventTally()
-        self._asked: Counter[int] = Counter()
+        self._command_kinds: Counter[int] = Counter()
         self._commands = 0
         self._engine_ns = 0
         self._whole_ns = 0
 
     def __iter__(self) -> Iterator[Records]:
-        """The events of the next batch, and so on to the end of the log."""
+        """Yield the events of each batch, EVENT[n], to the end of the log."""
         start_ns = time.perf_counter_ns()
         for commands in self._batches():
             before_ns = time.perf_counter_ns()
@@ -154,12 +153,12 @@ class Replay:
 
     def _batches(self) -> Iterator[Records]:
         for block in self._log.blocks():
-            _count(self._asked, block["kind"])
+            _count(self._command_kinds, block["kind"])
             for start in range(0, len(block), self._batch):
                 yield block[start : start + self._batch]
 
     def result(self) -> ReplayResult:
-        """What came of it; for a log that was read to its end."""
+        """Return counts, hash and times, once the replay has come to the end of the log."""
         return ReplayResult(
             commands=self._commands,
             events=self._tally.kinds.total(),
@@ -168,9 +167,9 @@ class Replay:
             blocks=self._tally.blocks,
             block_trades=self._tally.block_trades,
             block_lots=self._tally.block_lots,
-            commands_by_kind=_named(self._asked, CommandKind),
-            events_by_kind=_named(self._tally.kinds, EventKind),
-            rejects=_named(self._tally.reasons, Reason),
+            commands_by_kind=_by_name(self._command_kinds, CommandKind),
+            events_by_kind=_by_name(self._tally.kinds, EventKind),
+            rejects=_by_name(self._tally.reasons, Reason),
             events_sha256=self._tally.sha256.hex(),
             engine_s=self._engine_ns / 1e9,
             replay_s=self._whole_ns / 1e9,
@@ -184,9 +183,9 @@ def replay(
     batch: int = BATCH_COMMANDS,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayResult:
-    """Run a log through a machine, at most `batch` commands at a time; `progress` is told how many.
+    """Replay a log, `batch` commands at a time, and return the result; events are not kept.
 
-    What the machine says is counted and hashed, and not kept.
+    `progress` is called with the number of commands done after each batch.
     """
     run = Replay(log, machine, batch=batch, progress=progress)
     for _ in run:
@@ -194,10 +193,10 @@ def replay(
     return run.result()
 
 
-def certified(run: Replay, log: DayLog) -> Iterator[Records]:
-    """The events of a replay, ending in SealDisagrees where they are not those that were sealed.
+def check_seal(run: Replay, log: DayLog) -> Iterator[Records]:
+    """Yield the events of a replay; after the last, raise SealDisagrees where the SEAL differs.
 
-    Whoever writes down what the events say does it after the last one, and so not at all.
+    A caller that stores results only after the last event so stores none that differ.
     """
     yield from run
     replayed = run.result().events_sha256
@@ -214,6 +213,8 @@ def _count(counter: Counter[int], values: npt.NDArray[np.uint8]) -> None:
         counter[int(value)] += int(counts[value])
 
 
-def _named(counter: Counter[int], names: type[CommandKind | EventKind | Reason]) -> dict[str, int]:
+def _by_name(
+    counter: Counter[int], names: type[CommandKind | EventKind | Reason]
+) -> dict[str, int]:
     known = {int(member): member.name for member in names}
     return {known.get(value, f"KIND_{value}"): counter[value] for value in sorted(counter)}

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from exchange.days.engines import open_engine
-from exchange.days.replay import Replay, ReplayResult, certified
+from exchange.days.replay import Replay, ReplayResult, check_seal
 from exchange.flow.flow import TRADING_DAY, build_philly_day, write_day
 from ledger.books.database import create_books
 from ledger.daylog import read_day_log
@@ -88,7 +88,7 @@ def demonstrate(
             settlement = settle(
                 books,
                 log.registry,
-                certified(run, log),
+                check_seal(run, log),
                 log.sha256,
                 progress=lambda stage, done, total: report(f"settle: {stage}", done, total),
             )

@@ -1,7 +1,7 @@
-"""Taking a trade back on an operator's word: the machine's BUST, filled in from the trade's fills.
+"""Busts: an operator names a trade, and the venue sends the engine a BUST with all its terms.
 
-The machine does not remember its trades, so only the venue sends it a BUST: it knows what the
-trade was, and whether it was taken back before, from the reports of the day.
+The engine does not remember its trades, so only the venue sends it a BUST: the reports of the day
+say what the trade was, and whether it was busted before.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ Records = NDArray[np.void]
 
 
 class BustRefused(Exception):
-    """Why a trade is not taken back."""
+    """A trade cannot be busted; the message says why."""
 
     def __init__(self, reason: RefusalReason, text: str) -> None:
         super().__init__(text)
@@ -23,14 +23,14 @@ class BustRefused(Exception):
 
 
 def bust_command(
-    streams: ReportStreams, asked: BustTrade, session: int, now_ns: int, sequence: int
+    streams: ReportStreams, request: BustTrade, session: int, now_ns: int, sequence: int
 ) -> Records:
-    """The BUST of a trade as it was, in the name of an operator's session.
+    """Return the stamped BUST of a trade, COMMAND[1], in the name of an operator's session.
 
-    Raises BustRefused for a trade that is not of the day, is of another instrument, or was taken
-    back already. Its user_ref is 0: it uses none of the session's.
+    Its user_ref is 0, because it uses none of the session's refs. Raises BustRefused for a trade
+    that is not of the day, is of another instrument, or was busted already.
     """
-    trade_id = asked.trade_id
+    trade_id = request.trade_id
     fills = streams.fills_of(trade_id)
     if not len(fills):
         text = f"the day has no trade {trade_id}"
@@ -40,8 +40,10 @@ def bust_command(
     assert sorted(taker_flag.tolist()) == [0, EventFlag.TAKER], trade_id
     maker = fills[np.argmin(taker_flag)]
     buy, sell = fills[np.argsort(fills["side"])]
-    if int(maker["instrument"]) != asked.instrument:
-        text = f"trade {trade_id} is of instrument {maker['instrument']}, not of {asked.instrument}"
+    if int(maker["instrument"]) != request.instrument:
+        text = (
+            f"trade {trade_id} is of instrument {maker['instrument']}, not of {request.instrument}"
+        )
         raise BustRefused(RefusalReason.UNKNOWN, text)
     if trade_id in streams.busted_trades:
         text = f"trade {trade_id} was taken back already"
@@ -50,7 +52,7 @@ def bust_command(
     command["kind"] = CommandKind.BUST
     command["sequence"], command["time_ns"] = sequence, now_ns
     command["session"] = session
-    command["target_ref"], command["instrument"] = trade_id, asked.instrument
+    command["target_ref"], command["instrument"] = trade_id, request.instrument
     command["price"], command["quantity"] = maker["price"], maker["quantity"]
     command["account"], command["stop"] = buy["account"], buy["fee_fen"]
     command["seller"], command["display"] = sell["account"], sell["fee_fen"]
@@ -59,7 +61,7 @@ def bust_command(
 
 
 def read_bust(events: Records, trade_id: int) -> TradeBusted:
-    """What the machine made of a BUST. Raises BustRefused with the machine's reason."""
+    """Return the answer to a BUST from its events. Raises BustRefused with the engine's reason."""
     if events["kind"][0] == EventKind.REJECTED:
         reason = Reason(int(events["reason"][0])).name
         text = f"trade {trade_id} stands: {reason}"

@@ -1,4 +1,4 @@
-"""The venue's clock: real time, or a rehearsal's that starts anywhere and runs at any speed."""
+"""The venue's clock: real time, or a rehearsal that starts at any time and runs at any speed."""
 
 import time
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ SPEED_MAX = 1_000_000.0
 
 
 class BadClock(ValueError):
-    """A clock that cannot be: the message says what was expected."""
+    """A clock's text is wrong; the message says what was expected."""
 
 
 @dataclass
 class VenueClock:
-    """Nanoseconds since the epoch that never go back, also not behind an earlier run's last."""
+    """Nanoseconds since the epoch, never before `last_ns`, the last time that was stamped."""
 
     start_ns: int | None = None  # None: real time
     speed: float = 1.0
@@ -29,7 +29,7 @@ class VenueClock:
             self.start_ns = max(self.start_ns, self.last_ns)
 
     def now_ns(self) -> int:
-        """The venue's time."""
+        """Return the venue's time, which also becomes `last_ns`."""
         if self.start_ns is None:
             now_ns = time.time_ns()
         else:
@@ -43,20 +43,20 @@ class VenueClock:
         return time.monotonic_ns()
 
     def not_before(self, time_ns: int) -> None:
-        """Go on from a time that was stamped already."""
+        """Continue from a time that is stamped in the day log already."""
         self.last_ns = max(self.last_ns, time_ns)
         if self.start_ns is not None:
             self.start_ns = max(self.start_ns, time_ns)
             self._begin_ns = time.monotonic_ns()
 
     def wait_ms(self) -> int:
-        """Milliseconds of real time until the venue's next whole second, between 1 and 200."""
+        """Return the real time in ms to the venue's next whole second, between 1 and 200."""
         left_ns = NANOSECONDS - self.last_ns % NANOSECONDS
         return max(1, min(200, int(left_ns / self.speed / 1_000_000)))
 
 
 def parse_clock(text: str) -> VenueClock:
-    """The clock of START*SPEED, START a time of Shanghai as YYYY-MM-DDTHH:MM[:SS].
+    """Return the clock of START*SPEED; START is a time in Shanghai, YYYY-MM-DDTHH:MM[:SS].
 
     Raises BadClock for anything else.
 

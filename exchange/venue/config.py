@@ -1,4 +1,4 @@
-"""The configuration of a venue that is served: `venue.toml`, or the default that needs none."""
+"""The configuration of a venue: `venue.toml`, or a default that needs no file."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,38 +9,38 @@ from msgspec.structs import replace
 from exchange.definition.toml_file import BadFile, read_toml
 
 LOOPBACK = "tcp://127.0.0.1:*"
-"""A port that the system chooses; `connection.toml` says which."""
+"""A port that the system chooses; `connection.toml` names it."""
 
 Fen = Annotated[int, Meta(ge=0)]
 
 
 class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that may stand in `venue.toml`; paths are taken from the file's folder."""
+    """The keys of `venue.toml`; its paths start from the folder of the file."""
 
     folder: str = "venue"  # day logs, reports, connection.toml
     keys: str = ""  # keys and entitlements; default: `keys` in the folder
-    ledger: str = ""  # the books that the day before was settled in; default: in the folder
-    definition: str = ""  # contracts, hubs, programmes; default: those that come along
+    ledger: str = ""  # the books that settled the previous day; default: in the folder
+    definition: str = ""  # contracts, hubs, programmes; default: those of this package
     members: str = ""  # firms, accounts, sessions; default: those of the demonstration
-    trading_day: str = ""  # YYYY-MM-DD; default: that of the clock
-    days: Annotated[int, Meta(ge=1, le=31)] = 3  # of delivery that are listed
+    trading_day: str = ""  # YYYY-MM-DD; default: the clock's day
+    days: Annotated[int, Meta(ge=1, le=31)] = 3  # of delivery to list
     phase: Literal["pre-open", "auction", "continuous"] = "continuous"
-    buyer_fen: Fen = 0  # that each buyer's account starts with
+    buyer_fen: Fen = 0  # balance that each buyer's account starts with
     supplier_fen: Fen = 0
-    register_inventory: bool = False  # suppliers start with the capacity of their inventory
+    register_inventory: bool = False  # suppliers start with capacity from their inventory
     orders: str = LOOPBACK
     admin: str = LOOPBACK
     market: str = LOOPBACK
     recovery: str = LOOPBACK
     plain: bool = False  # names and passwords instead of CURVE; on loopback only
-    durable: bool = True  # false: nothing waits for the disk
+    durable: bool = True  # false: reports do not wait for the disk
     limits: dict[
         str, Annotated[int, Meta(ge=1)]
-    ] = {}  # of the machine, where the default is too small
+    ] = {}  # of the engine, where the default is too small
 
 
 def read_config(path: Path | None) -> VenueConfig:
-    """The configuration in a file; without one, a rehearsal on loopback with money for everybody.
+    """Return the configuration in a file, or else that of a rehearsal with funded accounts.
 
     Raises BadFile, whose message is one line with the file, the key and the rule.
     """

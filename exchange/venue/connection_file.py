@@ -1,4 +1,4 @@
-"""`connection.toml`: where a venue listens, and its public key."""
+"""`connection.toml`: the endpoints and the public key of a venue, for clients to read."""
 
 import socket
 from pathlib import Path
@@ -12,36 +12,36 @@ from feeds.protocol.keys import BadKey
 
 
 def with_earlier_ports(config: VenueConfig) -> VenueConfig:
-    """The configuration, with ports of the system's choice replaced by those of the last start.
+    """Return the configuration with the ports of the last start where the system may choose them.
 
-    So brokers find a venue again that was started anew. A port that somebody else has by now is
-    chosen afresh.
+    Clients can so reconnect to a venue that was restarted. A port that another process uses now
+    is chosen anew.
     """
     path = Path(config.folder) / CONNECTION_NAME
     try:
         earlier = read_connection(path)
-    except BadKey:  # none, or none that tells anything
+    except BadKey:  # missing or damaged
         return config
     ports = {
-        name: before
+        name: endpoint
         for name in ("orders", "admin", "market", "recovery")
-        if (before := _free(getattr(config, name), getattr(earlier, name)))
+        if (endpoint := _free(getattr(config, name), getattr(earlier, name)))
     }
     return replace(config, **ports)
 
 
-def _free(wanted: str, before: str) -> str:
-    """The endpoint of the last start if it fits what is wanted and nobody listens there."""
-    if not wanted.endswith(":*") or not before.startswith(wanted[:-1]):
+def _free(wanted: str, earlier: str) -> str:
+    """Return the endpoint of the last start if it fits the wanted one and its port is free."""
+    if not wanted.endswith(":*") or not earlier.startswith(wanted[:-1]):
         return ""
-    host, _, port = before.removeprefix("tcp://").rpartition(":")
+    host, _, port = earlier.removeprefix("tcp://").rpartition(":")
     try:
         socket.create_server((host, int(port))).close()
     except (OSError, ValueError):
         return ""
-    return before
+    return earlier
 
 
 def write_connection(folder: Path, connection: Connection) -> None:
-    """Write the endpoints and the public key of a venue into its folder, for clients to read."""
+    """Write the file into the venue's folder, in one step."""
     write_connection_file(folder / CONNECTION_NAME, connection)

@@ -1,7 +1,7 @@
-"""The day of a served venue: begun anew, or taken up again where its log ends.
+"""The trading day of a venue: a new one, or one that continues where its day log ends.
 
-Everything that a start needs to know stands in the log: the registry, the commands, and with them
-the machine's state, the refs that sessions used and the number of every report.
+The log has everything that a start needs: the registry and the commands. A replay of these gives
+the engine's state, the refs that sessions used and the number of every report.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from exchange.venue.clock import VenueClock
 from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import open_new_sessions, with_keys
-from exchange.venue.next_day import carry_on
+from exchange.venue.next_day import open_next_day
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
 from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
@@ -32,38 +32,38 @@ Commands = NDArray[np.void]
 
 @dataclass(frozen=True, kw_only=True)
 class VenueDay:
-    """A day ready to go on."""
+    """A day that is ready to be served."""
 
     registry: Registry
     writer: DayLogWriter
-    log: DayLog | None  # what of the day happened before this start
-    opening: Commands  # to be run first, numbered from the writer's next sequence
+    log: DayLog | None  # the day before this start; None for a new day
+    opening: Commands  # to process first, numbered from the writer's next sequence
     secret: Secret
     entitlements: dict[str, Entitlement]
 
     @property
     def limits(self) -> Limits:
-        """Those of the machine."""
+        """Limits of the engine."""
         return Limits(**self.registry.limits)
 
     def past(self) -> Iterator[Commands]:
-        """The commands of the day so far."""
+        """Yield the commands of the day so far, COMMAND[n]."""
         if self.log is not None:
             yield from self.log.blocks()
 
 
 def keys_folder(config: VenueConfig) -> Path:
-    """Where keys and entitlements are."""
+    """Return the folder of keys and entitlements."""
     return Path(config.keys) if config.keys else Path(config.folder) / "keys"
 
 
 def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> VenueDay:
-    """Begin the trading day in the configuration's folder, or go on with it.
+    """Begin the trading day in the configuration's folder, or continue it.
 
-    A folder's first day opens with what the configuration gives to everybody, each later one
-    with what the day before left. Raises DayRefused for a day that is sealed and for one that
-    cannot follow yet, BadFile and BadKey for what cannot be read, DayLogError for a log that is
-    damaged or cannot be written.
+    The first day of a folder opens with the balances of the configuration, each later one with
+    what the previous day closed with. Raises DayRefused for a day that is sealed and for one that
+    cannot open yet, BadFile and BadKey for a file that cannot be read, DayLogError for a log that
+    is damaged or cannot be written.
     """
     folder = Path(config.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
     day = next_day(config, clock, newest)
     path = folder / f"{day.isoformat()}.log"
     if newest is not None and newest.path == path:
-        return _go_on(newest, clock, secret, entitlements)
+        return _continue_day(newest, clock, secret, entitlements)
     venue = read_venue(config.definition or None)
     if newest is None:
         sessions = sessions_of(members, entitlements)
@@ -82,7 +82,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
     else:
         clock.not_before(day_start_s(day) * NANOSECONDS)
         now_ns = clock.now_ns()
-        registry, opening = carry_on(config, venue, members, entitlements, newest, day, now_ns)
+        registry, opening = open_next_day(config, venue, members, entitlements, newest, day, now_ns)
         check_entitlements(registry.sessions, entitlements)
     writer = DayLogWriter.create(path, venue=registry.venue, trading_day=registry.trading_day)
     writer.append_registry(registry)
@@ -97,10 +97,10 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
 
 
 def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> date:
-    """The day to serve: the one that is not over, else the one after it.
+    """Return the day to serve: the newest day if it is not sealed, else the next one.
 
-    `newest` is the last day that the folder knows. Raises DayRefused for a day that is over, that
-    comes before the newest, or that has not begun by the real clock.
+    `newest` is the last day log in the folder. Raises DayRefused for a day that is sealed, that is
+    before the newest, or that has not begun by the real clock.
     """
     today = day_of(clock.now_ns() // NANOSECONDS)
     wanted = parse_day(config.trading_day) if config.trading_day else None
@@ -122,7 +122,7 @@ def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> d
 
 
 def _keys(folder: Path, members: Members, make_keys: bool) -> tuple[Secret, dict[str, Entitlement]]:
-    """The venue's own pair and everybody's entitlements; made if they are wanted and missing."""
+    """Return the venue's key pair and all entitlements; make the missing ones where wanted."""
     venue = folder / f"{VENUE}.secret"
     if not venue.exists():
         new_pair(folder, VENUE, role="market-data")
@@ -135,9 +135,10 @@ def _keys(folder: Path, members: Members, make_keys: bool) -> tuple[Secret, dict
 
 
 def newest_log(folder: Path) -> DayLog | None:
-    """The last day of a folder, sealed or not; None where nobody was ever told anything.
+    """Return the last day log of a folder, sealed or not; None where no day was ever served.
 
-    A log whose opening is not whole is set aside: the venue stopped while it wrote that.
+    A log whose opening is incomplete is renamed: the venue stopped while it wrote it, so nothing
+    was reported from it.
     """
     for path in sorted(folder.glob("????-??-??.log"), reverse=True):
         try:
@@ -152,10 +153,10 @@ def newest_log(folder: Path) -> DayLog | None:
     return None
 
 
-def _go_on(
+def _continue_day(
     log: DayLog, clock: VenueClock, secret: Secret, entitlements: dict[str, Entitlement]
 ) -> VenueDay:
-    """The same day again, with sessions for the keys that were made since."""
+    """Continue the day of a log, with sessions for the keys that were made since."""
     clock.not_before(log.last_time_ns)
     registry = with_keys(log.registry, entitlements)
     writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
@@ -173,6 +174,6 @@ def _go_on(
 
 
 def session_numbers(registry: Registry) -> tuple[dict[str, int], dict[int, int]]:
-    """The number of each session by name, and its firm by number."""
+    """Return the number of each session by name, and the firm of each by number."""
     sessions = registry.sessions
     return {each.name: each.id for each in sessions}, {each.id: each.firm for each in sessions}

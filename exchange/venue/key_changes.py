@@ -1,4 +1,4 @@
-"""Keys that were made or taken back while the venue runs: what they change in its day."""
+"""Key changes while the venue runs: a new key opens a session, a replaced one keeps its own."""
 
 import numpy as np
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ Commands = NDArray[np.void]
 
 
 def with_keys(registry: Registry, entitlements: dict[str, Entitlement]) -> Registry:
-    """The registry with the keys that sessions have now, and a session for every new one.
+    """Return the registry with the current keys of sessions, and a session for every new key.
 
     Raises BadFile where a key's firm or role is not that of its session.
     """
@@ -31,9 +31,9 @@ def with_keys(registry: Registry, entitlements: dict[str, Entitlement]) -> Regis
 
 
 def open_new_sessions(registry: Registry, before: Registry, now_ns: int, sequence: int) -> Commands:
-    """The commands that open the sessions that a registry has more than the one before.
+    """Return stamped commands that open the sessions that `before` does not have.
 
-    Raises ValueError where the machine of the day has no room for them.
+    Raises ValueError where the limits of the day have no room for them.
     """
     more = registry.sessions[len(before.sessions) :]
     room = Limits(**registry.limits).sessions
@@ -43,7 +43,7 @@ def open_new_sessions(registry: Registry, before: Registry, now_ns: int, sequenc
 
 
 def open_sessions(sessions: tuple[Session, ...], now_ns: int, sequence: int) -> Commands:
-    """The commands that open sessions, numbered from a sequence."""
+    """Return stamped commands that open sessions, numbered from `sequence`."""
     commands = number_commands(
         draft_admin(
             CommandKind.SESSION,

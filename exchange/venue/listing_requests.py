@@ -1,4 +1,4 @@
-"""Listing while the day runs: what is new becomes a REFERENCE block and commands."""
+"""Listings during the day: an operator lists an instrument or a basket of the definition."""
 
 from datetime import date
 
@@ -23,13 +23,14 @@ from matching.records import NANOSECONDS
 def list_instrument(
     registry: Registry, symbol: str, now_ns: int, sequence: int
 ) -> tuple[Registry, NDArray[np.void], Done]:
-    """The registry with the instrument, the commands that list it, and the answer.
+    """Return the registry with the instrument, the stamped commands that list it, and the answer.
 
-    Raises ValueError where the symbol names no contract and period, is listed, or is over.
+    `symbol` is CONTRACT.YYYYMMDD, or CONTRACT.YYYYMMDDHH for GPU-hours. Raises ValueError where it
+    names no contract and period, is listed already, or its gate has closed.
     """
     if any(symbol == instrument.symbol for instrument in registry.instruments):
         raise ValueError(f"{symbol} is listed already")
-    contract, start_s = _meant(registry, symbol)
+    contract, start_s = _parse_symbol(registry, symbol)
     number = max((each.id for each in registry.instruments), default=0) + 1
     room = Limits(**registry.limits).instruments
     if number > room:
@@ -57,8 +58,8 @@ def list_instrument(
     return listed, commands, Done(instrument=number, sequence=int(commands["sequence"][-1]))
 
 
-def _meant(registry: Registry, symbol: str) -> tuple[Contract, int]:
-    """The contract and the start of delivery that a symbol names."""
+def _parse_symbol(registry: Registry, symbol: str) -> tuple[Contract, int]:
+    """Return the contract and the start of delivery that a symbol names. Raises ValueError."""
     code, _, when = symbol.rpartition(".")
     contract = next((c for c in registry.contracts if c.code == code), None)
     hours = contract is not None and contract.product == "gpu-hour"
@@ -80,10 +81,10 @@ def _meant(registry: Registry, symbol: str) -> tuple[Contract, int]:
 def list_basket(
     registry: Registry, code: str, contracts: list[str], now_ns: int, sequence: int
 ) -> tuple[Registry, NDArray[np.void], Done]:
-    """The registry with the basket, the commands that list it, and the answer.
+    """Return the registry with the basket, the stamped commands that list it, and the answer.
 
-    Raises ValueError where it is listed, its contracts are not alike, or none has an open
-    instrument.
+    Raises ValueError where it is listed already, its contracts cannot be mixed, or none of them
+    has an open instrument.
     """
     if any(code == basket.code for basket in registry.baskets):
         raise ValueError(f"{code} is listed already")
@@ -105,7 +106,7 @@ def list_basket(
 
 
 def definitions(registry: Registry) -> list[Definition]:
-    """What market data tells of each instrument."""
+    """Return the definition of each instrument, as market data publishes it."""
     contracts = {contract.code: contract for contract in registry.contracts}
     baskets: dict[str, dict[str, int]] = {code: {} for code in contracts}
     for basket in registry.baskets:

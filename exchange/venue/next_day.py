@@ -1,7 +1,7 @@
-"""A served day that follows another: what the books and the machine left, and what is new.
+"""A day that follows another: carried forward from it, with what the definition has since.
 
-The head of the log is that of `suanshi day open`; behind it come the sessions of keys that are
-new, members' accounts that are new, and the instruments that are listed for the first time.
+The day log begins as `suanshi day open` writes it; then come new sessions, new accounts, and the
+instruments and baskets that are listed for the first time.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from exchange.days.carry_forward import DayHead, head_of_next_day
+from exchange.days.carry_forward import CarriedDay, carry_forward
 from exchange.days.engines import open_engine
 from exchange.days.opening import draft_listing, draft_members
-from exchange.days.replay import Replay, certified
+from exchange.days.replay import Replay, check_seal
 from exchange.definition.baskets import draft_baskets
 from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import Draft, join, number_commands
@@ -45,7 +45,7 @@ from matching.records import CommandKind, Phase
 Commands = NDArray[np.void]
 
 
-def carry_on(
+def open_next_day(
     config: VenueConfig,
     venue: Venue,
     members: Members,
@@ -54,12 +54,12 @@ def carry_on(
     trading_day: date,
     now_ns: int,
 ) -> tuple[Registry, Commands]:
-    """The registry of the day after `before`, and the stamped commands that open it.
+    """Return the registry of the day after `before`, and the stamped commands that open it.
 
     Raises DayRefused, which names the command to run first, where `before` is not settled.
     """
-    head = _head(config, before, trading_day)
-    old = head.registry
+    carried = _carry_forward(config, before, trading_day)
+    old = carried.registry
     accounts = {account.id for account in old.accounts}
     joined = replace(members, accounts=tuple(a for a in members.accounts if a.id not in accounts))
     sessions = with_keys(old, entitlements).sessions
@@ -81,44 +81,49 @@ def carry_on(
     )
     registry = replace(registry, limits=_limits(config, old, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
-    drafts += _listing(config, venue, members, listed, trading_day, now_ns)
+    drafts += _draft_new_instruments(config, venue, members, listed, trading_day, now_ns)
     drafts.append(
         draft_sequences(
             registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
         )
     )
-    # Not in the head: what it keeps need not be of the same delivery as what is new.
+    # Not carried, because carried and new instruments need not be of the same delivery.
     drafts.append(draft_baskets(registry.instruments, registry.baskets, now_ns))
-    return registry, _joined(_opened_as(head.commands, config), number_commands(join(drafts)))
+    return registry, _concatenate(
+        _in_phase(carried.commands, config), number_commands(join(drafts))
+    )
 
 
 def _baskets(venue: Venue, old: Registry) -> tuple[Basket, ...]:
-    """Those of the day before, and those that the definition has since, numbered after them."""
+    """Return the baskets of the previous day and, numbered after them, new ones."""
     codes = {basket.code for basket in old.baskets}
     new = [basket for basket in venue.baskets if basket.code not in codes]
     last = max((basket.id for basket in old.baskets), default=0)
     return (*old.baskets, *(replace(each, id=last + at) for at, each in enumerate(new, 1)))
 
 
-def _head(config: VenueConfig, before: DayLog, trading_day: date) -> DayHead:
-    """The head of the day; the books are closed again when this returns."""
+def _carry_forward(config: VenueConfig, before: DayLog, trading_day: date) -> CarriedDay:
+    """Carry the previous day forward; the books are closed again when this returns.
+
+    Raises DayRefused where it is not settled.
+    """
     path = Path(config.ledger) if config.ledger else Path(config.folder) / LEDGER_NAME
     first = f"suanshi day close {before.path} --ledger {path}"
     if not path.exists():
         raise DayRefused(f"{path}: {before.trading_day} is not settled; run `{first}` first")
     engine = open_engine("kernel", before.limits)
-    for _ in certified(Replay(before, engine), before):
+    for _ in check_seal(Replay(before, engine), before):
         pass
     with open_books(path, read_only=True) as books:
         try:
             tables = engine.state_tables()
-            return head_of_next_day(before, tables, books, trading_day, baskets=False)
+            return carry_forward(before, tables, books, trading_day, baskets=False)
         except LedgerError as error:
             raise DayRefused(f"{error}; `{first}`") from None
 
 
-def _opened_as(commands: Commands, config: VenueConfig) -> Commands:
-    """The head with instruments that open in the phase that the configuration asks for."""
+def _in_phase(commands: Commands, config: VenueConfig) -> Commands:
+    """Return carried commands whose instruments open in the phase of the configuration."""
     opened = commands.copy()
     last = (opened["kind"] == CommandKind.PHASE) & (opened["type"] == Phase.CONTINUOUS)
     opened["type"][last] = PHASES[config.phase]
@@ -128,7 +133,7 @@ def _opened_as(commands: Commands, config: VenueConfig) -> Commands:
 def _new_instruments(
     config: VenueConfig, venue: Venue, old: Registry, trading_day: date, now_ns: int
 ) -> tuple[Instrument, ...]:
-    """Those that come into the window of days, under the lowest numbers that are free."""
+    """Return the instruments that are listed first on this day, under the lowest free numbers."""
     now_s = -(-now_ns // 1_000_000_000)
     symbols = {each.symbol for each in old.instruments}
     listed = [
@@ -136,17 +141,17 @@ def _new_instruments(
         for each in instruments(venue.contracts, trading_day, config.days, gate_after_s=now_s)
         if each.symbol not in symbols
     ]
-    free = islice(_free(old), len(listed))
+    free = islice(_free_numbers(old), len(listed))
     return tuple(replace(each, id=number) for each, number in zip(listed, free, strict=True))
 
 
-def _free(registry: Registry) -> Iterator[int]:
-    """Numbers that no instrument has."""
+def _free_numbers(registry: Registry) -> Iterator[int]:
+    """Yield the numbers that no instrument has, in order."""
     used = {each.id for each in registry.instruments}
     return (number for number in count(1) if number not in used)
 
 
-def _listing(
+def _draft_new_instruments(
     config: VenueConfig,
     venue: Venue,
     members: Members,
@@ -154,7 +159,7 @@ def _listing(
     trading_day: date,
     now_ns: int,
 ) -> list[Draft]:
-    """The listing of new instruments, and the capacity that their suppliers start with."""
+    """Draft the listing of new instruments, and the capacity that their suppliers start with."""
     if not listed:
         return []
     numbered = [replace(each, id=place) for place, each in enumerate(listed, 1)]
@@ -172,7 +177,7 @@ def _listing(
 
 
 def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str, int]:
-    """Room for the day; never less than the day before had."""
+    """Return limits for the day, never below those of the previous day."""
     numbered = [replace(each, id=place) for place, each in enumerate(registry.instruments, 1)]
     wanted = limits_of(
         config,
@@ -184,9 +189,9 @@ def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str,
     return {name: max(size, old.limits.get(name, 0)) for name, size in wanted.items()}
 
 
-def _joined(head: Commands, more: Commands) -> Commands:
-    """Both behind one another, numbered through."""
-    commands = np.empty(len(head) + len(more), head.dtype)
-    commands[: len(head)], commands[len(head) :] = head, more
+def _concatenate(carried: Commands, more: Commands) -> Commands:
+    """Return both in order, numbered from 1."""
+    commands = np.empty(len(carried) + len(more), carried.dtype)
+    commands[: len(carried)], commands[len(carried) :] = carried, more
     commands["sequence"] = np.arange(1, len(commands) + 1)
     return commands

@@ -1,4 +1,4 @@
-"""The opening of a served day: its registry, and the commands that stand at the head of its log."""
+"""The opening of a venue's first day: its registry, and the first commands of its log."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -39,12 +39,12 @@ PHASES = {
     "auction": Phase.AUCTION,
     "continuous": Phase.CONTINUOUS,
 }
-_SPARE_INSTRUMENTS = 64  # that an operator may list during the day
+_SPARE_INSTRUMENTS = 64  # for listings during the day
 _SPARE_SESSIONS = 32
 
 
 def sessions_of(members: Members, entitlements: dict[str, Entitlement]) -> tuple[Session, ...]:
-    """The members' sessions with their keys, and one for every other key, numbered after them."""
+    """Return the members' sessions with their keys, then one session for every other key."""
     known = {session.name for session in members.sessions}
     last = max((session.id for session in members.sessions), default=0)
     more = [e for name, e in sorted(entitlements.items()) if name not in known]
@@ -56,7 +56,7 @@ def sessions_of(members: Members, entitlements: dict[str, Entitlement]) -> tuple
 
 
 def new_sessions(entitlements: list[Entitlement], last: int) -> tuple[Session, ...]:
-    """Sessions for keys that have none, numbered after the last one."""
+    """Return sessions for keys that have none, numbered from `last` + 1."""
     firms = [e for e in entitlements if e.role != "market-data"]
     return tuple(
         Session(
@@ -73,7 +73,7 @@ def new_sessions(entitlements: list[Entitlement], last: int) -> tuple[Session, .
 def check_entitlements(sessions: tuple[Session, ...], entitlements: dict[str, Entitlement]) -> None:
     """Raise BadFile where a key's firm or role is not that of the session of its name.
 
-    A firm has one drop copy at most: it has one numbering and one reader.
+    A firm has one drop copy at most, because that has one numbering and one reader.
     """
     copies = Counter(e.firm for e in entitlements.values() if e.role == "drop-copy")
     for entitlement in entitlements.values():
@@ -102,7 +102,7 @@ def open_day(
     trading_day: date,
     now_ns: int,
 ) -> tuple[Registry, Commands]:
-    """The registry of a day and the stamped commands that open it at this time."""
+    """Return the registry of a day, and the stamped commands that open it at `now_ns`."""
     now_s = -(-now_ns // NANOSECONDS)
     listed = instruments(venue.contracts, trading_day, config.days, gate_after_s=now_s)
     listing = build_columns(listed, venue.contracts)
@@ -135,14 +135,14 @@ def open_day(
 
 
 def with_phase(draft: Draft, phase: Phase) -> Draft:
-    """A draft of listings whose instruments open in a phase."""
+    """Return a draft of listings with its instruments opened in a phase; changes it in place."""
     commands = draft.commands
     commands["type"][commands["kind"] == CommandKind.PHASE] = phase
     return draft
 
 
 def _balances(config: VenueConfig, members: Members, now_ns: int) -> list[Draft]:
-    """The money that everybody starts with, as the configuration says."""
+    """Draft the balances that the configuration gives to buyers and suppliers."""
     drafts = []
     given = ((members.buyers, config.buyer_fen), (members.suppliers, config.supplier_fen))
     for accounts, amount_fen in given:
@@ -155,7 +155,7 @@ def _balances(config: VenueConfig, members: Members, now_ns: int) -> list[Draft]
 def register_inventory(
     config: VenueConfig, venue: Venue, members: Members, listing: InstrumentColumns, now_ns: int
 ) -> list[Draft]:
-    """The capacity that suppliers start with, if the configuration says so."""
+    """Draft the capacity that suppliers start with, if the configuration says so."""
     if not config.register_inventory or not members.inventory:
         return []
     offers = offers_of(members, listing, venue.chips)
@@ -182,9 +182,9 @@ def limits_of(
     *,
     last: int,
 ) -> Limits:
-    """A machine with room for the day, and whatever the configuration asks for beyond it.
+    """Return limits with room for the day, replaced by those that the configuration sets.
 
-    `last` is the greatest number of an instrument. Raises BadFile for limits that cannot be.
+    `last` is the greatest number of an instrument. Raises BadFile for limits that are not valid.
     """
     widths = listing.high_ticks - listing.low_ticks + 1
     spare_ticks = int(widths.max(initial=1)) * _SPARE_INSTRUMENTS

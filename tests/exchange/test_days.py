@@ -1,4 +1,4 @@
-"""Days in a row: what one closes with the next opens with, to the fen and to the order."""
+"""Days in a row: each opens with the cash, positions and orders that the previous one left."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from exchange.cli import run
-from exchange.days.carry_forward import head_of_next_day
+from exchange.days.carry_forward import carry_forward
 from ledger.books.database import memory_books, open_books
 from ledger.books.errors import InputError, LedgerError
 from ledger.daylog import DayLogWriter, read_day_log
@@ -23,7 +23,7 @@ DAY_NS = 86_400 * 10**9
 
 
 def commands_of(*rows, start, time_ns):
-    """Commands that go on after `start` sequences."""
+    """Return commands numbered from `start` + 1."""
     commands = np.zeros(len(rows), COMMAND)
     for k, row in enumerate(rows):
         for name, value in row.items():
@@ -41,15 +41,15 @@ def order(ref, account, side, price, quantity, tif=TimeInForce.DAY, instrument=3
     }  # fmt: skip
 
 
-def write_next(path, head, rows):
-    """A sealed log: the head and some commands after it; its final machine."""
-    time_ns = int(head.commands["time_ns"][-1])
-    more = commands_of(*rows, start=len(head.commands), time_ns=time_ns + 1)
+def write_next(path, carried, rows):
+    """Write a sealed log of a carried day and more commands; return its path and its engine."""
+    time_ns = int(carried.commands["time_ns"][-1])
+    more = commands_of(*rows, start=len(carried.commands), time_ns=time_ns + 1)
     engine = ReferenceEngine(LIMITS)
     digest = hashlib.sha256()
-    with DayLogWriter.create(path, venue="TEST", trading_day=head.registry.trading_day) as log:
-        log.append_registry(head.registry)
-        for part in (head.commands, more):
+    with DayLogWriter.create(path, venue="TEST", trading_day=carried.registry.trading_day) as log:
+        log.append_registry(carried.registry)
+        for part in (carried.commands, more):
             if len(part):
                 log.append(part)
                 digest.update(engine.process(part).tobytes())
@@ -58,7 +58,7 @@ def write_next(path, head, rows):
 
 
 def settle_log(books, path, bust=None):
-    """Settle a log, positions carried; with the events of a bust added where there is one."""
+    """Settle a log with positions carried, and with the events of a bust where one is given."""
     log = read_day_log(path)
     found = ReferenceEngine(log.limits).process(log.commands()).copy()
     if bust is not None:
@@ -67,16 +67,16 @@ def settle_log(books, path, bust=None):
     return log
 
 
-def test_three_days_with_a_deposit_a_withdrawal_a_bust_and_a_lasting_order(tmp_path):
+def test_three_days_with_a_deposit_a_withdrawal_a_bust_and_a_gtc_order(tmp_path):
     books = memory_books()
     first = day_commands(seed=1, count=60)
-    lasting = commands_of(
+    gtc = commands_of(
         order(900, 1, Side.BUY, 905, 2, TimeInForce.GTC), start=len(first),
         time_ns=int(first["time_ns"][-1]) + 1,
     )  # fmt: skip
     path = write_log(
         tmp_path / "1.log",
-        np.concatenate([first.view("V64"), lasting.view("V64")]).view(COMMAND),
+        np.concatenate([first.view("V64"), gtc.view("V64")]).view(COMMAND),
         later_days=3,
     )
     engine = ReferenceEngine(LIMITS)
@@ -84,21 +84,21 @@ def test_three_days_with_a_deposit_a_withdrawal_a_bust_and_a_lasting_order(tmp_p
     log = settle_log(books, path)
     for number in (2, 3):
         closed = closing_cash_fen(books)
-        head = head_of_next_day(log, engine.state_tables(), books, log_day(log, 1))
-        assert head.orders >= 1
+        carried = carry_forward(log, engine.state_tables(), books, log_day(log, 1))
+        assert carried.orders >= 1
         rows = [
             {"kind": CommandKind.FUND, "account": 2, "amount_fen": 50_001},
             {"kind": CommandKind.WITHDRAW, "account": 3, "amount_fen": 777},
         ] if number == 2 else [order(1001, 4, Side.SELL, 905, 1)]  # fmt: skip
-        path, engine = write_next(tmp_path / f"{number}.log", head, rows)
+        path, engine = write_next(tmp_path / f"{number}.log", carried, rows)
         opened = {
             account: int(fen)
             for account, fen in zip(
-                *(head.commands[head.commands["kind"] == CommandKind.FUND][name]
+                *(carried.commands[carried.commands["kind"] == CommandKind.FUND][name]
                   for name in ("account", "amount_fen")), strict=True,
             )
         }  # fmt: skip
-        names = {each.id: each.name for each in head.registry.accounts}
+        names = {each.id: each.name for each in carried.registry.accounts}
         assert {names[int(number)]: fen for number, fen in opened.items()} == closed
         trades = books.rows(
             "SELECT trade_id, price_ticks, quantity, buyer, seller, buyer_fee_fen, seller_fee_fen "
@@ -112,10 +112,10 @@ def test_three_days_with_a_deposit_a_withdrawal_a_bust_and_a_lasting_order(tmp_p
             assert (moved != 0, balances(books, "clearing")) == (True, {})
     filled = [each for each in ReferenceEngine(LIMITS).process(log.commands())
               if each["kind"] == EventKind.FILLED]  # fmt: skip
-    assert [int(each["user_ref"]) for each in filled][:1] == [900], "the lasting order trades"
+    assert [int(each["user_ref"]) for each in filled][:1] == [900], "the GTC order trades"
 
 
-def test_what_was_bought_yesterday_is_resold_without_a_deposit(tmp_path):
+def test_lots_bought_yesterday_are_resold_without_a_deposit(tmp_path):
     books = memory_books()
     first = day_commands(seed=1, count=0, deposit_fen=7000)
     traded = commands_of(
@@ -132,18 +132,18 @@ def test_what_was_bought_yesterday_is_resold_without_a_deposit(tmp_path):
     log = settle_log(books, path)
     assert closing_cash_fen(books)["alice"] < 7000, "she could not pay a deposit"
     assert balances(books, "guarantee") == {"guarantee:carol": 21_000}
-    head = head_of_next_day(log, engine.state_tables(), books, log_day(log, 1))
+    carried = carry_forward(log, engine.state_tables(), books, log_day(log, 1))
     resale = [order(1001, 1, Side.SELL, 1000, 3), order(1002, 2, Side.BUY, 1000, 3)]
-    path, engine = write_next(tmp_path / "2.log", head, resale)
+    path, engine = write_next(tmp_path / "2.log", carried, resale)
     log = settle_log(books, path)
     assert audit(books) == []
     assert books.rows("SELECT quantity, buyer, seller FROM trades ORDER BY batch DESC LIMIT 1") == [
         (3, 2, 1)
     ]
     closed = closing_cash_fen(books)
-    head = head_of_next_day(log, engine.state_tables(), books, log_day(log, 1))
+    carried = carry_forward(log, engine.state_tables(), books, log_day(log, 1))
     back = [order(1101, 3, Side.BUY, 1000, 3), order(1102, 2, Side.SELL, 1000, 3)]
-    path, _ = write_next(tmp_path / "3.log", head, back)
+    path, _ = write_next(tmp_path / "3.log", carried, back)
     settle_log(books, path)  # the supplier buys back: its deposit is free again
     assert balances(books, "guarantee") == {}
     assert closing_cash_fen(books)["carol"] > closed["carol"]
@@ -157,7 +157,7 @@ def log_day(log, more):
 
 
 def busted(trade, price, quantity, buyer, seller, buyer_fee, seller_fee):
-    """The two events of a bust, as the machine would say them."""
+    """Return the two events of a bust, as the engine makes them."""
     registry = world()
     names = {each.id: each.name for each in registry.accounts}
     text = (
@@ -173,10 +173,10 @@ def test_a_log_that_opens_with_other_money_than_the_books_closed_with_is_refused
     engine = ReferenceEngine(LIMITS)
     engine.process(read_day_log(path).commands())
     log = settle_log(books, path)
-    head = head_of_next_day(log, engine.state_tables(), books, log_day(log, 1))
-    row = np.flatnonzero(head.commands["kind"] == CommandKind.FUND)[0]
-    head.commands["amount_fen"][row] += 1
-    path, _ = write_next(tmp_path / "2.log", head, [])
+    carried = carry_forward(log, engine.state_tables(), books, log_day(log, 1))
+    row = np.flatnonzero(carried.commands["kind"] == CommandKind.FUND)[0]
+    carried.commands["amount_fen"][row] += 1
+    path, _ = write_next(tmp_path / "2.log", carried, [])
     with pytest.raises(InputError, match=r"opens with \d+ fen, but the books closed with \d+"):
         settle_log(books, path)
 
@@ -186,9 +186,9 @@ def test_a_day_that_is_not_settled_or_not_later_opens_nothing(tmp_path):
     log = read_day_log(path)
     tables = ReferenceEngine(LIMITS).state_tables()
     with pytest.raises(LedgerError, match="is not settled from"):
-        head_of_next_day(log, tables, memory_books(), log_day(log, 1))
+        carry_forward(log, tables, memory_books(), log_day(log, 1))
     with pytest.raises(LedgerError, match="does not come after its day"):
-        head_of_next_day(log, tables, memory_books(), log_day(log, 0))
+        carry_forward(log, tables, memory_books(), log_day(log, 0))
 
 
 def test_a_resale_through_three_owners_is_flat_every_day():
@@ -209,7 +209,7 @@ def test_a_resale_through_three_owners_is_flat_every_day():
     assert balances(books, "escrow") == {"escrow:A": 4500}
 
 
-def test_the_command_line_opens_closes_and_tells(tmp_path, capsys):
+def test_the_command_line_opens_a_day_closes_it_and_shows_its_status(tmp_path, capsys):
     path = write_log(tmp_path / "1.log", day_commands(seed=1, count=40))
     assert run(["day", "close", str(path), "--json"]) == 0
     assert run(["day", "status", str(path), "--json"]) == 0
@@ -217,13 +217,13 @@ def test_the_command_line_opens_closes_and_tells(tmp_path, capsys):
     target = tmp_path / "2.log"
     assert run(["day", "open", str(path), str(target), "--dry-run", "--json"]) == 0
     assert not target.exists()
-    said = json.loads(capsys.readouterr().out)
-    assert said["day"] == "2026-11-22"
+    document = json.loads(capsys.readouterr().out)
+    assert document["day"] == "2026-11-22"
     assert run(["day", "open", str(path), str(target)]) == 0
     log = read_day_log(target, unsealed=True)
-    assert log.command_count == said["commands"] == log.registry.opening_commands
+    assert log.command_count == document["commands"] == log.registry.opening_commands
     with open_books(tmp_path / "ledger.duckdb", read_only=True) as books:
-        assert sum(closing_cash_fen(books).values()) == said["cash_fen"]
+        assert sum(closing_cash_fen(books).values()) == document["cash_fen"]
     assert int(log.commands()["time_ns"][0]) == DAY_START_S * 10**9
     capsys.readouterr()
     assert run(["day", "open", str(path), str(target)]) == 4

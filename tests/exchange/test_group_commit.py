@@ -1,4 +1,4 @@
-"""Group commit: what is durable is said to be, and what is not never."""
+"""Group commit: a command counts as durable when it is, and nothing is sent before that."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def log(
     log.close()
 
 
-def test_what_is_appended_becomes_durable_by_itself(log: GroupCommit) -> None:
+def test_appended_commands_become_durable_without_a_wait(log: GroupCommit) -> None:
     assert log.durable_sequence() == 0
     for turn in range(100):
         log.append(commands(3, first=1 + 3 * turn))
@@ -42,11 +42,11 @@ def test_what_is_appended_becomes_durable_by_itself(log: GroupCommit) -> None:
     assert 1 <= log._view[SYNCS] <= 100
 
 
-def test_a_disk_that_fails_makes_nothing_durable_any_more(log: GroupCommit) -> None:
+def test_after_a_disk_failure_nothing_becomes_durable(log: GroupCommit) -> None:
     log.append(commands(1))
     assert log.wait_durable() == 1
     reading, writing = os.pipe()
-    log._view[FILE] = writing  # which cannot be made durable
+    log._view[FILE] = writing  # a pipe cannot be made durable
     log.append(commands(1, first=2))
     for _ in range(2):
         with pytest.raises(DayLogUnwritable, match="cannot be made durable: Invalid argument"):
@@ -55,7 +55,7 @@ def test_a_disk_that_fails_makes_nothing_durable_any_more(log: GroupCommit) -> N
     os.close(writing)
 
 
-def test_nobody_is_told_of_an_order_that_is_not_durable(
+def test_no_report_is_sent_of_an_order_that_is_not_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_nobody_is_told_of_an_order_that_is_not_durable(
         client.pump()
         with pytest.raises(DayLogUnwritable):
             venue.run()
-        assert world.log().commands()["user_ref"][-1] == 1  # written, and not yet durable
+        assert world.log().commands()["user_ref"][-1] == 1  # written, but not durable
         with pytest.raises(TimedOut):
             client.wait_for(lambda: client.next_report > 1 or None, timeout_s=0.5)
         client.close()

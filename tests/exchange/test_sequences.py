@@ -1,4 +1,4 @@
-"""Which hours follow each other: at a listing, a later one, and the next day."""
+"""Sequences of delivery periods: at the first listing, at a later one, and on the next day."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ from tests.support.scripts import BUY, LIMITS, START_S, as_commands, head, order
 DAY = date(2026, 11, 22)
 
 
-def test_hours_and_days_of_each_contract_follow_each_other_and_no_other():
+def test_hours_and_days_are_linked_within_their_contract_only():
     contracts = read_venue().contracts
     listed = instruments(contracts, DAY, 2)
     links = draft_sequences(listed, contracts, 0).commands
@@ -30,7 +30,7 @@ def test_hours_and_days_of_each_contract_follow_each_other_and_no_other():
     assert len(links) == len(listed) - len(codes)
 
 
-def test_one_more_hour_joins_what_stands_on_both_sides_unless_a_gate_is_closed():
+def test_an_hour_listed_later_is_linked_on_both_sides_unless_a_gate_is_closed():
     contracts = read_venue().contracts
     listed = instruments(contracts, DAY, 1)[:3]
     links = draft_sequences(listed, contracts, 0, new={2}).commands
@@ -41,7 +41,7 @@ def test_one_more_hour_joins_what_stands_on_both_sides_unless_a_gate_is_closed()
     assert links["instrument"].tolist() == [3]
 
 
-def test_the_head_of_a_day_carries_links_and_standing_blocks_whose_hours_trade():
+def test_a_carried_day_has_the_links_and_gtd_blocks_whose_hours_trade():
     rows = head()
     for number in (2, 3):
         rows += [

@@ -23,7 +23,7 @@ def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Venue]:
 
 
 def halt(venue: Venue) -> None:
-    """A command of the venue's own that the market hears of."""
+    """Append, process and publish a halt, as a turn does, without its housekeeping."""
     command = np.zeros(1, COMMAND)
     command["kind"], command["type"] = CommandKind.PHASE, Phase.HALTED
     command["instrument"] = venue.registry.instruments[-1].id
