@@ -60,7 +60,7 @@ def carry_forward(
     before = log.registry
     _check_settled(books, log, day)
     start_s = day_start_s(day)
-    state = {name: _table(name, rows) for name, rows in tables.items()}
+    state = {name: _columns(name, rows) for name, rows in tables.items()}
     cash_fen = closing_cash_fen(books)
     held = {symbol for (symbol,) in books.rows(
         "SELECT DISTINCT substr(n.name, 8) FROM open_positions JOIN names AS n ON n.id = instrument"
@@ -70,18 +70,23 @@ def carry_forward(
     )
     trading = np.array([each.id for each in kept if each.gate_s > start_s], dtype=np.int64)
     prices = settlement_ticks(books)
+    resting = _draft_resting(state, trading, start_s)
     drafts = [
-        _sessions_and_accounts(state), _listing(state, before, trading, prices, start_s),
-        _funds(state, before, cash_fen, _deposits_fen(state, trading)), _capacity(state, trading),
-        _positions(state, trading), _resting(state, trading, start_s), _phases(trading),
+        _draft_sessions_and_accounts(state),
+        _draft_listing(state, before, trading, prices, start_s),
+        _draft_funds(state, before, cash_fen, _deposits_fen(state, trading)),
+        _draft_capacity(state, trading),
+        _draft_positions(state, trading),
+        resting,
+        _draft_phases(trading),
         draft_baskets(kept, before.baskets if baskets else (), start_s * NANOSECONDS),
-    ]  # fmt: skip
-    commands = _stamped(join(drafts), start_s)
+    ]
+    commands = _stamp(join(drafts), start_s)
     registry = msgspec.structs.replace(
         before, trading_day=day.isoformat(), instruments=kept, opening_commands=len(commands),
         note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
     )  # fmt: skip
-    return CarriedDay(registry, commands, len(drafts[5]), sum(cash_fen.values()))
+    return CarriedDay(registry, commands, len(resting), sum(cash_fen.values()))
 
 
 def _check_settled(books: Books, log: DayLog, day: date) -> None:
@@ -97,7 +102,7 @@ def _check_settled(books: Books, log: DayLog, day: date) -> None:
         )
 
 
-def _table(name: str, rows: npt.NDArray[np.int64]) -> Table:
+def _columns(name: str, rows: npt.NDArray[np.int64]) -> Table:
     return {column: rows[:, k] for k, column in enumerate(COLUMNS[name])}
 
 
@@ -105,7 +110,7 @@ def _admin(kind: CommandKind, count: int, **fields: Any) -> Draft:
     return draft_admin(kind, np.zeros(count, dtype=np.int64), **fields)
 
 
-def _sessions_and_accounts(state: dict[str, Table]) -> Draft:
+def _draft_sessions_and_accounts(state: dict[str, Table]) -> Draft:
     sessions, accounts = state["sessions"], state["accounts"]
     halted = accounts["account"][accounts["halted"] > 0]
     return join([
@@ -133,7 +138,7 @@ def _group(accounts: Table) -> npt.NDArray[np.int64]:
     return np.maximum(accounts["group"], 0)
 
 
-def _listing(
+def _draft_listing(
     state: dict[str, Table], before: Registry, trading: npt.NDArray[np.int64],
     prices: dict[str, int], start_s: int,
 ) -> Draft:  # fmt: skip
@@ -168,11 +173,11 @@ def _listing(
             price=rows["collar"][collared], quantity=rows["collar_s"][collared],
         ),
         _admin(CommandKind.PHASE, count, instrument=number, type=Phase.PRE_OPEN),
-        _sequences(rows, trading),
+        _draft_sequences(rows, trading),
     ])  # fmt: skip
 
 
-def _sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
+def _draft_sequences(rows: Table, trading: npt.NDArray[np.int64]) -> Draft:
     """Draft the links between delivery periods that still trade."""
     linked = np.isin(rows["follows"], trading)
     return _admin(
@@ -194,7 +199,7 @@ def _deposits_fen(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> di
     return found
 
 
-def _funds(
+def _draft_funds(
     state: dict[str, Table],
     before: Registry,
     cash_fen: dict[str, int],
@@ -211,7 +216,7 @@ def _funds(
     return _admin(CommandKind.FUND, len(rows), account=number, amount_fen=[fen for _, fen in rows])
 
 
-def _capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
+def _draft_capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
     """Draft capacity as it was registered."""
     held = state["positions"]
     chosen = (held["registered"] > 0) & np.isin(held["instrument"], trading)
@@ -221,7 +226,7 @@ def _capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
     )  # fmt: skip
 
 
-def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
+def _draft_positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:
     """Draft open positions, each instrument's longs against its shorts in turn.
 
     A holder of lots can so resell them without a deposit.
@@ -248,11 +253,12 @@ def _positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft
     )  # fmt: skip
 
 
-def _resting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
-    return join([_orders(state, trading, start_s), _blocks(state, trading, start_s)])
+def _draft_resting(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+    """Draft the orders and blocks that stay in the book."""
+    return join([_draft_orders(state, trading, start_s), _draft_blocks(state, trading, start_s)])
 
 
-def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+def _draft_blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
     """Draft the GTD blocks whose hours all still trade."""
     blocks, listed = state["blocks"], state["instruments"]
     after = dict(zip(listed["follows"].tolist(), listed["instrument"].tolist(), strict=True))
@@ -274,7 +280,7 @@ def _blocks(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: in
     return _admin(CommandKind.NEW, int(chosen.sum()), type=OrderType.LIMIT, **rows)
 
 
-def _orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
+def _draft_orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: int) -> Draft:
     """Draft GTC and GTD orders with their leaves, under the refs that they have."""
     orders = state["orders"]
     chosen = np.isin(orders["tif"], (TimeInForce.GTC, TimeInForce.GTD))
@@ -292,11 +298,11 @@ def _orders(state: dict[str, Table], trading: npt.NDArray[np.int64], start_s: in
     )  # fmt: skip
 
 
-def _phases(trading: npt.NDArray[np.int64]) -> Draft:
+def _draft_phases(trading: npt.NDArray[np.int64]) -> Draft:
     return _admin(CommandKind.PHASE, len(trading), instrument=trading, type=Phase.CONTINUOUS)
 
 
-def _stamped(draft: Draft, start_s: int) -> Commands:
+def _stamp(draft: Draft, start_s: int) -> Commands:
     commands = np.zeros(len(draft), COMMAND)
     commands[:] = draft.commands
     commands["sequence"] = np.arange(1, len(commands) + 1)

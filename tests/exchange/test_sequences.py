@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from exchange.days.carry_forward import _blocks, _sequences, _table
+from exchange.days.carry_forward import _columns, _draft_blocks, _draft_sequences
 from exchange.definition.contracts import read_venue
 from exchange.definition.instruments import instruments
 from exchange.definition.sequences import draft_sequences
@@ -59,13 +59,13 @@ def test_a_carried_day_has_the_links_and_gtd_blocks_whose_hours_trade():
     ]
     engine = ReferenceEngine(LIMITS)
     assert not (engine.process(as_commands(rows))["kind"] == 8).any()
-    state = {name: _table(name, cells) for name, cells in engine.state_tables().items()}
+    state = {name: _columns(name, cells) for name, cells in engine.state_tables().items()}
     trading = np.array([2, 3])
-    carried = _blocks(state, trading, START_S + 9).commands
+    carried = _draft_blocks(state, trading, START_S + 9).commands
     assert carried["user_ref"].tolist() == [2]
     assert (int(carried["hours"][0]), int(carried["quantity"][0])) == (2, 5)
     chosen = np.isin(state["instruments"]["instrument"], trading)
     kept = {name: column[chosen] for name, column in state["instruments"].items()}
-    links = _sequences(kept, trading).commands
+    links = _draft_sequences(kept, trading).commands
     assert [int(links[0][name]) for name in ("instrument", "target_ref", "quantity")] == [3, 2, 31]
     assert len(links) == 1
