@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.__main__ import main
+from bench.child_process import ROOT
 from bench.matching import memory, one_order, peers
 from bench.matching.bare import check, lines
 from bench.matching.bare import measure as measure_bare
@@ -21,6 +22,7 @@ from bench.matching.floor import Floor
 from bench.matching.measure import check_events, warmed_engine
 from bench.matching.startup import start
 from bench.matching.timing import split
+from bench.matching.tricks import TRICKS, Trick
 from bench.workloads.definitions import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
 from bench.workloads.live_orders import LiveOrders
 from bench.workloads.opening import rows_of
@@ -376,6 +378,13 @@ def test_a_peer_runs_the_same_commands(short: Recording, monkeypatch: pytest.Mon
 def test_a_peer_with_other_trades_is_an_error(short: Recording) -> None:
     with pytest.raises(RuntimeError, match="trades"):
         peers.compare("book", Book(slips=True), short)
+
+
+@pytest.mark.parametrize("trick", TRICKS, ids=lambda trick: trick.name)
+def test_the_text_of_a_trick_occurs_once(trick: Trick) -> None:
+    text = (ROOT / "matching" / trick.file).read_text(encoding="utf-8")
+    assert text.count(trick.old) == 1
+    assert trick.old != trick.new
 
 
 def test_an_absent_peer_is_left_out_with_a_line(
