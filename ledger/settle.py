@@ -73,10 +73,7 @@ def settle(
     day = trading_day(registry)
     check_venue(books, registry.venue)
     if _is_settled(books, day, input_sha256):
-        result = summarise(books, day, already_settled=True)
-        if lines is not None:
-            lines += journal_lines(books, result.batches)
-        return result
+        return _with_lines(books, summarise(books, day, already_settled=True), lines)
     report = progress or no_progress
     report(_STAGES[0], 0, len(_STAGES))
     with books.transaction(keep=not dry_run):
@@ -96,17 +93,16 @@ def settle(
             header = BatchHeader(kind, day, registry.venue, input_sha256, revision)
             seal_batch(books, batch.number, header, batch.hashes)
         if dry_run:  # the rows are gone after the transaction
-            result = _summarised(books, day, dry_run, lines)
+            result = _with_lines(books, summarise(books, day, dry_run=True), lines)
     report("summary", len(_STAGES) - 1, len(_STAGES))  # the postings are durable
     if not dry_run:
-        result = _summarised(books, day, dry_run, lines)
+        result = _with_lines(books, summarise(books, day), lines)
     report("done", len(_STAGES), len(_STAGES))
     return result
 
 
-def _summarised(books: Books, day: str, dry_run: bool, lines: JournalLines | None) -> Settlement:
-    """The day's totals; `lines` receives its postings."""
-    result = summarise(books, day, dry_run=dry_run)
+def _with_lines(books: Books, result: Settlement, lines: JournalLines | None) -> Settlement:
+    """The result itself; `lines` receives the postings of its batches."""
     if lines is not None:
         lines += journal_lines(books, result.batches)
     return result

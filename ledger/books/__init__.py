@@ -1,1 +1,1 @@
-"""The DuckDB file: schema, batches, journal, names, registry."""
+"""The DuckDB file: schema, batches, journal, names, directory of the registry."""

@@ -34,7 +34,7 @@ def _require_unique(what: str, names: Iterable[Any]) -> None:
     seen = set()
     for name in names:
         if name in seen:
-            raise InputError(f"registry: {what} {name!r} stands there twice")
+            raise InputError(f"registry: {what} {name!r} is there twice")
         seen.add(name)
 
 

@@ -32,12 +32,12 @@ def reverse_day(
     )
     own = [row for row in rows if row[2] == day]
     if not own:
-        raise LedgerError(f"{books.path}: nothing of {day} stands, so nothing can be reversed")
+        raise LedgerError(f"{books.path}: {day} has no standing batch, so nothing can be reversed")
     on_top = [row for row in rows if row[0] > own[-1][0] and row[2] != day]
     if on_top:
         batch, kind, other = on_top[0][:3]
         raise LedgerError(
-            f"{books.path}: batch {batch} ({kind} of {other}) stands on top of {day}; "
+            f"{books.path}: batch {batch} ({kind} of {other}) builds on {day}; "
             "reverse that day first"
         )
     report = progress or no_progress

@@ -64,7 +64,7 @@ def verify(
         report = progress or no_progress
         events = _events(log, machine(log.limits), digest.update, unsound, report)
         faults = compare(books, log.registry, events, log.sha256, report)
-        for _ in events:  # what `compare` did not need; the hash does
+        for _ in events:  # events that `compare` did not need but the hash does
             pass
         if log.events_sha256 is not None and digest.digest() != log.events_sha256:
             faults.append(f"{log.path}: its commands do not give the events that were sealed")
@@ -170,7 +170,7 @@ def _differing_rows(
         name = f"{table}: " + " ".join(f"{columns[k]} {row[k]}" for k in places)
         other = expected.pop(key, None)
         if other is None:
-            yield f"{name}: is in the books, but does not come out of the day"
+            yield f"{name}: is in the books, but not in the day settled again"
             continue
         for column, found, right in zip(columns, row, other, strict=True):
             if found != right:

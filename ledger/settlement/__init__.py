@@ -1,1 +1,1 @@
-"""A day's trades and busts become one price an instrument and one position an account."""
+"""Netting of a day's trades and busts: one price an instrument, one position an account."""

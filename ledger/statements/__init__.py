@@ -1,1 +1,1 @@
-"""What people and programs read: statements, invoices, explanations, exports."""
+"""Reports: account statements, invoices, explanations, day summaries, exports."""

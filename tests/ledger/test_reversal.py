@@ -89,9 +89,9 @@ def test_vouchers_that_were_reversed_use_up_nothing(books):
 
 def test_a_day_under_a_later_one_is_not_reversed(books):
     settle(books, day(20), events(day(20), SECOND), INPUT)
-    with pytest.raises(LedgerError, match="stands on top of 2026-11-19; reverse that day first"):
+    with pytest.raises(LedgerError, match="builds on 2026-11-19; reverse that day first"):
         reverse_day(books, "2026-11-19")
-    with pytest.raises(LedgerError, match="nothing of 2026-11-18 stands"):
+    with pytest.raises(LedgerError, match="2026-11-18 has no standing batch"):
         reverse_day(books, "2026-11-18")
 
 

@@ -449,7 +449,7 @@ def test_two_accounts_of_one_name_are_refused():
     twice = msgspec.structs.replace(
         registry, accounts=(*registry.accounts, msgspec.structs.replace(registry.accounts[0], id=3))
     )
-    with pytest.raises(InputError, match="account 'alice' stands there twice"):
+    with pytest.raises(InputError, match="account 'alice' is there twice"):
         settle(memory_books(), twice, events(registry, ""), INPUT)
 
 

@@ -97,7 +97,7 @@ def test_rows_that_are_missing_or_too_many_are_named(books):
     assert first.startswith("deliveries: batch 2 agreement")
     assert first.endswith(": is missing from the books")
     assert second == (
-        "voucher_events: voucher 77 turn 1: is in the books, but does not come out of the day"
+        "voucher_events: voucher 77 turn 1: is in the books, but not in the day settled again"
     )
 
 
