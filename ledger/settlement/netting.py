@@ -205,25 +205,29 @@ def sum_plain(trades, sign, cells, instruments) -> None:  # type: ignore[no-unty
 
     `trades` are CellTrades. Plain twin of the compiled kernel: numpy needs a pass for each sum.
     """
-    for k in range(len(trades.instrument)):
-        buy, sell = cells[trades.buyer_cell[k]], cells[trades.seller_cell[k]]
-        ticks = np.int64(trades.price_ticks[k])
-        lots = sign * np.int64(trades.quantity[k])
+    (
+        instrument, price_ticks, quantity, buyer_fee_fen, seller_fee_fen, sequence, buyer_cell,
+        seller_cell, pricing,
+    ) = trades  # fmt: skip
+    for k in range(len(instrument)):
+        buy, sell = cells[buyer_cell[k]], cells[seller_cell[k]]
+        ticks = np.int64(price_ticks[k])
+        lots = sign * np.int64(quantity[k])
         buy["bought"] += lots
         sell["sold"] += lots
         buy["bought_ticks"] += ticks * lots
         sell["sold_ticks"] += ticks * lots
-        buy["buy_fee"] += sign * trades.buyer_fee_fen[k]
-        sell["sell_fee"] += sign * trades.seller_fee_fen[k]
+        buy["buy_fee"] += sign * buyer_fee_fen[k]
+        sell["sell_fee"] += sign * seller_fee_fen[k]
         longer = buy if sign > 0 else sell
-        if longer["long_sequence"] == 0 or trades.sequence[k] < longer["long_sequence"]:
-            longer["long_sequence"] = trades.sequence[k]
-        on = instruments[trades.instrument[k]]
-        if trades.pricing[k] != BUSTED:
+        if longer["long_sequence"] == 0 or sequence[k] < longer["long_sequence"]:
+            longer["long_sequence"] = sequence[k]
+        on = instruments[instrument[k]]
+        if pricing[k] != BUSTED:
             on["trades"] += 1
             on["volume"] += lots
             on["worth"] += ticks * lots
-        if trades.pricing[k] == IN_BOOK:
+        if pricing[k] == IN_BOOK:
             if on["priced"] == 0:
                 on["low"] = ticks
                 on["open"] = ticks

@@ -85,28 +85,30 @@ def allocate_plain(  # type: ignore[no-untyped-def]
     >>> grants.grant_fen.tolist()
     [70, 30]
     """
-    weight, slot = funders.weight, funders.slot
+    before_firm_fen, before_pool_fen, grant_fen, funder_cap_fen = grants
+    agreement_cap_fen, firm_cap_fen, pool_cap_fen = caps
+    first, weight, cap_fen, slot, used_fen = funders
     for k in range(len(wants)):
         firm, pool, rule = wants[k]["firm_slot"], wants[k]["pool_slot"], wants[k]["rule"]
         before_firm = firm_used_fen[firm]
         before_pool = pool_used_fen[pool]
         left = np.int64(UNLIMITED_FEN)
-        begin, end = funders.first[rule], funders.first[rule + 1]
+        begin, end = first[rule], first[rule + 1]
         whole = np.int64(0)
         if begin < end:
             for f in range(begin, end):
                 whole += weight[f]
             for f in range(begin, end):
-                if funders.cap_fen[f] < UNLIMITED_FEN:
-                    unused = max(0, funders.cap_fen[f] - funders.used_fen[slot[f]])
+                if cap_fen[f] < UNLIMITED_FEN:
+                    unused = max(0, cap_fen[f] - used_fen[slot[f]])
                     left = min(left, unused * whole // weight[f])
-            grants.funder_cap_fen[k] = left
-        grant = min(wants[k]["want_fen"], caps.agreement_fen[rule])
-        grant = min(grant, caps.firm_fen[rule] - before_firm)
-        grant = max(0, min(grant, caps.pool_fen[rule] - before_pool, left))
-        grants.before_firm_fen[k] = before_firm
-        grants.before_pool_fen[k] = before_pool
-        grants.grant_fen[k] = grant
+            funder_cap_fen[k] = left
+        grant = min(wants[k]["want_fen"], agreement_cap_fen[rule])
+        grant = min(grant, firm_cap_fen[rule] - before_firm)
+        grant = max(0, min(grant, pool_cap_fen[rule] - before_pool, left))
+        before_firm_fen[k] = before_firm
+        before_pool_fen[k] = before_pool
+        grant_fen[k] = grant
         firm_used_fen[firm] = before_firm + grant
         pool_used_fen[pool] = before_pool + grant
         if begin < end:
@@ -121,7 +123,7 @@ def allocate_plain(  # type: ignore[no-untyped-def]
                     if other > rest or (other == rest and g < f):
                         ahead += 1
                 share = grant // whole * weight[f] + grant % whole * weight[f] // whole
-                funders.used_fen[slot[f]] += share + (1 if ahead < spare else 0)
+                used_fen[slot[f]] += share + (1 if ahead < spare else 0)
 
 
 def shares_of(amount_fen: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.int64]:
