@@ -166,9 +166,7 @@ def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_jso
             click.echo(f"session {name} is {'resumed' if resume else 'stopped'}")
         return
     if not name.isdigit() or kind not in ("", "firm"):
-        raise click.UsageError(
-            f"WHO must be an account's number, firm:NUMBER or session:NAME, got {who}"
-        )
+        raise click.UsageError(f"give an account's number, firm:NUMBER or session:NAME, got {who}")
     accounts = [int(name)]
     if kind == "firm":
         with open_client(connection, key, admin=True) as client:

@@ -1,7 +1,7 @@
-"""Baskets: contracts that serve the same need near the same metro, and their listing.
+"""Baskets: contracts that serve the same need near the same city, and the commands that list them.
 
-A basket names contracts outright, or is what a circle holds: GPU-hours of chips that serve a need
-(or PFLOPS-days) at hubs within a latency of a metro, the nearest hub first.
+A basket names its contracts, or it holds the contracts of a circle: GPU-hours of chips that serve a
+need, or PFLOPS-days, at hubs within a latency of a metro (a city), the nearest hub first.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,26 +19,26 @@ Microseconds = Annotated[int, Meta(ge=0, le=10**6)]
 
 
 class BasketDefinition(Record, frozen=True, kw_only=True):
-    """A basket as a definition writes it: `contracts`, or a circle."""
+    """A basket as the TOML definition writes it: with `contracts`, or with a circle."""
 
     code: BasketCode
-    contracts: tuple[str, ...] = ()  # as listed: of equal prices the first is taken
+    contracts: tuple[str, ...] = ()  # in order: at equal prices an earlier one trades first
     metro: str | None = None
     within_us: Microseconds | None = None
-    need: str | None = None  # a chip, or the class of PFLOPS-days
+    need: str | None = None  # a chip, or the class of a contract, such as PF16
 
 
 class CircleContract(NamedTuple):
-    """A contract of a circle, and how far its hub is."""
+    """A contract of a circle, with the one-way latency of its hub."""
 
     contract: Contract
     latency_us: int
 
 
 def chips_serving(need: str, chips: Iterable[Chip]) -> tuple[str, ...]:
-    """The chips that serve the need for one: its own vendor's of at least its rating.
+    """The chips that can replace the chip `need`: those of its vendor with at least its rating.
 
-    What runs on one runs on the others, and no slower by their ratings; memory is not compared.
+    A job for the one runs on the others, and no slower by their ratings. Memory is not compared.
 
     >>> from exchange.definition.contracts import read_venue
     >>> chips_serving("H800", read_venue().chips)
@@ -49,8 +49,8 @@ def chips_serving(need: str, chips: Iterable[Chip]) -> tuple[str, ...]:
     return tuple(
         chip.code
         for chip in listed
-        for least in wanted
-        if chip.vendor == least.vendor and chip.dense_fp16_tflops >= least.dense_fp16_tflops
+        for needed in wanted
+        if chip.vendor == needed.vendor and chip.dense_fp16_tflops >= needed.dense_fp16_tflops
     )
 
 
@@ -63,10 +63,10 @@ def circle(
     within_us: int,
     need: str | None = None,
 ) -> list[CircleContract]:
-    """The contracts within a latency of a metro that serve a need (None: any), the nearest first.
+    """The contracts within a one-way latency of a metro that serve a need, the nearest first.
 
-    Metros are known by their names in any case. A need is a chip, for GPU-hours, or the class of a
-    contract, as PF16.
+    A need is a chip, for GPU-hours, or the class of a contract, such as PF16; None means any.
+    Upper and lower case of the metro's name do not matter.
     """
     latency_us = {hub.code: hub.latency_us.get(metro.lower(), within_us + 1) for hub in hubs}
     served = chips_serving(need, chips) if need is not None else ()
@@ -90,26 +90,26 @@ def resolve(
     hubs: Collection[Hub],
     chips: Collection[Chip],
 ) -> Basket | Problem:
-    """The basket that a definition means, or the rule that it breaks."""
+    """The basket numbered `number` of a definition, or the rule that the definition breaks."""
     codes = choice.contracts
     if not codes:
         if choice.metro is None or choice.within_us is None or choice.need is None:
             return Problem("contracts", "a basket has `contracts`, or `metro`, `within_us`, `need`")
         if all(choice.metro.lower() not in hub.latency_us for hub in hubs):
-            return Problem("metro", f"`metro` names {choice.metro}, which no hub knows")
+            return Problem("metro", f"`metro` names {choice.metro}, to which no hub has a latency")
         within = circle(
             contracts.values(), hubs, chips,
             metro=choice.metro, within_us=choice.within_us, need=choice.need,
         )  # fmt: skip
         codes = tuple(each.contract.code for each in within)
     elif choice.metro is not None or choice.within_us is not None or choice.need is not None:
-        return Problem("contracts", "`contracts` leaves no room for `metro`, `within_us`, `need`")
+        return Problem("contracts", "`contracts` excludes `metro`, `within_us` and `need`")
     problem = check_members(codes, contracts)
     return problem or Basket(id=number, code=choice.code, contracts=codes)
 
 
 def check_members(codes: tuple[str, ...], contracts: Mapping[str, Contract]) -> Problem | None:
-    """Whether contracts are like: of one product, tick and lot, each once, and not too many."""
+    """The first rule that a basket breaks: contracts of one product, tick and lot, each once."""
     if not 1 <= len(codes) <= BASKET_MEMBERS_MAX:
         text = f"a basket has 1 to {BASKET_MEMBERS_MAX} contracts, got {len(codes)}"
         return Problem("contracts", text)
@@ -124,7 +124,7 @@ def check_members(codes: tuple[str, ...], contracts: Mapping[str, Contract]) -> 
             if getattr(first, name) != getattr(other, name):
                 text = (
                     f"`{name}` of {code} is {getattr(other, name)}, "
-                    f"of {first.code} {getattr(first, name)}: a basket is of like contracts"
+                    f"of {first.code} {getattr(first, name)}: a basket's contracts must be alike"
                 )
                 return Problem(f"contracts[{index}]", text)
     return None
@@ -133,11 +133,11 @@ def check_members(codes: tuple[str, ...], contracts: Mapping[str, Contract]) -> 
 def draft_baskets(
     instruments: Iterable[Instrument], baskets: Iterable[Basket], time_ns: int
 ) -> Draft:
-    """A BASKET for each member, by its instrument of one and the same delivery.
+    """A BASKET command for each member of each basket, all with one delivery period.
 
-    Of instruments whose gates are open at this time: the earliest delivery for which every member
-    that has any instrument has one. Later ones follow by sequence; a member without one is left
-    out for the day.
+    Only instruments whose gates are open at `time_ns` count. The period is the earliest for which
+    every member with any instrument has one. Later periods follow by the delivery sequences. A
+    member without an instrument is left out.
     """
     by_contract: dict[str, dict[int, int]] = {}
     for each in instruments:

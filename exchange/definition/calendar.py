@@ -1,8 +1,8 @@
 """The venue's calendar: days and hours of Shanghai, as seconds since the epoch.
 
-Shanghai is eight hours ahead of UTC the year round: every day has 24 hours of 3,600 s. Days before
-1992 are refused, because there was daylight saving until 1991. The market has no holidays: compute
-is delivered every day, so every day is a trading day.
+Shanghai is eight hours ahead of UTC all year, so every day has 24 hours of 3,600 s. Days before
+1992 are refused, because China had daylight saving time until 1991. The market has no holidays:
+compute is delivered every day, so every day is a trading day.
 """
 
 from datetime import date, timedelta
@@ -15,13 +15,13 @@ _EPOCH = date(1970, 1, 1)
 
 
 class BadDay(ValueError):
-    """A day that is not one: the message says which and what was expected."""
+    """A text that is not a day; the message names the text and the expected form."""
 
 
 def parse_day(text: str) -> date:
     """The day of "YYYY-MM-DD".
 
-    Raises BadDay for anything else, and for days before 1992.
+    Raises BadDay for any other text, and for days outside 1992 to 2100.
 
     >>> parse_day("2026-11-22")
     datetime.date(2026, 11, 22)
@@ -38,7 +38,7 @@ def parse_day(text: str) -> date:
 
 
 def day_start_s(day: date) -> int:
-    """The second at which a day begins in Shanghai.
+    """The second at which a day begins in Shanghai, since the epoch.
 
     >>> day_start_s(date(2026, 11, 22))
     1795276800
@@ -47,7 +47,7 @@ def day_start_s(day: date) -> int:
 
 
 def day_of(time_s: int) -> date:
-    """The day of Shanghai that a second falls in.
+    """The day in Shanghai of a second since the epoch.
 
     >>> day_of(1795276799), day_of(1795276800)
     (datetime.date(2026, 11, 21), datetime.date(2026, 11, 22))
@@ -56,7 +56,7 @@ def day_of(time_s: int) -> date:
 
 
 def hour_of(time_s: int) -> int:
-    """The clock hour of Shanghai, 0 to 23, that a second falls in.
+    """The clock hour in Shanghai, 0 to 23, of a second since the epoch.
 
     >>> hour_of(1795276800 + 14 * 3_600)
     14

@@ -1,7 +1,7 @@
-"""The rules that an entry of the venue's definition must hold beyond its types.
+"""Rules for entries of the venue's definition, beyond the types of their fields.
 
-Each check returns the first rule that is broken, or None: types are checked when a file is read,
-what is here needs several fields, other entries, or the machine's bounds.
+Each check returns the first broken rule, or None. Types are checked when a file is read. The rules
+here compare several fields, refer to other entries, or enforce the machine's bounds.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,23 +16,23 @@ BAND_TICKS_MAX = 2**18
 INT32_MAX = 2**31 - 1
 MONEY_MAX_FEN = 2**53
 FUNDER_CAP_MAX_FEN = 10**12
-"""So that a ceiling times the weights fits 64 bits."""
+"""Bound of a funder's cap, so that a cap times the weights fits 64 bits."""
 
 
 class Problem(NamedTuple):
-    """A broken rule: the key it is about, and the sentence that says what is wrong."""
+    """A broken rule: the key, and a sentence that says what is wrong."""
 
     key: str
     text: str
 
 
 def check_chip(chip: Chip) -> Problem | None:
-    """A rating is of a size that arithmetic can hold."""
+    """Check that the rating is small enough for 64-bit arithmetic."""
     return _at_most("dense_fp16_tflops", chip.dense_fp16_tflops, 10**6)
 
 
 def check_hub(hub: Hub) -> Problem | None:
-    """A hub knows its latency to at least one metro, none of them longer than a second."""
+    """Check that a hub has a latency to at least one metro, each at most a second."""
     if not hub.latency_us:
         return Problem("latency_us", f"`latency_us` of {hub.code} names no metro")
     for metro, latency_us in hub.latency_us.items():
@@ -44,7 +44,7 @@ def check_hub(hub: Hub) -> Problem | None:
 def check_contract(
     contract: Contract, hubs: Collection[str], chips: Collection[str]
 ) -> Problem | None:
-    """References lead somewhere, the band is in order, and the machine can hold every number."""
+    """Check references, the order of the band, and that the machine can hold all numbers."""
     for problem in (
         _contract_references(contract, hubs, chips),
         _contract_prices(contract),
@@ -74,7 +74,7 @@ def _contract_references(
     if not contract.chips:
         return Problem("chips", "`chips` must name at least one chip")
     if contract.product == "gpu-hour" and len(contract.chips) != 1:
-        return Problem("chips", f"a gpu-hour is of one chip, `chips` names {len(contract.chips)}")
+        return Problem("chips", f"a gpu-hour has one chip, `chips` names {len(contract.chips)}")
     class_, _, hub = contract.code.partition(".")
     if hub != contract.hub or not class_.isascii() or not class_.isalnum() or not class_.isupper():
         text = f"`code` must be CLASS.{contract.hub} in capitals and digits, got {contract.code!r}"
@@ -103,7 +103,7 @@ def _contract_prices(contract: Contract) -> Problem | None:
 
 
 def check_programme(programme: Programme, hubs: Mapping[str, Hub]) -> Problem | None:
-    """Dates are days in order, funders are named, and caps are money that arithmetic can hold."""
+    """Check that dates are in order, that funders and hubs exist, and that caps fit arithmetic."""
     days = []
     for key in ("effective_from", "effective_until", "signed_from"):
         text = getattr(programme, key)
@@ -135,7 +135,7 @@ def check_programme(programme: Programme, hubs: Mapping[str, Hub]) -> Problem | 
         if problem := _at_most(f"funder_caps_fen.{funder}", cap_fen, FUNDER_CAP_MAX_FEN):
             return problem
     if programme.rule == "in-proportion" and programme.side == "buyer":
-        return Problem("rule", "`in-proportion` is for suppliers' yearly share-out only")
+        return Problem("rule", "`in-proportion` is only for the yearly subsidy of suppliers")
     if programme.spend_counts_back and programme.firm_spend_min_fen is None:
         return Problem("spend_counts_back", "`spend_counts_back` needs `firm_spend_min_fen`")
     for key in (

@@ -1,9 +1,9 @@
 """The venue's definition: chips, hubs, contracts and voucher programmes, read from TOML.
 
-A definition is a folder, or one file. Each TOML file of a folder (and of folders in it) holds any
-of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`, `[[programmes_on]]`,
-`[[baskets]]`; they are read in order of their names and put together. The entries are the
-registry's own structs, so what is read here is what a day log stores.
+A definition is a folder or one file. Each TOML file of the folder, and of its direct sub-folders,
+holds any of `venue`, `[[chips]]`, `[[hubs]]`, `[[contracts]]`, `[[programmes]]`,
+`[[programmes_on]]`, `[[baskets]]`. The files are read in order of their names and joined. The
+entries are the structs of the registry, so a day log stores them unchanged.
 """
 
 from collections.abc import Iterator
@@ -28,20 +28,20 @@ DEFAULT_PATH = Path(__file__).parents[1] / "data" / "venue"
 
 
 class VenueFile(Record, frozen=True, kw_only=True):
-    """What one file of a definition may hold."""
+    """The content of one file of a definition."""
 
     venue: str | None = None
     chips: tuple[Chip, ...] = ()
     hubs: tuple[Hub, ...] = ()
     contracts: tuple[Contract, ...] = ()
     programmes: tuple[Programme, ...] = ()
-    programmes_on: tuple[EnabledProgramme, ...] = ()  # published ones, with settings
+    programmes_on: tuple[EnabledProgramme, ...] = ()  # published programmes, with settings
     baskets: tuple[BasketDefinition, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """A checked definition: every code is unique and every reference leads somewhere."""
+    """A checked definition: every code is unique and every reference exists."""
 
     venue: str
     chips: tuple[Chip, ...]
@@ -52,9 +52,9 @@ class Venue:
 
 
 def read_venue(path: str | Path | None = None) -> Venue:
-    """The definition in a folder or file; without a path, the one that comes with the package.
+    """The definition in a folder or file; without a path, the one in the package.
 
-    Raises BadFile, whose message is one line with the file, the key and the rule.
+    Raises BadFile; its message is one line with the file, the key and the rule.
     """
     root = DEFAULT_PATH if path is None else Path(path)
     files = [(name, read_toml(file, VenueFile, name)) for name, file in _toml_files(root)]
@@ -71,12 +71,12 @@ def read_venue(path: str | Path | None = None) -> Venue:
         programmes=_programmes(files, {hub.code: hub for _, c in files for hub in c.hubs}),
     )
     if not venue.contracts:
-        raise BadFile(f"{root}: has no [[contracts]]")
+        raise BadFile(f"{root}: has no [[contracts]]; a venue needs at least one")
     return replace(venue, baskets=_baskets(files, venue))
 
 
 def _baskets(files: list[tuple[str, VenueFile]], venue: Venue) -> tuple[Basket, ...]:
-    """The baskets of all files, numbered from 1, with the contracts that their circles hold."""
+    """The baskets of all files, numbered from 1, with the contracts of their circles."""
     contracts = {contract.code: contract for contract in venue.contracts}
     found: list[Basket] = []
     for name, content in files:
@@ -91,7 +91,7 @@ def _baskets(files: list[tuple[str, VenueFile]], venue: Venue) -> tuple[Basket, 
 
 
 def _programmes(files: list[tuple[str, VenueFile]], hubs: dict[str, Hub]) -> tuple[Programme, ...]:
-    """The venue's own programmes and the published ones that it switches on, file by file."""
+    """The venue's own programmes and the published ones that it enables, in order of files."""
     found: list[Programme] = []
     for name, content in files:
         found += content.programmes
@@ -111,7 +111,7 @@ def _programmes(files: list[tuple[str, VenueFile]], hubs: dict[str, Hub]) -> tup
 
 
 def list_contracts(venue: Venue) -> list[dict[str, Any]]:
-    """One row a contract, with its hub's place and tier and its chips' ratings, for listings."""
+    """One row a contract, with the city and tier of its hub and the ratings of its chips."""
     hubs = {hub.code: hub for hub in venue.hubs}
     ratings = {chip.code: chip.dense_fp16_tflops for chip in venue.chips}
     return [
@@ -137,13 +137,16 @@ def list_contracts(venue: Venue) -> list[dict[str, Any]]:
 
 
 def _toml_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every TOML file of a definition, with the name that errors call it by, in order of names."""
+    """The TOML files of a definition and their names in error messages, in order of names."""
     if root.is_file():
         yield root.name, root
         return
     if not root.is_dir():
         raise BadFile(f"{root}: there is no such file or folder")
-    found = [*root.glob("*.toml"), *root.glob("*/*.toml")]  # no deeper: it may be any folder
+    found = [
+        *root.glob("*.toml"),
+        *root.glob("*/*.toml"),
+    ]  # no deeper, because the path may be any folder
     names = sorted(file.relative_to(root).as_posix() for file in found)
     if not names:
         raise BadFile(f"{root}: holds no TOML file")
@@ -152,12 +155,12 @@ def _toml_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _check(files: list[tuple[str, VenueFile]]) -> None:
-    """Refuse duplicates, references that lead nowhere, and values the machine cannot hold."""
+    """Raise BadFile for the first duplicate, missing reference or value out of range."""
     chips = {chip.code for _, content in files for chip in content.chips}
     hubs = {hub.code: hub for _, content in files for hub in content.hubs}
     seen: set[tuple[Any, ...]] = set()
     for name, content in files:
-        for kind, entries in _checked(content, hubs, chips):
+        for kind, entries in _check_entries(content, hubs, chips):
             for index, (key, problem) in enumerate(entries):
                 place = f"$.{kind}[{index}]"
                 if problem is not None:
@@ -168,10 +171,10 @@ def _check(files: list[tuple[str, VenueFile]]) -> None:
                 seen.add((kind, *key))
 
 
-def _checked(
+def _check_entries(
     content: VenueFile, hubs: dict[str, Hub], chips: set[str]
 ) -> Iterator[tuple[str, list[tuple[tuple[Any, ...], Problem | None]]]]:
-    """The entries of a file by kind: what identifies each, and the first rule that it breaks."""
+    """The entries of a file by kind: the identity of each, and the first rule that it breaks."""
     yield "chips", [((chip.code,), check_chip(chip)) for chip in content.chips]
     yield "hubs", [((hub.code,), check_hub(hub)) for hub in content.hubs]
     yield "contracts", [((c.code,), check_contract(c, hubs, chips)) for c in content.contracts]

@@ -1,4 +1,4 @@
-"""Instruments: each contract for each hour or day of delivery, with its symbol and gate closure."""
+"""Instruments: one for each contract and delivery period, with its symbol and gate closure."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -12,11 +12,11 @@ DAYS_MAX = 366
 def instruments(
     contracts: Iterable[Contract], first_day: date, days: int, *, gate_after_s: int = 0
 ) -> tuple[Instrument, ...]:
-    """Every instrument that delivers in `days` days from `first_day`, numbered from 1.
+    """All instruments that deliver in `days` days from `first_day`, numbered from 1.
 
-    The order is by contract as given, then by delivery: 24 hours a day for GPU-hours, one day for
-    PFLOPS-days. Instruments whose gate closes at or before `gate_after_s` (seconds since the
-    epoch) are left out, and use up no number. Raises ValueError unless 1 <= days <= 366.
+    They are in order of the contracts as given, then of delivery: 24 periods a day for GPU-hours,
+    one for PFLOPS-days. Instruments whose gate closes at or before `gate_after_s` (seconds since
+    the epoch) are left out and take no number. Raises ValueError unless 1 <= days <= 366.
 
     >>> from exchange.definition.contracts import read_venue
     >>> listed = instruments(read_venue().contracts, date(2026, 11, 22), 1)

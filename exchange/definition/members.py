@@ -1,4 +1,4 @@
-"""Members: the firms, accounts, sessions and inventory of a day, read from TOML."""
+"""Members: firms, accounts, sessions and inventory, read from TOML."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from exchange.definition.toml_file import BadFile, read_toml
 from ledger.daylog.registry import Account, Firm, Inventory, Record, Session
 
 DEMO_PATH = Path(__file__).parents[1] / "data" / "demo" / "members.toml"
-"""Who takes part in the demonstration's day."""
+"""The members of the demonstration."""
 
 
 class Members(Record, frozen=True, kw_only=True):
-    """Who takes part: firms, their accounts and sessions, and the GPUs of the suppliers."""
+    """The firms, their accounts and sessions, and the suppliers' GPUs."""
 
     firms: tuple[Firm, ...]
     accounts: tuple[Account, ...]
@@ -19,37 +19,37 @@ class Members(Record, frozen=True, kw_only=True):
 
     @property
     def buyers(self) -> tuple[Account, ...]:
-        """The buyers' accounts, as listed."""
+        """The buyers' accounts, in their order in the file."""
         return tuple(account for account in self.accounts if account.role == "buyer")
 
     @property
     def suppliers(self) -> tuple[Account, ...]:
-        """The suppliers' accounts, as listed."""
+        """The suppliers' accounts, in their order in the file."""
         return tuple(account for account in self.accounts if account.role == "supplier")
 
     def group_of(self, account: Account) -> int:
-        """The related-party group of an account's owner; 0: related to nobody."""
+        """The related-party group of the firm that owns an account; 0: no group."""
         return next(firm.group for firm in self.firms if firm.id == account.firm)
 
     def sessions_of(self, account: Account) -> tuple[int, ...]:
-        """The sessions that may trade an account: those of the member it is held at."""
+        """The sessions that may trade an account: those of its member."""
         return tuple(session.id for session in self.sessions if session.firm == account.member)
 
 
 def read_members(path: str | Path | None = None) -> Members:
     """The members in a TOML file; without a path, those of the demonstration.
 
-    Raises BadFile, whose message is one line with the file, the key and the rule.
+    Raises BadFile; its message is one line with the file, the key and the rule.
     """
     file = DEMO_PATH if path is None else Path(path)
     members = read_toml(file, Members, file.name)
-    for place, text in _problems(members):
+    for place, text in _broken_rules(members):
         raise BadFile(f"{file.name}: {text} - at `$.{place}`")
     return members
 
 
-def _problems(members: Members) -> list[tuple[str, str]]:
-    """Where a rule is broken, and which: ids and names are unique, references lead somewhere."""
+def _broken_rules(members: Members) -> list[tuple[str, str]]:
+    """The place and the text of each broken rule: unique ids and names, existing references."""
     problems: list[tuple[str, str]] = []
     for kind in ("firms", "accounts", "sessions"):
         for key in ("id", "name"):
@@ -68,18 +68,20 @@ def _problems(members: Members) -> list[tuple[str, str]]:
                 problems.append((place, f"`{key}` names {firm}, which no [[firms]] defines"))
         if not members.sessions_of(account):
             place = f"accounts[{index}].member"
-            problems.append((place, f"`member` {account.member} has no session"))
+            problems.append(
+                (place, f"`member` {account.member} has no session; add one to [[sessions]]")
+            )
     for index, session in enumerate(members.sessions):
         if session.firm not in firms and not (session.operator and session.firm == 0):
             place = f"sessions[{index}].firm"
             problems.append((place, f"`firm` names {session.firm}, which no [[firms]] defines"))
-    stands = set()
+    seen_inventory = set()
     for index, entry in enumerate(members.inventory):
-        if (entry.account, entry.hub, entry.chip) in stands:
+        if (entry.account, entry.hub, entry.chip) in seen_inventory:
             text = f"{entry.chip} of account {entry.account} at {entry.hub} is given twice"
             problems.append((f"inventory[{index}]", text))
-        stands.add((entry.account, entry.hub, entry.chip))
+        seen_inventory.add((entry.account, entry.hub, entry.chip))
         if entry.account not in suppliers:
             place = f"inventory[{index}].account"
-            problems.append((place, f"`account` {entry.account} is no supplier's"))
+            problems.append((place, f"`account` {entry.account} is not a supplier's account"))
     return problems

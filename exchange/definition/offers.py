@@ -21,7 +21,7 @@ DAYS_PERCENT = 20
 
 
 class NothingToTrade(BadFile):
-    """A venue, members and a trace that make no market together; the message says why."""
+    """A venue, members and a trace with no common contract or no buyer or supplier."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Published programmes, and how a venue switches one on.
+"""Published voucher programmes, and their enabling by a venue.
 
-A published programme may lack figures that its policy does not state. It is switched on with
-settings for those, and never with a setting for what is published.
+A policy may leave figures open. A venue that enables the programme gives settings for those, and
+cannot change a figure that is published.
 """
 
 from collections.abc import Iterable
@@ -16,29 +16,29 @@ from exchange.definition.toml_file import read_toml
 from ledger.daylog.registry import Positive, Programme, ProgrammeTerms, RateBp, Record
 
 CATALOGUE = Path(__file__).parents[1] / "data" / "programmes"
-"""One TOML file a policy."""
+"""The folder of published programmes: one TOML file a policy."""
 
 
 class PublishedProgramme(ProgrammeTerms, frozen=True, kw_only=True):
-    """A programme as far as it is published."""
+    """A programme with the terms that its policy publishes."""
 
     model_published: bool
     application: bool | None = None  # None: not published
     rate_bp: RateBp | None = None
     spend_counts_back: bool | None = None
     pool_together_fen: Positive | None = None  # of all programmes of the policy
-    required: tuple[str, ...] = ()  # settings without which it cannot be switched on
+    required: tuple[str, ...] = ()  # settings that a venue must give
 
 
 class EnabledProgramme(Record, frozen=True, kw_only=True):
-    """A venue's choice of a published programme, with what was not published."""
+    """A published programme that a venue enables, with settings for the terms left open."""
 
     id: str
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class CatalogueFile(Record, frozen=True, kw_only=True):
-    """What a file of the catalogue holds."""
+    """The content of one file of the catalogue."""
 
     programmes: tuple[PublishedProgramme, ...]
 
@@ -58,11 +58,13 @@ _NEVER_SET = ("id", "place", "policy", "source", "side")
 
 
 def enable_programme(choice: EnabledProgramme) -> Programme | Problem:
-    """The programme with its settings, or what is wrong with them."""
+    """The programme with its settings, or the rule that a setting breaks."""
     known = published_programmes()
     published = known.get(choice.id)
     if published is None:
-        return Problem("id", f"`{choice.id}` is no published programme: {', '.join(sorted(known))}")
+        return Problem(
+            "id", f"`{choice.id}` is not published; programmes are {', '.join(sorted(known))}"
+        )
     fields = {
         name: value for name, value in msgspec.structs.asdict(published).items()
         if name not in _OWN and value not in (None, (), {})
@@ -72,10 +74,10 @@ def enable_programme(choice: EnabledProgramme) -> Programme | Problem:
             text = f"`{name}` of {choice.id} was not published: a setting must give it"
             return Problem(f"settings.{name}", text)
     for name, value in choice.settings.items():
-        free = name not in fields or name == "version"
-        free |= name == "model" and not published.model_published
-        if name in _NEVER_SET or name in _OWN or not free:
-            text = f"`{name}` of {choice.id} is published; it is no setting"
+        is_open = name not in fields or name == "version"
+        is_open |= name == "model" and not published.model_published
+        if name in _NEVER_SET or name in _OWN or not is_open:
+            text = f"`{name}` of {choice.id} is published and cannot be set"
             return Problem(f"settings.{name}", text)
         fields[name] = value
     try:
@@ -85,7 +87,7 @@ def enable_programme(choice: EnabledProgramme) -> Programme | Problem:
 
 
 def check_pools(programmes: Iterable[Programme]) -> Problem | None:
-    """Programmes of one policy may not share out more than its pool."""
+    """Check that the pools of one policy's programmes do not exceed the pool of the policy."""
     sums: dict[str, int] = {}
     for each in programmes:
         published = published_programmes().get(each.id)
@@ -94,7 +96,7 @@ def check_pools(programmes: Iterable[Programme]) -> Problem | None:
         sums[each.policy] = sums.get(each.policy, 0) + (each.pool_year_fen or 0)
         if sums[each.policy] > published.pool_together_fen:
             text = (
-                f"pools of {each.policy} come to {sums[each.policy]} fen, it has "
+                f"the pools of {each.policy} sum to {sums[each.policy]} fen, and must be at most "
                 f"{published.pool_together_fen}"
             )
             return Problem("settings.pool_year_fen", text)

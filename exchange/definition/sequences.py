@@ -1,4 +1,4 @@
-"""Delivery sequences: which instrument's period follows which, so that blocks can be traded."""
+"""Delivery sequences: the order of a contract's delivery periods, which blocks need."""
 
 from collections.abc import Container, Iterable
 
@@ -9,7 +9,7 @@ from ledger.daylog.registry import Contract, Instrument
 from matching.records import BLOCK_HOURS_MAX, NANOSECONDS, CommandKind
 
 BLOCK_DAYS_MAX = 31
-"""Delivery days of the longest block of PFLOPS-days."""
+"""Days of the longest block of PFLOPS-days."""
 
 
 def draft_sequences(
@@ -19,10 +19,10 @@ def draft_sequences(
     *,
     new: Container[int] | None = None,
 ) -> Draft:
-    """A SEQUENCE for each instrument that begins where another of its contract ends.
+    """A SEQUENCE command for each instrument whose delivery begins when another's ends.
 
-    Of pairs whose gates are open at this time; with `new`, only of those in which one instrument's
-    number is among these.
+    Both are of one contract, and their gates are open at `time_ns`. With `new`, only pairs with at
+    least one instrument number in `new` count.
     """
     listed = [each for each in instruments if each.gate_s * NANOSECONDS > time_ns]
     longest = {

@@ -1,4 +1,4 @@
-"""A TOML file read into a strict struct, with errors that name the file, the key and the rule."""
+"""Reading of TOML files into strict structs, with errors that name file, key and rule."""
 
 import re
 import tomllib
@@ -20,10 +20,10 @@ class BadFile(ValueError):
 
 
 def read_toml(path: Path, type_: type[T], name: str) -> T:
-    """The file's content as a `type_`; `name` is what errors call the file.
+    """The content of the file as a `type_`; errors call the file `name`.
 
-    Raises BadFile where the file is missing, is not TOML, or does not fit the type: an unknown
-    key is an error, and so is a number out of range.
+    Raises BadFile if the file is missing, is not TOML, or does not fit the type: unknown keys and
+    numbers out of range are errors.
     """
     try:
         if path.stat().st_size > _FILE_BYTES_MAX:
@@ -42,7 +42,7 @@ def read_toml(path: Path, type_: type[T], name: str) -> T:
 
 
 def explain(message: str, raw: Any) -> str:
-    """msgspec's complaint in our words: the key, the rule, what was there, and where.
+    """An error message of msgspec in other words: the key, the rule, the value and its place.
 
     >>> explain("Expected `int` >= 1 - at `$.contracts[0].lot`", {"contracts": [{"lot": 0}]})
     '`lot` must be at least 1, got 0 - at `$.contracts[0].lot`'
@@ -62,7 +62,7 @@ def explain(message: str, raw: Any) -> str:
 
 
 def _rule_in_words(rule: str) -> str:
-    """What must hold, for the rules that the registry's types have."""
+    """The rule in words, for the kinds of rules that the registry's types have."""
     if bound := _BOUND.match(rule):
         return f"must be at {'least' if bound.group(1) == '>=' else 'most'} {bound.group(2)}"
     if rule.startswith("Expected `str` matching regex "):
@@ -75,7 +75,7 @@ def _rule_in_words(rule: str) -> str:
 
 
 def _found(raw: Any, path: str) -> str:
-    """`, got ...` for the value at a path, or nothing where the path cannot be followed."""
+    """`, got ...` with the value at a path, or nothing if the path does not exist."""
     for name, index in _STEP.findall(path):
         try:
             raw = raw[name] if name else raw[int(index)]

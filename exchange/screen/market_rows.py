@@ -1,4 +1,4 @@
-"""The market as rows, for a screen or a program: one an instrument."""
+"""The market as rows for a screen or a program, one for each instrument."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from matching.records import Phase
 
 @dataclass(frozen=True)
 class Row:
-    """An instrument now; prices in ticks, 0 where there is none."""
+    """The present state of an instrument; prices in ticks, 0: none."""
 
     instrument: int
     symbol: str
@@ -22,12 +22,12 @@ class Row:
     volume: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as a dictionary."""
+        """The row as a dictionary, for JSON."""
         return asdict(self)
 
 
 def rows(market: MarketView, prefix: str = "") -> list[Row]:
-    """What is known of each instrument, the busiest first."""
+    """The rows of instruments whose symbol begins with `prefix`, by volume, the greatest first."""
     found = []
     for number, definition in market.definitions.items():
         if not definition.symbol.startswith(prefix):

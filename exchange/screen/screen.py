@@ -1,4 +1,4 @@
-"""The screen of `suanshi top`; it knows the market only through the client."""
+"""The screen of `suanshi top`, which reads the market through the client only."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ _ROWS_MAX = 200
 
 
 class Screen(App[None]):
-    """A table that is drawn anew twice a second."""
+    """A table of the market that is redrawn twice a second."""
 
     TITLE = "suanshi top"
     BINDINGS: ClassVar = [Binding("q", "quit", "Quit 退出")]
@@ -26,19 +26,19 @@ class Screen(App[None]):
         self._contract = contract
 
     def compose(self) -> ComposeResult:
-        """The table between its head and its foot."""
+        """Compose header, table and footer."""
         yield Header(show_clock=True)
         yield DataTable()
         yield Footer()
 
     def on_mount(self) -> None:
-        """Draw now, and then again and again."""
+        """Draw the table now, and then twice a second."""
         self.query_one(DataTable).add_columns(*_COLUMNS)
         self.set_interval(_REFRESH_S, self.draw)
         self.draw()
 
     def draw(self) -> None:
-        """Take in what came and show it."""
+        """Read the messages that have arrived, and draw the table."""
         self._client.pump()
         table = self.query_one(DataTable)
         table.clear()

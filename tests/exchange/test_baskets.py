@@ -1,4 +1,4 @@
-"""Baskets of contracts: what a circle holds, what a definition says, how a day lists them."""
+"""Baskets of contracts: circles, definitions in TOML, and the commands that list them."""
 
 import json
 from datetime import date
@@ -29,16 +29,16 @@ def near(metro: str, within_us: int, need: str | None = None) -> list[tuple[str,
     return [(each.contract.code, each.latency_us) for each in found]
 
 
-def test_a_circle_holds_what_serves_a_need_the_nearest_hub_first():
+def test_a_circle_holds_the_contracts_for_a_need_by_latency():
     assert near("Qingdao", 3_000, "H800") == [("H800.QD", 1_000)]
     assert near("qingdao", 1_000, "A100") == [("A100.QD", 1_000), ("H800.QD", 1_000)]
     assert near("wuhan", 6_300, "PF16") == [("PF16.SG", 4_800), ("PF16.QD", 6_300)]
     assert near("wuhan", 6_299, "PF16") == [("PF16.SG", 4_800)]
-    assert len(near("shaoguan", 10**6)) == 5  # other hubs do not know it
+    assert len(near("shaoguan", 10**6)) == 5  # other hubs have no latency to it
     assert near("qingdao", 999) == near("nowhere", 10**6) == []
 
 
-def test_a_chip_serves_a_need_of_its_vendor_that_it_is_strong_enough_for():
+def test_a_chip_can_be_replaced_by_chips_of_its_vendor_with_at_least_its_rating():
     chips = read_venue().chips
     assert chips_serving("ASCEND910B", chips) == ("ASCEND910B", "ASCEND910C")
     assert "H20" not in chips_serving("A100", chips)
@@ -46,7 +46,7 @@ def test_a_chip_serves_a_need_of_its_vendor_that_it_is_strong_enough_for():
 
 
 def definition(folder: Path, text: str) -> Path:
-    """The venue's own definition with other baskets."""
+    """Write the definition of the package, with other baskets, into a folder."""
     whole = Path(__file__).parents[2] / "exchange" / "data" / "venue"
     for file in [*whole.glob("*.toml"), *whole.glob("contracts/*.toml")]:
         to = folder / file.relative_to(whole)
@@ -75,7 +75,7 @@ need = "H800"
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ('contracts = ["H800.QD", "PF16.QD"]', "`product` of PF16.QD is pflops-day, of H800.QD"),
         ('contracts = ["H800.QD", "H800.QD"]', "`contracts` names H800.QD twice"),
@@ -83,20 +83,20 @@ need = "H800"
         ("contracts = []", "a basket has `contracts`, or `metro`, `within_us`, `need`"),
         ('metro = "wuhan"\nneed = "A100"', "a basket has `contracts`, or `metro`"),
         ('metro = "wuhan"\nneed = "A100"\nwithin_us = 1', "a basket has 1 to 16 contracts, got 0"),
-        ('metro = "paris"\nneed = "A100"\nwithin_us = 1', "`metro` names paris, which no hub"),
-        ('contracts = ["H800.QD"]\nneed = "A100"', "`contracts` leaves no room for `metro`"),
+        ('metro = "paris"\nneed = "A100"\nwithin_us = 1', "`metro` names paris, to which no hub"),
+        ('contracts = ["H800.QD"]\nneed = "A100"', "`contracts` excludes `metro`"),
         ('contracts = ["H800.QD"]\n[[baskets]]\ncode = "B"\ncontracts = ["H800.CD"]',
          "`B` is defined twice - at `$.baskets[1].code`"),
     ],
 )  # fmt: skip
-def test_a_basket_that_cannot_be_is_refused_with_its_place(tmp_path, text, says):
+def test_an_invalid_basket_is_refused_with_its_place(tmp_path, text, message):
     with pytest.raises(BadFile) as refused:
         read_venue(definition(tmp_path, f'[[baskets]]\ncode = "B"\n{text}\n'))
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert str(refused.value).startswith("baskets.toml: ")
 
 
-def test_the_commands_list_members_of_one_delivery_in_order():
+def test_the_commands_list_members_of_one_delivery_period_in_order():
     whole = read_venue()
     listed = instruments(whole.contracts, DAY, 2)
     late = [each for each in listed if each.contract != "H800.QD" or each.id % 24 > 5]
@@ -114,7 +114,7 @@ def test_the_commands_list_members_of_one_delivery_in_order():
     assert not any((part["kind"] == EventKind.REJECTED).any() for part in events)
 
 
-def test_a_member_without_instruments_is_left_out_and_gates_count():
+def test_members_without_instruments_and_instruments_after_gate_closure_are_left_out():
     whole = read_venue()
     listed = [each for each in instruments(whole.contracts, DAY, 1) if each.contract != "H800.SG"]
     gates = sorted(each.gate_s for each in listed if each.contract == "H800.QD")
@@ -128,7 +128,7 @@ def test_a_member_without_instruments_is_left_out_and_gates_count():
     assert len(draft_baskets(listed, [replace(basket, contracts=("H800.SG",))], 0)) == 0
 
 
-def test_the_command_line_shows_a_circle_and_the_baskets_that_hold_of_it(capsys):
+def test_the_command_line_shows_a_circle_and_its_baskets(capsys):
     def run(*arguments: str) -> str:
         assert run_command(["contracts", *arguments]) == 0
         return capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_the_command_line_shows_a_circle_and_the_baskets_that_hold_of_it(capsys)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--metro", "Paris"], "no hub has a latency to Paris; the metros are beijing,"),
         (["--metro", "Wuhan", "--need", "Z80"], "there is no chip or class Z80; there are A10"),
@@ -154,6 +154,6 @@ def test_the_command_line_shows_a_circle_and_the_baskets_that_hold_of_it(capsys)
         (["--metro", "Wuhan", "--day", "2026-11-22"], "--metro and --day are two different lists"),
     ],
 )
-def test_what_the_command_line_does_not_know_is_said(arguments, says, capsys):
+def test_the_command_line_names_an_unknown_metro_or_need(arguments, message, capsys):
     assert run_command(["contracts", *arguments]) == 2
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err

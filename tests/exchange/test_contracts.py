@@ -1,4 +1,4 @@
-"""The venue's definition: what comes along is whole, and every mistake in it is named."""
+"""The venue's definition: the one in the package is complete, and every broken rule is named."""
 
 from datetime import date
 from pathlib import Path
@@ -71,7 +71,7 @@ def definition(tmp_path: Path, old: str = "", new: str = "") -> Path:
     return path
 
 
-def test_the_definition_that_comes_along_has_both_products_of_every_class_at_every_hub(
+def test_the_definition_in_the_package_has_every_class_at_every_hub(
     venue: Venue,
 ) -> None:
     codes = {contract.code for contract in venue.contracts}
@@ -89,7 +89,7 @@ def test_every_published_rating_states_its_source(venue: Venue) -> None:
     assert {chip.code: chip.dense_fp16_tflops for chip in venue.chips}["H800"] == 989
 
 
-def test_the_deduct_programme_says_that_it_is_not_published(venue: Venue) -> None:
+def test_the_deduct_programme_states_that_it_is_not_published(venue: Venue) -> None:
     deduct = next(rule for rule in venue.programmes if rule.model == "deduct")
     assert deduct.source == "set for the demonstration, not published"
     assert deduct.per_agreement_cap_fen
@@ -97,7 +97,7 @@ def test_the_deduct_programme_says_that_it_is_not_published(venue: Venue) -> Non
     assert deduct.pool_year_fen
 
 
-def test_listing_shows_money_in_fen_and_the_ratings_of_chips(venue: Venue) -> None:
+def test_the_list_of_contracts_has_money_in_fen_and_the_ratings_of_chips(venue: Venue) -> None:
     rows = {row["contract"]: row for row in list_contracts(venue)}
     assert len(rows) == 15
     assert rows["PF16.QD"]["reference_fen"] == 22_500
@@ -195,7 +195,7 @@ def test_a_folder_is_its_files_together(tmp_path: Path) -> None:
         (b"venue = 'V'", "has no [[contracts]]"),
     ],
 )
-def test_a_file_that_is_no_definition_is_refused_in_one_line(
+def test_a_file_that_is_not_a_definition_is_refused_in_one_line(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "venue.toml"
@@ -248,12 +248,12 @@ def test_shanghai_days_begin_eight_hours_before_those_of_utc() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-31", "20261122", "1991-12-31", "today", "2101-01-01"])
-def test_what_is_no_day_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_day_is_refused(text: str) -> None:
     with pytest.raises(BadDay, match=f"`{text}`"):
         parse_day(text)
 
 
-def test_members_that_refer_to_nobody_are_refused(tmp_path: Path) -> None:
+def test_members_with_an_unknown_firm_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "members.toml"
     path.write_text(
         """

@@ -1,4 +1,4 @@
-"""After trading, at the command line: nominate, deliver in parts, find a shortfall, claim."""
+"""The commands after trading: nomination, deliveries in parts, shortfalls and claims."""
 
 import json
 
@@ -18,22 +18,22 @@ PROGRAMMES = (programme("q", model="reimburse", rate_bp=2000, compute_hubs=("QD"
 
 @pytest.fixture
 def log(tmp_path):
-    """A closed day of which nothing is nominated yet."""
+    """The log of a closed day without nominations."""
     path = write_log(tmp_path / "1.log", day_commands(seed=1, count=60), programmes=PROGRAMMES)
     assert run(["day", "close", str(path)]) == 0
     return path
 
 
-def said(capsys, *words):
-    """What a command prints as JSON; it must end well."""
+def json_of(capsys, *words):
+    """The JSON that a command prints; its exit code must be 0."""
     capsys.readouterr()
     assert run([*map(str, words), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def nominated_lines(capsys, log):
-    """What is nominated for the day: agreement, buyer, supplier, instrument, lots, fen."""
-    return said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+    """The nominated lines of the day: agreement, buyer, supplier, instrument, lots, fen."""
+    return json_of(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
 
 
 def meter_file(path, rows):
@@ -44,11 +44,11 @@ def meter_file(path, rows):
     return path
 
 
-def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
+def test_a_dry_run_shows_the_postings_that_the_command_then_writes(log, tmp_path, capsys):
     books = tmp_path / "ledger.duckdb"
     nominate = ("deliver", "nominate", log, "--day", DAY)
-    planned = said(capsys, *nominate, "--dry-run")
-    done = said(capsys, *nominate)
+    planned = json_of(capsys, *nominate, "--dry-run")
+    done = json_of(capsys, *nominate)
     assert planned["lines"] == done["lines"] != []
     hours = [(line[0], line[3], line[4]) for line in done["lines"] if line[3] in "AB"]
     rows = [(f"m{k}", *hour) for k, hour in enumerate(hours)]
@@ -64,8 +64,8 @@ def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
         ("deliver", "shortfall", log, files["lost"]),
         ("claim", log),
     ):
-        planned = said(capsys, *words, "--dry-run")
-        done = said(capsys, *words)
+        planned = json_of(capsys, *words, "--dry-run")
+        done = json_of(capsys, *words)
         assert planned["postings"] == done["postings"] != []
     assert lots >= 1
     with open_books(books, read_only=True) as found:
@@ -73,7 +73,7 @@ def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("changes", "parts", "said_so"),
+    ("changes", "parts", "message"),
     [
         ({}, 2, None),  # in full
         ({"available_s": 1800}, 1, None),  # half of it
@@ -87,21 +87,23 @@ def test_each_command_says_first_what_it_then_posts(log, tmp_path, capsys):
         ({"available_s": 3_600_000}, None, "`available_s` must be at most 1000000, got 3600000"),
     ],
 )
-def test_every_kind_of_delivery_has_its_answer(log, tmp_path, capsys, changes, parts, said_so):
+def test_a_meter_line_is_settled_in_proportion_or_refused(
+    log, tmp_path, capsys, changes, parts, message
+):
     books, lines = tmp_path / "ledger.duckdb", nominated_lines(capsys, log)
     (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
-    told = {"meter": "m", "agreement": agreement, "instrument": symbol, "unit": "gpu-hour",
+    row = {"meter": "m", "agreement": agreement, "instrument": symbol, "unit": "gpu-hour",
             "chip": "H800", "gpus": lots, "available_s": 3600, **changes}  # fmt: skip
     file = tmp_path / "meter.csv"
-    file.write_text(HEAD + ",".join(map(str, told.values())) + "\n")
+    file.write_text(HEAD + ",".join(map(str, row.values())) + "\n")
     settle = ["deliver", "settle", str(log), str(file), "--day", DAY]
-    if said_so:
-        before = said(capsys, "ledger", "trial-balance", books)
+    if message:
+        before = json_of(capsys, "ledger", "trial-balance", books)
         assert run(settle) == 4
-        assert said_so in capsys.readouterr().err
-        assert said(capsys, "ledger", "trial-balance", books) == before
+        assert message in capsys.readouterr().err
+        assert json_of(capsys, "ledger", "trial-balance", books) == before
         return
-    done = said(capsys, *settle)
+    done = json_of(capsys, *settle)
     all_fen = sum(each[-1] for each in lines)
     assert done["value_fen"] == value * parts // 2
     assert done["refund_fen"] == all_fen - done["value_fen"]  # the others: none of it came
@@ -115,7 +117,7 @@ def test_every_kind_of_delivery_has_its_answer(log, tmp_path, capsys, changes, p
         assert found.scalar("SELECT count(*) FROM deliveries") == len(lines)
 
 
-def test_a_line_metered_twice_counts_once_and_otherwise_is_refused(log, tmp_path, capsys):
+def test_a_repeated_meter_line_counts_once_and_a_changed_one_is_refused(log, tmp_path, capsys):
     lines = nominated_lines(capsys, log)
     (agreement, _, _, symbol, lots, value), *_ = [each for each in lines if each[3] in "AB"]
     row = ("m", agreement, symbol, lots)
@@ -123,15 +125,15 @@ def test_a_line_metered_twice_counts_once_and_otherwise_is_refused(log, tmp_path
     other = meter_file(tmp_path / "other.csv", [row, (*row[:3], lots + 1)])
     assert run(["deliver", "settle", str(log), str(other), "--day", DAY]) == 4
     assert "line 3: `m` was metered before, differently" in capsys.readouterr().err
-    done = said(capsys, "deliver", "settle", log, twice, "--day", DAY)
+    done = json_of(capsys, "deliver", "settle", log, twice, "--day", DAY)
     assert (done["value_fen"], done["metered"]) == (value, 1)
     assert done["repeated"] == ["twice.csv: line 3: `m` again, counted once"]
 
 
-def test_every_long_run_says_how_far_it_is(log, tmp_path, capsys, monkeypatch):
+def test_every_long_run_reports_its_progress(log, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(console, "_REPEAT_S", 0.0)
     books = tmp_path / "ledger.duckdb"
-    lines = said(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
+    lines = json_of(capsys, "deliver", "nominate", log, "--day", DAY)["lines"]
     hours = [(line[0], line[3], line[4]) for line in lines if line[3] in "AB"]
     full = meter_file(tmp_path / "all.csv", [(f"m{k}", *hour) for k, hour in enumerate(hours)])
     lost = meter_file(tmp_path / "lost.csv", [("f1", *hours[0][:2], 1)])
@@ -147,7 +149,7 @@ def test_every_long_run_says_how_far_it_is(log, tmp_path, capsys, monkeypatch):
         assert stage in capsys.readouterr().err
 
 
-def test_people_see_the_postings_of_a_dry_run(log, tmp_path, capsys):
+def test_a_dry_run_prints_a_table_of_postings(log, tmp_path, capsys):
     assert run(["deliver", "nominate", str(log), "--day", DAY, "--dry-run"]) == 0
     assert "agreement" in capsys.readouterr().out
     assert run(["deliver", "nominate", str(log), "--day", DAY]) == 0
@@ -158,7 +160,7 @@ def test_people_see_the_postings_of_a_dry_run(log, tmp_path, capsys):
     assert "escrow:" in out
 
 
-def test_findings_of_what_is_not_delivered_are_refused_in_one_line(log, tmp_path, capsys):
+def test_a_finding_without_a_delivery_is_refused_in_one_line(log, tmp_path, capsys):
     assert run(["deliver", "nominate", str(log), "--day", DAY]) == 0
     lost = str(meter_file(tmp_path / "lost.csv", [("f1", 1, "A", 1)]))
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The generated days: what a day of the trace holds, and that a seed gives the same bytes."""
+"""Generated days: the contents of a day of the trace, and the same bytes for the same seed."""
 
 import hashlib
 from collections import Counter
@@ -63,13 +63,13 @@ class Day(NamedTuple):
 
     @property
     def buys(self) -> npt.NDArray[np.void]:
-        """Fills of the buyers' side."""
+        """The buyers' fills."""
         filled = self.events[self.events["kind"] == EventKind.FILLED]
         bought: npt.NDArray[np.void] = filled[filled["side"] == Side.BUY]
         return bought
 
     def traded(self) -> set[str]:
-        """Contracts that traded."""
+        """The contracts that traded."""
         contract = {i.id: i.contract for i in self.registry.instruments}
         return {contract[int(number)] for number in np.unique(self.buys["instrument"])}
 
@@ -89,7 +89,7 @@ def synthetic() -> Day:
     return run(*build_synthetic_day(20_000))
 
 
-def test_the_day_is_large_and_trades_everything_everywhere(day: Day) -> None:
+def test_the_day_is_large_and_every_contract_trades(day: Day) -> None:
     assert len(day.commands) >= 50_000
     assert len(np.unique(day.buys["instrument"])) >= 200
     assert day.traded() == {contract.code for contract in day.registry.contracts}
@@ -107,7 +107,7 @@ def test_most_but_not_all_of_the_demand_is_filled(day: Day) -> None:
     assert 0.6 < filled < 0.9
 
 
-def test_jobs_of_several_hours_are_blocks_and_most_trade_whole_or_not_at_all(day: Day) -> None:
+def test_jobs_of_several_hours_are_blocks_that_trade_in_full_or_not_at_all(day: Day) -> None:
     wanted = (day.commands["hours"] > 0) & (day.commands["side"] == Side.BUY)
     jobs = read_jobs()
     several = (jobs.duration_s > 3_600).sum()
@@ -126,14 +126,14 @@ def test_jobs_of_several_hours_are_blocks_and_most_trade_whole_or_not_at_all(day
     assert 0.5 < len(np.unique(names)) / len(size) < 0.9
 
 
-def test_every_reason_to_refuse_an_order_occurs_and_rarely(day: Day) -> None:
+def test_every_reason_for_a_reject_occurs_and_rejects_are_rare(day: Day) -> None:
     rejected = day.events[day.events["kind"] == EventKind.REJECTED]
     reasons = Counter(Reason(int(reason)) for reason in rejected["reason"])
     assert set(reasons) == ALWAYS_REFUSED
     assert reasons.total() < len(day.commands) // 50
 
 
-def test_no_administrative_command_is_refused(day: Day) -> None:
+def test_no_administrative_command_is_rejected(day: Day) -> None:
     admin = day.commands["sequence"][day.commands["kind"] >= CommandKind.CLOCK]
     rejected = day.events["sequence"][day.events["kind"] == EventKind.REJECTED]
     assert not np.isin(rejected, admin).any()
@@ -176,7 +176,7 @@ def test_the_clock_ticks_every_minute_to_the_end_of_the_day(day: Day) -> None:
     assert np.array_equal(ticks, START_NS + np.arange(1, 1_441) * 60 * NANOSECONDS)
 
 
-def test_nothing_is_open_when_the_day_is_over(day: Day) -> None:
+def test_no_order_is_open_at_the_end_of_the_day(day: Day) -> None:
     last: dict[tuple[int, int], int] = {}
     for event in day.events[(day.events["kind"] <= EventKind.REFRESHED)]:
         last[int(event["session"]), int(event["user_ref"])] = int(event["leaves"])
@@ -193,7 +193,7 @@ def test_registered_capacity_stays_inside_the_inventory(day: Day) -> None:
     assert breaches[0].startswith("account 1 at QD, hour from ")
 
 
-def test_pflops_days_take_gpus_away_from_the_hours_of_their_day(day: Day) -> None:
+def test_pflops_days_use_gpus_in_every_hour_of_their_day(day: Day) -> None:
     more = day.commands.copy()
     days = {i.id for i in day.registry.instruments if i.contract.startswith("PF16")}
     registered = more["kind"] == CommandKind.REGISTER
@@ -204,7 +204,7 @@ def test_pflops_days_take_gpus_away_from_the_hours_of_their_day(day: Day) -> Non
     assert "PFLOPS-days registered" in breaches[0]
 
 
-def test_suppliers_compete_and_buyers_differ(day: Day) -> None:
+def test_every_contract_has_two_suppliers_and_firms_are_of_many_kinds(day: Day) -> None:
     filled = day.events[day.events["kind"] == EventKind.FILLED]
     suppliers = {a.id for a in day.registry.accounts if a.role == "supplier"}
     sellers = filled[filled["side"] == Side.SELL]
@@ -213,7 +213,7 @@ def test_suppliers_compete_and_buyers_differ(day: Day) -> None:
         of = set(sellers["account"][np.isin(sellers["instrument"], numbers)].tolist())
         assert len(of & suppliers) >= 2, contract.code
     resellers = set(sellers["account"].tolist()) - suppliers
-    assert resellers, "somebody sells again what was bought"
+    assert resellers, "no buyer resells"
     kinds = {firm.kind for firm in day.registry.firms}
     assert {"sme", "company", "university", "institute", "operator", "broker"} <= kinds
 
@@ -233,7 +233,7 @@ def test_prices_stay_around_the_published_ranges(day: Day) -> None:
         assert np.mean((low <= prices) & (prices <= high)) > 0.95, class_
 
 
-def test_the_note_says_what_is_real_what_is_generated_and_what_was_cut(day: Day) -> None:
+def test_the_note_lists_what_is_real_generated_and_cut(day: Day) -> None:
     for words in (
         "3730 jobs of 15 virtual clusters", "msr-fiddle/philly-traces", "CC-BY-4.0",
         "pkusys/ElasticFlow", "Prices, supply, chip classes, hubs, lead times", "seed 1", "Cut,",
@@ -249,7 +249,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_day(day: Da
     assert other.tobytes() != commands.tobytes()
 
 
-def test_a_broker_rarely_cancels_what_it_could_have_seen_filled(day: Day) -> None:
+def test_few_cancels_come_after_the_end_of_their_order(day: Day) -> None:
     rejected = day.events[day.events["kind"] == EventKind.REJECTED]
     late = rejected[rejected["reason"] == Reason.UNKNOWN_ORDER]
     assert 7 <= len(late) <= 100
@@ -275,7 +275,7 @@ def test_a_written_day_reads_back_whole_and_sealed_with_the_hash_of_its_events(
     assert tally.sha256 == hashlib.sha256(day.events.tobytes()).digest()
 
 
-def test_a_day_is_never_written_over_another(day: Day, tmp_path: Path) -> None:
+def test_a_day_log_never_replaces_a_file(day: Day, tmp_path: Path) -> None:
     path = tmp_path / "day.log"
     path.write_bytes(b"mine")
     with pytest.raises(DayLogUnwritable, match="exists already"):
@@ -283,7 +283,7 @@ def test_a_day_is_never_written_over_another(day: Day, tmp_path: Path) -> None:
     assert path.read_bytes() == b"mine"
 
 
-def test_nothing_is_left_behind_where_writing_fails(day: Day, tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(day: Day, tmp_path: Path) -> None:
     path = tmp_path / "day.log"
     backwards = day.commands[:10][::-1].copy()
     with pytest.raises(ValueError, match="sequence must go on"):
@@ -304,7 +304,7 @@ def test_the_bundled_trace_is_the_busiest_day_and_the_four_rare_clusters() -> No
     assert np.all(np.diff(jobs.arrival_s) >= 0)
 
 
-def test_jobs_of_one_day_can_be_taken_from_a_longer_trace(tmp_path: Path) -> None:
+def test_a_longer_trace_can_be_read_for_one_day(tmp_path: Path) -> None:
     path = trace(
         tmp_path, "2017-10-05 23:00:00,60.0,2,120.0,b", "2017-10-06 01:00:05,7200,1,7200,a"
     )
@@ -332,7 +332,7 @@ def test_a_bad_row_of_a_trace_is_named(tmp_path: Path, row: str, message: str) -
     assert message in str(error.value)
 
 
-def test_a_trace_that_is_no_trace_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_trace_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.csv.gz"
     wrong.write_bytes(b"not gzip")
     with pytest.raises(BadFile, match="cannot be read"):
@@ -345,24 +345,24 @@ def test_a_trace_that_is_no_trace_is_refused(tmp_path: Path) -> None:
         read_jobs(wrong)
 
 
-def test_one_job_of_a_strange_cluster_still_makes_a_day(tmp_path: Path) -> None:
+def test_one_job_of_an_unknown_cluster_makes_a_day(tmp_path: Path) -> None:
     jobs = read_jobs(trace(tmp_path, "2017-10-05 12:00:00,7200.0,3,0,unheard-of"))
     registry, commands = build_philly_day(jobs=jobs, engine="reference")
     buyers = {account.id for account in registry.accounts if account.role == "buyer"}
     new = commands[
         (commands["kind"] == CommandKind.NEW) & np.isin(commands["account"], list(buyers))
     ]
-    honest = new[(new["quantity"] == 3) & (new["time_ns"] >= START_NS + 43_200 * NANOSECONDS)]
-    assert honest["hours"].max() >= 2
+    regular = new[(new["quantity"] == 3) & (new["time_ns"] >= START_NS + 43_200 * NANOSECONDS)]
+    assert regular["hours"].max() >= 2
 
 
 def test_a_venue_without_supply_makes_no_market() -> None:
     members = read_members()
-    nobody = type(members)(
+    without_supply = type(members)(
         firms=members.firms, accounts=members.accounts, sessions=members.sessions
     )
     with pytest.raises(NothingToTrade, match="no supplier has inventory"):
-        build_philly_day(venue=read_venue(), members=nobody, engine="reference")
+        build_philly_day(venue=read_venue(), members=without_supply, engine="reference")
 
 
 def test_members_without_buyers_make_no_market() -> None:
@@ -377,7 +377,7 @@ def test_members_without_buyers_make_no_market() -> None:
         build_philly_day(members=sellers, engine="reference")
 
 
-def test_a_synthetic_day_is_all_trading(synthetic: Day) -> None:
+def test_a_synthetic_day_rejects_only_late_cancels_and_trades_often(synthetic: Day) -> None:
     rejected = synthetic.events[synthetic.events["kind"] == EventKind.REJECTED]
     assert set(rejected["reason"]) == {Reason.UNKNOWN_ORDER}
     assert len(rejected) < 0.2 * 20_000
@@ -409,7 +409,7 @@ def test_a_synthetic_day_has_the_size_asked_for_and_is_the_same_for_a_seed() -> 
         (1, 1_000, 4_000, "accounts x instruments must be"),
     ],
 )
-def test_a_synthetic_day_of_no_sense_is_refused(
+def test_a_synthetic_day_of_an_impossible_size_is_refused(
     commands: int, instruments: int, accounts: int, message: str
 ) -> None:
     with pytest.raises(BadSize, match=message):

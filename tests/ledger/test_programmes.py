@@ -66,10 +66,10 @@ def test_a_programme_without_its_unpublished_figures_is_refused_by_name(name):
 @pytest.mark.parametrize(
     ("name", "settings", "rule"),
     [
-        ("suzhou", {"rate_bp": 3000}, "`rate_bp` of suzhou is published; it is no setting"),
-        ("suzhou", {"model": "deduct"}, "`model` of suzhou is published; it is no setting"),
-        ("suzhou", {"id": "x"}, "`id` of suzhou is published; it is no setting"),
-        ("atlantis", {}, "`atlantis` is no published programme"),
+        ("suzhou", {"rate_bp": 3000}, "`rate_bp` of suzhou is published and cannot be set"),
+        ("suzhou", {"model": "deduct"}, "`model` of suzhou is published and cannot be set"),
+        ("suzhou", {"id": "x"}, "`id` of suzhou is published and cannot be set"),
+        ("atlantis", {}, "`atlantis` is not published; programmes are"),
         ("hubei", {"rate_bp": 0}, "hubei: Expected `int` >= 1"),
         ("hubei", {"rate_bp": 1, "colour": 1}, "hubei: Object contains unknown field `colour`"),
     ],
@@ -123,7 +123,7 @@ def test_the_parts_of_one_policy_share_its_pool():
     assert check_pools(parts) is None
     more = check_pools([*parts[:2], on("chengdu", pool_year_fen=200_000_001)])
     assert more is not None
-    assert "come to 1000000001 fen, it has 1000000000" in more.text
+    assert "sum to 1000000001 fen, and must be at most 1000000000" in more.text
 
 
 def test_a_venue_switches_programmes_on_in_its_files(tmp_path):

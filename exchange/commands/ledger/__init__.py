@@ -1,1 +1,1 @@
-"""`suanshi ledger`: what the books say, for people and other programs."""
+"""`suanshi ledger`: balances, statements, corrections and exports of the books."""
