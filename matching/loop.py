@@ -7,11 +7,11 @@ caller takes the events away and calls again, and the loop goes on where it was.
 
 import numpy as np
 
-from matching.admin.commands import INT32_MAX, administer
+from matching.admin.commands import administer
 from matching.baskets.entry import new_basket_order, run_basket_stops, trade_basket
-from matching.blocks.entry import new_block
+from matching.blocks.entry import new_block, replace_block
 from matching.blocks.trading import run_block_stops, trade_block, try_blocks
-from matching.book.block_legs import loosen, touch_all
+from matching.book.block_legs import is_block, loosen, touch_all
 from matching.book.events import reject, room
 from matching.codes import (
     BUST,
@@ -36,11 +36,12 @@ from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import work_off
 from matching.orders.entry import ENDED, RUNS, TRIGGERS, cancel, new_order
 from matching.orders.mass_cancel import end_mass_cancel, mass_cancel
-from matching.orders.replace import replace
+from matching.orders.replace import replace, replace_target
 from matching.orders.stops import begin_wave, collect_after_uncross, run_queue, trigger
 from matching.orders.sweep import ROOM, begin_run, come_to_rest, phase_event, sweep
 from matching.phases.transitions import begin_phase_command, do_next_due, gate
 from matching.phases.uncross import pair_off, uncross_price
+from matching.records import INT32_MAX
 from matching.stages import (
     BLOCK_STOPS,
     DUE,
@@ -127,7 +128,7 @@ def run(m, count):
                 cancel(m, c)
                 left = ENDED
             elif kind == REPLACE:
-                left = replace(m, c)
+                left = replace_any(m, c)
             else:
                 left = execute_other(m, c, kind)
             if left == RUNS:
@@ -175,6 +176,15 @@ def run_order(m, c):
         state["stage"] = QUEUE
     else:
         go_on(state)
+
+
+@kernel
+def replace_any(m, c):
+    """REPLACE of an order or of a block. Returns what is left to do."""
+    slot = replace_target(m, c)
+    if slot == 0:
+        return ENDED
+    return replace_block(m, c, slot) if is_block(m.orders[slot]) else replace(m, c, slot)
 
 
 @kernel

@@ -243,6 +243,12 @@ NANOSECONDS = 1_000_000_000
 POSITION_MAX = 2**30
 """No position, open quantity or registered capacity grows beyond this, so that int32 holds."""
 
+INT32_MAX = 2**31 - 1
+"""The largest quantity, price or deposit: such fields are int32."""
+
+NOTIONAL_MAX_FEN = 2**53
+"""The worth of the largest order that an instrument admits, so that int64 holds its fee too."""
+
 FREE_MAX_FEN = 2**61
 """No account's free money grows beyond this, so that int64 holds every sum of two."""
 

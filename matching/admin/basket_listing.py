@@ -4,6 +4,7 @@ import numpy as np
 
 from matching.admin.sequences import has_member_of, last_of_sequence
 from matching.book.events import answer
+from matching.book.registry import is_basket
 from matching.codes import LIST_BASKET, NONE, POOL_FULL, UNKNOWN_INSTRUMENT, WRONG_PHASE
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
@@ -15,12 +16,6 @@ i64 = np.int64
 def basket_malformed(c):
     """Whether a BASKET makes no sense by itself."""
     return i64(c["target_ref"]) == 0 or i64(c["instrument"]) == 0
-
-
-@inline
-def is_basket(m, number):
-    """Whether there may be a basket of this number."""
-    return 0 < number < len(m.members) // MEMBERS
 
 
 @kernel

@@ -2,33 +2,23 @@
 
 import numpy as np
 
+from matching.admin.positions import move_position, move_reason
 from matching.book.events import answer
-from matching.book.risk import deposit_for, move_deposit, position_at, whole_fen
+from matching.book.registry import change_reason, is_account
+from matching.book.risk import whole_fen
 from matching.codes import (
     BAND,
     BUST,
-    CAPACITY,
-    DEPOSIT,
     FUNDS,
     NONE,
-    POSITION_LIMIT,
     SIZE_LIMIT,
     TAKER,
     UNKNOWN_ACCOUNT,
-    UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
-    WRONG_PHASE,
 )
 from matching.memory.compiler import inline, kernel
-from matching.records import POSITION_MAX
 
 i64 = np.int64
-
-
-@inline
-def is_account(m, account_id):
-    """Whether there is such an account."""
-    return account_id < len(m.accounts) and i64(m.accounts[account_id]["firm"]) != 0
 
 
 @inline
@@ -37,11 +27,10 @@ def trade_reason(m, c):
     instrument_id = i64(c["instrument"])
     if not is_account(m, i64(c["account"])) or not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
-    if instrument_id >= len(m.instruments) or i64(m.instruments[instrument_id]["phase"]) == 0:
-        return UNKNOWN_INSTRUMENT
+    reason = change_reason(m, instrument_id)
+    if reason != NONE:
+        return reason
     instrument = m.instruments[instrument_id]
-    if i64(instrument["gated"]) != 0:
-        return WRONG_PHASE
     if i64(c["target_ref"]) > m.state[0]["trades"]:
         return UNKNOWN_ORDER
     price, quantity = i64(c["price"]), i64(c["quantity"])
@@ -59,20 +48,14 @@ def trade_reason(m, c):
 @inline
 def means_to_bust(m, c, worth):
     """Whether both sides still have what they would give back."""
-    quantity, instrument_id = i64(c["quantity"]), i64(c["instrument"])
-    instrument = m.instruments[instrument_id]
     buyer, seller = m.accounts[i64(c["account"])], m.accounts[i64(c["seller"])]
-    sold = m.positions[position_at(m, instrument_id, i64(c["seller"]))]
-    if i64(sold["net"]) + quantity + i64(sold["open_buy"]) > POSITION_MAX:
-        return POSITION_LIMIT
-    bought = m.positions[position_at(m, instrument_id, i64(c["account"]))]
-    uncovered = i64(bought["open_sell"]) - i64(bought["net"])
-    if uncovered + quantity > i64(bought["registered"]):
-        return CAPACITY
     back = worth + i64(c["stop"])
-    more = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
-    if more > buyer["free"] + back:
-        return DEPOSIT
+    reason = move_reason(
+        m, i64(c["instrument"]), i64(c["seller"]), i64(c["account"]), i64(c["quantity"]),
+        buyer["free"] + back,
+    )  # fmt: skip
+    if reason != NONE:
+        return reason
     if back > buyer["paid"] or worth - i64(c["display"]) > seller["earned"]:
         return FUNDS
     return NONE
@@ -103,16 +86,6 @@ def bust(m, c):
     say_busted(m, c, buyer_made, 0)
     say_busted(m, c, not buyer_made, TAKER)
     return NONE
-
-
-@inline
-def move_position(m, account_id, instrument_id, bought):
-    """Change a position, and hold or free the deposit that it asks for."""
-    position = m.positions[position_at(m, instrument_id, account_id)]
-    uncovered = i64(position["open_sell"]) - i64(position["net"])
-    position["net"] += bought
-    instrument = m.instruments[instrument_id]
-    move_deposit(m.accounts[account_id], instrument, uncovered, uncovered - bought)
 
 
 @inline

@@ -2,20 +2,17 @@
 
 import numpy as np
 
-from matching.admin.bust import is_account, move_position
+from matching.admin.positions import move_position, move_reason
 from matching.book.events import answer
-from matching.book.risk import deposit_for, position_at
+from matching.book.registry import is_account
+from matching.book.risk import position_at
 from matching.codes import (
-    CAPACITY,
     CARRIED,
-    DEPOSIT,
     NONE,
-    POSITION_LIMIT,
     REGISTER,
     UNKNOWN_ACCOUNT,
 )
 from matching.memory.compiler import inline, kernel
-from matching.records import POSITION_MAX
 
 i64 = np.int64
 
@@ -26,19 +23,15 @@ def carry(m, c):
     instrument_id, quantity = i64(c["instrument"]), i64(c["quantity"])
     if not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
-    instrument = m.instruments[instrument_id]
-    bought = m.positions[position_at(m, instrument_id, i64(c["account"]))]
-    if i64(bought["net"]) + quantity + i64(bought["open_buy"]) > POSITION_MAX:
-        return POSITION_LIMIT
-    sold = m.positions[position_at(m, instrument_id, i64(c["seller"]))]
-    uncovered = i64(sold["open_sell"]) - i64(sold["net"])
-    if uncovered + quantity > i64(sold["registered"]):
-        return CAPACITY
-    more = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
-    if more > i64(m.accounts[i64(c["seller"])]["free"]):
-        return DEPOSIT
+    reason = move_reason(
+        m, instrument_id, i64(c["account"]), i64(c["seller"]), quantity,
+        i64(m.accounts[i64(c["seller"])]["free"]),
+    )  # fmt: skip
+    if reason != NONE:
+        return reason
     move_position(m, i64(c["account"]), instrument_id, quantity)
     move_position(m, i64(c["seller"]), instrument_id, -quantity)
+    bought = m.positions[position_at(m, instrument_id, i64(c["account"]))]
     answer(m, c, REGISTER, NONE, CARRIED, i64(c["seller"]), 0, 0, quantity, i64(bought["net"]))
     return NONE
 

@@ -6,7 +6,6 @@ whose instrument is 0 is not to be used.
 
 import numpy as np
 
-from matching.admin.basket_listing import is_basket
 from matching.blocks.trading import first_seen
 from matching.book.block_legs import hour_total, is_within, passes_over, span_of
 from matching.book.price_levels import (
@@ -18,6 +17,7 @@ from matching.book.price_levels import (
     price_at,
     top,
 )
+from matching.book.registry import is_basket
 from matching.book.risk import deposit_for, position_at
 from matching.codes import BUY, CONTINUOUS, NONE
 from matching.memory.compiler import inline, kernel

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from matching.admin.commands import INT32_MAX, NOTIONAL_MAX_FEN
 from matching.baskets.candidates import (
     HAS_PRICE,
     TAKES_ORDERS,
@@ -26,9 +25,10 @@ from matching.baskets.candidates import (
 )
 from matching.blocks.trading import take_from
 from matching.book.block_holdings import hold_money
-from matching.book.block_legs import loosen, span_of
+from matching.book.block_legs import span_of
 from matching.book.events import reject, report, room
-from matching.book.order_ids import find, has_room, name
+from matching.book.order_ids import find, finish, has_room, name
+from matching.book.pools import allocate_slot, discard_order
 from matching.book.risk import move_deposit, position_at, whole_fen
 from matching.codes import (
     ACCEPTED,
@@ -43,7 +43,6 @@ from matching.codes import (
     FOK,
     FUNDS,
     IOC,
-    MALFORMED,
     NONE,
     NOTIONAL_LIMIT,
     ORDER_TYPE,
@@ -59,17 +58,19 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
-from matching.orders.checks import is_plain_limit, new_order_owner_reason
-from matching.orders.entry import ENDED, fill_in, give_back, take_slot
-from matching.orders.stops import trigger
-from matching.orders.sweep import ROOM, finish
+from matching.orders.checks import is_plain_limit, reject_at_entry
+from matching.orders.entry import ENDED, fill_in
+from matching.orders.stops import trigger_hour
+from matching.orders.sweep import ROOM
 from matching.records import (
     BLOCK_HOURS_MAX,
     BLOCK_HOURS_MIN,
     FEE_MAX_FEN,
+    INT32_MAX,
+    NOTIONAL_MAX_FEN,
     RATE_UNIT,
 )
-from matching.stages import BASKET_STOPS, QUEUE, TRADE_BASKET
+from matching.stages import BASKET_STOPS, TRADE_BASKET
 
 i64 = np.int64
 
@@ -90,14 +91,9 @@ def basket_order_malformed(m, c):
 @kernel
 def new_basket_order(m, c):
     """NEW for a basket: it trades at once, or ends."""
-    if basket_order_malformed(m, c):
-        reject(m, c, MALFORMED)
+    if reject_at_entry(m, c, basket_order_malformed(m, c)):
         return ENDED
-    reason = new_order_owner_reason(m, c)
-    if reason != NONE:
-        reject(m, c, reason)
-        return ENDED
-    slot = take_slot(m)  # slot 0 serves as a scratch order where the pool is full
+    slot = allocate_slot(m)  # slot 0 serves as a scratch order where the pool is full
     reason = UNKNOWN_INSTRUMENT
     if lay_out_members(m, c):
         fill_in_basket_order(m, c, slot)
@@ -106,11 +102,7 @@ def new_basket_order(m, c):
     if reason == NONE and full:
         reason = POOL_FULL
     if reason != NONE:
-        if slot != 0:
-            give_back(m, slot)
-        else:
-            m.orders[0]["instrument"] = 0
-            m.orders[0]["leaves"] = 0
+        discard_order(m, slot)
         reject(m, c, reason)
         return ENDED
     begin(m, c, slot)
@@ -306,14 +298,7 @@ def run_basket_stops(m):
         instrument_id = i64(place["instrument"])
         if instrument_id == 0 or i64(place["high"]) == 0:
             continue
-        state["traded_low"] = i64(place["low"])
-        state["traded_high"] = i64(place["high"])
-        state["base_price"] = i64(place["base"])
-        loosen(m, instrument_id)
-        trigger(m, instrument_id)
-        if state["queue_tail"] != 0:
-            state["after"] = BASKET_STOPS
-            state["stage"] = QUEUE
+        if trigger_hour(m, place, instrument_id, BASKET_STOPS):
             return False
     finish(m, state["block"])
     state["block"] = 0

@@ -5,16 +5,15 @@ import numpy as np
 from matching.blocks.trading import NO_WAY, begin_trade, way_to_trade
 from matching.book.block_holdings import block_means_reason, end_block, say_block, set_quantity
 from matching.book.block_legs import (
-    give_back_block,
     hour_of,
     lay_out,
     leave,
     span_of,
     stand,
-    take_block,
 )
 from matching.book.events import reject
 from matching.book.order_ids import find, has_room, name
+from matching.book.pools import allocate_block, allocate_slot, discard_order, return_block
 from matching.book.timers import EXPIRY, add, retime_order
 from matching.codes import (
     ACCEPTED,
@@ -28,7 +27,6 @@ from matching.codes import (
     FOK,
     GTD,
     IOC,
-    MALFORMED,
     NONE,
     NOTIONAL_LIMIT,
     ORDER_TYPE,
@@ -44,8 +42,8 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import BLOCK_BIT
-from matching.orders.checks import is_plain_limit, new_order_owner_reason, phase_reason
-from matching.orders.entry import ENDED, fill_in, give_back, take_slot
+from matching.orders.checks import is_plain_limit, phase_reason, reject_at_entry
+from matching.orders.entry import ENDED, fill_in
 from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN, NANOSECONDS
 from matching.stages import FETCH
 
@@ -150,14 +148,9 @@ def fill_in_block(m, c, slot, block):
 @kernel
 def new_block(m, c):
     """NEW of several hours: it trades at once, stands, or ends."""
-    if block_malformed(m, c):
-        reject(m, c, MALFORMED)
+    if reject_at_entry(m, c, block_malformed(m, c)):
         return ENDED
-    reason = new_order_owner_reason(m, c)
-    if reason != NONE:
-        reject(m, c, reason)
-        return ENDED
-    slot, block = take_slot(m), take_block(m)
+    slot, block = allocate_slot(m), allocate_block(m)
     reason = UNKNOWN_INSTRUMENT
     way = i64(NO_WAY)
     if lay_out(m, block, i64(c["instrument"]), i64(c["hours"])):
@@ -171,7 +164,8 @@ def new_block(m, c):
     if reason == NONE and full:
         reason = POOL_FULL
     if reason != NONE:
-        give_back_both(m, slot, block)
+        return_block(m, block)
+        discard_order(m, slot)
         reject(m, c, reason)
         return ENDED
     accept_block(m, c, slot)
@@ -189,20 +183,6 @@ def trade_now(m, slot, way):
     """A block that has come trades before any that stands."""
     m.state[0]["after_blocks"] = FETCH
     begin_trade(m, slot, way)
-
-
-@inline
-def give_back_both(m, slot, block):
-    """Return the places that were taken for nothing."""
-    if block != 0:
-        give_back_block(m, block)
-    else:
-        m.blocks[0]["slot"] = 0
-    if slot != 0:
-        give_back(m, slot)
-    else:
-        m.orders[0]["instrument"] = 0
-        m.orders[0]["leaves"] = 0
 
 
 @inline

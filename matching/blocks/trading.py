@@ -14,28 +14,26 @@ from matching.book.block_legs import (
     hour_total,
     is_within,
     leave,
-    loosen,
     passes_over,
     span_of,
     unripen,
 )
-from matching.book.events import report, room
+from matching.book.events import room
 from matching.book.price_levels import (
     first,
     following,
     is_order,
     level_at,
     next_below,
-    pull,
-    requeue,
     top,
 )
-from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK, REFRESHED
+from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
-from matching.orders.stops import trigger
-from matching.orders.sweep import ROOM, collar_bound, finish, note_price, trade, trade_events
-from matching.stages import BLOCK_STOPS, QUEUE, TRADE_BLOCK, TRY_BLOCKS
+from matching.orders.fills import fill_maker, finish_maker, trade, trade_events
+from matching.orders.stops import trigger_hour
+from matching.orders.sweep import ROOM, collar_bound
+from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 
 i64 = np.int64
 
@@ -257,27 +255,11 @@ def take_one(m, c, slot, instrument_id):
 @kernel
 def take_from(m, c, slot, maker_slot, index, quantity, flags):
     """Trade this much of what an hourly order shows, at its price, in the taker's instrument."""
-    state = m.state[0]
     order, maker = m.orders[slot], m.orders[maker_slot]
     instrument = m.instruments[i64(order["instrument"])]
-    price = i64(maker["price"])
-    maker_fee, taker_fee = trade(
-        m, instrument, maker, order, price, quantity,
-        i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
-    )  # fmt: skip
-    shown = i64(maker["shown"]) - quantity
-    maker["shown"] = shown
-    trade_events(m, c, maker, order, price, quantity, maker_fee, taker_fee, 0)
+    fill_maker(m, c, instrument, maker, order, i64(maker["price"]), quantity)
     mark_group(m, 0, flags)
-    note_price(state, instrument, price)
-    if i64(maker["leaves"]) == 0:
-        pull(m, maker_slot)
-        finish(m, maker_slot)
-    elif shown == 0:
-        shown = min(i64(maker["display"]), i64(maker["leaves"]))
-        maker["shown"] = shown
-        requeue(m, maker_slot, level_at(instrument, 1 - i64(order["side"]), index))
-        report(m, c, maker, REFRESHED, 0, 0, 0, shown, price, shown)
+    finish_maker(m, c, maker_slot, level_at(instrument, 1 - i64(order["side"]), index))
 
 
 @inline
@@ -318,14 +300,7 @@ def run_block_stops(m):
         instrument_id = hour_of(m, order, state["leg"])
         known = m.legs[block_of(order) * HOURS + state["leg"]]
         state["leg"] += 1
-        state["traded_low"] = i64(known["low"])
-        state["traded_high"] = i64(known["high"])
-        state["base_price"] = i64(known["base"])
-        loosen(m, instrument_id)
-        trigger(m, instrument_id)
-        if state["queue_tail"] != 0:
-            state["after"] = BLOCK_STOPS
-            state["stage"] = QUEUE
+        if trigger_hour(m, known, instrument_id, BLOCK_STOPS):
             return
     forget_block(m, state["block"])
     state["block"] = 0

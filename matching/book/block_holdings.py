@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from matching.book.block_legs import block_of, give_back_block, hour_of, leave, span_of
+from matching.book.block_legs import block_of, hour_of, leave, span_of
 from matching.book.events import report
+from matching.book.order_ids import finish
+from matching.book.pools import return_block
 from matching.book.risk import deposit_for, move_deposit, position_at, whole_fen
 from matching.codes import BUY, CAPACITY, DEPOSIT, FLAG_BLOCK, FUNDS, NONE, POSITION_LIMIT
 from matching.memory.compiler import inline, kernel
-from matching.orders.sweep import finish
 from matching.records import RATE_UNIT
 
 i64 = np.int64
@@ -107,4 +108,4 @@ def forget_block(m, slot):
     """A block that is over, and stands no more, gives back its places."""
     block = block_of(m.orders[slot])
     finish(m, slot)
-    give_back_block(m, block)
+    return_block(m, block)

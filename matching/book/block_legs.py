@@ -62,28 +62,6 @@ def hour_of(m, order, k):
     return i64(m.legs[block_of(order) * HOURS + k]["instrument"])
 
 
-@inline
-def take_block(m):
-    """A free place in the pool of blocks; 0 if there is none."""
-    state = m.state[0]
-    block = state["free_block"]
-    if block != 0:
-        state["free_block"] = i64(m.blocks[block]["slot"])
-        return block
-    if state["blocks_used"] + 1 < len(m.blocks):
-        state["blocks_used"] += 1
-        return state["blocks_used"]
-    return i64(0)
-
-
-@inline
-def give_back_block(m, block):
-    """Return a place that stands in no hour."""
-    state = m.state[0]
-    m.blocks[block]["slot"] = state["free_block"]
-    state["free_block"] = block
-
-
 @kernel
 def lay_out(m, block, first_id, span):
     """Write down a block's hours. Returns False where fewer are listed, or may be in a block.

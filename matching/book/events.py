@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from matching.codes import REJECTED
+from matching.codes import NONE, REJECTED
 from matching.memory.compiler import inline, kernel
 from matching.memory.intrinsics import prefetch
 
@@ -19,8 +19,9 @@ def room(m):
 
 
 @inline
-def emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves, cumulative):
-    """Begin an event of this command; the caller sets whose it is. Returns its place."""
+def emit(m, command, kind, reason, flags, other, shown, price, quantity):
+    """Begin an event of this command. Returns its place; the caller writes the other fields: owner,
+    instrument, side, `leaves` and `cumulative`."""
     state = m.state[0]
     at = state["events"]
     state["events"] = at + 1
@@ -32,8 +33,6 @@ def emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves,
     event["fee_fen"] = shown
     event["price"] = price
     event["quantity"] = quantity
-    event["leaves"] = leaves
-    event["cumulative"] = cumulative
     event["kind"] = kind
     event["reason"] = reason
     event["flags"] = flags
@@ -44,11 +43,10 @@ def emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves,
 @inline
 def report(m, command, order, kind, reason, flags, other, shown, price, quantity):
     """What happened to an order: whose it is, and what is left of it, are the order's own."""
-    at = emit(
-        m, command, kind, reason, flags, other, shown, price, quantity,
-        i64(order["leaves"]), i64(order["cumulative"]),
-    )  # fmt: skip
+    at = emit(m, command, kind, reason, flags, other, shown, price, quantity)
     event = m.events[at]
+    event["leaves"] = order["leaves"]
+    event["cumulative"] = order["cumulative"]
     event["session"] = order["session"]
     event["user_ref"] = order["user_ref"]
     event["account"] = order["account"]
@@ -59,8 +57,10 @@ def report(m, command, order, kind, reason, flags, other, shown, price, quantity
 @kernel
 def answer(m, command, kind, reason, flags, other, shown, price, quantity, leaves):
     """What became of a command that concerns no single order."""
-    at = emit(m, command, kind, reason, flags, other, shown, price, quantity, leaves, 0)
+    at = emit(m, command, kind, reason, flags, other, shown, price, quantity)
     event = m.events[at]
+    event["leaves"] = leaves
+    event["cumulative"] = 0
     event["session"] = command["session"]
     event["user_ref"] = command["user_ref"]
     event["account"] = command["account"]
@@ -77,3 +77,9 @@ def reject(m, command, reason):
         i64(command["price"]), i64(command["quantity"]), 0,
     )  # fmt: skip
     m.events[at]["side"] = command["side"]
+
+
+@inline
+def accept(m, c, other, shown, price, quantity, leaves):
+    """The one event of an accepted administrative command."""
+    return answer(m, c, i64(c["kind"]), NONE, 0, other, shown, price, quantity, leaves)

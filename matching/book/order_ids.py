@@ -6,6 +6,8 @@ close together, and a page without a live order goes back to the pool.
 
 import numpy as np
 
+from matching.book.pools import return_slot
+from matching.book.timers import remove
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import PAGE
 
@@ -88,3 +90,13 @@ def give_back_page(m, entry, page):
     m.directory[entry] = 0
     m.page_live[page] = state["free_page"]
     state["free_page"] = page
+
+
+@inline
+def finish(m, slot):
+    """End an order that is in no level: it leaves the table, the timers and its slot."""
+    order = m.orders[slot]
+    unname(m, i64(order["session"]), i64(order["user_ref"]))
+    if i64(order["timer"]) != 0:
+        remove(m, i64(order["timer"]))
+    return_slot(m, slot)

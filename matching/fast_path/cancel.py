@@ -3,6 +3,7 @@
 import numpy as np
 
 from matching.book.order_ids import entry_at, give_back_page
+from matching.book.pools import return_slot
 from matching.book.price_levels import unlink, vanish
 from matching.book.risk import deposit_for, position_at
 from matching.codes import CANCELLED, REQUESTED
@@ -77,18 +78,14 @@ def write_cancelled(m, at, slot, side):
 @inline
 def take_out(m, slot, side):
     """Free an order's place, slot, money and capacity."""
-    state = m.state[0]
     order = m.orders[slot]
     account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
     price, leaves = i64(order["price"]), i64(order["leaves"])
-    order["instrument"] = 0
-    order["leaves"] = 0
     instrument = m.instruments[instrument_id]
     if unlink(m, slot):
         low, high = i64(instrument["low"]), i64(instrument["high"])
         vanish(m, instrument_id, side, either(side, price - low, high - price) + 1)
-    m.links[slot]["next"] = state["free_slot"]
-    state["free_slot"] = slot
+    return_slot(m, slot)
     position_id = position_at(m, instrument_id, account_id)
     opened = i64(m.position_words[position_id * 4 + 2 + side])
     m.position_words[position_id * 4 + 2 + side] = opened - leaves

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from matching.admin.commands import INT32_MAX
 from matching.book.order_ids import allot_page, entry_at, has_page, name, place_at
+from matching.book.pools import allocate_slot, has_slot
 from matching.book.price_levels import appear, append, level_at, top
 from matching.book.risk import deposit_for, held_for, position_at
 from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
@@ -28,7 +28,7 @@ from matching.fast_path.record_words import (
 from matching.fast_path.trade import take
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import TOPS, WATCH_AT, WATCH_REACH
-from matching.orders.entry import has_slot, take_slot
+from matching.records import INT32_MAX
 
 i64 = np.int64
 
@@ -90,7 +90,7 @@ def enter_limit(m, at, codes, watched):
     if watched and not is_calm(m, instrument_id, side, index):
         return LEFT
     write_accepted(m, at, side, price, size)
-    slot = take_slot(m)
+    slot = allocate_slot(m)
     if page == 0:
         page = allot_page(m, entry)
         place = place_at(page, user_ref)
@@ -145,7 +145,7 @@ def trade_and_rest(m, at, limit, watched):
         write_remainder(m, at, side, price, leaves, filled)
         return DONE
     needs = due_for(m, account_id, instrument_id, side, price, leaves, fraction)
-    slot, c = take_slot(m), m.commands[at]
+    slot, c = allocate_slot(m), m.commands[at]
     name(m, i64(c["session"]), i64(c["user_ref"]), slot)
     establish(m, at, slot, codes, leaves, filled, fraction, needs)
     instrument = m.instruments[instrument_id]

@@ -7,6 +7,7 @@ order is booked as it is met. Both are sums, so that the order of booking does n
 import numpy as np
 
 from matching.book.events import report
+from matching.book.order_ids import finish
 from matching.book.price_levels import first, level_at, requeue, top, unlink, vanish
 from matching.book.risk import deposit_for, position_at, reserve, whole_fen
 from matching.codes import FILLED, REFRESHED, TAKER
@@ -22,7 +23,8 @@ from matching.fast_path.record_words import (
 )
 from matching.memory.compiler import inline
 from matching.memory.layout import BUY_STOPS, SELL_STOPS
-from matching.orders.sweep import ROOM, finish, is_own
+from matching.orders.fills import is_own
+from matching.orders.sweep import ROOM
 from matching.records import RATE_UNIT
 
 i64 = np.int64

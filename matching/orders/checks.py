@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from matching.book.events import reject
 from matching.book.order_ids import find
+from matching.book.registry import is_ref, new_order_owner_reason
 from matching.book.risk import deposit_for, position_at, reserve, worst_price
 from matching.codes import (
-    ACCOUNT_HALTED,
     AUCTION,
     BAND,
     BUY,
@@ -23,7 +24,6 @@ from matching.codes import (
     MALFORMED,
     MARKET,
     NONE,
-    NOT_ENTITLED,
     NOTIONAL_LIMIT,
     ORDER_TYPE,
     POSITION_LIMIT,
@@ -33,9 +33,6 @@ from matching.codes import (
     STOP,
     STOP_LIMIT,
     TIME_PAST,
-    UNKNOWN_ACCOUNT,
-    UNKNOWN_INSTRUMENT,
-    UNKNOWN_SESSION,
     WRONG_PHASE,
 )
 from matching.memory.compiler import inline
@@ -45,17 +42,11 @@ i64 = np.int64
 
 
 @inline
-def ref_in_range(m, user_ref):
-    """Whether a ref is one that a session may use."""
-    return 1 <= user_ref < m.state[0]["refs"]
-
-
-@inline
 def is_plain_limit(m, c):
     """Whether a NEW, apart from its times and flags, is a limit order with nothing to it: what a
     block and an order for a basket have to be."""
     return (
-        ref_in_range(m, i64(c["user_ref"]))
+        is_ref(m, i64(c["user_ref"]))
         and i64(c["type"]) == LIMIT
         and i64(c["side"]) <= 1
         and i64(c["stp"]) <= 4
@@ -76,7 +67,7 @@ def well_formed(m, c):
     stop = i64(c["stop"])
     quantity = i64(c["quantity"])
     display = i64(c["display"])
-    if not ref_in_range(m, i64(c["user_ref"])) or quantity < 1 or i64(c["side"]) > 1:
+    if not is_ref(m, i64(c["user_ref"])) or quantity < 1 or i64(c["side"]) > 1:
         return False
     if i64(c["hours"]) != 0 or i64(c["spare"]) != 0 or i64(c["stp"]) > 4:
         return False
@@ -160,26 +151,6 @@ def passed(instrument, side, stop):
 
 
 @inline
-def new_order_owner_reason(m, c):
-    """Whether sender and account may trade, and whether there is such an instrument."""
-    session_id = i64(c["session"])
-    if session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
-        return UNKNOWN_SESSION
-    account_id = i64(c["account"])
-    if account_id >= len(m.accounts) or i64(m.accounts[account_id]["firm"]) == 0:
-        return UNKNOWN_ACCOUNT
-    account = m.accounts[account_id]
-    if m.sessions[session_id]["firm"] != account["firm"]:
-        return NOT_ENTITLED
-    if i64(account["halted"]) != 0:
-        return ACCOUNT_HALTED
-    instrument_id = i64(c["instrument"])
-    if instrument_id >= len(m.instruments) or i64(m.instruments[instrument_id]["phase"]) == 0:
-        return UNKNOWN_INSTRUMENT
-    return NONE
-
-
-@inline
 def new_order_reason(m, c):
     """The first reason to refuse a NEW, in order of precedence, all but the last three."""
     if not well_formed(m, c):
@@ -215,3 +186,13 @@ def new_order_reason(m, c):
     if side == BUY:
         money = reserve(instrument, worst_price(instrument, price), quantity, i64(0))
     return means_reason(m, account_id, instrument_id, side, money, quantity)
+
+
+@inline
+def reject_at_entry(m, c, malformed):
+    """Reject a NEW that is malformed, or whose sender and account may not trade. Returns whether
+    it was rejected."""
+    reason = MALFORMED if malformed else new_order_owner_reason(m, c)
+    if reason != NONE:
+        reject(m, c, reason)
+    return reason != NONE

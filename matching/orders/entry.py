@@ -5,8 +5,10 @@ import numpy as np
 from matching.book.block_holdings import end_block
 from matching.book.block_legs import is_block, loosen
 from matching.book.events import reject, report
-from matching.book.order_ids import find, has_room, name
+from matching.book.order_ids import find, finish, has_room, name
+from matching.book.pools import allocate_slot, discard_order, return_slot
 from matching.book.price_levels import pull, push, top
+from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release
 from matching.book.timers import EXPIRY, add
 from matching.codes import (
@@ -28,45 +30,13 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
-from matching.orders.checks import new_order_reason, passed, ref_in_range
-from matching.orders.sweep import collar_bound, fillable, finish, limit_index, rest_or_end, start
+from matching.orders.checks import new_order_reason, passed
+from matching.orders.sweep import collar_bound, fillable, limit_index, rest_or_end, start
 
 i64 = np.int64
 
 ENDED, QUIET, RUNS, TRIGGERS = 0, 1, 2, 3
 """What a command leaves to do: nothing, nothing (a stop waits), a run, a stop's run."""
-
-
-@inline
-def has_slot(m):
-    """Whether `take_slot` finds one."""
-    state = m.state[0]
-    return state["free_slot"] != 0 or state["slots_used"] + 1 < len(m.orders)
-
-
-@inline
-def take_slot(m):
-    """A free order slot, the one used last; 0 if there is none."""
-    state = m.state[0]
-    slot = state["free_slot"]
-    if slot != 0:
-        state["free_slot"] = i64(m.links[slot]["next"])
-        return slot
-    if state["slots_used"] + 1 < len(m.orders):
-        state["slots_used"] += 1
-        return state["slots_used"]
-    return i64(0)
-
-
-@inline
-def give_back(m, slot):
-    """Return a slot that was taken for nothing."""
-    state = m.state[0]
-    order = m.orders[slot]
-    order["instrument"] = 0
-    order["leaves"] = 0
-    m.links[slot]["next"] = state["free_slot"]
-    state["free_slot"] = slot
 
 
 @inline
@@ -135,7 +105,7 @@ def new_order(m, c):
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
-    slot = take_slot(m)
+    slot = allocate_slot(m)
     if slot == 0:
         return new_order_without_slot(m, c)
     fill_in(m, c, slot)
@@ -143,7 +113,7 @@ def new_order(m, c):
     if reason == NONE and not has_room(m, i64(c["session"]), i64(c["user_ref"])):
         reason = POOL_FULL
     if reason != NONE:
-        give_back(m, slot)
+        return_slot(m, slot)
         reject(m, c, reason)
         return ENDED
     state = m.state[0]
@@ -166,8 +136,7 @@ def new_order_without_slot(m, c):
     """The pool is full, but post-only and FOK come first: slot 0 serves as a scratch order."""
     fill_in(m, c, 0)
     reason = last_reasons(m, i64(0))
-    m.orders[0]["instrument"] = 0
-    m.orders[0]["leaves"] = 0
+    discard_order(m, i64(0))
     reject(m, c, reason if reason != NONE else POOL_FULL)
     return ENDED
 
@@ -216,7 +185,7 @@ def remove_order(m, c, slot, kind, reason, request_ref):
 def named_order(m, c):
     """The order that a cancel or replace aims at; 0 if it is not live."""
     target = i64(c["target_ref"])
-    if not ref_in_range(m, target):
+    if not is_ref(m, target):
         return i64(0)
     return find(m, i64(c["session"]), target)
 
@@ -224,14 +193,13 @@ def named_order(m, c):
 @inline
 def cancel(m, c):
     """CANCEL."""
-    session_id = i64(c["session"])
     if (
-        not ref_in_range(m, i64(c["user_ref"]))
+        not is_ref(m, i64(c["user_ref"]))
         or (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0
     ):
         reject(m, c, MALFORMED)
         return
-    if session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
+    if not is_open(m, i64(c["session"])):
         reject(m, c, UNKNOWN_SESSION)
         return
     slot = named_order(m, c)

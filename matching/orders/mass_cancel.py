@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from matching.admin.commands import listed
 from matching.book.events import answer, reject
+from matching.book.registry import is_account, is_listed, is_open, is_ref
 from matching.codes import (
     KIND_MASS_CANCELLED,
     MALFORMED,
@@ -18,16 +18,9 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import begin_list, gather_mass
-from matching.orders.checks import ref_in_range
 from matching.stages import LISTED, MASS_CANCELLED
 
 i64 = np.int64
-
-
-@inline
-def is_open(m, session_id):
-    """Whether a session may speak."""
-    return session_id < len(m.sessions) and i64(m.sessions[session_id]["opened"]) != 0
 
 
 @inline
@@ -37,7 +30,7 @@ def mass_cancel_reason(m, c):
     if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= scope <= 3:
         return MALFORMED
     operator = is_open(m, session_id) and i64(m.sessions[session_id]["operator"]) != 0
-    if not operator and not ref_in_range(m, i64(c["user_ref"])):
+    if not operator and not is_ref(m, i64(c["user_ref"])):
         return MALFORMED
     if not is_open(m, session_id):
         return UNKNOWN_SESSION
@@ -47,11 +40,11 @@ def mass_cancel_reason(m, c):
             return UNKNOWN_SESSION
     elif scope == SCOPE_ACCOUNT:
         account_id = i64(c["account"])
-        if account_id >= len(m.accounts) or i64(m.accounts[account_id]["firm"]) == 0:
+        if not is_account(m, account_id):
             return UNKNOWN_ACCOUNT
         if not operator and m.accounts[account_id]["firm"] != m.sessions[session_id]["firm"]:
             return NOT_ENTITLED
-    elif not listed(m, i64(c["instrument"])):
+    elif not is_listed(m, i64(c["instrument"])):
         return UNKNOWN_INSTRUMENT
     return NONE
 

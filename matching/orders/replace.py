@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from matching.blocks.entry import replace_block
-from matching.book.block_legs import is_block, loosen
+from matching.book.block_legs import loosen
 from matching.book.events import reject, report
 from matching.book.price_levels import pull, top
+from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release, reserve, worst_price
 from matching.book.timers import retime_order
 from matching.codes import (
@@ -31,10 +31,10 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
-from matching.orders.checks import means_reason, outside, phase_reason, ref_in_range, size_reason
+from matching.orders.checks import means_reason, outside, phase_reason, size_reason
 from matching.orders.entry import ENDED, enter, named_order, remove_order, shown_if_resting
 from matching.orders.sweep import limit_index
-from matching.records import NANOSECONDS
+from matching.records import INT32_MAX, NANOSECONDS
 
 i64 = np.int64
 
@@ -46,7 +46,7 @@ def replace_malformed(m, c):
     display = i64(c["display"])
     flags = i64(c["flags"])
     return (
-        not ref_in_range(m, i64(c["user_ref"]))
+        not is_ref(m, i64(c["user_ref"]))
         or (i64(c["hours"]) | i64(c["spare"])) != 0
         or (flags != 0 and flags != REQUEUE)
         or quantity < (1 if flags != 0 else 0)
@@ -82,21 +82,26 @@ def replace_reason(m, c, slot):
     return NONE
 
 
-@kernel
-def replace(m, c):
-    """REPLACE. Returns what is left to do."""
-    session_id = i64(c["session"])
-    reason = NONE
+@inline
+def replace_target(m, c):
+    """The slot of the order or block that a REPLACE is for; 0 where the REPLACE was rejected."""
+    reason = UNKNOWN_ORDER
     slot = i64(0)
     if replace_malformed(m, c):
         reason = MALFORMED
-    elif session_id >= len(m.sessions) or i64(m.sessions[session_id]["opened"]) == 0:
+    elif not is_open(m, i64(c["session"])):
         reason = UNKNOWN_SESSION
     else:
         slot = named_order(m, c)
-        if slot != 0 and is_block(m.orders[slot]):
-            return replace_block(m, c, slot)
-        reason = UNKNOWN_ORDER if slot == 0 else replace_reason(m, c, slot)
+    if slot == 0:
+        reject(m, c, reason)
+    return slot
+
+
+@kernel
+def replace(m, c, slot):
+    """REPLACE of an order that is no block. Returns what is left to do."""
+    reason = replace_reason(m, c, slot)
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
@@ -134,7 +139,7 @@ def replace_means(m, order, price, total, open_after):
     account_id = i64(order["account"])
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    if total > 2**31 - 1:
+    if total > INT32_MAX:
         return SIZE_LIMIT
     reason = size_reason(m, account_id, instrument, price, total)
     if reason != NONE:

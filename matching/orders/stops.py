@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matching.book.block_legs import loosen
 from matching.book.events import report, room
 from matching.book.price_levels import (
     first,
@@ -18,7 +19,8 @@ from matching.memory.compiler import inline, kernel
 from matching.memory.layout import BUY_STOPS, SELL_STOPS, WAITING
 from matching.orders.cancel_list import sort_list
 from matching.orders.entry import shown_if_resting
-from matching.orders.sweep import ROOM, drop, may_rest, note_price, start
+from matching.orders.fills import note_price
+from matching.orders.sweep import ROOM, drop, may_rest, start
 from matching.stages import QUEUE, SWEEP
 
 i64 = np.int64
@@ -70,6 +72,25 @@ def trigger(m, instrument_id):
         return
     if top(m, instrument_id, BUY_STOPS) != 0 or top(m, instrument_id, SELL_STOPS) != 0:
         collect_wave(m, instrument_id)
+
+
+@inline
+def trigger_hour(m, hour, instrument_id, stage):
+    """Collect the stops that one hour's trades of a block or basket order triggered.
+
+    `hour` is a LEG or PLACE. Returns whether there are some; they run before `stage` goes on.
+    """
+    state = m.state[0]
+    state["traded_low"] = i64(hour["low"])
+    state["traded_high"] = i64(hour["high"])
+    state["base_price"] = i64(hour["base"])
+    loosen(m, instrument_id)
+    trigger(m, instrument_id)
+    if state["queue_tail"] == 0:
+        return False
+    state["after"] = stage
+    state["stage"] = QUEUE
+    return True
 
 
 @kernel

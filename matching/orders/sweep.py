@@ -8,7 +8,7 @@ import numpy as np
 
 from matching.book.block_legs import touch
 from matching.book.events import emit, report, room
-from matching.book.order_ids import unname
+from matching.book.order_ids import finish
 from matching.book.price_levels import (
     first,
     following,
@@ -19,33 +19,27 @@ from matching.book.price_levels import (
     price_at,
     pull,
     push,
-    requeue,
     top,
 )
-from matching.book.risk import release, settle
-from matching.book.timers import COLLAR_END, PHASE, add, remove, remove_collar_end
+from matching.book.risk import release
+from matching.book.timers import COLLAR_END, PHASE, add, remove_collar_end
 from matching.codes import (
     AUCTION,
     BOTH,
     BUY,
     CANCELLED,
     CONTINUOUS,
-    DECREMENT,
-    FILLED,
     FOK,
     IOC,
     LIMIT,
     NEWEST,
-    OLDEST,
     PHASE_CHANGED,
-    REFRESHED,
     REMAINDER,
-    SELF_TRADE,
     STOP_LIMIT,
-    TAKER,
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
+from matching.orders.fills import fill_maker, finish_maker, prevent, same_owner
 from matching.records import NANOSECONDS
 
 i64 = np.int64
@@ -54,20 +48,6 @@ OUT_OF_REACH = 2**40
 
 ROOM = 8
 """Events that must fit before anything is begun: no single step makes more."""
-
-
-@inline
-def finish(m, slot):
-    """An order that is over leaves the identity table, the timers and its slot."""
-    state = m.state[0]
-    order = m.orders[slot]
-    unname(m, i64(order["session"]), i64(order["user_ref"]))
-    if i64(order["timer"]) != 0:
-        remove(m, i64(order["timer"]))
-    order["instrument"] = 0
-    order["leaves"] = 0
-    m.links[slot]["next"] = state["free_slot"]
-    state["free_slot"] = slot
 
 
 @inline
@@ -101,18 +81,6 @@ def collar_bound(m, instrument_id, side, limit):
     if top(m, instrument_id, 1 - side) > nearest:
         return OUT_OF_REACH
     return max(limit, index_at(instrument, 1 - side, reference + toward))
-
-
-@inline
-def is_own(m, account_id, order):
-    """Whether an order belongs to the account's related-party group."""
-    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
-
-
-@inline
-def same_owner(m, left, right):
-    """Whether two orders belong to one related-party group."""
-    return is_own(m, i64(left["account"]), right)
 
 
 @inline
@@ -168,71 +136,6 @@ def fillable(m, order, bound, wanted):
     return False
 
 
-@kernel
-def prevent(m, command, slot, resting_slot, mode):
-    """Two orders of one owner have met: take off what the mode says, without a trade.
-
-    `slot` is the newer one. Returns whether it can go on.
-    """
-    order = m.orders[slot]
-    resting = m.orders[resting_slot]
-    newer = i64(order["leaves"])
-    older = i64(resting["leaves"])
-    if mode == NEWEST:
-        older = i64(0)
-    elif mode == OLDEST:
-        newer = i64(0)
-    elif mode == DECREMENT:
-        newer = min(newer, older)
-        older = newer
-    if older != 0:
-        take_off(m, command, resting_slot, older)
-    if newer != 0:
-        take_off(m, command, slot, newer)
-    return i64(order["leaves"]) != 0
-
-
-@inline
-def take_off(m, command, slot, quantity):
-    """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
-    order = m.orders[slot]
-    release(m, order, quantity)
-    shown = min(i64(order["shown"]), i64(order["leaves"]))
-    order["shown"] = shown
-    report(m, command, order, CANCELLED, SELF_TRADE, 0, 0, shown, i64(order["price"]), quantity)
-
-
-@inline
-def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, maker_flags):
-    """A trade's two events, each complete for one owner."""
-    state = m.state[0]
-    state["trades"] += 1
-    trade = state["trades"]
-    report(m, command, maker, FILLED, 0, maker_flags, trade, maker_fee, price, quantity)
-    report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade, taker_fee, price, quantity)
-
-
-@inline
-def trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
-    """Book a trade between orders of which one buys; returns the fee of each."""
-    if i64(left["side"]) == BUY:
-        return settle(m, instrument, left, right, price, quantity, left_rate, right_rate)
-    right_fee, left_fee = settle(m, instrument, right, left, price, quantity, right_rate, left_rate)
-    return left_fee, right_fee
-
-
-@inline
-def note_price(state, instrument, price):
-    """Remember what was traded at: stops and collars ask."""
-    instrument["last"] = price
-    if state["traded_high"] == 0:
-        state["traded_low"] = price
-        state["traded_high"] = price
-    else:
-        state["traded_low"] = min(state["traded_low"], price)
-        state["traded_high"] = max(state["traded_high"], price)
-
-
 @inline
 def sweep(m, command):
     """Trade the incoming order as far as it goes. Returns False where the event buffer is full."""
@@ -263,22 +166,8 @@ def sweep(m, command):
             continue
         price = price_at(instrument, book, index)
         quantity = min(i64(order["leaves"]), i64(maker["shown"]))
-        maker_fee, taker_fee = trade(
-            m, instrument, maker, order, price, quantity,
-            i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
-        )  # fmt: skip
-        shown = i64(maker["shown"]) - quantity
-        maker["shown"] = shown
-        trade_events(m, command, maker, order, price, quantity, maker_fee, taker_fee, 0)
-        note_price(state, instrument, price)
-        if i64(maker["leaves"]) == 0:
-            pull(m, maker_slot)
-            finish(m, maker_slot)
-        elif shown == 0:
-            shown = min(i64(maker["display"]), i64(maker["leaves"]))
-            maker["shown"] = shown
-            requeue(m, maker_slot, level)
-            report(m, command, maker, REFRESHED, 0, 0, 0, shown, i64(maker["price"]), shown)
+        fill_maker(m, command, instrument, maker, order, price, quantity)
+        finish_maker(m, command, maker_slot, level)
     return True
 
 
@@ -343,8 +232,10 @@ def interrupt(m, command, instrument_id):
 @inline
 def phase_event(m, command, instrument_id, phase, price, volume, asked):
     """Announce a phase; it names who asked if it was a command of its own."""
-    at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume, 0, 0)
+    at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume)
     event = m.events[at]
+    event["leaves"] = 0
+    event["cumulative"] = 0
     event["session"] = command["session"] if asked != 0 else np.uint32(0)
     event["user_ref"] = command["user_ref"] if asked != 0 else np.uint32(0)
     event["account"] = 0

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from matching.admin.commands import listed, sender_reason
 from matching.book.events import reject
+from matching.book.registry import is_listed, operator_reason
 from matching.book.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
 from matching.codes import (
     AUCTION,
@@ -149,7 +149,7 @@ def begin_phase_command(m, c):
     if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= phase <= CLOSED:
         reason = MALFORMED
     if reason == NONE:
-        reason = sender_reason(m, c)
+        reason = operator_reason(m, c)
     if reason == NONE:
         reason = phase_command_reason(m, instrument_id, phase, second)
     if reason != NONE:
@@ -166,7 +166,7 @@ def begin_phase_command(m, c):
 def phase_command_reason(m, instrument_id, phase, second):
     """The first reason to refuse a PHASE, once its sender may send it."""
     state = m.state[0]
-    if not listed(m, instrument_id):
+    if not is_listed(m, instrument_id):
         return UNKNOWN_INSTRUMENT
     instrument = m.instruments[instrument_id]
     if i64(instrument["gated"]) != 0 or i64(instrument["width"]) == 0:

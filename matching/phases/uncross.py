@@ -3,6 +3,7 @@
 import numpy as np
 
 from matching.book.events import room
+from matching.book.order_ids import finish
 from matching.book.price_levels import (
     first,
     following,
@@ -16,7 +17,8 @@ from matching.book.price_levels import (
 from matching.codes import FLAG_AUCTION
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.sweep import ROOM, finish, note_price, prevent, same_owner, trade, trade_events
+from matching.orders.fills import note_price, prevent, same_owner, trade, trade_events
+from matching.orders.sweep import ROOM
 
 i64 = np.int64
 

@@ -160,15 +160,15 @@ BASKET_KERNEL = (
         "open quantity of a basket's buyer is taken off and was never there",
     ),
     Fault(
-        "baskets/entry.py",
-        "        loosen(m, instrument_id)\n",
+        "orders/stops.py",
+        "    loosen(m, instrument_id)\n",
         "",
         "a basket's trade lets no block trade that a collar held",
     ),
     Fault(
         "baskets/entry.py",
-        '        state["base_price"] = i64(place["base"])\n',
-        "",
+        "trigger_hour(m, place, instrument_id",
+        "trigger_hour(m, m.places[0], instrument_id",
         "stops of a basket's trades: distances from another instrument's price",
     ),
     Fault(

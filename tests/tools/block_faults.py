@@ -101,13 +101,13 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "blocks/trading.py",
-        "        requeue(",
-        "        (lambda *_: None)(",
-        "an iceberg's next slice keeps its place when a block takes from it",
+        "    finish_maker(",
+        "    (lambda *_: None)(",
+        "what a block has filled stays in its book",
     ),
     Fault(
-        "blocks/trading.py",
-        '        state["base_price"] = i64(known["base"])\n',
+        "orders/stops.py",
+        '    state["base_price"] = i64(hour["base"])\n',
         "",
         "stops count their distance from another hour's price",
     ),

@@ -87,9 +87,9 @@ KERNEL = (
         "a bust keeps the seller's fee",
     ),
     Fault(
-        "admin/bust.py",
-        '    if uncovered + quantity > i64(bought["registered"]):\n',
-        '    if uncovered > i64(bought["registered"]):\n',
+        "admin/positions.py",
+        '    if uncovered + quantity > i64(sold["registered"]):\n',
+        '    if uncovered > i64(sold["registered"]):\n',
         "a bust takes back what was sold again",
     ),
     Fault(
@@ -228,13 +228,13 @@ KERNEL = (
         "the last comes first",
     ),
     Fault(
-        "orders/sweep.py",
-        "            requeue(m, maker_slot, level)\n",
+        "orders/fills.py",
+        "        requeue(m, slot, level)\n",
         "",
         "an iceberg's next slice keeps its place",
     ),
     Fault(
-        "orders/sweep.py",
+        "orders/fills.py",
         "        newer = min(newer, older)",
         "        newer = older",
         "decrement takes off more than the smaller leaves",
@@ -402,13 +402,13 @@ KERNEL = (
         "two commands of one nanosecond are refused",
     ),
     Fault(
-        "admin/commands.py",
+        "admin/instruments.py",
         "    if has_positions(m, instrument_id):",
         "    if False and has_positions(m, instrument_id):",
         "a deposit is changed while sellers of carried positions hold another",
     ),
     Fault(
-        "admin/commands.py",
+        "admin/accounts.py",
         "if registered > POSITION_MAX or",
         "if registered >= POSITION_MAX or",
         "off by one: the largest capacity cannot be registered",

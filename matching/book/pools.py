@@ -1,0 +1,74 @@
+"""Pools of order slots and of blocks: what is returned last is allocated first."""
+
+import numpy as np
+
+from matching.memory.compiler import inline
+
+i64 = np.int64
+
+
+@inline
+def has_slot(m):
+    """Whether `allocate_slot` finds one."""
+    state = m.state[0]
+    return state["free_slot"] != 0 or state["slots_used"] + 1 < len(m.orders)
+
+
+@inline
+def allocate_slot(m):
+    """A free order slot; 0 if there is none."""
+    state = m.state[0]
+    slot = state["free_slot"]
+    if slot != 0:
+        state["free_slot"] = i64(m.links[slot]["next"])
+        return slot
+    if state["slots_used"] + 1 < len(m.orders):
+        state["slots_used"] += 1
+        return state["slots_used"]
+    return i64(0)
+
+
+@inline
+def return_slot(m, slot):
+    """Return a slot to the pool; its order is in no level."""
+    state = m.state[0]
+    order = m.orders[slot]
+    order["instrument"] = 0
+    order["leaves"] = 0
+    m.links[slot]["next"] = state["free_slot"]
+    state["free_slot"] = slot
+
+
+@inline
+def discard_order(m, slot):
+    """Return the slot of an order that was refused. Slot 0, which is scratch, is only cleared."""
+    if slot != 0:
+        return_slot(m, slot)
+    else:
+        m.orders[0]["instrument"] = 0
+        m.orders[0]["leaves"] = 0
+
+
+@inline
+def allocate_block(m):
+    """A free number in the pool of blocks; 0 if there is none."""
+    state = m.state[0]
+    block = state["free_block"]
+    if block != 0:
+        state["free_block"] = i64(m.blocks[block]["slot"])
+        return block
+    if state["blocks_used"] + 1 < len(m.blocks):
+        state["blocks_used"] += 1
+        return state["blocks_used"]
+    return i64(0)
+
+
+@inline
+def return_block(m, block):
+    """Return a block's number to the pool; the block is in no hour. Block 0 is only cleared."""
+    state = m.state[0]
+    if block != 0:
+        m.blocks[block]["slot"] = state["free_block"]
+        state["free_block"] = block
+    else:
+        m.blocks[0]["slot"] = 0

@@ -1,0 +1,125 @@
+"""Trades: what two orders exchange, the events of it, and what self-trade prevention takes off."""
+
+import numpy as np
+
+from matching.book.events import report
+from matching.book.order_ids import finish
+from matching.book.price_levels import pull, requeue
+from matching.book.risk import release, settle
+from matching.codes import (
+    BUY,
+    CANCELLED,
+    DECREMENT,
+    FILLED,
+    NEWEST,
+    OLDEST,
+    REFRESHED,
+    SELF_TRADE,
+    TAKER,
+)
+from matching.memory.compiler import inline, kernel
+
+i64 = np.int64
+
+
+@inline
+def is_own(m, account_id, order):
+    """Whether an order belongs to the account's related-party group."""
+    return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
+
+
+@inline
+def same_owner(m, left, right):
+    """Whether two orders belong to one related-party group."""
+    return is_own(m, i64(left["account"]), right)
+
+
+@kernel
+def prevent(m, command, slot, resting_slot, mode):
+    """Two orders of one owner have met: take off what the mode says, without a trade.
+
+    `slot` is the newer one. Returns whether it can go on.
+    """
+    order = m.orders[slot]
+    resting = m.orders[resting_slot]
+    newer = i64(order["leaves"])
+    older = i64(resting["leaves"])
+    if mode == NEWEST:
+        older = i64(0)
+    elif mode == OLDEST:
+        newer = i64(0)
+    elif mode == DECREMENT:
+        newer = min(newer, older)
+        older = newer
+    if older != 0:
+        take_off(m, command, resting_slot, older)
+    if newer != 0:
+        take_off(m, command, slot, newer)
+    return i64(order["leaves"]) != 0
+
+
+@inline
+def take_off(m, command, slot, quantity):
+    """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
+    order = m.orders[slot]
+    release(m, order, quantity)
+    shown = min(i64(order["shown"]), i64(order["leaves"]))
+    order["shown"] = shown
+    report(m, command, order, CANCELLED, SELF_TRADE, 0, 0, shown, i64(order["price"]), quantity)
+
+
+@inline
+def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, maker_flags):
+    """A trade's two events, each complete for one owner."""
+    state = m.state[0]
+    state["trades"] += 1
+    trade = state["trades"]
+    report(m, command, maker, FILLED, 0, maker_flags, trade, maker_fee, price, quantity)
+    report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade, taker_fee, price, quantity)
+
+
+@inline
+def trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
+    """Book a trade between orders of which one buys; returns the fee of each."""
+    if i64(left["side"]) == BUY:
+        return settle(m, instrument, left, right, price, quantity, left_rate, right_rate)
+    right_fee, left_fee = settle(m, instrument, right, left, price, quantity, right_rate, left_rate)
+    return left_fee, right_fee
+
+
+@inline
+def note_price(state, instrument, price):
+    """Remember what was traded at: stops and collars ask."""
+    instrument["last"] = price
+    if state["traded_high"] == 0:
+        state["traded_low"] = price
+        state["traded_high"] = price
+    else:
+        state["traded_low"] = min(state["traded_low"], price)
+        state["traded_high"] = max(state["traded_high"], price)
+
+
+@inline
+def fill_maker(m, command, instrument, maker, taker, price, quantity):
+    """Trade with a resting order at the rates of maker and taker; `finish_maker` comes next."""
+    maker_fee, taker_fee = trade(
+        m, instrument, maker, taker, price, quantity,
+        i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
+    )  # fmt: skip
+    maker["shown"] = i64(maker["shown"]) - quantity
+    trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, 0)
+    note_price(m.state[0], instrument, price)
+
+
+@inline
+def finish_maker(m, command, slot, level):
+    """After a fill of a resting order: end it if it is filled; show an iceberg's next slice."""
+    maker = m.orders[slot]
+    if i64(maker["leaves"]) == 0:
+        pull(m, slot)
+        finish(m, slot)
+    elif i64(maker["shown"]) == 0:
+        shown = min(i64(maker["display"]), i64(maker["leaves"]))
+        maker["shown"] = shown
+        requeue(m, slot, level)
+        report(m, command, maker, REFRESHED, 0, 0, 0, shown, i64(maker["price"]), shown)
