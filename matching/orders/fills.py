@@ -73,9 +73,9 @@ def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee
     """A trade's two events, each complete for one owner."""
     state = m.state[0]
     state["trades"] += 1
-    trade = state["trades"]
-    report(m, command, maker, FILLED, 0, maker_flags, trade, maker_fee, price, quantity)
-    report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade, taker_fee, price, quantity)
+    trade_id = state["trades"]
+    report(m, command, maker, FILLED, 0, maker_flags, trade_id, maker_fee, price, quantity)
+    report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade_id, taker_fee, price, quantity)
 
 
 @inline
