@@ -11,8 +11,8 @@ from matching.admin.commands import administer
 from matching.baskets.entry import new_basket_order, run_basket_stops, trade_basket
 from matching.blocks.entry import new_block, replace_block
 from matching.blocks.trading import run_block_stops, trade_block, try_blocks
-from matching.book.block_legs import is_block, loosen, touch_all
-from matching.book.events import reject, room
+from matching.book.block_legs import is_block, notify_all_blocks, recheck_collar
+from matching.book.events import is_buffer_full, reject
 from matching.codes import (
     BUST,
     CANCEL,
@@ -29,31 +29,36 @@ from matching.codes import (
     SPLIT,
     WHOLE,
 )
-from matching.fast_path.dispatch import express, express_watched
-from matching.fast_path.new import LEFT as EXPRESS_LEFT
-from matching.fast_path.new import RUNS as EXPRESS_RUNS
+from matching.fast_path.dispatch import run_unwatched, run_watched
+from matching.fast_path.new import RUNS as FAST_RUNS
+from matching.fast_path.new import UNHANDLED as FAST_UNHANDLED
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import work_off
+from matching.orders.cancel_list import end_orders
 from matching.orders.entry import ENDED, RUNS, TRIGGERS, cancel, new_order
-from matching.orders.mass_cancel import end_mass_cancel, mass_cancel
+from matching.orders.mass_cancel import mass_cancel, report_mass_cancel
 from matching.orders.replace import replace, replace_target
-from matching.orders.stops import begin_wave, collect_after_uncross, run_queue, trigger
-from matching.orders.sweep import ROOM, begin_run, come_to_rest, phase_event, sweep
-from matching.phases.transitions import begin_phase_command, do_next_due, gate
-from matching.phases.uncross import pair_off, uncross_price
+from matching.orders.stops import (
+    collect_after_uncross,
+    collect_triggered,
+    queue_single_stop,
+    run_queue,
+)
+from matching.orders.sweep import begin_run, finish_run, report_phase, sweep
+from matching.phases.transitions import begin_phase_command, close_gate, run_next_due
+from matching.phases.uncross import pair_orders, uncross_price
 from matching.records import INT32_MAX
 from matching.stages import (
     BLOCK_STOPS,
+    CANCEL_LIST,
+    CLOSE_GATE,
     DUE,
+    ENTER_PHASE,
     EXECUTE,
     EXPIRING,
     FETCH,
-    GATED,
-    LISTED,
-    MASS_CANCELLED,
     PAIR,
-    PHASE_SET,
-    QUEUE,
+    REPORT_MASS_CANCEL,
+    STOP_QUEUE,
     SWEEP,
     TRADE_BASKET,
     TRADE_BLOCK,
@@ -81,12 +86,12 @@ def advance(m, count, fresh):
 
 
 @inline
-def take_express(m, count):
+def run_fast_path(m, count):
     """The express lane, as far as it goes; its other copy only once there has been a block."""
-    became = express(m, count)
-    if became == EXPRESS_LEFT and m.state[0]["blocks_used"] != 0:
-        became = express_watched(m, count)
-    return became
+    outcome = run_unwatched(m, count)
+    if outcome == FAST_UNHANDLED and m.state[0]["blocks_used"] != 0:
+        outcome = run_watched(m, count)
+    return outcome
 
 
 @kernel
@@ -96,7 +101,7 @@ def run(m, count):
     state = m.state[0]
     while state["cursor"] < count:
         stage = state["stage"]
-        if stage == FETCH and take_express(m, count) == EXPRESS_RUNS:
+        if stage == FETCH and run_fast_path(m, count) == FAST_RUNS:
             stage = SWEEP
             begin_run(m)
             state["stage"] = SWEEP
@@ -104,7 +109,7 @@ def run(m, count):
             state["now_ns"] = m.commands[state["cursor"]]["time_ns"]
         if state["cursor"] == count:
             break
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
         c = m.commands[state["cursor"]]
         if stage == FETCH:
@@ -123,7 +128,7 @@ def run(m, count):
             kind = i64(c["kind"])
             if kind == NEW:
                 several = i64(c["hours"]) | i64(c["flags"]) & (SPLIT | WHOLE)
-                left = new_order(m, c) if several == 0 else new_of_several(m, c)
+                left = new_order(m, c) if several == 0 else new_block_or_basket(m, c)
             elif kind == CANCEL:
                 cancel(m, c)
                 left = ENDED
@@ -135,17 +140,17 @@ def run(m, count):
                 stage = SWEEP
                 note_base_price(m)
             elif left == TRIGGERS:
-                begin_wave(m)
+                queue_single_stop(m)
                 continue
             elif state["stage"] == FETCH:
-                next_command(state)
+                finish_command(state)
                 continue
             else:
                 continue
         if stage == SWEEP:
             run_order(m, c)
             continue
-        work(m, c, stage)
+        run_stage(m, c, stage)
     return True
 
 
@@ -165,17 +170,17 @@ def run_order(m, c):
     order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or room(m) < ROOM):
+    if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or is_buffer_full(m)):
         state["stage"] = SWEEP
         return
-    come_to_rest(m, c)
+    finish_run(m, c)
     state["slot"] = 0
-    loosen(m, instrument_id)
-    trigger(m, instrument_id)
+    recheck_collar(m, instrument_id)
+    collect_triggered(m, instrument_id)
     if state["queue_tail"] != 0:
-        state["stage"] = QUEUE
+        state["stage"] = STOP_QUEUE
     else:
-        go_on(state)
+        resume(state)
 
 
 @kernel
@@ -188,7 +193,7 @@ def replace_any(m, c):
 
 
 @kernel
-def new_of_several(m, c):
+def new_block_or_basket(m, c):
     """NEW of several hours, or for one of several instruments."""
     if i64(c["flags"]) & (SPLIT | WHOLE) != 0:
         return new_basket_order(m, c)
@@ -213,38 +218,38 @@ def execute_other(m, c, kind):
 
 
 @kernel
-def work(m, c, stage):
+def run_stage(m, c, stage):
     """One step of a longer task."""
     state = m.state[0]
     if stage == DUE or stage == EXPIRING:
-        do_next_due(m, c)
-    elif stage == LISTED:
-        if work_off(m, c):
+        run_next_due(m, c)
+    elif stage == CANCEL_LIST:
+        if end_orders(m, c):
             state["stage"] = state["after_list"]
-    elif stage == MASS_CANCELLED:
-        end_mass_cancel(m, c)
-        next_command(state)
-    elif stage == GATED:
-        gate(m, c)
+    elif stage == REPORT_MASS_CANCEL:
+        report_mass_cancel(m, c)
+        finish_command(state)
+    elif stage == CLOSE_GATE:
+        close_gate(m, c)
     elif stage == UNCROSS:
         price = uncross_price(m, state["instrument"])
         if price != 0:
             state["cross_price"] = price
             state["stage"] = PAIR
         else:
-            state["stage"] = PHASE_SET
+            state["stage"] = ENTER_PHASE
     elif stage == PAIR:
-        if pair_off(m, c, state["instrument"]):
+        if pair_orders(m, c, state["instrument"]):
             state["stage"] = UNCROSS
-    elif stage == PHASE_SET:
+    elif stage == ENTER_PHASE:
         set_phase(m, c)
-    elif stage == QUEUE:
+    elif stage == STOP_QUEUE:
         if run_queue(m, c):
-            go_on(state)
+            resume(state)
     elif stage == TRY_BLOCKS:
         if try_blocks(m):
             state["after"] = state["after_blocks"]
-            go_on(state)
+            resume(state)
     elif stage == TRADE_BLOCK:
         trade_block(m, c)
     elif stage == BLOCK_STOPS:
@@ -253,7 +258,7 @@ def work(m, c, stage):
         trade_basket(m, c)
     elif run_basket_stops(m):
         state["after"] = FETCH
-        go_on(state)
+        resume(state)
 
 
 @inline
@@ -267,29 +272,29 @@ def set_phase(m, c):
     if state["cross_volume"] != 0:
         price = i64(m.instruments[instrument_id]["last"])
     volume = min(state["cross_volume"], i64(INT32_MAX))
-    phase_event(m, c, instrument_id, phase, price, volume, state["asked"])
+    report_phase(m, c, instrument_id, phase, price, volume, state["by_command"])
     if phase == CONTINUOUS:
         if i64(m.instruments[instrument_id]["watched"]) != 0:
-            touch_all(m, instrument_id)
+            notify_all_blocks(m, instrument_id)
         collect_after_uncross(m, instrument_id)
-        state["stage"] = QUEUE
+        state["stage"] = STOP_QUEUE
     else:
-        go_on(state)
+        resume(state)
 
 
 @inline
-def go_on(state):
+def resume(state):
     """Return to where a phase change or a queue came from."""
     if state["after"] == FETCH:
-        next_command(state)
+        finish_command(state)
     else:
         state["stage"] = state["after"]
 
 
 @inline
-def next_command(state):
+def finish_command(state):
     """The command under way is done, but for the blocks that it lets trade."""
-    if state["ripe"] != 0:
+    if state["candidates"] != 0:
         state["stage"] = TRY_BLOCKS
         state["after_blocks"] = FETCH
     else:

@@ -41,8 +41,9 @@ TRICKS = (
     Trick(
         "fast path",
         "fast_path/dispatch.py",
-        "        if codes & ENTRY_MASK == ENTRY:\n",
-        "        if at >= 0:\n            break\n        if codes & ENTRY_MASK == ENTRY:\n",
+        "        if codes & PLAIN_LIMIT_MASK == PLAIN_LIMIT:\n",
+        "        if at >= 0:\n            break\n"
+        "        if codes & PLAIN_LIMIT_MASK == PLAIN_LIMIT:\n",
     ),
     Trick(
         "fast-path trades",
@@ -59,14 +60,14 @@ TRICKS = (
     Trick(
         "prefetch",
         "fast_path/prefetch.py",
-        "    if count < LEAST:\n",
+        "    if count < BATCH_MIN:\n",
         "    if count >= 0:\n",
     ),
     Trick(
         "prefetch beyond the order itself",
         "fast_path/prefetch.py",
-        "CACHED = 1 << 14\n",
-        "CACHED = 1 << 60\n",
+        "CACHED_ORDERS_MAX = 1 << 14\n",
+        "CACHED_ORDERS_MAX = 1 << 60\n",
     ),
     Trick(
         "records on cache lines",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from matching.admin.carried_positions import carry
+from matching.admin.carried_positions import carry_position
 from matching.book.events import accept
 from matching.book.registry import change_reason, is_account
 from matching.book.risk import position_at
@@ -123,7 +123,7 @@ def register(m, c):
     if reason != NONE:
         return reason
     if i64(c["flags"]) == CARRIED:
-        return carry(m, c)
+        return carry_position(m, c)
     position = m.positions[position_at(m, instrument_id, account_id)]
     quantity = i64(c["quantity"])
     registered = i64(position["registered"]) + quantity

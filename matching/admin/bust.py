@@ -22,7 +22,7 @@ i64 = np.int64
 
 
 @inline
-def trade_reason(m, c):
+def bust_terms_reason(m, c):
     """Whether such a trade can have been."""
     instrument_id = i64(c["instrument"])
     if not is_account(m, i64(c["account"])) or not is_account(m, i64(c["seller"])):
@@ -46,7 +46,7 @@ def trade_reason(m, c):
 
 
 @inline
-def means_to_bust(m, c, worth):
+def bust_risk_reason(m, c, worth):
     """Whether both sides still have what they would give back."""
     buyer, seller = m.accounts[i64(c["account"])], m.accounts[i64(c["seller"])]
     back = worth + i64(c["stop"])
@@ -67,13 +67,13 @@ def bust(m, c):
 
     The machine does not remember its trades: who sends a BUST takes it from the log.
     """
-    reason = trade_reason(m, c)
+    reason = bust_terms_reason(m, c)
     if reason != NONE:
         return reason
     instrument_id, quantity = i64(c["instrument"]), i64(c["quantity"])
     instrument = m.instruments[instrument_id]
     worth = i64(c["price"]) * quantity * i64(instrument["tick_fen"])
-    reason = means_to_bust(m, c, worth)
+    reason = bust_risk_reason(m, c, worth)
     if reason != NONE:
         return reason
     buyer, seller = m.accounts[i64(c["account"])], m.accounts[i64(c["seller"])]
@@ -83,13 +83,13 @@ def bust(m, c):
     seller["earned"] -= worth - i64(c["display"])
     move_position(m, i64(c["seller"]), instrument_id, quantity)
     buyer_made = i64(c["side"]) == 0
-    say_busted(m, c, buyer_made, 0)
-    say_busted(m, c, not buyer_made, TAKER)
+    report_busted(m, c, buyer_made, 0)
+    report_busted(m, c, not buyer_made, TAKER)
     return NONE
 
 
 @inline
-def say_busted(m, c, is_buyer, flags):
+def report_busted(m, c, is_buyer, flags):
     """One side's BUSTED event."""
     fee = i64(c["stop"]) if is_buyer else i64(c["display"])
     price, quantity = i64(c["price"]), i64(c["quantity"])

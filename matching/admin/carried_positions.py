@@ -18,7 +18,7 @@ i64 = np.int64
 
 
 @inline
-def carry(m, c):
+def carry_position(m, c):
     """REGISTER with the flag CARRIED: both positions and the seller's deposit, and no money."""
     instrument_id, quantity = i64(c["instrument"]), i64(c["quantity"])
     if not is_account(m, i64(c["seller"])):

@@ -6,7 +6,7 @@ from matching.admin.accounts import change_account, open_account, open_session
 from matching.admin.basket_listing import basket_malformed, list_basket
 from matching.admin.bust import bust
 from matching.admin.instruments import list_instrument, set_band, set_collar, set_fees, set_times
-from matching.admin.sequences import follow, sequence_malformed
+from matching.admin.sequences import sequence_malformed, set_sequence
 from matching.book.events import reject
 from matching.book.registry import operator_reason
 from matching.codes import (
@@ -61,7 +61,7 @@ def administer(m, c):
         elif kind == COLLAR:
             reason = set_collar(m, c)
         elif kind == SEQUENCE:
-            reason = follow(m, c)
+            reason = set_sequence(m, c)
         elif kind == LIST_BASKET:
             reason = list_basket(m, c)
         elif kind == SESSION:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from matching.admin.carried_positions import has_positions
-from matching.book.block_legs import touch_all
+from matching.book.block_legs import notify_all_blocks
 from matching.book.events import accept
 from matching.book.registry import change_reason
-from matching.book.timers import EXPIRY, GATE, PHASE, add, remove_times
+from matching.book.timers import EXPIRY, GATE, PHASE, add_timer, remove_day_times
 from matching.codes import CLOSED, NONE, POOL_FULL, TIME_PAST, UNKNOWN_INSTRUMENT, WRONG_PHASE
 from matching.memory.compiler import inline
 from matching.memory.layout import BOOKS, TOPS
@@ -40,7 +40,7 @@ def list_instrument(m, c):
 
 
 @inline
-def bound_size(instrument):
+def set_quantity_max(instrument):
     """The largest order whose worth and fee fit their integers, whatever price it trades at."""
     dearer = max(i64(instrument["maker_rate"]), i64(instrument["taker_rate"]))
     instrument["dearer_rate"] = dearer
@@ -83,7 +83,7 @@ def set_band(m, c):
         return POOL_FULL
     instrument["low"] = low
     instrument["high"] = high
-    bound_size(instrument)
+    set_quantity_max(instrument)
     accept(m, c, 0, 0, low, high, 0)
     return NONE
 
@@ -103,7 +103,7 @@ def set_fees(m, c):
     instrument["maker_rate"] = c["price"]
     instrument["taker_rate"] = c["stop"]
     instrument["deposit_fen"] = c["quantity"]
-    bound_size(instrument)
+    set_quantity_max(instrument)
     accept(m, c, 0, i64(c["quantity"]), i64(c["price"]), i64(c["stop"]), 0)
     return NONE
 
@@ -122,15 +122,15 @@ def set_times(m, c):
         if second != 0 and second * NANOSECONDS <= state["now_ns"]:
             return TIME_PAST
     if i64(instrument["close_s"]) != 0 or i64(instrument["gate_s"]) != 0:
-        remove_times(m, instrument_id)
+        remove_day_times(m, instrument_id)
     instrument["close_s"] = close_s
     instrument["gate_s"] = gate_s
     if close_s != 0:
         state["scheduled"] += 1
-        add(m, close_s, EXPIRY, instrument_id, i64(0), i64(0), i64(0))
-        add(m, close_s, PHASE, instrument_id, state["scheduled"], i64(0), i64(0))
+        add_timer(m, close_s, EXPIRY, instrument_id, i64(0), i64(0), i64(0))
+        add_timer(m, close_s, PHASE, instrument_id, state["scheduled"], i64(0), i64(0))
     if gate_s != 0:
-        add(m, gate_s, GATE, instrument_id, i64(0), i64(0), i64(0))
+        add_timer(m, gate_s, GATE, instrument_id, i64(0), i64(0), i64(0))
     accept(m, c, gate_s, 0, 0, 0, 0)
     return NONE
 
@@ -146,6 +146,6 @@ def set_collar(m, c):
     instrument["collar"] = c["price"]
     instrument["collar_s"] = c["quantity"]
     if i64(instrument["watched"]) != 0:
-        touch_all(m, instrument_id)
+        notify_all_blocks(m, instrument_id)
     accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)
     return NONE

@@ -42,7 +42,7 @@ def has_member_of(m, number, last_id):
 
 
 @kernel
-def makes_one_of_two(m, left_id, right_id):
+def would_join_members(m, left_id, right_id):
     """Whether a basket has members of both of the sequences that end with two instruments."""
     for number in range(1, len(m.members) // MEMBERS):
         if has_member_of(m, number, left_id) and has_member_of(m, number, right_id):
@@ -51,7 +51,7 @@ def makes_one_of_two(m, left_id, right_id):
 
 
 @inline
-def follow(m, c):
+def set_sequence(m, c):
     """SEQUENCE: one instrument's delivery period follows another's, for good."""
     instrument_id, before_id = i64(c["instrument"]), i64(c["target_ref"])
     if instrument_id >= len(m.instruments) or before_id >= len(m.instruments):
@@ -64,7 +64,7 @@ def follow(m, c):
         or (i64(instrument["follows"]) | i64(before["after"])) != 0
         or i64(instrument["tick_fen"]) != i64(before["tick_fen"])
         or last_of_sequence(m, instrument_id) == before_id
-        or makes_one_of_two(m, before_id, last_of_sequence(m, instrument_id))
+        or would_join_members(m, before_id, last_of_sequence(m, instrument_id))
     ):
         return WRONG_PHASE
     instrument["follows"] = before_id

@@ -6,14 +6,14 @@ whose instrument is 0 is not to be used.
 
 import numpy as np
 
-from matching.blocks.trading import first_seen
-from matching.book.block_legs import hour_total, is_within, passes_over, span_of
+from matching.blocks.trading import first_eligible
+from matching.book.block_legs import hour_total, is_skipped, is_within, span_of
 from matching.book.price_levels import (
-    first,
-    following,
+    first_order,
     is_order,
     level_at,
     next_below,
+    next_order,
     price_at,
     top,
 )
@@ -41,7 +41,7 @@ def instrument_at(m, k, j):
 
 
 @kernel
-def leave_out(m, hours, j):
+def exclude_member(m, hours, j):
     """Do not use a member."""
     for k in range(hours):
         m.places[k * MEMBERS + j]["instrument"] = 0
@@ -61,7 +61,7 @@ def steps_behind(m, number, instrument_id):
 
 
 @kernel
-def lay_out_members(m, c):
+def resolve_members(m, c):
     """Write down the hours of each member that has all. Returns whether one has."""
     number, hours = i64(c["target_ref"]), max(i64(c["hours"]), i64(1))
     if not is_basket(m, number):
@@ -80,7 +80,7 @@ def lay_out_members(m, c):
             m.places[k * MEMBERS + j]["instrument"] = instrument_id
             instrument_id = i64(m.instruments[instrument_id]["after"])
         if instrument_at(m, hours - 1, j) == 0:
-            leave_out(m, hours, j)
+            exclude_member(m, hours, j)
         else:
             found = True
     return found
@@ -91,7 +91,7 @@ TAKES_ORDERS, TRADES, HAS_PRICE = 0, 1, 2
 
 
 @kernel
-def member_is(m, hours, j, what, price):
+def has_all_hours(m, hours, j, what, price):
     """Whether all hours of a member take orders, trade, or have a price in their bands."""
     for k in range(hours):
         instrument = m.instruments[instrument_at(m, k, j)]
@@ -108,7 +108,7 @@ def member_is(m, hours, j, what, price):
 
 
 @kernel
-def measure(m, order):
+def measure_places(m, order):
     """Find out what each place leaves the order: its room, and the worst level it may trade at."""
     side, account_id = i64(order["side"]), i64(order["account"])
     cap = i64(m.accounts[account_id]["position_cap"])
@@ -157,7 +157,7 @@ def member_room(m, hours, j, of_limit):
 
 
 @kernel
-def suffices(m, order, whole, of_limit):
+def has_room_for_order(m, order, whole, of_limit):
     """Whether one member alone, or in each hour all together, have room for the order."""
     hours, wanted = hours_of(order), i64(order["leaves"])
     if whole:
@@ -175,12 +175,12 @@ def suffices(m, order, whole, of_limit):
 
 
 @kernel
-def leave_out_full(m, order, whole):
+def exclude_full_places(m, order, whole):
     """Use no place without room, nor, for a whole order, a member with too little anywhere."""
     hours = hours_of(order)
     for j in range(MEMBERS):
         if whole and member_room(m, hours, j, False) < i64(order["leaves"]):
-            leave_out(m, hours, j)
+            exclude_member(m, hours, j)
         for k in range(hours):
             if room_at(m, k, j, False) == 0:
                 m.places[k * MEMBERS + j]["instrument"] = 0
@@ -200,7 +200,7 @@ def deposit_at(m, order, k, j):
 
 
 @kernel
-def dearest_deposit(m, order, whole):
+def highest_deposit(m, order, whole):
     """The most deposit that a sell may come to need: of one member, or hour by hour of any."""
     hours = hours_of(order)
     needed = i64(0)
@@ -220,7 +220,7 @@ def dearest_deposit(m, order, whole):
 
 
 @kernel
-def dearest_rate(m, order):
+def highest_rate(m, order):
     """The dearest fee rate of all places."""
     rate = i64(0)
     for at in range(hours_of(order) * MEMBERS):
@@ -263,14 +263,14 @@ def is_better(order, price, than):
 
 
 @kernel
-def best_front(m, order, k):
+def best_maker(m, order, k):
     """The first resting order of the best price in an hour, its level, and its member; 0: none."""
     best, best_index, member, best_price = i64(0), i64(0), i64(0), i64(0)
     for j in range(MEMBERS):
         place = m.places[k * MEMBERS + j]
         if i64(place["instrument"]) == 0 or place["room"] == 0:
             continue
-        slot, index = first_seen(m, order, i64(place["instrument"]), place["bound"])
+        slot, index = first_eligible(m, order, i64(place["instrument"]), place["bound"])
         if slot != 0:
             price = i64(m.orders[slot]["price"])
             if best == 0 or is_better(order, price, best_price):
@@ -282,11 +282,11 @@ def best_front(m, order, k):
 def level_lots(m, order, level):
     """What the order sees at a level, hidden quantity too."""
     lots = i64(0)
-    slot = first(m, level)
+    slot = first_order(m, level)
     while is_order(m, slot):
-        if not passes_over(m, order, m.orders[slot]):
+        if not is_skipped(m, order, m.orders[slot]):
             lots += i64(m.orders[slot]["leaves"])
-        slot = following(m, slot)
+        slot = next_order(m, slot)
     return lots
 
 
@@ -360,7 +360,7 @@ def find_member(m, order):
                 best, best_total = i64(j), total
     for j in range(MEMBERS):
         if j != best:
-            leave_out(m, hours_of(order), j)
+            exclude_member(m, hours_of(order), j)
     return best >= 0
 
 
@@ -377,5 +377,5 @@ def find_split(m, order):
     if fits and is_within(order, total):
         return True
     for j in range(MEMBERS):
-        leave_out(m, hours_of(order), j)
+        exclude_member(m, hours_of(order), j)
     return False

@@ -6,28 +6,28 @@ from matching.baskets.candidates import (
     HAS_PRICE,
     TAKES_ORDERS,
     TRADES,
-    best_front,
-    dearest_deposit,
-    dearest_rate,
+    best_maker,
+    exclude_full_places,
+    exclude_member,
     find_member,
     find_split,
+    has_all_hours,
+    has_room_for_order,
+    highest_deposit,
     highest_price,
+    highest_rate,
     hours_of,
     instrument_at,
-    lay_out_members,
-    leave_out,
-    leave_out_full,
-    measure,
-    member_is,
-    suffices,
+    measure_places,
+    resolve_members,
     tick_of,
     worth_at_limit,
 )
-from matching.blocks.trading import take_from
-from matching.book.block_holdings import hold_money
+from matching.blocks.trading import trade_with_maker
+from matching.book.block_holdings import set_reserve
 from matching.book.block_legs import span_of
-from matching.book.events import reject, report, room
-from matching.book.order_ids import find, finish, has_room, name
+from matching.book.events import is_buffer_full, reject, report
+from matching.book.order_ids import add_order_id, can_add_order_id, find_order, finish_order
 from matching.book.pools import allocate_slot, discard_order
 from matching.book.risk import move_deposit, position_at, whole_fen
 from matching.codes import (
@@ -59,9 +59,8 @@ from matching.codes import (
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
 from matching.orders.checks import is_plain_limit, reject_at_entry
-from matching.orders.entry import ENDED, fill_in
+from matching.orders.entry import ENDED, write_order
 from matching.orders.stops import trigger_hour
-from matching.orders.sweep import ROOM
 from matching.records import (
     BLOCK_HOURS_MAX,
     BLOCK_HOURS_MIN,
@@ -95,24 +94,24 @@ def new_basket_order(m, c):
         return ENDED
     slot = allocate_slot(m)  # slot 0 serves as a scratch order where the pool is full
     reason = UNKNOWN_INSTRUMENT
-    if lay_out_members(m, c):
+    if resolve_members(m, c):
         fill_in_basket_order(m, c, slot)
         reason = basket_order_reason(m, c, slot)
-    full = slot == 0 or not has_room(m, i64(c["session"]), i64(c["user_ref"]))
+    full = slot == 0 or not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
     if reason == NONE and full:
         reason = POOL_FULL
     if reason != NONE:
         discard_order(m, slot)
         reject(m, c, reason)
         return ENDED
-    begin(m, c, slot)
+    accept_basket_order(m, c, slot)
     return ENDED
 
 
 @inline
 def fill_in_basket_order(m, c, slot):
     """Write a new order for a basket into its slot."""
-    fill_in(m, c, slot)
+    write_order(m, c, slot)
     order = m.orders[slot]
     order["shown"] = 0
     order["display"] = c["hours"]
@@ -127,7 +126,7 @@ def basket_order_reason(m, c, slot):
     if reason == NONE:
         reason = basket_size_reason(m, order)
     if reason == NONE:
-        reason = basket_means_reason(m, order, whole)
+        reason = basket_risk_reason(m, order, whole)
     if reason == NONE:
         fits = find_member(m, order) if whole else find_split(m, order)
         if i64(c["tif"]) == FOK and not fits:
@@ -144,16 +143,16 @@ def members_reason(m, c, order):
     for j in range(MEMBERS):
         if instrument_at(m, i64(0), j) == 0:
             continue
-        if member_is(m, hours, j, TAKES_ORDERS, price):
+        if has_all_hours(m, hours, j, TAKES_ORDERS, price):
             reason = NONE
-        if member_is(m, hours, j, TRADES, price):
+        if has_all_hours(m, hours, j, TRADES, price):
             trading = True
-            in_band = in_band or member_is(m, hours, j, HAS_PRICE, price)
+            in_band = in_band or has_all_hours(m, hours, j, HAS_PRICE, price)
         else:
-            leave_out(m, hours, j)
+            exclude_member(m, hours, j)
     if reason != NONE:
         return reason
-    if find(m, i64(c["session"]), i64(c["user_ref"])) != 0:
+    if find_order(m, i64(c["session"]), i64(c["user_ref"])) != 0:
         return DUPLICATE_REF
     if not trading:
         return ORDER_TYPE
@@ -165,7 +164,7 @@ def basket_size_reason(m, order):
     """The size and notional limits: of all hours together, wherever it may come to trade."""
     account = m.accounts[i64(order["account"])]
     lots = i64(order["leaves"]) * hours_of(order)
-    rate = max(dearest_rate(m, order), i64(1))
+    rate = max(highest_rate(m, order), i64(1))
     worth_max = min(i64(NOTIONAL_MAX_FEN), FEE_MAX_FEN * RATE_UNIT // rate)
     lots_max = min(i64(INT32_MAX), worth_max // (highest_price(m, order) * tick_of(m)))
     if lots > min(lots_max, i64(account["order_cap"])):
@@ -174,24 +173,24 @@ def basket_size_reason(m, order):
 
 
 @kernel
-def basket_means_reason(m, order, whole):
+def basket_risk_reason(m, order, whole):
     """Position limit, capacity, deposit and funds; places without room are left out."""
-    measure(m, order)
-    if not suffices(m, order, whole, True):
+    measure_places(m, order)
+    if not has_room_for_order(m, order, whole, True):
         return POSITION_LIMIT
-    if not suffices(m, order, whole, False):
+    if not has_room_for_order(m, order, whole, False):
         return CAPACITY
-    leave_out_full(m, order, whole)
+    exclude_full_places(m, order, whole)
     free = m.accounts[i64(order["account"])]["free"]
     if i64(order["side"]) != BUY:
-        return DEPOSIT if dearest_deposit(m, order, whole) > free else NONE
+        return DEPOSIT if highest_deposit(m, order, whole) > free else NONE
     worth = worth_at_limit(m, order)
-    needed = worth + whole_fen(worth * dearest_rate(m, order) + (RATE_UNIT - 1))
+    needed = worth + whole_fen(worth * highest_rate(m, order) + (RATE_UNIT - 1))
     return FUNDS if needed > free else NONE
 
 
 @inline
-def say_basket_order(m, c, order, kind, reason, other, quantity):
+def report_basket_order(m, c, order, kind, reason, other, quantity):
     """An event of the order that is no fill: it names what the command named."""
     order["instrument"] = c["instrument"]
     flags = FLAG_BASKET | (FLAG_BLOCK if span_of(order) != 0 else 0)
@@ -200,15 +199,15 @@ def say_basket_order(m, c, order, kind, reason, other, quantity):
 
 
 @inline
-def begin(m, c, slot):
+def accept_basket_order(m, c, slot):
     """An order for a basket is accepted, and about to trade."""
     state = m.state[0]
     order = m.orders[slot]
     state["accepted"] += 1
     order["accepted"] = state["accepted"]
-    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
-    say_basket_order(m, c, order, ACCEPTED, 0, i64(c["target_ref"]), i64(c["quantity"]))
-    if best_front(m, order, i64(0))[0] != 0:
+    add_order_id(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    report_basket_order(m, c, order, ACCEPTED, 0, i64(c["target_ref"]), i64(c["quantity"]))
+    if best_maker(m, order, i64(0))[0] != 0:
         state["trade_groups"] += 1
     state["block"] = slot
     state["leg"] = 0
@@ -226,25 +225,25 @@ def trade_basket(m, c):
     slot = state["block"]
     order = m.orders[slot]
     while state["leg"] < hours_of(order):
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
-        maker_slot, index, j = best_front(m, order, state["leg"])
+        maker_slot, index, j = best_maker(m, order, state["leg"])
         if maker_slot == 0:
             break
-        take(m, c, slot, maker_slot, index, state["leg"] * MEMBERS + j)
+        trade_one(m, c, slot, maker_slot, index, state["leg"] * MEMBERS + j)
         if state["leg_left"] == 0:
             state["leg"] += 1
             if state["leg"] < hours_of(order):
                 state["leg_left"] = i64(c["quantity"])
                 order["leaves"] = c["quantity"]
                 order["cumulative"] = 0
-    if room(m) < ROOM:
+    if is_buffer_full(m):
         return False
-    hold_money(m, order, i64(0))
+    set_reserve(m, order, i64(0))
     left = i64(order["leaves"])
     if left != 0:
         order["leaves"] = 0
-        say_basket_order(m, c, order, CANCELLED, REMAINDER, 0, left)
+        report_basket_order(m, c, order, CANCELLED, REMAINDER, 0, left)
     state["leg"] = 0
     state["leg_left"] = 0
     state["stage"] = BASKET_STOPS
@@ -252,17 +251,17 @@ def trade_basket(m, c):
 
 
 @inline
-def take(m, c, slot, maker_slot, index, at):
+def trade_one(m, c, slot, maker_slot, index, at):
     """Trade with one resting order, in one place."""
     state = m.state[0]
     order, place = m.orders[slot], m.places[at]
     quantity = min(state["leg_left"], place["room"], i64(m.orders[maker_slot]["shown"]))
-    open_in(m, order, i64(place["instrument"]), quantity)
+    open_in_instrument(m, order, i64(place["instrument"]), quantity)
     state["traded_low"] = i64(place["low"])
     state["traded_high"] = i64(place["high"])
     as_block = span_of(order) != 0 and i64(c["flags"]) == WHOLE
     flags = FLAG_BASKET | (FLAG_BLOCK if as_block else 0)
-    take_from(m, c, slot, maker_slot, index, quantity, flags)
+    trade_with_maker(m, c, slot, maker_slot, index, quantity, flags)
     place["low"] = state["traded_low"]
     place["high"] = state["traded_high"]
     place["room"] -= quantity
@@ -270,7 +269,7 @@ def take(m, c, slot, maker_slot, index, at):
 
 
 @inline
-def open_in(m, order, instrument_id, quantity):
+def open_in_instrument(m, order, instrument_id, quantity):
     """The order has this much open in one instrument: what it is about to trade there."""
     account_id = i64(order["account"])
     position = m.positions[position_at(m, instrument_id, account_id)]
@@ -300,7 +299,7 @@ def run_basket_stops(m):
             continue
         if trigger_hour(m, place, instrument_id, BASKET_STOPS):
             return False
-    finish(m, state["block"])
+    finish_order(m, state["block"])
     state["block"] = 0
     state["leg"] = 0
     return True

@@ -2,19 +2,24 @@
 
 import numpy as np
 
-from matching.blocks.trading import NO_WAY, begin_trade, way_to_trade
-from matching.book.block_holdings import block_means_reason, end_block, say_block, set_quantity
+from matching.blocks.trading import NO_COUNTERPARTY, begin_block_trade, best_counterparty
+from matching.book.block_holdings import (
+    block_risk_reason,
+    end_block,
+    report_block,
+    set_block_quantity,
+)
 from matching.book.block_legs import (
-    hour_of,
-    lay_out,
-    leave,
+    activate,
+    deactivate,
+    hour_instrument,
+    resolve_hours,
     span_of,
-    stand,
 )
 from matching.book.events import reject
-from matching.book.order_ids import find, has_room, name
+from matching.book.order_ids import add_order_id, can_add_order_id, find_order
 from matching.book.pools import allocate_block, allocate_slot, discard_order, return_block
-from matching.book.timers import EXPIRY, add, retime_order
+from matching.book.timers import EXPIRY, add_timer, reschedule_expiry
 from matching.codes import (
     ACCEPTED,
     ACCOUNT_HALTED,
@@ -43,7 +48,7 @@ from matching.codes import (
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import BLOCK_BIT
 from matching.orders.checks import is_plain_limit, phase_reason, reject_at_entry
-from matching.orders.entry import ENDED, fill_in
+from matching.orders.entry import ENDED, write_order
 from matching.records import BLOCK_HOURS_MAX, BLOCK_HOURS_MIN, NANOSECONDS
 from matching.stages import FETCH
 
@@ -67,7 +72,7 @@ def block_malformed(m, c):
 def hours_reason(m, order):
     """Halted and closed hours take no blocks."""
     for k in range(span_of(order)):
-        reason = phase_reason(i64(m.instruments[hour_of(m, order, k)]["phase"]))
+        reason = phase_reason(i64(m.instruments[hour_instrument(m, order, k)]["phase"]))
         if reason != NONE:
             return reason
     return NONE
@@ -79,7 +84,7 @@ def terms_reason(m, order, price, expiry_s):
     if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
         return TIME_PAST
     for k in range(span_of(order)):
-        instrument = m.instruments[hour_of(m, order, k)]
+        instrument = m.instruments[hour_instrument(m, order, k)]
         if price != 0 and not i64(instrument["low"]) <= price <= i64(instrument["high"]):
             return BAND
     return NONE
@@ -93,17 +98,17 @@ def block_size_reason(m, order, price, quantity):
     if lots > i64(account["order_cap"]):
         return SIZE_LIMIT
     for k in range(span_of(order)):
-        if lots > i64(m.instruments[hour_of(m, order, k)]["quantity_max"]):
+        if lots > i64(m.instruments[hour_instrument(m, order, k)]["quantity_max"]):
             return SIZE_LIMIT
     worth = price * lots * i64(m.instruments[i64(order["instrument"])]["tick_fen"])
     return NOTIONAL_LIMIT if worth > account["notional_cap"] else NONE
 
 
 @kernel
-def must_trade_later(m, order):
+def has_hour_not_trading(m, order):
     """Whether an hour is not in continuous trading, where an IOC or FOK has no sense."""
     for k in range(span_of(order)):
-        if i64(m.instruments[hour_of(m, order, k)]["phase"]) != CONTINUOUS:
+        if i64(m.instruments[hour_instrument(m, order, k)]["phase"]) != CONTINUOUS:
             return True
     return False
 
@@ -115,10 +120,10 @@ def new_block_reason(m, c, slot):
     reason = hours_reason(m, order)
     if reason != NONE:
         return reason
-    if find(m, i64(c["session"]), i64(c["user_ref"])) != 0:
+    if find_order(m, i64(c["session"]), i64(c["user_ref"])) != 0:
         return DUPLICATE_REF
     tif = i64(c["tif"])
-    if (tif == IOC or tif == FOK) and must_trade_later(m, order):
+    if (tif == IOC or tif == FOK) and has_hour_not_trading(m, order):
         return ORDER_TYPE
     price, quantity = i64(c["price"]), i64(c["quantity"])
     reason = terms_reason(m, order, price, i64(c["expiry_s"]))
@@ -126,7 +131,7 @@ def new_block_reason(m, c, slot):
         reason = block_size_reason(m, order, price, quantity)
     if reason == NONE:
         order["leaves"] = 0
-        reason = block_means_reason(m, order, price, quantity)
+        reason = block_risk_reason(m, order, price, quantity)
         order["leaves"] = quantity
     return reason
 
@@ -134,7 +139,7 @@ def new_block_reason(m, c, slot):
 @inline
 def fill_in_block(m, c, slot, block):
     """Write a new block into its slot. Slot 0 serves as a scratch order where the pool is full."""
-    fill_in(m, c, slot)
+    write_order(m, c, slot)
     order = m.orders[slot]
     order["shown"] = 0
     order["display"] = c["hours"]
@@ -142,7 +147,7 @@ def fill_in_block(m, c, slot, block):
     order["mode"] = i64(c["stp"]) | BLOCK_BIT
     order["accepted"] = m.state[0]["accepted"] + 1
     m.blocks[block]["slot"] = slot
-    m.blocks[block]["stands"] = 0
+    m.blocks[block]["active"] = 0
 
 
 @kernel
@@ -152,15 +157,15 @@ def new_block(m, c):
         return ENDED
     slot, block = allocate_slot(m), allocate_block(m)
     reason = UNKNOWN_INSTRUMENT
-    way = i64(NO_WAY)
-    if lay_out(m, block, i64(c["instrument"]), i64(c["hours"])):
+    counterparty = i64(NO_COUNTERPARTY)
+    if resolve_hours(m, block, i64(c["instrument"]), i64(c["hours"])):
         fill_in_block(m, c, slot, block)
         reason = new_block_reason(m, c, slot)
         if reason == NONE:
-            way = way_to_trade(m, slot)
-            if i64(c["tif"]) == FOK and way == NO_WAY:
+            counterparty = best_counterparty(m, slot)
+            if i64(c["tif"]) == FOK and counterparty == NO_COUNTERPARTY:
                 reason = REFUSED_FOK
-    full = slot == 0 or block == 0 or not has_room(m, i64(c["session"]), i64(c["user_ref"]))
+    full = slot == 0 or block == 0 or not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
     if reason == NONE and full:
         reason = POOL_FULL
     if reason != NONE:
@@ -169,20 +174,20 @@ def new_block(m, c):
         reject(m, c, reason)
         return ENDED
     accept_block(m, c, slot)
-    if way != NO_WAY:
-        trade_now(m, slot, way)
+    if counterparty != NO_COUNTERPARTY:
+        trade_at_once(m, slot, counterparty)
     elif i64(c["tif"]) == IOC:
         end_block(m, c, slot, CANCELLED, REMAINDER, 0)
     else:
-        stand(m, slot)
+        activate(m, slot)
     return ENDED
 
 
 @inline
-def trade_now(m, slot, way):
+def trade_at_once(m, slot, counterparty):
     """A block that has come trades before any that stands."""
     m.state[0]["after_blocks"] = FETCH
-    begin_trade(m, slot, way)
+    begin_block_trade(m, slot, counterparty)
 
 
 @inline
@@ -191,12 +196,12 @@ def accept_block(m, c, slot):
     state = m.state[0]
     order = m.orders[slot]
     state["accepted"] += 1
-    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    add_order_id(m, i64(c["session"]), i64(c["user_ref"]), slot)
     order["leaves"] = 0
-    set_quantity(m, order, i64(c["quantity"]))
+    set_block_quantity(m, order, i64(c["quantity"]))
     if i64(c["tif"]) == GTD:
-        add(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
-    say_block(m, c, order, ACCEPTED, 0, 0, 0, i64(c["quantity"]))
+        add_timer(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
+    report_block(m, c, order, ACCEPTED, 0, 0, 0, i64(c["quantity"]))
 
 
 @inline
@@ -231,7 +236,7 @@ def replace_block(m, c, slot):
     if reason == NONE:
         reason = block_size_reason(m, order, price, quantity)
     if reason == NONE:
-        reason = block_means_reason(m, order, price, quantity)
+        reason = block_risk_reason(m, order, price, quantity)
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
@@ -241,11 +246,11 @@ def replace_block(m, c, slot):
         and quantity < i64(order["leaves"])
     )
     change_block(m, c, slot, price, quantity, keeps)
-    way = way_to_trade(m, slot)
-    if way != NO_WAY:
-        trade_now(m, slot, way)
+    counterparty = best_counterparty(m, slot)
+    if counterparty != NO_COUNTERPARTY:
+        trade_at_once(m, slot, counterparty)
     else:
-        stand(m, slot)
+        activate(m, slot)
     return ENDED
 
 
@@ -254,12 +259,12 @@ def change_block(m, c, slot, price, quantity, keeps):
     """Apply an accepted replace to a block, and say so."""
     state = m.state[0]
     order = m.orders[slot]
-    leave(m, slot)
+    deactivate(m, slot)
     order["price"] = price
-    set_quantity(m, order, quantity)
+    set_block_quantity(m, order, quantity)
     if not keeps:
         state["accepted"] += 1
         order["accepted"] = state["accepted"]
-    retime_order(m, c, slot)
+    reschedule_expiry(m, c, slot)
     flags = 0 if keeps else FLAG_REQUEUED
-    say_block(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), quantity)
+    report_block(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), quantity)

@@ -6,43 +6,43 @@ tried. Each is a stage, so that a full event buffer can be emptied in the middle
 
 import numpy as np
 
-from matching.book.block_holdings import forget_block, hold_money
+from matching.book.block_holdings import finish_block, set_reserve
 from matching.book.block_legs import (
-    ask_all,
     block_of,
-    hour_of,
+    deactivate,
+    hour_instrument,
     hour_total,
+    is_skipped,
     is_within,
-    leave,
-    passes_over,
+    remove_candidate,
     span_of,
-    unripen,
+    update_bounds,
 )
-from matching.book.events import room
+from matching.book.events import is_buffer_full
 from matching.book.price_levels import (
-    first,
-    following,
+    first_order,
     is_order,
     level_at,
     next_below,
+    next_order,
     top,
 )
 from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
-from matching.orders.fills import fill_maker, finish_maker, trade, trade_events
+from matching.orders.fills import book_trade, fill_maker, finish_maker, trade_events
 from matching.orders.stops import trigger_hour
-from matching.orders.sweep import ROOM, collar_bound
+from matching.orders.sweep import collar_bound
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 
 i64 = np.int64
 
-NO_WAY, BOOKS = 0, -1
+NO_COUNTERPARTY, HOURLY_BOOKS = 0, -1
 """How a block can trade: not at all, with the hourly books; else the slot of an opposite block."""
 
 
 @inline
-def before_in_priority(order, other):
+def has_priority_over(order, other):
     """Of two blocks of one side: better price, then earlier acceptance."""
     if i64(order["price"]) != i64(other["price"]):
         higher = i64(order["price"]) > i64(other["price"])
@@ -51,7 +51,7 @@ def before_in_priority(order, other):
 
 
 @inline
-def meets(m, order, other):
+def can_trade_with(m, order, other):
     """Whether two opposite blocks may trade: same hours and quantity, and limits that cross; the
     prevention of the later one decides."""
     buyer_pays = i64(order["price"]) - i64(other["price"])
@@ -62,22 +62,22 @@ def meets(m, order, other):
     ):
         return False
     if i64(order["accepted"]) > i64(other["accepted"]):
-        return not passes_over(m, order, other)
-    return not passes_over(m, other, order)
+        return not is_skipped(m, order, other)
+    return not is_skipped(m, other, order)
 
 
 @kernel
-def find_rival(m, slot):
+def find_opposite_block(m, slot):
     """The opposite block that a block would trade with, the best in priority; 0 if none."""
     order = m.orders[slot]
-    watch = hour_of(m, order, 0) * TOPS + WATCH_AT + WATCH_HEAD + 1 - i64(order["side"])
+    watch = hour_instrument(m, order, 0) * TOPS + WATCH_AT + WATCH_HEAD + 1 - i64(order["side"])
     leg = i64(m.watch[watch])
     best = i64(0)
     while leg != 0:
         if leg % HOURS == 0:
             other = i64(m.blocks[leg // HOURS]["slot"])
-            if meets(m, order, m.orders[other]) and (
-                best == 0 or before_in_priority(m.orders[other], m.orders[best])
+            if can_trade_with(m, order, m.orders[other]) and (
+                best == 0 or has_priority_over(m.orders[other], m.orders[best])
             ):
                 best = other
         leg = i64(m.legs[leg]["next"])
@@ -85,12 +85,12 @@ def find_rival(m, slot):
 
 
 @kernel
-def swept_total(m, order):
+def books_total(m, order):
     """What the hourly books would cost a block, inside every collar; -1 where they have too little
     or where it is beyond its limit."""
     total = i64(0)
     for k in range(span_of(order)):
-        instrument_id = hour_of(m, order, k)
+        instrument_id = hour_instrument(m, order, k)
         bound = collar_bound(m, instrument_id, i64(order["side"]), i64(1))
         part, last_index = hour_total(m, order, instrument_id, bound)
         if last_index == 0:
@@ -100,23 +100,23 @@ def swept_total(m, order):
 
 
 @kernel
-def way_to_trade(m, slot):
+def best_counterparty(m, slot):
     """NO_WAY, BOOKS, or the slot of an opposite block: the better total for this block."""
     order = m.orders[slot]
     for k in range(span_of(order)):
-        if i64(m.instruments[hour_of(m, order, k)]["phase"]) != CONTINUOUS:
-            return i64(NO_WAY)
-    swept = swept_total(m, order)
-    rival = find_rival(m, slot)
-    if rival == 0:
-        return i64(NO_WAY) if swept < 0 else i64(BOOKS)
+        if i64(m.instruments[hour_instrument(m, order, k)]["phase"]) != CONTINUOUS:
+            return i64(NO_COUNTERPARTY)
+    swept = books_total(m, order)
+    opposite = find_opposite_block(m, slot)
+    if opposite == 0:
+        return i64(NO_COUNTERPARTY) if swept < 0 else i64(HOURLY_BOOKS)
     if swept < 0:
-        return rival
-    other = m.orders[rival]
+        return opposite
+    other = m.orders[opposite]
     maker = other if i64(other["accepted"]) < i64(order["accepted"]) else order
     total = i64(maker["price"]) * i64(order["leaves"]) * span_of(order)
     is_better = total < swept if i64(order["side"]) == BUY else total > swept
-    return rival if is_better else i64(BOOKS)
+    return opposite if is_better else i64(HOURLY_BOOKS)
 
 
 @kernel
@@ -126,47 +126,47 @@ def try_blocks(m):
     Returns False where one begins to trade.
     """
     state = m.state[0]
-    while state["ripe"] != 0:
-        best = i64(m.ripe[1])
-        for at in range(2, state["ripe"] + 1):
-            number = i64(m.ripe[at])
-            if comes_first(
+    while state["candidates"] != 0:
+        best = i64(m.candidates[1])
+        for at in range(2, state["candidates"] + 1):
+            number = i64(m.candidates[at])
+            if is_tried_before(
                 m.orders[i64(m.blocks[number]["slot"])], m.orders[i64(m.blocks[best]["slot"])]
             ):
                 best = number
         slot = i64(m.blocks[best]["slot"])
-        way = way_to_trade(m, slot)
-        if way != NO_WAY:
-            begin_trade(m, slot, way)
+        counterparty = best_counterparty(m, slot)
+        if counterparty != NO_COUNTERPARTY:
+            begin_block_trade(m, slot, counterparty)
             return False
-        unripen(m, best)
-        ask_all(m, best)
+        remove_candidate(m, best)
+        update_bounds(m, best)
     return True
 
 
 @inline
-def comes_first(order, other):
+def is_tried_before(order, other):
     """Buys before sells, then by priority."""
     if i64(order["side"]) != i64(other["side"]):
         return i64(order["side"]) == BUY
-    return before_in_priority(order, other)
+    return has_priority_over(order, other)
 
 
 @kernel
-def begin_trade(m, slot, way):
+def begin_block_trade(m, slot, counterparty):
     """A block leaves its hours, and the opposite one with it, and what they hold is free to pay."""
     state = m.state[0]
     state["trade_groups"] += 1
     state["block"] = slot
-    state["rival"] = max(way, i64(0))
+    state["opposite"] = max(counterparty, i64(0))
     state["leg"] = 0
     state["leg_left"] = 0
     state["stage"] = TRADE_BLOCK
-    leave(m, slot)
-    hold_money(m, m.orders[slot], i64(0))
-    if way > 0:
-        leave(m, way)
-        hold_money(m, m.orders[way], i64(0))
+    deactivate(m, slot)
+    set_reserve(m, m.orders[slot], i64(0))
+    if counterparty > 0:
+        deactivate(m, counterparty)
+        set_reserve(m, m.orders[counterparty], i64(0))
 
 
 @inline
@@ -185,28 +185,28 @@ def trade_block(m, c):
     """The trades of the block under way, from where it is. Returns False where the event buffer is
     full."""
     state = m.state[0]
-    slot, rival = state["block"], state["rival"]
+    slot, opposite = state["block"], state["opposite"]
     order = m.orders[slot]
     while state["leg"] < span_of(order):
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
-        instrument_id = hour_of(m, order, state["leg"])
+        instrument_id = hour_instrument(m, order, state["leg"])
         known = m.legs[block_of(order) * HOURS + state["leg"]]
         if state["leg_left"] == 0:
             state["leg_left"] = enter_hour(m, slot, instrument_id)
             begin_hour(m, known, instrument_id)
-        if rival != 0:
-            enter_hour(m, rival, instrument_id)
-            trade_with_rival(m, c, instrument_id, state["leg_left"])
+        if opposite != 0:
+            enter_hour(m, opposite, instrument_id)
+            trade_with_opposite(m, c, instrument_id, state["leg_left"])
             state["leg_left"] = 0
         else:
-            take_one(m, c, slot, instrument_id)
+            trade_next_maker(m, c, slot, instrument_id)
             known["low"] = state["traded_low"]
             known["high"] = state["traded_high"]
         if state["leg_left"] == 0:
             state["leg"] += 1
-    if rival != 0:
-        forget_block(m, rival)
+    if opposite != 0:
+        finish_block(m, opposite)
     state["leg"] = 0
     state["stage"] = BLOCK_STOPS
     return True
@@ -226,34 +226,34 @@ def begin_hour(m, known, instrument_id):
 
 
 @inline
-def first_seen(m, order, instrument_id, bound):
+def first_eligible(m, order, instrument_id, bound):
     """The first order of the other side that a block sees, down to a level, and its level; 0, 0 if
     there is none."""
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
     index = top(m, instrument_id, book)
     while index >= bound and index != 0:
-        slot = first(m, level_at(instrument, book, index))
+        slot = first_order(m, level_at(instrument, book, index))
         while is_order(m, slot):
-            if not passes_over(m, order, m.orders[slot]):
+            if not is_skipped(m, order, m.orders[slot]):
                 return slot, index
-            slot = following(m, slot)
+            slot = next_order(m, slot)
         index = next_below(m, instrument, book, index)
     return i64(0), i64(0)
 
 
 @inline
-def take_one(m, c, slot, instrument_id):
+def trade_next_maker(m, c, slot, instrument_id):
     """Trade with one hourly order, at its price, as much as it shows."""
     state = m.state[0]
-    maker_slot, index = first_seen(m, m.orders[slot], instrument_id, i64(1))
+    maker_slot, index = first_eligible(m, m.orders[slot], instrument_id, i64(1))
     quantity = min(state["leg_left"], i64(m.orders[maker_slot]["shown"]))
-    take_from(m, c, slot, maker_slot, index, quantity, FLAG_BLOCK)
+    trade_with_maker(m, c, slot, maker_slot, index, quantity, FLAG_BLOCK)
     state["leg_left"] -= quantity
 
 
 @kernel
-def take_from(m, c, slot, maker_slot, index, quantity, flags):
+def trade_with_maker(m, c, slot, maker_slot, index, quantity, flags):
     """Trade this much of what an hourly order shows, at its price, in the taker's instrument."""
     order, maker = m.orders[slot], m.orders[maker_slot]
     instrument = m.instruments[i64(order["instrument"])]
@@ -263,15 +263,15 @@ def take_from(m, c, slot, maker_slot, index, quantity, flags):
 
 
 @inline
-def trade_with_rival(m, c, instrument_id, quantity):
+def trade_with_opposite(m, c, instrument_id, quantity):
     """Trade an hour with the opposite block, at the limit of the earlier one."""
     state = m.state[0]
-    maker, taker = m.orders[state["rival"]], m.orders[state["block"]]
+    maker, taker = m.orders[state["opposite"]], m.orders[state["block"]]
     if i64(maker["accepted"]) > i64(taker["accepted"]):
         maker, taker = taker, maker
     instrument = m.instruments[instrument_id]
     price = i64(maker["price"])
-    maker_fee, taker_fee = trade(
+    maker_fee, taker_fee = book_trade(
         m, instrument, maker, taker, price, quantity,
         i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
     )  # fmt: skip
@@ -297,13 +297,13 @@ def run_block_stops(m):
     state = m.state[0]
     order = m.orders[state["block"]]
     while state["leg"] < span_of(order):
-        instrument_id = hour_of(m, order, state["leg"])
+        instrument_id = hour_instrument(m, order, state["leg"])
         known = m.legs[block_of(order) * HOURS + state["leg"]]
         state["leg"] += 1
         if trigger_hour(m, known, instrument_id, BLOCK_STOPS):
             return
-    forget_block(m, state["block"])
+    finish_block(m, state["block"])
     state["block"] = 0
-    state["rival"] = 0
+    state["opposite"] = 0
     state["leg"] = 0
     state["stage"] = TRY_BLOCKS

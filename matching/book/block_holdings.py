@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from matching.book.block_legs import block_of, hour_of, leave, span_of
+from matching.book.block_legs import block_of, deactivate, hour_instrument, span_of
 from matching.book.events import report
-from matching.book.order_ids import finish
+from matching.book.order_ids import finish_order
 from matching.book.pools import return_block
 from matching.book.risk import deposit_for, move_deposit, position_at, whole_fen
 from matching.codes import BUY, CAPACITY, DEPOSIT, FLAG_BLOCK, FUNDS, NONE, POSITION_LIMIT
@@ -15,7 +15,7 @@ i64 = np.int64
 
 
 @inline
-def say_block(m, c, order, kind, reason, flags, other, quantity):
+def report_block(m, c, order, kind, reason, flags, other, quantity):
     """An event of a block that is no fill: it says how many hours there are."""
     report(m, c, order, kind, reason, flags | FLAG_BLOCK, other, 0, i64(order["price"]), quantity)
     m.events[m.state[0]["events"] - 1]["trade_group"] = span_of(order)
@@ -28,21 +28,21 @@ def block_reserve(m, order, price, quantity):
         return i64(0)
     dearest = i64(0)
     for k in range(span_of(order)):
-        dearest = max(dearest, i64(m.instruments[hour_of(m, order, k)]["dearer_rate"]))
+        dearest = max(dearest, i64(m.instruments[hour_instrument(m, order, k)]["dearer_rate"]))
     tick_fen = i64(m.instruments[i64(order["instrument"])]["tick_fen"])
     worth = price * quantity * span_of(order) * tick_fen
     return worth + whole_fen(worth * dearest + (RATE_UNIT - 1))
 
 
 @kernel
-def set_quantity(m, order, quantity):
+def set_block_quantity(m, order, quantity):
     """Change what a block has open in every hour; capacity and money follow."""
     side = i64(order["side"])
     account = m.accounts[i64(order["account"])]
     more = quantity - i64(order["leaves"])
     order["leaves"] = quantity
     for k in range(span_of(order)):
-        instrument_id = hour_of(m, order, k)
+        instrument_id = hour_instrument(m, order, k)
         position = m.positions[position_at(m, instrument_id, i64(order["account"]))]
         if side == BUY:
             position["open_buy"] += more
@@ -50,11 +50,11 @@ def set_quantity(m, order, quantity):
             uncovered = i64(position["open_sell"]) - i64(position["net"])
             position["open_sell"] += more
             move_deposit(account, m.instruments[instrument_id], uncovered, uncovered + more)
-    hold_money(m, order, block_reserve(m, order, i64(order["price"]), quantity))
+    set_reserve(m, order, block_reserve(m, order, i64(order["price"]), quantity))
 
 
 @inline
-def hold_money(m, order, needed):
+def set_reserve(m, order, needed):
     """Hold this much for a block instead of what it holds."""
     account = m.accounts[i64(order["account"])]
     more = needed - i64(order["held"])
@@ -64,7 +64,7 @@ def hold_money(m, order, needed):
 
 
 @kernel
-def block_means_reason(m, order, price, quantity):
+def block_risk_reason(m, order, price, quantity):
     """Position limit, capacity, deposit and funds of all hours for another price and quantity."""
     side = i64(order["side"])
     more = quantity - i64(order["leaves"])
@@ -72,7 +72,7 @@ def block_means_reason(m, order, price, quantity):
     capacity_lacks = False
     deposit = i64(0)
     for k in range(span_of(order)):
-        instrument_id = hour_of(m, order, k)
+        instrument_id = hour_instrument(m, order, k)
         position = m.positions[position_at(m, instrument_id, i64(order["account"]))]
         uncovered = i64(position["open_sell"]) - i64(position["net"])
         after = uncovered + more
@@ -97,15 +97,15 @@ def end_block(m, c, slot, kind, reason, request_ref):
     """End a live block without a trade."""
     order = m.orders[slot]
     quantity = i64(order["leaves"])
-    leave(m, slot)
-    set_quantity(m, order, i64(0))
-    say_block(m, c, order, kind, reason, 0, request_ref, quantity)
-    forget_block(m, slot)
+    deactivate(m, slot)
+    set_block_quantity(m, order, i64(0))
+    report_block(m, c, order, kind, reason, 0, request_ref, quantity)
+    finish_block(m, slot)
 
 
 @inline
-def forget_block(m, slot):
+def finish_block(m, slot):
     """A block that is over, and stands no more, gives back its places."""
     block = block_of(m.orders[slot])
-    finish(m, slot)
+    finish_order(m, slot)
     return_block(m, block)

@@ -11,12 +11,12 @@ better by its share before anybody asks.
 import numpy as np
 
 from matching.book.price_levels import (
-    first,
-    following,
+    first_order,
     index_at,
     is_order,
     level_at,
     next_below,
+    next_order,
     price_at,
     top,
 )
@@ -57,13 +57,13 @@ def span_of(order):
 
 
 @inline
-def hour_of(m, order, k):
+def hour_instrument(m, order, k):
     """The instrument of a block's hour."""
     return i64(m.legs[block_of(order) * HOURS + k]["instrument"])
 
 
 @kernel
-def lay_out(m, block, first_id, span):
+def resolve_hours(m, block, first_id, span):
     """Write down a block's hours. Returns False where fewer are listed, or may be in a block.
 
     Of block 0, which is nobody's, the legs are scratch memory.
@@ -80,16 +80,16 @@ def lay_out(m, block, first_id, span):
 
 
 @kernel
-def covers(m, order, instrument_id):
+def has_hour(m, order, instrument_id):
     """Whether an instrument is an hour of a block."""
     k = i64(0)
-    while k < span_of(order) and hour_of(m, order, k) != instrument_id:
+    while k < span_of(order) and hour_instrument(m, order, k) != instrument_id:
         k += 1
     return k < span_of(order)
 
 
 @inline
-def passes_over(m, order, other):
+def is_skipped(m, order, other):
     """Whether a block does not see an order: its owner's, under any prevention."""
     if (i64(order["mode"]) & STP_MASK) == 0:
         return False
@@ -107,16 +107,16 @@ def hour_total(m, order, instrument_id, bound):
     index = top(m, instrument_id, book)
     while index >= bound and index != 0:
         price = price_at(instrument, book, index)
-        slot = first(m, level_at(instrument, book, index))
+        slot = first_order(m, level_at(instrument, book, index))
         while is_order(m, slot):
             maker = m.orders[slot]
-            if not passes_over(m, order, maker):
+            if not is_skipped(m, order, maker):
                 taken = min(wanted, i64(maker["leaves"]))
                 total += taken * price
                 wanted -= taken
                 if wanted == 0:
                     return total, index
-            slot = following(m, slot)
+            slot = next_order(m, slot)
         index = next_below(m, instrument, book, index)
     return i64(0), i64(0)
 
@@ -129,7 +129,7 @@ def is_within(order, total):
 
 
 @kernel
-def level_that_helps(m, order, instrument_id, bound):
+def helping_level(m, order, instrument_id, bound):
     """The level that new orders must beat for an hour to be better than a bound that is not better
     than what it has. Costs are counted: what a sell gets is a negative cost.
 
@@ -145,20 +145,20 @@ def level_that_helps(m, order, instrument_id, bound):
     index = top(m, instrument_id, book)
     while cheaper + wanted * sign * price_at(instrument, book, index) < bound:
         price = price_at(instrument, book, index)
-        slot = first(m, level_at(instrument, book, index))
+        slot = first_order(m, level_at(instrument, book, index))
         while is_order(m, slot):
             maker = m.orders[slot]
-            if not passes_over(m, order, maker):
+            if not is_skipped(m, order, maker):
                 cheaper += i64(maker["leaves"]) * sign * price
                 wanted -= i64(maker["leaves"])
-            slot = following(m, slot)
+            slot = next_order(m, slot)
         index = next_below(m, instrument, book, index)
     least = -((cheaper - bound) // wanted)
     return min(index_at(instrument, book, sign * least), i64(NOTHING_HELPS))
 
 
 @kernel
-def weigh(m, leg):
+def revalue(m, leg):
     """Make a leg's bound what its hour has now, which only better orders than the worst of them
     can break."""
     block = m.blocks[leg // HOURS]
@@ -175,19 +175,19 @@ def weigh(m, leg):
 
 
 @kernel
-def ask_again(m, leg):
+def update_bound(m, leg):
     """Ask an hour what it has for a leg's block, and give its bound a share of what the block
     lacks."""
     block = m.blocks[leg // HOURS]
     known = m.legs[leg]
     order = m.orders[i64(block["slot"])]
-    weigh(m, leg)
+    revalue(m, leg)
     sign = 1 - 2 * i64(order["side"])
     limit = i64(order["price"]) * i64(order["leaves"]) * span_of(order)
     share = sign * (block["total"] - limit) // span_of(order)
     if share > 0 and i64(block["lacking"]) == 0:
         bound = sign * known["total"] - share
-        known["last_index"] = level_that_helps(m, order, i64(known["instrument"]), bound)
+        known["last_index"] = helping_level(m, order, i64(known["instrument"]), bound)
         known["total"] = sign * bound
         block["total"] -= sign * share
     watch = i64(known["instrument"]) * TOPS + WATCH_AT + i64(order["side"]) + WATCH_REACH
@@ -195,42 +195,42 @@ def ask_again(m, leg):
 
 
 @kernel
-def ask_all(m, number):
+def update_bounds(m, number):
     """Ask all hours of a block; what it lacks is known before it is shared out."""
     span = span_of(m.orders[i64(m.blocks[number]["slot"])])
     for k in range(span):
-        weigh(m, number * HOURS + k)
+        revalue(m, number * HOURS + k)
     for k in range(span):
-        ask_again(m, number * HOURS + k)
+        update_bound(m, number * HOURS + k)
 
 
 @inline
-def ripen(m, number):
+def add_candidate(m, number):
     """A block is to be tried."""
     state = m.state[0]
     block = m.blocks[number]
-    if i64(block["ripe"]) == 0:
-        state["ripe"] += 1
-        block["ripe"] = state["ripe"]
-        m.ripe[state["ripe"]] = number
+    if i64(block["candidate"]) == 0:
+        state["candidates"] += 1
+        block["candidate"] = state["candidates"]
+        m.candidates[state["candidates"]] = number
 
 
 @inline
-def unripen(m, number):
+def remove_candidate(m, number):
     """A block need not be tried; the last one takes its place."""
     state = m.state[0]
     block = m.blocks[number]
-    at = i64(block["ripe"])
+    at = i64(block["candidate"])
     if at != 0:
-        last = i64(m.ripe[state["ripe"]])
-        m.ripe[at] = last
-        m.blocks[last]["ripe"] = at
-        block["ripe"] = 0
-        state["ripe"] -= 1
+        last = i64(m.candidates[state["candidates"]])
+        m.candidates[at] = last
+        m.blocks[last]["candidate"] = at
+        block["candidate"] = 0
+        state["candidates"] -= 1
 
 
 @kernel
-def touch(m, instrument_id, book, index):
+def notify_blocks(m, instrument_id, book, index):
     """An order has come to rest at a level: ask for the blocks that it may help."""
     watch = instrument_id * TOPS + WATCH_AT + 1 - book
     if index <= i64(m.watch[watch + WATCH_REACH]):
@@ -239,44 +239,44 @@ def touch(m, instrument_id, book, index):
     reach = i64(NOTHING_HELPS)
     while leg != 0:
         if index > i64(m.legs[leg]["last_index"]):
-            ask_again(m, leg)
+            update_bound(m, leg)
             block = m.blocks[leg // HOURS]
             order = m.orders[i64(block["slot"])]
             if i64(block["lacking"]) == 0 and is_within(order, block["total"]):
-                ripen(m, leg // HOURS)
+                add_candidate(m, leg // HOURS)
         reach = min(reach, i64(m.legs[leg]["last_index"]))
         leg = i64(m.legs[leg]["next"])
     m.watch[watch + WATCH_REACH] = reach
 
 
 @kernel
-def touch_all(m, instrument_id):
+def notify_all_blocks(m, instrument_id):
     """An hour's phase, collar or last price has changed: all its blocks are to be tried."""
     for side in range(2):
         leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
         while leg != 0:
-            ripen(m, leg // HOURS)
+            add_candidate(m, leg // HOURS)
             leg = i64(m.legs[leg]["next"])
 
 
 @inline
-def loosen(m, instrument_id):
+def recheck_collar(m, instrument_id):
     """Orders have left a book, or its last price has moved: where a collar is, this may let blocks
     trade that it kept from trading."""
     instrument = m.instruments[instrument_id]
     if i64(instrument["watched"]) != 0 and i64(instrument["collar"]) != 0:
-        touch_all(m, instrument_id)
+        notify_all_blocks(m, instrument_id)
 
 
 @kernel
-def stand(m, slot):
+def activate(m, slot):
     """A block joins its hours."""
     order = m.orders[slot]
     number = block_of(order)
     block = m.blocks[number]
     block["total"] = 0
     block["lacking"] = 0
-    block["stands"] = 1
+    block["active"] = 1
     for k in range(span_of(order)):
         leg = number * HOURS + k
         known = m.legs[leg]
@@ -292,18 +292,18 @@ def stand(m, slot):
         else:
             m.watch[watch + WATCH_REACH] = NOTHING_HELPS
         m.instruments[i64(known["instrument"])]["watched"] = 1
-    ask_all(m, number)
+    update_bounds(m, number)
 
 
 @kernel
-def leave(m, slot):
+def deactivate(m, slot):
     """A block leaves its hours, if it stands."""
     order = m.orders[slot]
     number = block_of(order)
-    if i64(m.blocks[number]["stands"]) == 0:
+    if i64(m.blocks[number]["active"]) == 0:
         return
-    m.blocks[number]["stands"] = 0
-    unripen(m, number)
+    m.blocks[number]["active"] = 0
+    remove_candidate(m, number)
     for k in range(span_of(order)):
         known = m.legs[number * HOURS + k]
         ahead, behind = i64(known["prev"]), i64(known["next"])

@@ -8,14 +8,17 @@ from matching.memory.intrinsics import prefetch
 
 i64 = np.int64
 
+STEP_EVENTS_MAX = 8
+"""Events that a single step of any task appends at most: the loop stops where fewer fit."""
+
 EVENTS_AHEAD = 16
 """How far ahead the buffer's next lines are fetched: they were evicted since the last batch."""
 
 
 @inline
-def room(m):
-    """Events that still fit into the buffer."""
-    return len(m.events) - m.state[0]["events"]
+def is_buffer_full(m):
+    """Whether the events of another step might not fit into the buffer."""
+    return len(m.events) - m.state[0]["events"] < STEP_EVENTS_MAX
 
 
 @inline

@@ -7,7 +7,7 @@ close together, and a page without a live order goes back to the pool.
 import numpy as np
 
 from matching.book.pools import return_slot
-from matching.book.timers import remove
+from matching.book.timers import remove_timer
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import PAGE
 
@@ -27,26 +27,26 @@ def place_at(page, user_ref):
 
 
 @inline
-def find(m, session, user_ref):
+def find_order(m, session, user_ref):
     """The slot of a live order, else 0. The ref must be within the limits."""
     return i64(m.pages[place_at(i64(m.directory[entry_at(m, session, user_ref)]), user_ref)])
 
 
 @inline
 def has_page(m):
-    """Whether `allot_page` can succeed."""
+    """Whether `allocate_page` can succeed."""
     state = m.state[0]
     return state["free_page"] != 0 or state["pages_used"] + 1 < len(m.page_live)
 
 
 @inline
-def has_room(m, session, user_ref):
-    """Whether `name` can succeed."""
+def can_add_order_id(m, session, user_ref):
+    """Whether `add_order_id` can succeed."""
     return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
 
 
 @kernel
-def allot_page(m, entry):
+def allocate_page(m, entry):
     """Enter a page of the pool into the directory; returns it."""
     state = m.state[0]
     page = state["free_page"]
@@ -61,18 +61,18 @@ def allot_page(m, entry):
 
 
 @inline
-def name(m, session, user_ref, slot):
+def add_order_id(m, session, user_ref, slot):
     """Enter a live order."""
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     if page == 0:
-        page = allot_page(m, entry)
+        page = allocate_page(m, entry)
     m.page_live[page] += 1
     m.pages[place_at(page, user_ref)] = slot
 
 
 @inline
-def unname(m, session, user_ref):
+def remove_order_id(m, session, user_ref):
     """Remove an order that is over."""
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
@@ -80,11 +80,11 @@ def unname(m, session, user_ref):
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live
     if live == 0:
-        give_back_page(m, entry, page)
+        return_page(m, entry, page)
 
 
 @kernel
-def give_back_page(m, entry, page):
+def return_page(m, entry, page):
     """Return a page without a live order to the pool."""
     state = m.state[0]
     m.directory[entry] = 0
@@ -93,10 +93,10 @@ def give_back_page(m, entry, page):
 
 
 @inline
-def finish(m, slot):
+def finish_order(m, slot):
     """End an order that is in no level: it leaves the table, the timers and its slot."""
     order = m.orders[slot]
-    unname(m, i64(order["session"]), i64(order["user_ref"]))
+    remove_order_id(m, i64(order["session"]), i64(order["user_ref"]))
     if i64(order["timer"]) != 0:
-        remove(m, i64(order["timer"]))
+        remove_timer(m, i64(order["timer"]))
     return_slot(m, slot)

@@ -52,13 +52,13 @@ def top(m, instrument_id, book):
 
 
 @inline
-def first(m, level):
+def first_order(m, level):
     """The first order of a level, or what `is_order` denies."""
     return i64(m.links[level]["next"])
 
 
 @inline
-def following(m, slot):
+def next_order(m, slot):
     """The next order of a level, or what `is_order` denies."""
     return i64(m.links[slot]["next"])
 
@@ -77,7 +77,7 @@ def word_at(instrument, book):
 
 
 @inline
-def mark(m, instrument, book, index):
+def set_bit(m, instrument, book, index):
     """Set the level's bit."""
     base = word_at(instrument, book)
     bit = index - 1
@@ -95,7 +95,7 @@ def mark(m, instrument, book, index):
 
 
 @inline
-def unmark(m, instrument, book, index):
+def clear_bit(m, instrument, book, index):
     """Clear the level's bit; returns the highest index that is still set, 0 if none is.
 
     Only right as "the next best" when the level was the best.
@@ -148,7 +148,7 @@ def next_below(m, instrument, book, index):
 
 
 @inline
-def append(m, slot, level):
+def link_at_back(m, slot, level):
     """Close a level's circle with this order. Returns whether it is the only one."""
     circle, own = m.links[level], m.links[slot]
     last = i64(circle["prev"])
@@ -171,51 +171,51 @@ def unlink(m, slot):
 
 
 @inline
-def appear(m, instrument_id, book, index):
+def add_level(m, instrument_id, book, index):
     """A level has its first order."""
-    mark(m, m.instruments[instrument_id], book, index)
+    set_bit(m, m.instruments[instrument_id], book, index)
     if index > top(m, instrument_id, book):
         m.tops[instrument_id * TOPS + book] = index
 
 
 @inline
-def vanish(m, instrument_id, book, index):
+def remove_level(m, instrument_id, book, index):
     """A level has lost its last order."""
-    best = unmark(m, m.instruments[instrument_id], book, index)
+    best = clear_bit(m, m.instruments[instrument_id], book, index)
     if index == top(m, instrument_id, book):
         m.tops[instrument_id * TOPS + book] = best
 
 
 @inline
-def index_of(instrument, book, order):
+def order_index(instrument, book, order):
     """The level of an order by its price, or by its stop price where it waits."""
     return index_at(instrument, book, i64(order["price"]) if book < 2 else i64(order["stop"]))
 
 
 @inline
-def push(m, slot):
+def add_to_level(m, slot):
     """Put an order at the back of its level."""
     order = m.orders[slot]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     book = book_of(order)
-    index = index_of(instrument, book, order)
-    if append(m, slot, level_at(instrument, book, index)):
-        appear(m, instrument_id, book, index)
+    index = order_index(instrument, book, order)
+    if link_at_back(m, slot, level_at(instrument, book, index)):
+        add_level(m, instrument_id, book, index)
 
 
 @inline
-def pull(m, slot):
+def remove_from_level(m, slot):
     """Take an order out of its level."""
     if unlink(m, slot):
         order = m.orders[slot]
         instrument_id = i64(order["instrument"])
         book = book_of(order)
-        vanish(m, instrument_id, book, index_of(m.instruments[instrument_id], book, order))
+        remove_level(m, instrument_id, book, order_index(m.instruments[instrument_id], book, order))
 
 
 @inline
-def requeue(m, slot, level):
+def move_to_back(m, slot, level):
     """Move an order to the back of its level."""
     unlink(m, slot)
-    append(m, slot, level)
+    link_at_back(m, slot, level)

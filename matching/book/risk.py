@@ -109,7 +109,7 @@ def release(m, order, quantity):
 
 
 @inline
-def take_fill(order, worth, rate, quantity):
+def charge_fill(order, worth, rate, quantity):
     """An order's own part of a fill; returns its fee: the difference of the exact sum's floors."""
     exact = i64(order["fee_fraction"]) + worth * rate
     fee = whole_fen(exact)
@@ -120,10 +120,10 @@ def take_fill(order, worth, rate, quantity):
 
 
 @inline
-def settle(m, instrument, buy, sell, price, quantity, buy_rate, sell_rate):
+def book_fill(m, instrument, buy, sell, price, quantity, buy_rate, sell_rate):
     """Book a trade between two orders; returns the buyer's fee and the seller's."""
     worth = price * quantity * i64(instrument["tick_fen"])
-    buy_fee = take_fill(buy, worth, buy_rate, quantity)
+    buy_fee = charge_fill(buy, worth, buy_rate, quantity)
     worst = worst_price(instrument, i64(buy["price"]))
     held = reserve(instrument, worst, i64(buy["leaves"]), i64(buy["fee_fraction"]))
     money = i64(buy["held"]) - held
@@ -138,7 +138,7 @@ def settle(m, instrument, buy, sell, price, quantity, buy_rate, sell_rate):
     position["open_buy"] -= quantity
     position["net"] += quantity
     move_deposit(account, instrument, uncovered, uncovered - quantity)
-    sell_fee = take_fill(sell, worth, sell_rate, quantity)
+    sell_fee = charge_fill(sell, worth, sell_rate, quantity)
     account_id = i64(sell["account"])
     m.accounts[account_id]["earned"] += worth - sell_fee
     position = m.positions[position_at(m, instrument_id, account_id)]

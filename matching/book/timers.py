@@ -18,7 +18,7 @@ NEVER = 2**63 - 1
 
 
 @inline
-def place(m, at, due, rank, slot, phase):
+def write_timer(m, at, due, rank, slot, phase):
     """Write one entry of the heap."""
     timer = m.timers[at]
     timer["due"] = due
@@ -31,17 +31,17 @@ def place(m, at, due, rank, slot, phase):
 
 
 @inline
-def before(m, at, due, rank):
+def is_before(m, at, due, rank):
     """Whether the entry at this place comes before (due, rank)."""
     timer = m.timers[at]
     return i64(timer["due"]) < due or (i64(timer["due"]) == due and i64(timer["rank"]) < rank)
 
 
 @inline
-def copy(m, source, target):
+def move_timer(m, source, target):
     """Move an entry to another place."""
     timer = m.timers[source]
-    place(
+    write_timer(
         m,
         target,
         i64(timer["due"]),
@@ -52,7 +52,7 @@ def copy(m, source, target):
 
 
 @inline
-def retime(m):
+def update_next_due(m):
     """Remember when the next thing is due."""
     state = m.state[0]
     if state["timers"] == 0:
@@ -62,27 +62,27 @@ def retime(m):
 
 
 @inline
-def rise(m, hole, due, rank):
+def sift_up(m, hole, due, rank):
     """Move the hole up until (due, rank) may stand in it; returns the place."""
-    while hole > 1 and not before(m, hole >> 1, due, rank):
-        copy(m, hole >> 1, hole)
+    while hole > 1 and not is_before(m, hole >> 1, due, rank):
+        move_timer(m, hole >> 1, hole)
         hole >>= 1
     return hole
 
 
 @kernel
-def add(m, second, kind, instrument_id, order_rank, slot, phase):
+def add_timer(m, second, kind, instrument_id, order_rank, slot, phase):
     """Enter what is due at a second. The caller has made sure that there is room."""
     state = m.state[0]
     state["timers"] += 1
     due = second * 4 + kind
     rank = (instrument_id << 32) + order_rank
-    place(m, rise(m, state["timers"], due, rank), due, rank, slot, phase)
-    retime(m)
+    write_timer(m, sift_up(m, state["timers"], due, rank), due, rank, slot, phase)
+    update_next_due(m)
 
 
 @kernel
-def remove(m, hole):
+def remove_timer(m, hole):
     """Take the entry at this place out of the heap."""
     state = m.state[0]
     slot = i64(m.timers[hole]["slot"])
@@ -95,24 +95,24 @@ def remove(m, hole):
         timer = m.timers[last]
         due, rank = i64(timer["due"]), i64(timer["rank"])
         slot, phase = i64(timer["slot"]), i64(timer["phase"])
-        hole = rise(m, hole, due, rank)
+        hole = sift_up(m, hole, due, rank)
         while True:
             child = hole * 2
             if child >= last:
                 break
             left = m.timers[child]
-            if child + 1 < last and before(m, child + 1, i64(left["due"]), i64(left["rank"])):
+            if child + 1 < last and is_before(m, child + 1, i64(left["due"]), i64(left["rank"])):
                 child += 1
-            if not before(m, child, due, rank):
+            if not is_before(m, child, due, rank):
                 break
-            copy(m, child, hole)
+            move_timer(m, child, hole)
             hole = child
-        place(m, hole, due, rank, slot, phase)
-    retime(m)
+        write_timer(m, hole, due, rank, slot, phase)
+    update_next_due(m)
 
 
 @inline
-def retime_order(m, c, slot):
+def reschedule_expiry(m, c, slot):
     """A replaced GTD order's timer follows its new time and its acceptance sequence."""
     order = m.orders[slot]
     timer = i64(order["timer"])
@@ -121,12 +121,12 @@ def retime_order(m, c, slot):
     expiry_s = i64(c["expiry_s"])
     if expiry_s == 0:
         expiry_s = i64(m.timers[timer]["due"]) >> 2
-    remove(m, timer)
-    add(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
+    remove_timer(m, timer)
+    add_timer(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
 
 
 @kernel
-def remove_times(m, instrument_id):
+def remove_day_times(m, instrument_id):
     """Forget an instrument's close and gate closure, because they are given anew."""
     at = i64(1)
     while at <= m.state[0]["timers"]:
@@ -136,7 +136,7 @@ def remove_times(m, instrument_id):
             and i64(timer["rank"]) >> 32 == instrument_id
             and i64(timer["phase"]) == 0
         ):
-            remove(m, at)
+            remove_timer(m, at)
             at = i64(1)  # the entry that closed the gap may stand higher up
         else:
             at += 1
@@ -153,6 +153,6 @@ def remove_collar_end(m, instrument_id):
             and i64(timer["rank"]) >> 32 == instrument_id
             and i64(timer["slot"]) == 0
         ):
-            remove(m, at)
+            remove_timer(m, at)
             return
         at += 1

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from matching.book.order_ids import entry_at, give_back_page
+from matching.book.order_ids import entry_at, return_page
 from matching.book.pools import return_slot
-from matching.book.price_levels import unlink, vanish
+from matching.book.price_levels import remove_level, unlink
 from matching.book.risk import deposit_for, position_at
 from matching.codes import CANCELLED, REQUESTED
-from matching.fast_path.new import DONE, LEFT
+from matching.fast_path.new import DONE, UNHANDLED
 from matching.fast_path.prefetch import place_of_target
 from matching.fast_path.record_words import (
     LOW,
@@ -16,9 +16,9 @@ from matching.fast_path.record_words import (
     SIDE_AT,
     SPECIAL,
     WORDS,
-    below,
+    by_side,
     copy_stamp,
-    either,
+    is_below,
 )
 from matching.memory.compiler import inline
 from matching.memory.layout import PAGE
@@ -42,12 +42,12 @@ def cancel_resting(m, at, watched):
         slot == 0
         or m.order_words[slot * WORDS + 3] != named
         or m.order_words[slot * WORDS + 7] & SPECIAL != 0
-        or not below(i64(c["user_ref"]) - 1, state["refs"] - 1)
+        or not is_below(i64(c["user_ref"]) - 1, state["refs"] - 1)
     ):
-        return LEFT
+        return UNHANDLED
     instrument = m.instruments[i64(m.orders[slot]["instrument"])]
     if i64(instrument["watched"]) != 0 and (not watched or i64(instrument["collar"]) != 0):
-        return LEFT  # where a collar is, what leaves may let blocks trade
+        return UNHANDLED  # where a collar is, what leaves may let blocks trade
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0
@@ -55,8 +55,8 @@ def cancel_resting(m, at, watched):
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live
     if live == 0:
-        give_back_page(m, entry_at(m, i64(c["session"]), i64(c["target_ref"])), page)
-    take_out(m, slot, side)
+        return_page(m, entry_at(m, i64(c["session"]), i64(c["target_ref"])), page)
+    remove_resting(m, slot, side)
     return DONE
 
 
@@ -76,7 +76,7 @@ def write_cancelled(m, at, slot, side):
 
 
 @inline
-def take_out(m, slot, side):
+def remove_resting(m, slot, side):
     """Free an order's place, slot, money and capacity."""
     order = m.orders[slot]
     account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
@@ -84,7 +84,7 @@ def take_out(m, slot, side):
     instrument = m.instruments[instrument_id]
     if unlink(m, slot):
         low, high = i64(instrument["low"]), i64(instrument["high"])
-        vanish(m, instrument_id, side, either(side, price - low, high - price) + 1)
+        remove_level(m, instrument_id, side, by_side(side, price - low, high - price) + 1)
     return_slot(m, slot)
     position_id = position_at(m, instrument_id, account_id)
     opened = i64(m.position_words[position_id * 4 + 2 + side])

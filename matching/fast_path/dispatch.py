@@ -11,39 +11,45 @@ other (`watched`) takes what helps no block. So the first pays nothing for block
 
 import numpy as np
 
+from matching.book.events import STEP_EVENTS_MAX
 from matching.fast_path.cancel import cancel_resting
-from matching.fast_path.new import DONE, LEFT, enter_limit
+from matching.fast_path.new import DONE, UNHANDLED, enter_limit
 from matching.fast_path.prefetch import look_ahead
-from matching.fast_path.record_words import ENDING, ENDING_MASK, ENTRY, ENTRY_MASK, WORDS
+from matching.fast_path.record_words import (
+    PLAIN_CANCEL,
+    PLAIN_CANCEL_MASK,
+    PLAIN_LIMIT,
+    PLAIN_LIMIT_MASK,
+    WORDS,
+)
 from matching.memory.compiler import inline, kernel
-from matching.orders.sweep import ROOM
 
 i64 = np.int64
 
 
 @kernel
-def express(m, count):
+def run_unwatched(m, count):
     """The lane where no block stands."""
-    return work(m, count, False)
+    return run_fast(m, count, False)
 
 
 @kernel
-def express_watched(m, count):
+def run_watched(m, count):
     """The lane where blocks may stand."""
-    return work(m, count, True)
+    return run_fast(m, count, True)
 
 
 @inline
-def work(m, count, watched):
+def run_fast(m, count, watched):
     """Work through the batch from the cursor on, as far as the lane goes.
 
     Returns RUNS where the order under way is about to trade, else LEFT: the next command, if there
     is one, is for the others.
     """
     state = m.state[0]
-    last = i64(len(m.events)) - ROOM
+    last = i64(len(m.events)) - STEP_EVENTS_MAX
     at = state["cursor"]
-    became = LEFT
+    outcome = UNHANDLED
     while at < count and state["events"] <= last:
         if at >= state["foreseen"]:
             state["foreseen"] = look_ahead(m, state["foreseen"], count)
@@ -51,15 +57,15 @@ def work(m, count, watched):
         if not state["now_ns"] <= time_ns < state["next_due_ns"]:
             break
         codes = m.command_words[at * WORDS + 7]
-        if codes & ENTRY_MASK == ENTRY:
-            became = enter_limit(m, at, codes, watched)
-        elif codes & ENDING_MASK == ENDING:
-            became = cancel_resting(m, at, watched)
+        if codes & PLAIN_LIMIT_MASK == PLAIN_LIMIT:
+            outcome = enter_limit(m, at, codes, watched)
+        elif codes & PLAIN_CANCEL_MASK == PLAIN_CANCEL:
+            outcome = cancel_resting(m, at, watched)
         else:
             break
-        if became != DONE:
+        if outcome != DONE:
             break
         state["now_ns"] = time_ns
         at += 1
     state["cursor"] = at
-    return became
+    return outcome

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from matching.book.order_ids import allot_page, entry_at, has_page, name, place_at
+from matching.book.order_ids import add_order_id, allocate_page, entry_at, has_page, place_at
 from matching.book.pools import allocate_slot, has_slot
-from matching.book.price_levels import appear, append, level_at, top
+from matching.book.price_levels import add_level, level_at, link_at_back, top
 from matching.book.risk import deposit_for, held_for, position_at
 from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
 from matching.fast_path.record_words import (
@@ -12,27 +12,27 @@ from matching.fast_path.record_words import (
     KEPT_MASK,
     LOW,
     MODE_AT,
+    PLAIN_LIVES,
     POST_BIT,
     REASON_AT,
     SIDE_AT,
     STP_AT,
     STP_MAX,
-    TAKEN,
     TIF_AT,
     WORDS,
-    below,
+    by_side,
     copy_stamp,
-    either,
+    is_below,
     owner_of,
 )
-from matching.fast_path.trade import take
+from matching.fast_path.trade import trade_incoming
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import TOPS, WATCH_AT, WATCH_REACH
 from matching.records import INT32_MAX
 
 i64 = np.int64
 
-LEFT, DONE, RUNS = 0, 1, 2
+UNHANDLED, DONE, RUNS = 0, 1, 2
 """What became of a command: left to the others, done, or accepted and about to trade."""
 
 
@@ -45,20 +45,20 @@ def enter_limit(m, at, codes, watched):
     instrument_id = m.command_words[given + 6]
     if (
         price >> 31 != 0  # a price below 0 or a stop price
-        or not below(instrument_id, len(m.instruments))  # or there is an expiry
+        or not is_below(instrument_id, len(m.instruments))  # or there is an expiry
         or not has_slot(m)
-        or not is_taken(codes, size & LOW, size >> 32)
+        or not is_plain_order(codes, size & LOW, size >> 32)
     ):
-        return LEFT
+        return UNHANDLED
     side = (codes >> SIDE_AT) & 1
     c = m.commands[at]
     account_id, session_id, user_ref = i64(c["account"]), i64(c["session"]), i64(c["user_ref"])
     if (
-        not below(user_ref - 1, state["refs"] - 1)
+        not is_below(user_ref - 1, state["refs"] - 1)
         or session_id >= len(m.sessions)
         or account_id >= len(m.accounts)
     ):
-        return LEFT
+        return UNHANDLED
     entry = entry_at(m, session_id, user_ref)
     page = i64(m.directory[entry])
     place = place_at(page, user_ref)
@@ -74,36 +74,36 @@ def enter_limit(m, at, codes, watched):
         or i64(instrument["phase"] if watched else instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
-        return LEFT
+        return UNHANDLED
     # Where its own book has it, and the other book its limit.
-    index = either(side, above_low, below_high) + 1
+    index = by_side(side, above_low, below_high) + 1
     limit = above_low + below_high + 2 - index
     leaves = size & LOW
-    needs = afford(m, account_id, instrument_id, side, price, leaves)
+    needs = needed_fen(m, account_id, instrument_id, side, price, leaves)
     if needs < 0:
-        return LEFT
+        return UNHANDLED
     meets = top(m, instrument_id, 1 - side) >= limit
     if meets or (codes >> TIF_AT) & 7 == IOC:
         if (codes >> FLAGS_AT) & 1 != 0:
-            return LEFT
-        return meet_watched(m, at, limit) if watched else meet(m, at, limit)
-    if watched and not is_calm(m, instrument_id, side, index):
-        return LEFT
+            return UNHANDLED
+        return trade_watched(m, at, limit) if watched else trade_unwatched(m, at, limit)
+    if watched and not helps_no_block(m, instrument_id, side, index):
+        return UNHANDLED
     write_accepted(m, at, side, price, size)
     slot = allocate_slot(m)
     if page == 0:
-        page = allot_page(m, entry)
+        page = allocate_page(m, entry)
         place = place_at(page, user_ref)
     m.pages[place] = slot
     m.page_live[page] += 1
-    establish(m, at, slot, codes, leaves, 0, 0, needs)
-    if append(m, slot, level_at(instrument, side, index)):
-        appear(m, instrument_id, side, index)
+    write_order_record(m, at, slot, codes, leaves, 0, 0, needs)
+    if link_at_back(m, slot, level_at(instrument, side, index)):
+        add_level(m, instrument_id, side, index)
     return DONE
 
 
 @kernel
-def is_calm(m, instrument_id, side, index):
+def helps_no_block(m, instrument_id, side, index):
     """Whether an order that rests at this level helps none of the blocks that stand there."""
     watch = instrument_id * TOPS + WATCH_AT + 1 - side
     instrument = m.instruments[instrument_id]
@@ -113,13 +113,13 @@ def is_calm(m, instrument_id, side, index):
 
 
 @kernel
-def meet(m, at, limit):
+def trade_unwatched(m, at, limit):
     """`trade_and_rest` where no block stands."""
     return trade_and_rest(m, at, limit, False)
 
 
 @kernel
-def meet_watched(m, at, limit):
+def trade_watched(m, at, limit):
     """`trade_and_rest` where blocks stand."""
     return trade_and_rest(m, at, limit, True)
 
@@ -138,42 +138,42 @@ def trade_and_rest(m, at, limit, watched):
     account_id, instrument_id = owner & LOW, owner >> 32
     price, side = m.command_words[given + 2], (codes >> SIDE_AT) & 1
     write_accepted(m, at, side, price, size)
-    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)
+    leaves, filled, fraction, special = trade_incoming(m, at, side, size & LOW, limit)
     if leaves == 0:
         return DONE
     if (codes >> TIF_AT) & 7 == IOC and not special:
         write_remainder(m, at, side, price, leaves, filled)
         return DONE
-    needs = due_for(m, account_id, instrument_id, side, price, leaves, fraction)
+    needs = needed_for_rest(m, account_id, instrument_id, side, price, leaves, fraction)
     slot, c = allocate_slot(m), m.commands[at]
-    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
-    establish(m, at, slot, codes, leaves, filled, fraction, needs)
+    add_order_id(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    write_order_record(m, at, slot, codes, leaves, filled, fraction, needs)
     instrument = m.instruments[instrument_id]
     index = i64(instrument["high"]) - i64(instrument["low"]) + 2 - limit
-    if special or (watched and not is_calm(m, instrument_id, side, index)):
+    if special or (watched and not helps_no_block(m, instrument_id, side, index)):
         state["slot"] = slot
         state["limit"] = limit
         return RUNS
     # It is alone there: who stood at its price would have traded with what it met.
-    append(m, slot, level_at(instrument, side, index))
-    appear(m, instrument_id, side, index)
+    link_at_back(m, slot, level_at(instrument, side, index))
+    add_level(m, instrument_id, side, index)
     return DONE
 
 
 @inline
-def is_taken(codes, quantity, display):
+def is_plain_order(codes, quantity, display):
     """Whether life, prevention and quantities are such as the lane takes."""
     life = (codes >> TIF_AT) & 7 | (codes >> FLAGS_AT - POST_BIT) & 1 << POST_BIT
     return (
-        (TAKEN >> life) & 1 != 0
+        (PLAIN_LIVES >> life) & 1 != 0
         and (codes >> STP_AT) & 7 <= STP_MAX
-        and below(quantity - 1, INT32_MAX)
+        and is_below(quantity - 1, INT32_MAX)
         and (display == 0 or (0 < display <= quantity and life != IOC))
     )
 
 
 @inline
-def afford(m, account_id, instrument_id, side, price, quantity):
+def needed_fen(m, account_id, instrument_id, side, price, quantity):
     """What the order needs of its account's free money; -1 if a limit forbids the order."""
     account, instrument = m.accounts[account_id], m.instruments[instrument_id]
     worth = price * quantity * i64(instrument["tick_fen"])
@@ -189,22 +189,22 @@ def afford(m, account_id, instrument_id, side, price, quantity):
     # A buyer's position if all is bought; a seller's uncovered contracts if all is sold.
     worst = opened + ((i64(position["net"]) ^ -side) + side) + quantity
     cap = i64(account["position_cap"])
-    cap = either(side, cap, min(cap, i64(position["registered"])))
+    cap = by_side(side, cap, min(cap, i64(position["registered"])))
     deposit = deposit_for(instrument, worst) - deposit_for(instrument, worst - quantity)
-    needs = either(side, held_for(instrument, price, quantity, 0), deposit)
+    needs = by_side(side, held_for(instrument, price, quantity, 0), deposit)
     if worst > cap or needs > account["free"]:
         return i64(-1)
     return needs
 
 
 @inline
-def due_for(m, account_id, instrument_id, side, price, quantity, fraction):
+def needed_for_rest(m, account_id, instrument_id, side, price, quantity, fraction):
     """What is left of an order that has traded needs: it is less than what the whole did."""
     instrument = m.instruments[instrument_id]
     position = m.positions[position_at(m, instrument_id, account_id)]
     uncovered = i64(position["open_sell"]) - i64(position["net"])
     deposit = deposit_for(instrument, uncovered + quantity) - deposit_for(instrument, uncovered)
-    return either(side, held_for(instrument, price, quantity, fraction), deposit)
+    return by_side(side, held_for(instrument, price, quantity, fraction), deposit)
 
 
 @inline
@@ -240,7 +240,7 @@ def write_remainder(m, at, side, price, leaves, filled):
 
 
 @inline
-def establish(m, at, slot, codes, leaves, filled, fraction, needs):
+def write_order_record(m, at, slot, codes, leaves, filled, fraction, needs):
     """The order lives on: its record, and what it reserves of its account and position."""
     state = m.state[0]
     given, own = at * WORDS, slot * WORDS

@@ -23,19 +23,21 @@ REASON_AT, EVENT_FLAGS_AT = 16, 24
 # The last word of an order: the fraction of its fee, then side, type, tif and mode.
 ORDER_SIDE_AT, MODE_AT = 32, 56
 
-ENTRY = NEW | LIMIT << TYPE_AT
-ENTRY_MASK = ~(1 << SIDE_AT | 7 << TIF_AT | 7 << STP_AT | 1 << FLAGS_AT)
+PLAIN_LIMIT = NEW | LIMIT << TYPE_AT
+PLAIN_LIMIT_MASK = ~(1 << SIDE_AT | 7 << TIF_AT | 7 << STP_AT | 1 << FLAGS_AT)
 """A COMMAND's last word under the mask, if it is a limit order of any side, life and prevention."""
 
-ENDING = CANCEL
-ENDING_MASK = 0xFF | ~((1 << FLAGS_AT) - 1)
+PLAIN_CANCEL = CANCEL
+PLAIN_CANCEL_MASK = 0xFF | ~((1 << FLAGS_AT) - 1)
 """The same of a cancel: what a cancel does not use may hold anything."""
 
 KEPT_MASK = 0xFFFF_FF00
 """Side, type and tif: an order keeps them."""
 
 POST_BIT = 3
-TAKEN = 1 << DAY | 1 << GTC | 1 << IOC | 1 << DAY + (1 << POST_BIT) | 1 << GTC + (1 << POST_BIT)
+PLAIN_LIVES = (
+    1 << DAY | 1 << GTC | 1 << IOC | 1 << DAY + (1 << POST_BIT) | 1 << GTC + (1 << POST_BIT)
+)
 """The lives, and above them the post-only ones, that the lane takes, a bit each."""
 
 STP_MAX = 4
@@ -45,13 +47,13 @@ SPECIAL = (WAITING | TIMED | BLOCK_BIT) << MODE_AT
 
 
 @inline
-def either(side, of_buy, of_sell):
+def by_side(side, of_buy, of_sell):
     """One of two numbers, without a branch: the side cannot be guessed."""
     return of_buy ^ ((of_buy ^ of_sell) & -side)
 
 
 @inline
-def below(number, bound):
+def is_below(number, bound):
     """Whether 0 <= number < bound, by one comparison."""
     return u64(number) < u64(bound)
 

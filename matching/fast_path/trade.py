@@ -6,9 +6,16 @@ order is booked as it is met. Both are sums, so that the order of booking does n
 
 import numpy as np
 
-from matching.book.events import report
-from matching.book.order_ids import finish
-from matching.book.price_levels import first, level_at, requeue, top, unlink, vanish
+from matching.book.events import STEP_EVENTS_MAX, report
+from matching.book.order_ids import finish_order
+from matching.book.price_levels import (
+    first_order,
+    level_at,
+    move_to_back,
+    remove_level,
+    top,
+    unlink,
+)
 from matching.book.risk import deposit_for, position_at, reserve, whole_fen
 from matching.codes import FILLED, REFRESHED, TAKER
 from matching.fast_path.record_words import (
@@ -17,21 +24,20 @@ from matching.fast_path.record_words import (
     SIDE_AT,
     STP_AT,
     WORDS,
+    by_side,
     copy_stamp,
-    either,
     owner_of,
 )
 from matching.memory.compiler import inline
 from matching.memory.layout import BUY_STOPS, SELL_STOPS
-from matching.orders.fills import is_own
-from matching.orders.sweep import ROOM
+from matching.orders.fills import is_related
 from matching.records import RATE_UNIT
 
 i64 = np.int64
 
 
 @inline
-def take(m, at, side, leaves, limit):
+def trade_incoming(m, at, side, leaves, limit):
     """Trade an incoming order, which stands in no table yet, and book what it traded.
 
     Returns what it leaves, what was filled, the fraction of its fee, and whether it ended before
@@ -51,17 +57,17 @@ def take(m, at, side, leaves, limit):
     buy_stop = high + 1 - top(m, instrument_id, BUY_STOPS)
     sell_stop = low - 1 + top(m, instrument_id, SELL_STOPS)
     guarded = (m.command_words[at * WORDS + 7] >> STP_AT) & 7 != 0
-    room = i64(len(m.events)) - ROOM
+    room = i64(len(m.events)) - STEP_EVENTS_MAX
     filled, fraction, worth_sum, fee_sum = i64(0), i64(0), i64(0), i64(0)
     best = top(m, instrument_id, 1 - side)
     special = i64(instrument["collar"]) != 0
     while not special and best >= limit and leaves != 0:
         level = level_at(instrument, 1 - side, best)
-        maker_slot = first(m, level)
+        maker_slot = first_order(m, level)
         maker = m.orders[maker_slot]
-        price = either(side, high - best, low + best - 2) + 1
+        price = by_side(side, high - best, low + best - 2) + 1
         if (
-            (guarded and is_own(m, account_id, maker))
+            (guarded and is_related(m, account_id, maker))
             or not sell_stop < price < buy_stop
             or state["events"] > room
         ):
@@ -77,25 +83,27 @@ def take(m, at, side, leaves, limit):
         leaves -= quantity
         filled += quantity
         state["trades"] += 1
-        maker_leaves = fill_maker(m, at, maker_slot, 1 - side, price, quantity, worth, maker_rate)
-        write_taken(m, at, side, fee, price, quantity, leaves, filled)
+        maker_leaves = book_maker_fill(
+            m, at, maker_slot, 1 - side, price, quantity, worth, maker_rate
+        )
+        write_taker_fill(m, at, side, fee, price, quantity, leaves, filled)
         instrument["last"] = price
         if maker_leaves == 0:
             if unlink(m, maker_slot):
-                vanish(m, instrument_id, 1 - side, best)
-            finish(m, maker_slot)
+                remove_level(m, instrument_id, 1 - side, best)
+            finish_order(m, maker_slot)
         elif i64(maker["shown"]) == 0:
             shown = min(i64(maker["display"]), maker_leaves)
             maker["shown"] = shown
-            requeue(m, maker_slot, level)
+            move_to_back(m, maker_slot, level)
             report(m, m.commands[at], maker, REFRESHED, 0, 0, 0, shown, price, shown)
         best = top(m, instrument_id, 1 - side)
-    book(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
+    book_incoming(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
     return leaves, filled, fraction, special
 
 
 @inline
-def book(m, account_id, instrument_id, side, quantity, worth, fee):
+def book_incoming(m, account_id, instrument_id, side, quantity, worth, fee):
     """Book what an order that reserved nothing has bought or sold.
 
     A buyer pays, a seller earns; what the position's deposit is short of, or too much, moves.
@@ -115,7 +123,7 @@ def book(m, account_id, instrument_id, side, quantity, worth, fee):
 
 
 @inline
-def fill_maker(m, at, slot, side, price, quantity, worth, rate):
+def book_maker_fill(m, at, slot, side, price, quantity, worth, rate):
     """Book a trade of a resting order and append its event. Returns what it leaves."""
     state = m.state[0]
     own, out = slot * WORDS, state["events"] * WORDS
@@ -165,7 +173,7 @@ def fill_maker(m, at, slot, side, price, quantity, worth, rate):
 
 
 @inline
-def write_taken(m, at, side, fee, price, quantity, leaves, filled):
+def write_taker_fill(m, at, side, fee, price, quantity, leaves, filled):
     """Append the incoming order's event of the trade that was counted last."""
     state = m.state[0]
     out = state["events"] * WORDS

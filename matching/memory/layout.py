@@ -116,8 +116,8 @@ BLOCK = np.dtype(
         ("total", "<i8"),  # of its legs' totals, but for those that lack quantity
         ("slot", "<u4"),  # its order; of a free one: the next that is free
         ("lacking", "<u4"),  # legs that lack quantity
-        ("ripe", "<u4"),  # its place among the blocks to try, from 1; 0: none
-        ("stands", "<u4"),  # 1: its legs are linked
+        ("candidate", "<u4"),  # its place in the table candidates, from 1; 0: none
+        ("active", "<u4"),  # 1: its legs are linked
     ]
 )
 
@@ -198,7 +198,7 @@ STATE = np.dtype(
         ("trade_groups", "<i8"),  # blocks and orders for baskets that traded
         ("free_block", "<i8"),
         ("blocks_used", "<i8"),
-        ("ripe", "<i8"),  # blocks to try; none between two commands
+        ("candidates", "<i8"),  # blocks to try; none between two commands
         # what follows is meaningful only while a command is unfinished
         ("events", "<i8"),  # in the buffer
         ("cursor", "<i8"),  # command under way
@@ -213,7 +213,7 @@ STATE = np.dtype(
         ("traded_high", "<i8"),
         ("base_price", "<i8"),  # last trade price before the command: distances of stops
         ("queue_head", "<i8"),
-        ("queue_told", "<i8"),  # up to here TRIGGERED is reported
+        ("queue_reported", "<i8"),  # up to here TRIGGERED is reported
         ("queue_tail", "<i8"),
         ("list_head", "<i8"),
         ("list_tail", "<i8"),
@@ -221,11 +221,11 @@ STATE = np.dtype(
         ("list_ref", "<i8"),
         ("instrument", "<i8"),  # of the phase change under way
         ("phase", "<i8"),
-        ("asked", "<i8"),  # 1: the phase change is the command itself
+        ("by_command", "<i8"),  # 1: the phase change is the command itself
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
         ("block", "<i8"),  # order slot of the block, or order for a basket, that trades
-        ("rival", "<i8"),  # of the opposite one; 0: it takes from the hourly books
+        ("opposite", "<i8"),  # slot of the opposite block; 0: it takes from the hourly books
         ("leg", "<i8"),  # hour under way
         ("leg_left", "<i8"),  # lots to trade in it; 0: it has not begun
         ("after_blocks", "<i8"),  # the stage that follows when no block can trade
@@ -249,7 +249,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "page_live": U4,  # live orders of a page, or the next free page
     "blocks": BLOCK,
     "legs": LEG,  # block x HOURS + hour
-    "ripe": U4,  # blocks to try, from 1, in no order
+    "candidates": U4,  # blocks to try, from 1, in no order
     "members": U4,  # of baskets: MEMBERS x basket + place -> instrument
     "places": PLACE,  # of the order for a basket under way
     "timers": TIMER,  # binary heap from 1
@@ -295,7 +295,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "page_live": limits.ref_pages + 1,
         "blocks": limits.blocks + 1,
         "legs": (limits.blocks + 1) * HOURS,
-        "ripe": limits.blocks + 1,
+        "candidates": limits.blocks + 1,
         "members": (limits.baskets + 1) * MEMBERS,
         "places": HOURS * MEMBERS,
         "timers": limits.orders + 8 * limits.instruments + 1,

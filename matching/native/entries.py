@@ -6,8 +6,16 @@ buffer, and prefetching can be switched off, so that no command is read before i
 
 import numpy as np
 
-from matching.book.price_levels import first, following, index_at, is_order, level_at, price_at, top
-from matching.fast_path.prefetch import BLIND
+from matching.book.price_levels import (
+    first_order,
+    index_at,
+    is_order,
+    level_at,
+    next_order,
+    price_at,
+    top,
+)
+from matching.fast_path.prefetch import NO_LOOK_AHEAD
 from matching.initial_state import open_memory
 from matching.loop import run
 from matching.memory.compiler import inline
@@ -37,7 +45,7 @@ def run_with_prefetch(header, count):
 
 def run_blind(header, count):
     """Run commands without prefetching: none is read before its turn."""
-    return begin(machine_at(header), count, i64(BLIND))
+    return begin(machine_at(header), count, i64(NO_LOOK_AHEAD))
 
 
 def resume(header, count):
@@ -78,10 +86,10 @@ def depth(header, instrument_id, book, price):
     instrument = m.instruments[instrument_id]
     found = i64(0)
     if i64(instrument["low"]) <= price <= i64(instrument["high"]):
-        slot = first(m, level_at(instrument, book, index_at(instrument, book, price)))
+        slot = first_order(m, level_at(instrument, book, index_at(instrument, book, price)))
         while is_order(m, slot):
             found += i64(m.orders[slot]["leaves"])
-            slot = following(m, slot)
+            slot = next_order(m, slot)
     return found
 
 

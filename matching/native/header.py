@@ -6,11 +6,11 @@ from typing import Any, Self, cast
 import numpy as np
 
 from matching import records
+from matching.book.events import STEP_EVENTS_MAX
 from matching.limits import BOUNDS, Limits
 from matching.memory.allocation import SPARSE, SPARSE_BYTES
 from matching.memory.layout import TABLES, pages_a_session, shapes
 from matching.native.entries import ENTRIES
-from matching.orders.sweep import ROOM
 
 TYPES = {
     "<u8": "uint64_t", "<i8": "int64_t", "<u4": "uint32_t", "<i4": "int32_t", "|u1": "uint8_t",
@@ -72,7 +72,7 @@ def header() -> str:
         struct("suanshi_event", records.EVENT),
         *(codes(prefix, kinds) for prefix, kinds in CODES.items()),
         limits(),
-        CALLS.replace("@ROOM@", str(ROOM)),
+        CALLS.replace("@ROOM@", str(STEP_EVENTS_MAX)),
         "/* What follows is for suanshi.c. */",
         tables(),
         *(prototype(name, arguments) for name, (_, arguments) in ENTRIES.items()),

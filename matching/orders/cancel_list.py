@@ -6,9 +6,9 @@ orders needs no more room for events than one that ends one.
 
 import numpy as np
 
-from matching.book.block_legs import covers, is_block
-from matching.book.events import room
-from matching.book.price_levels import first, following, is_order, level_at, next_below, top
+from matching.book.block_legs import has_hour, is_block
+from matching.book.events import is_buffer_full
+from matching.book.price_levels import first_order, is_order, level_at, next_below, next_order, top
 from matching.codes import (
     CANCELLED,
     DAY,
@@ -24,13 +24,12 @@ from matching.codes import (
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import BOOKS, HOURS, TOPS, WATCH_AT, WATCH_HEAD
 from matching.orders.entry import remove_order
-from matching.orders.sweep import ROOM
 
 i64 = np.int64
 
 
 @inline
-def sift(m, at, size, key, slot):
+def sift_down(m, at, size, key, slot):
     """Let (key, slot) sink from this place of a heap whose greatest stands first."""
     while True:
         child = 2 * at + 1
@@ -52,7 +51,7 @@ def sort_list(m, size):
     """Sort the list by key (heapsort: in place, and never slow)."""
     at = size // 2 - 1
     while at >= 0:
-        sift(m, at, size, m.keys[at], m.slots[at])
+        sift_down(m, at, size, m.keys[at], m.slots[at])
         at -= 1
     last = size - 1
     while last > 0:
@@ -60,12 +59,12 @@ def sort_list(m, size):
         slot = m.slots[last]
         m.keys[last] = m.keys[0]
         m.slots[last] = m.slots[0]
-        sift(m, i64(0), last, key, slot)
+        sift_down(m, i64(0), last, key, slot)
         last -= 1
 
 
 @inline
-def begin_list(m, size, reason, request_ref, after_list):
+def begin_cancel_list(m, size, reason, request_ref, after_list):
     """Start to work off a gathered list."""
     sort_list(m, size)
     state = m.state[0]
@@ -87,7 +86,7 @@ def gather_instrument(m, instrument_id, reason, second):
     for book in range(BOOKS):
         index = top(m, instrument_id, book)
         while index != 0:
-            slot = first(m, level_at(instrument, book, index))
+            slot = first_order(m, level_at(instrument, book, index))
             while is_order(m, slot):
                 order = m.orders[slot]
                 tif = i64(order["tif"])
@@ -100,7 +99,7 @@ def gather_instrument(m, instrument_id, reason, second):
                     m.keys[size] = i64(order["accepted"])
                     m.slots[size] = slot
                     size += 1
-                slot = following(m, slot)
+                slot = next_order(m, slot)
             index = next_below(m, instrument, book, index)
     return gather_blocks(m, instrument_id, reason, second, size)
 
@@ -143,7 +142,7 @@ def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
         elif scope == SCOPE_ACCOUNT:
             if i64(order["account"]) != account_id:
                 continue
-        elif owner != instrument_id and not (is_block(order) and covers(m, order, instrument_id)):
+        elif owner != instrument_id and not (is_block(order) and has_hour(m, order, instrument_id)):
             continue
         m.keys[size] = i64(order["accepted"])
         m.slots[size] = slot
@@ -152,12 +151,12 @@ def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
 
 
 @inline
-def work_off(m, c):
+def end_orders(m, c):
     """End the listed orders one by one. Returns False where the event buffer is full."""
     state = m.state[0]
     reason = state["list_reason"]
     while state["list_head"] < state["list_tail"]:
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
         slot = i64(m.slots[state["list_head"]])
         state["list_head"] += 1

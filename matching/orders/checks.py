@@ -3,7 +3,7 @@
 import numpy as np
 
 from matching.book.events import reject
-from matching.book.order_ids import find
+from matching.book.order_ids import find_order
 from matching.book.registry import is_ref, new_order_owner_reason
 from matching.book.risk import deposit_for, position_at, reserve, worst_price
 from matching.codes import (
@@ -59,7 +59,7 @@ def is_plain_limit(m, c):
 
 
 @inline
-def well_formed(m, c):
+def is_well_formed(m, c):
     """Whether a NEW makes sense by itself."""
     kind = i64(c["type"])
     tif = i64(c["tif"])
@@ -100,7 +100,7 @@ def phase_reason(phase):
 
 
 @inline
-def outside(instrument, price):
+def is_outside_band(instrument, price):
     """Whether a stated price is beyond the band."""
     return price != 0 and (price < i64(instrument["low"]) or price > i64(instrument["high"]))
 
@@ -116,7 +116,7 @@ def size_reason(m, account_id, instrument, price, quantity):
 
 
 @inline
-def means_reason(m, account_id, instrument_id, side, money, quantity):
+def risk_reason(m, account_id, instrument_id, side, money, quantity):
     """Position limit, capacity, deposit and funds for this much more open quantity and money."""
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
@@ -142,7 +142,7 @@ def means_reason(m, account_id, instrument_id, side, money, quantity):
 
 
 @inline
-def passed(instrument, side, stop):
+def is_stop_reached(instrument, side, stop):
     """Whether the last trade was already at or through a stop price."""
     last = i64(instrument["last"])
     if last == 0:
@@ -153,7 +153,7 @@ def passed(instrument, side, stop):
 @inline
 def new_order_reason(m, c):
     """The first reason to refuse a NEW, in order of precedence, all but the last three."""
-    if not well_formed(m, c):
+    if not is_well_formed(m, c):
         return MALFORMED
     reason = new_order_owner_reason(m, c)
     if reason != NONE:
@@ -165,7 +165,7 @@ def new_order_reason(m, c):
     reason = phase_reason(phase)
     if reason != NONE:
         return reason
-    if find(m, session_id, i64(c["user_ref"])) != 0:
+    if find_order(m, session_id, i64(c["user_ref"])) != 0:
         return DUPLICATE_REF
     if phase != CONTINUOUS:
         tif = i64(c["tif"])
@@ -175,7 +175,7 @@ def new_order_reason(m, c):
     if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
         return TIME_PAST
     price = i64(c["price"])
-    if outside(instrument, price) or outside(instrument, i64(c["stop"])):
+    if is_outside_band(instrument, price) or is_outside_band(instrument, i64(c["stop"])):
         return BAND
     quantity = i64(c["quantity"])
     reason = size_reason(m, account_id, instrument, price, quantity)
@@ -185,7 +185,7 @@ def new_order_reason(m, c):
     money = i64(0)
     if side == BUY:
         money = reserve(instrument, worst_price(instrument, price), quantity, i64(0))
-    return means_reason(m, account_id, instrument_id, side, money, quantity)
+    return risk_reason(m, account_id, instrument_id, side, money, quantity)
 
 
 @inline

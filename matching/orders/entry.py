@@ -3,14 +3,14 @@
 import numpy as np
 
 from matching.book.block_holdings import end_block
-from matching.book.block_legs import is_block, loosen
+from matching.book.block_legs import is_block, recheck_collar
 from matching.book.events import reject, report
-from matching.book.order_ids import find, finish, has_room, name
+from matching.book.order_ids import add_order_id, can_add_order_id, find_order, finish_order
 from matching.book.pools import allocate_slot, discard_order, return_slot
-from matching.book.price_levels import pull, push, top
+from matching.book.price_levels import add_to_level, remove_from_level, top
 from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release
-from matching.book.timers import EXPIRY, add
+from matching.book.timers import EXPIRY, add_timer
 from matching.codes import (
     ACCEPTED,
     CANCELLED,
@@ -30,8 +30,8 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
-from matching.orders.checks import new_order_reason, passed
-from matching.orders.sweep import collar_bound, fillable, limit_index, rest_or_end, start
+from matching.orders.checks import is_stop_reached, new_order_reason
+from matching.orders.sweep import can_fill, collar_bound, limit_index, rest_or_end, start_run
 
 i64 = np.int64
 
@@ -40,7 +40,7 @@ ENDED, QUIET, RUNS, TRIGGERS = 0, 1, 2, 3
 
 
 @inline
-def fill_in(m, c, slot):
+def write_order(m, c, slot):
     """Write a new order into its slot."""
     order = m.orders[slot]
     order["held"] = 0
@@ -74,7 +74,7 @@ def shown_if_resting(order, leaves):
 
 
 @inline
-def would_meet(m, order):
+def would_trade(m, order):
     """Whether an order of a limit would meet anything on the other side."""
     side = i64(order["side"])
     instrument_id = i64(order["instrument"])
@@ -83,17 +83,17 @@ def would_meet(m, order):
 
 
 @inline
-def last_reasons(m, slot):
+def book_reason(m, slot):
     """Post-only and FOK, the refusals that need a look at the other side of the book."""
     order = m.orders[slot]
-    if (i64(order["mode"]) & POST_ONLY) != 0 and would_meet(m, order):
+    if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
         return REFUSED_POST_ONLY
     if i64(order["tif"]) == FOK:
         instrument = m.instruments[i64(order["instrument"])]
         side = i64(order["side"])
         limit = limit_index(instrument, side, i64(order["price"]))
         bound = collar_bound(m, i64(order["instrument"]), side, limit)
-        if not fillable(m, order, bound, i64(order["leaves"])):
+        if not can_fill(m, order, bound, i64(order["leaves"])):
             return REFUSED_FOK
     return NONE
 
@@ -108,9 +108,9 @@ def new_order(m, c):
     slot = allocate_slot(m)
     if slot == 0:
         return new_order_without_slot(m, c)
-    fill_in(m, c, slot)
-    reason = last_reasons(m, slot)
-    if reason == NONE and not has_room(m, i64(c["session"]), i64(c["user_ref"])):
+    write_order(m, c, slot)
+    reason = book_reason(m, slot)
+    if reason == NONE and not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"])):
         reason = POOL_FULL
     if reason != NONE:
         return_slot(m, slot)
@@ -120,43 +120,43 @@ def new_order(m, c):
     order = m.orders[slot]
     state["accepted"] += 1
     order["accepted"] = state["accepted"]
-    name(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    add_order_id(m, i64(c["session"]), i64(c["user_ref"]), slot)
     hold(m, order, i64(c["price"]), i64(c["quantity"]))
     if i64(c["tif"]) == GTD:
-        add(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
+        add_timer(m, i64(c["expiry_s"]), EXPIRY, i64(c["instrument"]), state["accepted"], slot, 0)
     flags = FLAG_WAITING if i64(c["stop"]) != 0 else 0
     report(
         m, c, order, ACCEPTED, 0, flags, 0, i64(order["shown"]), i64(c["price"]), i64(c["quantity"])
     )
-    return enter(m, c, slot)
+    return enter_book(m, c, slot)
 
 
 @kernel
 def new_order_without_slot(m, c):
     """The pool is full, but post-only and FOK come first: slot 0 serves as a scratch order."""
-    fill_in(m, c, 0)
-    reason = last_reasons(m, i64(0))
+    write_order(m, c, 0)
+    reason = book_reason(m, i64(0))
     discard_order(m, i64(0))
     reject(m, c, reason if reason != NONE else POOL_FULL)
     return ENDED
 
 
 @inline
-def enter(m, c, slot):
+def enter_book(m, c, slot):
     """An accepted or requeued order rests, starts its run, or waits. Returns what is left to do."""
     order = m.orders[slot]
     instrument = m.instruments[i64(order["instrument"])]
     trades = i64(instrument["phase"]) == CONTINUOUS
     if (i64(order["mode"]) & WAITING) == 0:
-        if trades and would_meet(m, order):
-            start(m, slot)
+        if trades and would_trade(m, order):
+            start_run(m, slot)
             return RUNS
         rest_or_end(m, c, slot)
         return QUIET
-    if trades and passed(instrument, i64(order["side"]), i64(order["stop"])):
+    if trades and is_stop_reached(instrument, i64(order["side"]), i64(order["stop"])):
         m.state[0]["slot"] = slot
         return TRIGGERS
-    push(m, slot)
+    add_to_level(m, slot)
     return QUIET
 
 
@@ -168,11 +168,11 @@ def end_order(m, c, slot, kind, reason, request_ref):
         end_block(m, c, slot, kind, reason, request_ref)
         return
     leaves = i64(order["leaves"])
-    pull(m, slot)
-    loosen(m, i64(order["instrument"]))
+    remove_from_level(m, slot)
+    recheck_collar(m, i64(order["instrument"]))
     release(m, order, leaves)
     report(m, c, order, kind, reason, 0, request_ref, 0, i64(order["price"]), leaves)
-    finish(m, slot)
+    finish_order(m, slot)
 
 
 @kernel
@@ -182,12 +182,12 @@ def remove_order(m, c, slot, kind, reason, request_ref):
 
 
 @inline
-def named_order(m, c):
+def target_order(m, c):
     """The order that a cancel or replace aims at; 0 if it is not live."""
     target = i64(c["target_ref"])
     if not is_ref(m, target):
         return i64(0)
-    return find(m, i64(c["session"]), target)
+    return find_order(m, i64(c["session"]), target)
 
 
 @inline
@@ -202,7 +202,7 @@ def cancel(m, c):
     if not is_open(m, i64(c["session"])):
         reject(m, c, UNKNOWN_SESSION)
         return
-    slot = named_order(m, c)
+    slot = target_order(m, c)
     if slot == 0:
         reject(m, c, UNKNOWN_ORDER)
         return

@@ -3,9 +3,9 @@
 import numpy as np
 
 from matching.book.events import report
-from matching.book.order_ids import finish
-from matching.book.price_levels import pull, requeue
-from matching.book.risk import release, settle
+from matching.book.order_ids import finish_order
+from matching.book.price_levels import move_to_back, remove_from_level
+from matching.book.risk import book_fill, release
 from matching.codes import (
     BUY,
     CANCELLED,
@@ -23,19 +23,19 @@ i64 = np.int64
 
 
 @inline
-def is_own(m, account_id, order):
+def is_related(m, account_id, order):
     """Whether an order belongs to the account's related-party group."""
     return m.accounts[account_id]["group"] == m.accounts[i64(order["account"])]["group"]
 
 
 @inline
-def same_owner(m, left, right):
+def are_related(m, left, right):
     """Whether two orders belong to one related-party group."""
-    return is_own(m, i64(left["account"]), right)
+    return is_related(m, i64(left["account"]), right)
 
 
 @kernel
-def prevent(m, command, slot, resting_slot, mode):
+def prevent_self_trade(m, command, slot, resting_slot, mode):
     """Two orders of one owner have met: take off what the mode says, without a trade.
 
     `slot` is the newer one. Returns whether it can go on.
@@ -52,14 +52,14 @@ def prevent(m, command, slot, resting_slot, mode):
         newer = min(newer, older)
         older = newer
     if older != 0:
-        take_off(m, command, resting_slot, older)
+        reduce_order(m, command, resting_slot, older)
     if newer != 0:
-        take_off(m, command, slot, newer)
+        reduce_order(m, command, slot, newer)
     return i64(order["leaves"]) != 0
 
 
 @inline
-def take_off(m, command, slot, quantity):
+def reduce_order(m, command, slot, quantity):
     """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
     order = m.orders[slot]
     release(m, order, quantity)
@@ -79,11 +79,13 @@ def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee
 
 
 @inline
-def trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
+def book_trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
     """Book a trade between orders of which one buys; returns the fee of each."""
     if i64(left["side"]) == BUY:
-        return settle(m, instrument, left, right, price, quantity, left_rate, right_rate)
-    right_fee, left_fee = settle(m, instrument, right, left, price, quantity, right_rate, left_rate)
+        return book_fill(m, instrument, left, right, price, quantity, left_rate, right_rate)
+    right_fee, left_fee = book_fill(
+        m, instrument, right, left, price, quantity, right_rate, left_rate
+    )
     return left_fee, right_fee
 
 
@@ -102,7 +104,7 @@ def note_price(state, instrument, price):
 @inline
 def fill_maker(m, command, instrument, maker, taker, price, quantity):
     """Trade with a resting order at the rates of maker and taker; `finish_maker` comes next."""
-    maker_fee, taker_fee = trade(
+    maker_fee, taker_fee = book_trade(
         m, instrument, maker, taker, price, quantity,
         i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
     )  # fmt: skip
@@ -116,10 +118,10 @@ def finish_maker(m, command, slot, level):
     """After a fill of a resting order: end it if it is filled; show an iceberg's next slice."""
     maker = m.orders[slot]
     if i64(maker["leaves"]) == 0:
-        pull(m, slot)
-        finish(m, slot)
+        remove_from_level(m, slot)
+        finish_order(m, slot)
     elif i64(maker["shown"]) == 0:
         shown = min(i64(maker["display"]), i64(maker["leaves"]))
         maker["shown"] = shown
-        requeue(m, slot, level)
+        move_to_back(m, slot, level)
         report(m, command, maker, REFRESHED, 0, 0, 0, shown, i64(maker["price"]), shown)

@@ -17,8 +17,8 @@ from matching.codes import (
     UNKNOWN_SESSION,
 )
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import begin_list, gather_mass
-from matching.stages import LISTED, MASS_CANCELLED
+from matching.orders.cancel_list import begin_cancel_list, gather_mass
+from matching.stages import CANCEL_LIST, REPORT_MASS_CANCEL
 
 i64 = np.int64
 
@@ -62,12 +62,12 @@ def mass_cancel(m, c):
     if operator and scope == SCOPE_SESSION:
         session_id = i64(c["target_ref"])
     size = gather_mass(m, scope, session_id, i64(c["account"]), i64(c["instrument"]), operator)
-    begin_list(m, size, MASS_CANCEL, i64(c["user_ref"]), MASS_CANCELLED)
-    state["stage"] = LISTED
+    begin_cancel_list(m, size, MASS_CANCEL, i64(c["user_ref"]), REPORT_MASS_CANCEL)
+    state["stage"] = CANCEL_LIST
 
 
 @inline
-def end_mass_cancel(m, c):
+def report_mass_cancel(m, c):
     """Say how many orders a mass cancel ended."""
     size = m.state[0]["list_tail"]
     at = answer(m, c, KIND_MASS_CANCELLED, NONE, 0, 0, 0, 0, size, 0)

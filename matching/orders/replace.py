@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from matching.book.block_legs import loosen
+from matching.book.block_legs import recheck_collar
 from matching.book.events import reject, report
-from matching.book.price_levels import pull, top
+from matching.book.price_levels import remove_from_level, top
 from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release, reserve, worst_price
-from matching.book.timers import retime_order
+from matching.book.timers import reschedule_expiry
 from matching.codes import (
     ACCOUNT_HALTED,
     BAND,
@@ -31,8 +31,8 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
-from matching.orders.checks import means_reason, outside, phase_reason, size_reason
-from matching.orders.entry import ENDED, enter, named_order, remove_order, shown_if_resting
+from matching.orders.checks import is_outside_band, phase_reason, risk_reason, size_reason
+from matching.orders.entry import ENDED, enter_book, remove_order, shown_if_resting, target_order
 from matching.orders.sweep import limit_index
 from matching.records import INT32_MAX, NANOSECONDS
 
@@ -77,7 +77,7 @@ def replace_reason(m, c, slot):
     expiry_s = i64(c["expiry_s"])
     if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
         return TIME_PAST
-    if outside(instrument, i64(c["price"])) or outside(instrument, i64(c["stop"])):
+    if is_outside_band(instrument, i64(c["price"])) or is_outside_band(instrument, i64(c["stop"])):
         return BAND
     return NONE
 
@@ -92,7 +92,7 @@ def replace_target(m, c):
     elif not is_open(m, i64(c["session"])):
         reason = UNKNOWN_SESSION
     else:
-        slot = named_order(m, c)
+        slot = target_order(m, c)
     if slot == 0:
         reject(m, c, reason)
     return slot
@@ -122,9 +122,9 @@ def replace(m, c, slot):
         and price == i64(order["price"])
         and stop == i64(order["stop"])
     )
-    reason = replace_means(m, order, price, total, open_after)
+    reason = replace_risk_reason(m, order, price, total, open_after)
     if reason == NONE and not keeps:
-        reason = replace_meets(m, order, price)
+        reason = replace_post_only_reason(m, order, price)
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
@@ -134,7 +134,7 @@ def replace(m, c, slot):
 
 
 @inline
-def replace_means(m, order, price, total, open_after):
+def replace_risk_reason(m, order, price, total, open_after):
     """Size, position, capacity and money of a replace, judged on the net change."""
     account_id = i64(order["account"])
     instrument_id = i64(order["instrument"])
@@ -150,13 +150,11 @@ def replace_means(m, order, price, total, open_after):
         fraction = i64(order["fee_fraction"])
         money = reserve(instrument, worst_price(instrument, price), open_after, fraction)
         money -= i64(order["held"])
-    return means_reason(
-        m, account_id, instrument_id, i64(order["side"]), money, open_after - leaves
-    )
+    return risk_reason(m, account_id, instrument_id, i64(order["side"]), money, open_after - leaves)
 
 
 @inline
-def replace_meets(m, order, price):
+def replace_post_only_reason(m, order, price):
     """A post-only order may not be moved to where it would trade at once."""
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
@@ -176,7 +174,7 @@ def replace_in_place(m, c, slot, taken_off, total):
     if i64(c["display"]) != 0:
         order["display"] = c["display"]
     order["shown"] = min(i64(order["shown"]), i64(order["leaves"]))
-    retime_order(m, c, slot)
+    reschedule_expiry(m, c, slot)
     flags = FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0
     report(
         m,
@@ -198,8 +196,8 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     """Anything else is a cancel and a new order of the same name, at the back."""
     state = m.state[0]
     order = m.orders[slot]
-    pull(m, slot)
-    loosen(m, i64(order["instrument"]))
+    remove_from_level(m, slot)
+    recheck_collar(m, i64(order["instrument"]))
     release(m, order, i64(order["leaves"]))
     order["price"] = price
     order["stop"] = stop
@@ -209,8 +207,8 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     hold(m, order, price, open_after)
     state["accepted"] += 1
     order["accepted"] = state["accepted"]
-    retime_order(m, c, slot)
+    reschedule_expiry(m, c, slot)
     order["shown"] = shown_if_resting(order, open_after)
     flags = FLAG_REQUEUED | (FLAG_WAITING if (i64(order["mode"]) & WAITING) != 0 else 0)
     report(m, c, order, REPLACED, 0, flags, i64(c["user_ref"]), i64(order["shown"]), price, total)
-    return enter(m, c, slot)
+    return enter_book(m, c, slot)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from matching.book.block_legs import loosen
-from matching.book.events import report, room
+from matching.book.block_legs import recheck_collar
+from matching.book.events import is_buffer_full, report
 from matching.book.price_levels import (
-    first,
-    following,
+    first_order,
     is_order,
     level_at,
     next_below,
+    next_order,
     price_at,
-    pull,
+    remove_from_level,
     top,
 )
 from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
@@ -20,8 +20,8 @@ from matching.memory.layout import BUY_STOPS, SELL_STOPS, WAITING
 from matching.orders.cancel_list import sort_list
 from matching.orders.entry import shown_if_resting
 from matching.orders.fills import note_price
-from matching.orders.sweep import ROOM, drop, may_rest, start
-from matching.stages import QUEUE, SWEEP
+from matching.orders.sweep import cancel_remainder, may_rest, start_run
+from matching.stages import STOP_QUEUE, SWEEP
 
 i64 = np.int64
 
@@ -39,12 +39,12 @@ def collect_book(m, instrument_id, book, size):
         ):
             break
         distance = abs(stop - state["base_price"])
-        slot = first(m, level_at(instrument, book, index))
+        slot = first_order(m, level_at(instrument, book, index))
         while is_order(m, slot):
             m.keys[size] = (distance << 32) + i64(m.orders[slot]["accepted"])
             m.slots[size] = slot
             size += 1
-            slot = following(m, slot)
+            slot = next_order(m, slot)
         index = next_below(m, instrument, book, index)
     return size
 
@@ -59,13 +59,13 @@ def collect_wave(m, instrument_id):
     sort_list(m, size)
     for at in range(size):
         slot = i64(m.slots[at])
-        pull(m, slot)
+        remove_from_level(m, slot)
         m.queue[state["queue_tail"]] = slot
         state["queue_tail"] += 1
 
 
 @inline
-def trigger(m, instrument_id):
+def collect_triggered(m, instrument_id):
     """After a run: collect what its trades triggered."""
     state = m.state[0]
     if state["traded_high"] == 0:
@@ -84,12 +84,12 @@ def trigger_hour(m, hour, instrument_id, stage):
     state["traded_low"] = i64(hour["low"])
     state["traded_high"] = i64(hour["high"])
     state["base_price"] = i64(hour["base"])
-    loosen(m, instrument_id)
-    trigger(m, instrument_id)
+    recheck_collar(m, instrument_id)
+    collect_triggered(m, instrument_id)
     if state["queue_tail"] == 0:
         return False
     state["after"] = stage
-    state["stage"] = QUEUE
+    state["stage"] = STOP_QUEUE
     return True
 
 
@@ -98,27 +98,27 @@ def run_queue(m, c):
     """Announce the triggered stops and start the next one. Returns True when none is left."""
     state = m.state[0]
     while True:
-        while state["queue_told"] < state["queue_tail"]:
-            if room(m) < ROOM:
+        while state["queue_reported"] < state["queue_tail"]:
+            if is_buffer_full(m):
                 return False
-            announce(m, c, i64(m.queue[state["queue_told"]]))
-            state["queue_told"] += 1
+            report_triggered(m, c, i64(m.queue[state["queue_reported"]]))
+            state["queue_reported"] += 1
         if state["queue_head"] == state["queue_tail"]:
             state["queue_head"] = 0
-            state["queue_told"] = 0
+            state["queue_reported"] = 0
             state["queue_tail"] = 0
             return True
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
         slot = i64(m.queue[state["queue_head"]])
         state["queue_head"] += 1
-        if run_stop(m, c, slot):
+        if start_stop(m, c, slot):
             state["stage"] = SWEEP
             return False
 
 
 @kernel
-def begin_wave(m):
+def queue_single_stop(m):
     """A stop whose price was passed before it came: a wave of one."""
     state = m.state[0]
     order = m.orders[state["slot"]]
@@ -127,7 +127,7 @@ def begin_wave(m):
     m.queue[0] = state["slot"]
     state["queue_tail"] = 1
     state["slot"] = 0
-    state["stage"] = QUEUE
+    state["stage"] = STOP_QUEUE
 
 
 @kernel
@@ -137,11 +137,11 @@ def collect_after_uncross(m, instrument_id):
     last = i64(m.instruments[instrument_id]["last"])
     if last != 0:
         note_price(state, m.instruments[instrument_id], last)
-        trigger(m, instrument_id)
+        collect_triggered(m, instrument_id)
 
 
 @inline
-def announce(m, c, slot):
+def report_triggered(m, c, slot):
     """A stop has been triggered: it is an order like others now."""
     order = m.orders[slot]
     order["mode"] = i64(order["mode"]) & ~WAITING
@@ -151,12 +151,12 @@ def announce(m, c, slot):
 
 
 @inline
-def run_stop(m, c, slot):
+def start_stop(m, c, slot):
     """Start a triggered stop. Returns False where it ends at once: a collar stopped trading."""
     order = m.orders[slot]
     phase = i64(m.instruments[i64(order["instrument"])]["phase"])
     if phase != CONTINUOUS and not may_rest(order):
-        drop(m, c, slot, REMAINDER)
+        cancel_remainder(m, c, slot, REMAINDER)
         return False
-    start(m, slot)
+    start_run(m, slot)
     return True

@@ -6,23 +6,23 @@ what it needs in STATE, so that it can stop when the event buffer is full and go
 
 import numpy as np
 
-from matching.book.block_legs import touch
-from matching.book.events import emit, report, room
-from matching.book.order_ids import finish
+from matching.book.block_legs import notify_blocks
+from matching.book.events import emit, is_buffer_full, report
+from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
-    first,
-    following,
+    add_to_level,
+    first_order,
     index_at,
     is_order,
     level_at,
     next_below,
+    next_order,
     price_at,
-    pull,
-    push,
+    remove_from_level,
     top,
 )
 from matching.book.risk import release
-from matching.book.timers import COLLAR_END, PHASE, add, remove_collar_end
+from matching.book.timers import COLLAR_END, PHASE, add_timer, remove_collar_end
 from matching.codes import (
     AUCTION,
     BOTH,
@@ -39,15 +39,12 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.fills import fill_maker, finish_maker, prevent, same_owner
+from matching.orders.fills import are_related, fill_maker, finish_maker, prevent_self_trade
 from matching.records import NANOSECONDS
 
 i64 = np.int64
 
 OUT_OF_REACH = 2**40
-
-ROOM = 8
-"""Events that must fit before anything is begun: no single step makes more."""
 
 
 @inline
@@ -84,7 +81,7 @@ def collar_bound(m, instrument_id, side, limit):
 
 
 @inline
-def start(m, slot):
+def start_run(m, slot):
     """Prepare the run of an order that is in no book."""
     state = m.state[0]
     order = m.orders[slot]
@@ -107,7 +104,7 @@ def begin_run(m):
 
 
 @kernel
-def fillable(m, order, bound, wanted):
+def can_fill(m, order, bound, wanted):
     """Whether this much can trade at once; see RULES.md for what prevention leaves out."""
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
@@ -117,11 +114,11 @@ def fillable(m, order, bound, wanted):
     found = i64(0)
     stops = mode == NEWEST or mode == BOTH
     while index >= bound and index != 0:
-        slot = first(m, level_at(instrument, book, index))
+        slot = first_order(m, level_at(instrument, book, index))
         shown = found
         while is_order(m, slot):
             resting = m.orders[slot]
-            if mode != 0 and same_owner(m, order, resting):
+            if mode != 0 and are_related(m, order, resting):
                 if stops:
                     return shown >= wanted
             else:
@@ -129,7 +126,7 @@ def fillable(m, order, bound, wanted):
                 shown += i64(resting["shown"])
                 if shown >= wanted or (found >= wanted and not stops):
                     return True
-            slot = following(m, slot)
+            slot = next_order(m, slot)
         if found >= wanted:
             return True
         index = next_below(m, instrument, book, index)
@@ -151,16 +148,16 @@ def sweep(m, command):
         index = top(m, instrument_id, book)
         if index < bound or index == 0:
             break
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
         level = level_at(instrument, book, index)
-        maker_slot = first(m, level)
+        maker_slot = first_order(m, level)
         maker = m.orders[maker_slot]
-        if mode != 0 and same_owner(m, order, maker):
-            goes_on = prevent(m, command, slot, maker_slot, mode)
+        if mode != 0 and are_related(m, order, maker):
+            goes_on = prevent_self_trade(m, command, slot, maker_slot, mode)
             if i64(maker["leaves"]) == 0:
-                pull(m, maker_slot)
-                finish(m, maker_slot)
+                remove_from_level(m, maker_slot)
+                finish_order(m, maker_slot)
             if not goes_on:
                 break
             continue
@@ -172,7 +169,7 @@ def sweep(m, command):
 
 
 @inline
-def come_to_rest(m, command):
+def finish_run(m, command):
     """End the run: the remainder rests or is cancelled; a collar that was hit starts an auction."""
     state = m.state[0]
     slot = state["slot"]
@@ -180,13 +177,13 @@ def come_to_rest(m, command):
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     if i64(order["leaves"]) == 0:
-        finish(m, slot)
+        finish_order(m, slot)
         return
     best = top(m, instrument_id, 1 - i64(order["side"]))
     stopped = i64(instrument["phase"]) == CONTINUOUS and state["limit"] <= best < state["bound"]
     rest_or_end(m, command, slot)
     if stopped:
-        interrupt(m, command, instrument_id)
+        start_collar_auction(m, command, instrument_id)
 
 
 @inline
@@ -196,41 +193,41 @@ def rest_or_end(m, command, slot):
     if may_rest(order):
         display, leaves = i64(order["display"]), i64(order["leaves"])
         order["shown"] = min(display, leaves) if display != 0 else leaves
-        push(m, slot)
+        add_to_level(m, slot)
         instrument_id = i64(order["instrument"])
         instrument = m.instruments[instrument_id]
         if i64(instrument["watched"]) != 0:
             side = i64(order["side"])
-            touch(m, instrument_id, side, index_at(instrument, side, i64(order["price"])))
+            notify_blocks(m, instrument_id, side, index_at(instrument, side, i64(order["price"])))
     else:
-        drop(m, command, slot, REMAINDER)
+        cancel_remainder(m, command, slot, REMAINDER)
 
 
 @inline
-def drop(m, command, slot, reason):
+def cancel_remainder(m, command, slot, reason):
     """Cancel all that is left of an order which is in no book."""
     order = m.orders[slot]
     leaves = i64(order["leaves"])
     release(m, order, leaves)
     report(m, command, order, CANCELLED, reason, 0, 0, 0, i64(order["price"]), leaves)
-    finish(m, slot)
+    finish_order(m, slot)
 
 
 @kernel
-def interrupt(m, command, instrument_id):
+def start_collar_auction(m, command, instrument_id):
     """The collar was reached: an auction for the stated seconds."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     instrument["phase"] = AUCTION
-    phase_event(m, command, instrument_id, AUCTION, 0, 0, 0)
+    report_phase(m, command, instrument_id, AUCTION, 0, 0, 0)
     remove_collar_end(m, instrument_id)
     state["scheduled"] += 1
     ends_s = state["now_ns"] // NANOSECONDS + i64(instrument["collar_s"])
-    add(m, ends_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)
+    add_timer(m, ends_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)
 
 
 @inline
-def phase_event(m, command, instrument_id, phase, price, volume, asked):
+def report_phase(m, command, instrument_id, phase, price, volume, asked):
     """Announce a phase; it names who asked if it was a command of its own."""
     at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume)
     event = m.events[at]

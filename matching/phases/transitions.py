@@ -4,7 +4,7 @@ import numpy as np
 
 from matching.book.events import reject
 from matching.book.registry import is_listed, operator_reason
-from matching.book.timers import COLLAR_END, EXPIRY, GATE, PHASE, add, remove
+from matching.book.timers import COLLAR_END, EXPIRY, GATE, PHASE, add_timer, remove_timer
 from matching.codes import (
     AUCTION,
     CLOSED,
@@ -21,18 +21,18 @@ from matching.codes import (
     WRONG_PHASE,
 )
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import begin_list, gather_instrument
+from matching.orders.cancel_list import begin_cancel_list, gather_instrument
 from matching.orders.entry import remove_order
-from matching.orders.sweep import phase_event
+from matching.orders.sweep import report_phase
 from matching.records import NANOSECONDS
 from matching.stages import (
+    CANCEL_LIST,
+    CLOSE_GATE,
     DUE,
+    ENTER_PHASE,
     EXECUTE,
     EXPIRING,
     FETCH,
-    GATED,
-    LISTED,
-    PHASE_SET,
     TRY_BLOCKS,
     UNCROSS,
 )
@@ -43,14 +43,14 @@ PENDING_PER_INSTRUMENT = 4
 
 
 @kernel
-def do_next_due(m, c):
+def run_next_due(m, c):
     """Do the first thing that is due; when nothing is, the command's own turn has come.
 
     What is done may let blocks trade; they are tried before the next. What expires in an instrument
     at a second is one thing.
     """
     state = m.state[0]
-    if state["ripe"] != 0 and state["stage"] == DUE:
+    if state["candidates"] != 0 and state["stage"] == DUE:
         state["stage"] = TRY_BLOCKS
         state["after_blocks"] = DUE
         return
@@ -62,7 +62,7 @@ def do_next_due(m, c):
     second, kind = due >> 2, due & 3
     instrument_id = i64(timer["rank"]) >> 32
     slot, phase = i64(timer["slot"]), i64(timer["phase"])
-    remove(m, i64(1))
+    remove_timer(m, i64(1))
     state["stage"] = DUE
     if slot != 0:
         remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)
@@ -74,19 +74,19 @@ def do_next_due(m, c):
             state["stage"] = EXPIRING
     elif kind == EXPIRY:
         size = gather_instrument(m, instrument_id, END_OF_DAY, second)
-        begin_list(m, size, END_OF_DAY, 0, DUE)
-        state["stage"] = LISTED
+        begin_cancel_list(m, size, END_OF_DAY, 0, DUE)
+        state["stage"] = CANCEL_LIST
     elif kind == GATE:
         size = gather_instrument(m, instrument_id, GATE_CLOSURE, second)
-        begin_list(m, size, GATE_CLOSURE, 0, GATED)
+        begin_cancel_list(m, size, GATE_CLOSURE, 0, CLOSE_GATE)
         state["instrument"] = instrument_id
-        state["stage"] = LISTED
+        state["stage"] = CANCEL_LIST
     else:
-        due_phase(m, instrument_id, phase)
+        run_due_phase(m, instrument_id, phase)
 
 
 @inline
-def due_phase(m, instrument_id, phase):
+def run_due_phase(m, instrument_id, phase):
     """A scheduled phase: none once the gate is closed, or where the instrument is there already."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
@@ -111,23 +111,23 @@ def begin_phase(m, instrument_id, phase, asked, after):
     state["base_price"] = last if last > 0 else i64(instrument["reference"])
     state["instrument"] = instrument_id
     state["phase"] = phase
-    state["asked"] = asked
+    state["by_command"] = asked
     state["after"] = after
     state["cross_volume"] = 0
     state["traded_low"] = 0
     state["traded_high"] = 0
     if phase == CLOSED:
         size = gather_instrument(m, instrument_id, END_OF_DAY, i64(-1))
-        begin_list(m, size, END_OF_DAY, 0, PHASE_SET)
-        state["stage"] = LISTED
+        begin_cancel_list(m, size, END_OF_DAY, 0, ENTER_PHASE)
+        state["stage"] = CANCEL_LIST
     elif phase == CONTINUOUS:
         state["stage"] = UNCROSS
     else:
-        state["stage"] = PHASE_SET
+        state["stage"] = ENTER_PHASE
 
 
 @kernel
-def gate(m, c):
+def close_gate(m, c):
     """The gate is closed: nothing trades here any more."""
     state = m.state[0]
     instrument_id = state["instrument"]
@@ -136,7 +136,7 @@ def gate(m, c):
     instrument["gate_s"] = 0
     if i64(instrument["phase"]) != CLOSED:
         instrument["phase"] = CLOSED
-        phase_event(m, c, instrument_id, CLOSED, 0, 0, 0)
+        report_phase(m, c, instrument_id, CLOSED, 0, 0, 0)
     state["stage"] = DUE
 
 
@@ -159,7 +159,7 @@ def begin_phase_command(m, c):
     else:
         state["scheduled"] += 1
         state["phases_pending"] += 1
-        add(m, second, PHASE, instrument_id, state["scheduled"], 0, phase)
+        add_timer(m, second, PHASE, instrument_id, state["scheduled"], 0, phase)
 
 
 @inline

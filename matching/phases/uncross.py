@@ -2,23 +2,28 @@
 
 import numpy as np
 
-from matching.book.events import room
-from matching.book.order_ids import finish
+from matching.book.events import is_buffer_full
+from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
-    first,
-    following,
+    first_order,
     index_at,
     is_order,
     level_at,
+    next_order,
     price_at,
-    pull,
+    remove_from_level,
     top,
 )
 from matching.codes import FLAG_AUCTION
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.fills import note_price, prevent, same_owner, trade, trade_events
-from matching.orders.sweep import ROOM
+from matching.orders.fills import (
+    are_related,
+    book_trade,
+    note_price,
+    prevent_self_trade,
+    trade_events,
+)
 
 i64 = np.int64
 
@@ -27,10 +32,10 @@ i64 = np.int64
 def level_leaves(m, instrument, book, index):
     """Open quantity of a level, hidden parts included."""
     total = i64(0)
-    slot = first(m, level_at(instrument, book, index))
+    slot = first_order(m, level_at(instrument, book, index))
     while is_order(m, slot):
         total += i64(m.orders[slot]["leaves"])
-        slot = following(m, slot)
+        slot = next_order(m, slot)
     return total
 
 
@@ -79,7 +84,7 @@ def uncross_price(m, instrument_id):
 
 
 @inline
-def pair_off(m, c, instrument_id):
+def pair_orders(m, c, instrument_id):
     """Pair the crossing orders at the price found, by price then time.
 
     Returns False where the event buffer is full.
@@ -93,31 +98,33 @@ def pair_off(m, c, instrument_id):
         ask = top(m, instrument_id, 1)
         if bid < index_at(instrument, 0, price) or ask < index_at(instrument, 1, price):
             return True
-        if room(m) < ROOM:
+        if is_buffer_full(m):
             return False
-        older_slot = first(m, level_at(instrument, 0, bid))
-        newer_slot = first(m, level_at(instrument, 1, ask))
+        older_slot = first_order(m, level_at(instrument, 0, bid))
+        newer_slot = first_order(m, level_at(instrument, 1, ask))
         if m.orders[older_slot]["accepted"] > m.orders[newer_slot]["accepted"]:
             older_slot, newer_slot = newer_slot, older_slot
         older, newer = m.orders[older_slot], m.orders[newer_slot]
         mode = i64(newer["mode"]) & STP_MASK
-        if mode != 0 and same_owner(m, older, newer):
-            prevent(m, c, newer_slot, older_slot, mode)
+        if mode != 0 and are_related(m, older, newer):
+            prevent_self_trade(m, c, newer_slot, older_slot, mode)
         else:
             quantity = min(i64(older["leaves"]), i64(newer["leaves"]))
-            older_fee, newer_fee = trade(m, instrument, older, newer, price, quantity, rate, rate)
+            older_fee, newer_fee = book_trade(
+                m, instrument, older, newer, price, quantity, rate, rate
+            )
             older["shown"] = min(i64(older["shown"]), i64(older["leaves"]))
             newer["shown"] = min(i64(newer["shown"]), i64(newer["leaves"]))
             trade_events(m, c, older, newer, price, quantity, older_fee, newer_fee, FLAG_AUCTION)
             note_price(state, instrument, price)
             state["cross_volume"] += quantity
-        leave_if_over(m, older_slot)
-        leave_if_over(m, newer_slot)
+        finish_if_filled(m, older_slot)
+        finish_if_filled(m, newer_slot)
 
 
 @inline
-def leave_if_over(m, slot):
+def finish_if_filled(m, slot):
     """An order without leaves goes."""
     if i64(m.orders[slot]["leaves"]) == 0:
-        pull(m, slot)
-        finish(m, slot)
+        remove_from_level(m, slot)
+        finish_order(m, slot)

@@ -15,7 +15,12 @@ i64 = np.int64
 def check_blocks(m, watch):
     """Number of the first rule that is broken and where; (0, 0) if none is."""
     state = m.state[0]
-    if state["ripe"] != 0 or state["block"] != 0 or state["leg"] != 0 or state["leg_left"] != 0:
+    if (
+        state["candidates"] != 0
+        or state["block"] != 0
+        or state["leg"] != 0
+        or state["leg_left"] != 0
+    ):
         return 33, i64(0)
     live = i64(0)
     for slot in range(1, state["slots_used"] + 1):
@@ -29,7 +34,7 @@ def check_blocks(m, watch):
     number = state["free_block"]
     while number != 0 and free <= state["blocks_used"]:
         free += 1
-        if m.blocks[number]["stands"] != 0:
+        if m.blocks[number]["active"] != 0:
             return 37, number
         number = i64(m.blocks[number]["slot"])
     if live + free != state["blocks_used"]:
@@ -60,7 +65,7 @@ def check_block(m, slot):
     order = m.orders[slot]
     number, span = i64(order["stop"]), i64(order["display"])
     block = m.blocks[number]
-    if i64(block["slot"]) != slot or block["stands"] != 1 or block["ripe"] != 0:
+    if i64(block["slot"]) != slot or block["active"] != 1 or block["candidate"] != 0:
         return 34, slot
     if i64(order["leaves"]) < 1 or i64(order["cumulative"]) != 0 or i64(order["shown"]) != 0:
         return 38, slot

@@ -153,7 +153,7 @@ def check_rest(s, orders, tops):
     """Between commands nothing is under way, and slot 0 of every table stays empty."""
     if s["stage"] != FETCH or s["queue_head"] != 0 or s["queue_tail"] != 0:
         return 27, s["stage"]
-    if s["queue_told"] != 0 or s["slot"] != 0:
+    if s["queue_reported"] != 0 or s["slot"] != 0:
         return 27, s["slot"]
     if orders[0]["instrument"] != 0 or orders[0]["leaves"] != 0:
         return 30, 0

@@ -107,14 +107,14 @@ BASKET_KERNEL = (
     ),
     Fault(
         "baskets/candidates.py",
-        "        if j != best:\n            leave_out(m, hours_of(order), j)\n",
-        "        if j == best + 1:\n            leave_out(m, hours_of(order), j)\n",
+        "        if j != best:\n            exclude_member(m, hours_of(order), j)\n",
+        "        if j == best + 1:\n            exclude_member(m, hours_of(order), j)\n",
         "a whole order trades in several members",
     ),
     Fault(
         "baskets/entry.py",
-        "            in_band = in_band or member_is",
-        "            in_band = member_is",
+        "            in_band = in_band or has_all_hours",
+        "            in_band = has_all_hours",
         "only the last member's band counts",
     ),
     Fault(
@@ -125,13 +125,13 @@ BASKET_KERNEL = (
     ),
     Fault(
         "baskets/entry.py",
-        "    leave_out_full(m, order, whole)\n",
+        "    exclude_full_places(m, order, whole)\n",
         "",
         "members without room ask for their deposit",
     ),
     Fault(
         "baskets/entry.py",
-        "    hold_money(m, order, i64(0))\n",
+        "    set_reserve(m, order, i64(0))\n",
         "",
         "skipped release: an order for a basket that traded in part holds money",
     ),
@@ -161,7 +161,7 @@ BASKET_KERNEL = (
     ),
     Fault(
         "orders/stops.py",
-        "    loosen(m, instrument_id)\n",
+        "    recheck_collar(m, instrument_id)\n",
         "",
         "a basket's trade lets no block trade that a collar held",
     ),
@@ -185,7 +185,7 @@ BASKET_KERNEL = (
     ),
     Fault(
         "admin/sequences.py",
-        "        or makes_one_of_two(m, before_id, last_of_sequence(m, instrument_id))\n",
+        "        or would_join_members(m, before_id, last_of_sequence(m, instrument_id))\n",
         "",
         "a sequence joins two members of a basket",
     ),

@@ -23,7 +23,7 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "book/block_legs.py",
-        '        m.blocks[last]["ripe"] = at\n',
+        '        m.blocks[last]["candidate"] = at\n',
         "",
         "lost place: a block among those to try does not know where it is",
     ),
@@ -59,8 +59,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "book/block_holdings.py",
-        'dearest = max(dearest, i64(m.instruments[hour_of(m, order, k)]["dearer_rate"]))',
-        'dearest = i64(m.instruments[hour_of(m, order, k)]["dearer_rate"])',
+        'dearest = max(dearest, i64(m.instruments[hour_instrument(m, order, k)]["dearer_rate"]))',
+        'dearest = i64(m.instruments[hour_instrument(m, order, k)]["dearer_rate"])',
         "a block holds the fee of its last hour",
     ),
     Fault(
@@ -113,8 +113,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "blocks/trading.py",
-        '        return i64(order["side"]) == BUY\n    return before',
-        '        return i64(order["side"]) != BUY\n    return before',
+        '        return i64(order["side"]) == BUY\n    return has_priority',
+        '        return i64(order["side"]) != BUY\n    return has_priority',
         "sell blocks come before buys",
     ),
     Fault(
@@ -131,8 +131,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "blocks/trading.py",
-        "!= CONTINUOUS:\n            return i64(NO_WAY)",
-        "== 0:\n            return i64(NO_WAY)",
+        "!= CONTINUOUS:\n            return i64(NO_COUNTERPARTY)",
+        "== 0:\n            return i64(NO_COUNTERPARTY)",
         "blocks trade in a halt",
     ),
     Fault(
@@ -173,8 +173,8 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "phases/transitions.py",
-        '    if state["ripe"] != 0 and state["stage"] == DUE:\n',
-        '    if state["ripe"] < 0:\n',
+        '    if state["candidates"] != 0 and state["stage"] == DUE:\n',
+        '    if state["candidates"] < 0:\n',
         "what falls due lets no block trade before the next thing does",
     ),
     Fault(
@@ -209,7 +209,7 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "book/block_legs.py",
-        "    weigh(m, leg)\n    sign",
+        "    revalue(m, leg)\n    sign",
         "    sign",
         "a leg that is asked again forgets what came",
     ),

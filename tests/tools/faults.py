@@ -46,8 +46,8 @@ KERNEL = (
     ),
     Fault(
         "book/price_levels.py",
-        "    unlink(m, slot)\n    append(m, slot, level)",
-        "    append(m, slot, level)",
+        "    unlink(m, slot)\n    link_at_back(m, slot, level)",
+        "    link_at_back(m, slot, level)",
         "lost link: a refreshed iceberg stands in its level twice",
     ),
     Fault(
@@ -76,7 +76,7 @@ KERNEL = (
     ),
     Fault(
         "fast_path/new.py",
-        "        if (codes >> FLAGS_AT) & 1 != 0:\n            return LEFT\n",
+        "        if (codes >> FLAGS_AT) & 1 != 0:\n            return UNHANDLED\n",
         "",
         "the express lane lets a post-only order trade",
     ),
@@ -142,13 +142,13 @@ KERNEL = (
     ),
     Fault(
         "fast_path/trade.py",
-        "(guarded and is_own(m, account_id, maker))\n            or ",
+        "(guarded and is_related(m, account_id, maker))\n            or ",
         "",
         "the express lane trades with the own group",
     ),
     Fault(
         "fast_path/trade.py",
-        "            requeue(m, maker_slot, level)\n",
+        "            move_to_back(m, maker_slot, level)\n",
         "",
         "an iceberg's next slice keeps its place in the express lane",
     ),
@@ -166,8 +166,8 @@ KERNEL = (
     ),
     Fault(
         "fast_path/trade.py",
-        "price, quantity, worth, maker_rate)",
-        "price, quantity, worth, rate)",
+        "price, quantity, worth, maker_rate\n",
+        "price, quantity, worth, rate\n",
         "the maker pays the taker's fee",
     ),
     Fault(
@@ -190,9 +190,9 @@ KERNEL = (
     ),
     Fault(
         "fast_path/new.py",
-        "    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)\n",
+        "    leaves, filled, fraction, special = trade_incoming(m, at, side, size & LOW, limit)\n",
         '    early = state["free_slot"]\n'
-        "    leaves, filled, fraction, special = take(m, at, side, size & LOW, limit)\n"
+        "    leaves, filled, fraction, special = trade_incoming(m, at, side, size & LOW, limit)\n"
         "    if leaves != 0:\n"
         '        state["free_slot"] = early\n',
         "an incoming order takes a slot that its own trades have given back",
@@ -223,13 +223,13 @@ KERNEL = (
     ),
     Fault(
         "orders/sweep.py",
-        "        maker_slot = first(m, level)",
+        "        maker_slot = first_order(m, level)",
         '        maker_slot = i64(m.links[level]["prev"])',
         "the last comes first",
     ),
     Fault(
         "orders/fills.py",
-        "        requeue(m, slot, level)\n",
+        "        move_to_back(m, slot, level)\n",
         "",
         "an iceberg's next slice keeps its place",
     ),
@@ -355,7 +355,7 @@ KERNEL = (
     ),
     Fault(
         "orders/stops.py",
-        "        if room(m) < ROOM:\n            return False\n        slot =",
+        "        if is_buffer_full(m):\n            return False\n        slot =",
         "        slot =",
         "a wave that a collar ends overruns the event buffer",
     ),
