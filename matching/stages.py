@@ -1,4 +1,4 @@
-"""The stages of a command under way, as STATE keeps them between two calls."""
+"""Stages of the command under way, as STATE keeps them between two calls."""
 
 FETCH = 0  # the next command
 DUE = 1  # what is due before it

@@ -1,4 +1,4 @@
-"""What a block holds in all of its hours, and how it ends."""
+"""Reserves of blocks: what a block holds in all of its hours, and the end of a block."""
 
 import numpy as np
 
@@ -16,14 +16,15 @@ i64 = np.int64
 
 @inline
 def report_block(m, c, order, kind, reason, flags, other, quantity):
-    """An event of a block that is no fill: it says how many hours there are."""
+    """Append an event of a block that is no fill. It carries the number of hours."""
     report(m, c, order, kind, reason, flags | FLAG_BLOCK, other, 0, i64(order["price"]), quantity)
     m.events[m.state[0]["events"] - 1]["trade_group"] = span_of(order)
 
 
 @kernel
 def block_reserve(m, order, price, quantity):
-    """Money that a block holds to buy: all hours at its limit, and the dearest fee, rounded up."""
+    """Fen that a block reserves to buy: all hours at its limit, and the highest fee rate, rounded
+    up."""
     if i64(order["side"]) != BUY:
         return i64(0)
     dearest = i64(0)
@@ -36,7 +37,7 @@ def block_reserve(m, order, price, quantity):
 
 @kernel
 def set_block_quantity(m, order, quantity):
-    """Change what a block has open in every hour; capacity and money follow."""
+    """Change a block's open quantity in every hour, and its capacity, deposit and money with it."""
     side = i64(order["side"])
     account = m.accounts[i64(order["account"])]
     more = quantity - i64(order["leaves"])
@@ -55,7 +56,7 @@ def set_block_quantity(m, order, quantity):
 
 @inline
 def set_reserve(m, order, needed):
-    """Hold this much for a block instead of what it holds."""
+    """Set the money that a block or an order for a basket reserves."""
     account = m.accounts[i64(order["account"])]
     more = needed - i64(order["held"])
     order["held"] = needed
@@ -65,7 +66,8 @@ def set_reserve(m, order, needed):
 
 @kernel
 def block_risk_reason(m, order, price, quantity):
-    """Position limit, capacity, deposit and funds of all hours for another price and quantity."""
+    """Why a block may not have another price and quantity: position limit, capacity, deposit or
+    funds of all hours."""
     side = i64(order["side"])
     more = quantity - i64(order["leaves"])
     account = m.accounts[i64(order["account"])]
@@ -105,7 +107,7 @@ def end_block(m, c, slot, kind, reason, request_ref):
 
 @inline
 def finish_block(m, slot):
-    """A block that is over, and stands no more, gives back its places."""
+    """Return the slot and number of a block that has ended and is in no hour."""
     block = block_of(m.orders[slot])
     finish_order(m, slot)
     return_block(m, block)

@@ -1,11 +1,13 @@
-"""Blocks by hour: their pool, their legs, and which of them a change of an hour may help.
+"""Legs of blocks: one for each hour, and which blocks a change of an hour may help.
 
-A standing block has a leg in each of its hours. A leg has a bound on what its hour's best orders
-would cost (or bring) its block: the truth is never better. What gets worse need not be known, and
-from what is there a bound is worked out which only an order above a certain level can break; then
-the hour is asked again. A block whose bounds together miss its limit cannot trade, and only others
-are tried: they are ripe. What a block lacks is shared out among its bounds, so that an hour may get
-better by its share before anybody asks.
+An active block has a leg in each of its hours. A leg keeps a bound: the best orders of its hour
+cost (or bring) the block at least that, so the truth is never better. Orders that leave make the
+hour worse, so the bound stays true. New orders break it only above a certain level (`last_index`);
+then the bound is computed again.
+
+A block whose bounds together miss its limit cannot trade. The others are candidates, and only
+candidates are tried. What a block lacks to its limit is shared out among its bounds, so that an
+hour may get better by its share before anything is computed.
 """
 
 import numpy as np
@@ -35,7 +37,7 @@ from matching.memory.layout import (
 i64 = np.int64
 
 NOTHING_HELPS = 2**31
-"""As a reach: above every level."""
+"""A reach above every level: no order helps."""
 
 
 @inline
@@ -46,27 +48,28 @@ def is_block(order):
 
 @inline
 def block_of(order):
-    """A block's number in the pool."""
+    """Number of a block in the pool."""
     return i64(order["stop"])
 
 
 @inline
 def span_of(order):
-    """How many hours a block is long."""
+    """Number of hours of a block."""
     return i64(order["display"])
 
 
 @inline
 def hour_instrument(m, order, k):
-    """The instrument of a block's hour."""
+    """Instrument of a block's hour k."""
     return i64(m.legs[block_of(order) * HOURS + k]["instrument"])
 
 
 @kernel
 def resolve_hours(m, block, first_id, span):
-    """Write down a block's hours. Returns False where fewer are listed, or may be in a block.
+    """Write the instruments of a block's hours into its legs. Returns False where fewer are listed,
+    or where the block is longer than allowed.
 
-    Of block 0, which is nobody's, the legs are scratch memory.
+    The legs of block 0 are scratch memory.
     """
     if span > i64(m.instruments[first_id]["longest"]):
         return False
@@ -90,7 +93,8 @@ def has_hour(m, order, instrument_id):
 
 @inline
 def is_skipped(m, order, other):
-    """Whether a block does not see an order: its owner's, under any prevention."""
+    """Whether a block ignores an order because one owner has both and the block prevents
+    self-trades, in any mode."""
     if (i64(order["mode"]) & STP_MASK) == 0:
         return False
     return m.accounts[i64(order["account"])]["group"] == m.accounts[i64(other["account"])]["group"]
@@ -98,8 +102,8 @@ def is_skipped(m, order, other):
 
 @kernel
 def hour_total(m, order, instrument_id, bound):
-    """What an hour's best orders down to a level cost a block, as price x quantity, and the level
-    of the worst of them; 0 for the level where they are too few."""
+    """Price x quantity of the best orders of an hour that would fill a block, down to a level, and
+    the level of the worst of them; 0, 0 where they are too few."""
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
     wanted = i64(order["leaves"])
@@ -130,12 +134,12 @@ def is_within(order, total):
 
 @kernel
 def helping_level(m, order, instrument_id, bound):
-    """The level that new orders must beat for an hour to be better than a bound that is not better
-    than what it has. Costs are counted: what a sell gets is a negative cost.
+    """Level that new orders must be above to make an hour better than a bound, which is not better
+    than what the hour has.
 
-    With orders at cost v and worse, no lot that is there now can become cheaper than v: the hour
-    costs at least the sum of min(cost, v) over the lots. Sought is the least v for which that is
-    the bound or more.
+    Counted in costs: the proceeds of a sell are a negative cost. With new orders at cost v and
+    worse, the hour costs at least the sum of min(cost, v) over the lots. The function finds the
+    least v for which that sum reaches the bound.
     """
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
@@ -159,8 +163,8 @@ def helping_level(m, order, instrument_id, bound):
 
 @kernel
 def revalue(m, leg):
-    """Make a leg's bound what its hour has now, which only better orders than the worst of them
-    can break."""
+    """Set a leg's bound to what its hour has now. Only orders better than the worst of these can
+    break it."""
     block = m.blocks[leg // HOURS]
     known = m.legs[leg]
     if i64(known["last_index"]) == 0:
@@ -176,8 +180,7 @@ def revalue(m, leg):
 
 @kernel
 def update_bound(m, leg):
-    """Ask an hour what it has for a leg's block, and give its bound a share of what the block
-    lacks."""
+    """Compute a leg's bound again, and give it a share of what the block lacks to its limit."""
     block = m.blocks[leg // HOURS]
     known = m.legs[leg]
     order = m.orders[i64(block["slot"])]
@@ -196,7 +199,7 @@ def update_bound(m, leg):
 
 @kernel
 def update_bounds(m, number):
-    """Ask all hours of a block; what it lacks is known before it is shared out."""
+    """Compute all bounds of a block. What the block lacks must be known before it is shared out."""
     span = span_of(m.orders[i64(m.blocks[number]["slot"])])
     for k in range(span):
         revalue(m, number * HOURS + k)
@@ -206,7 +209,7 @@ def update_bounds(m, number):
 
 @inline
 def add_candidate(m, number):
-    """A block is to be tried."""
+    """Add a block to those to try."""
     state = m.state[0]
     block = m.blocks[number]
     if i64(block["candidate"]) == 0:
@@ -217,7 +220,7 @@ def add_candidate(m, number):
 
 @inline
 def remove_candidate(m, number):
-    """A block need not be tried; the last one takes its place."""
+    """Remove a block from those to try; the last one takes its position."""
     state = m.state[0]
     block = m.blocks[number]
     at = i64(block["candidate"])
@@ -231,7 +234,8 @@ def remove_candidate(m, number):
 
 @kernel
 def notify_blocks(m, instrument_id, book, index):
-    """An order has come to rest at a level: ask for the blocks that it may help."""
+    """After an order came to rest at a level: compute the bounds that it breaks, and make
+    candidates of the blocks that can trade now."""
     watch = instrument_id * TOPS + WATCH_AT + 1 - book
     if index <= i64(m.watch[watch + WATCH_REACH]):
         return
@@ -251,7 +255,7 @@ def notify_blocks(m, instrument_id, book, index):
 
 @kernel
 def notify_all_blocks(m, instrument_id):
-    """An hour's phase, collar or last price has changed: all its blocks are to be tried."""
+    """After a change of an hour's phase, collar or last price: all its blocks are candidates."""
     for side in range(2):
         leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
         while leg != 0:
@@ -261,8 +265,8 @@ def notify_all_blocks(m, instrument_id):
 
 @inline
 def recheck_collar(m, instrument_id):
-    """Orders have left a book, or its last price has moved: where a collar is, this may let blocks
-    trade that it kept from trading."""
+    """After orders left a book or its last price moved: where a collar is set, blocks that it kept
+    from trading are candidates."""
     instrument = m.instruments[instrument_id]
     if i64(instrument["watched"]) != 0 and i64(instrument["collar"]) != 0:
         notify_all_blocks(m, instrument_id)
@@ -270,7 +274,7 @@ def recheck_collar(m, instrument_id):
 
 @kernel
 def activate(m, slot):
-    """A block joins its hours."""
+    """Link a block's legs into its hours."""
     order = m.orders[slot]
     number = block_of(order)
     block = m.blocks[number]
@@ -297,7 +301,7 @@ def activate(m, slot):
 
 @kernel
 def deactivate(m, slot):
-    """A block leaves its hours, if it stands."""
+    """Unlink a block's legs from its hours, if they are linked."""
     order = m.orders[slot]
     number = block_of(order)
     if i64(m.blocks[number]["active"]) == 0:

@@ -1,4 +1,4 @@
-"""Events: one function a shape, so that every field of every kind is set in one place."""
+"""Writing of events: one function for each shape, so that every field is set in one place."""
 
 import numpy as np
 
@@ -12,7 +12,8 @@ STEP_EVENTS_MAX = 8
 """Events that a single step of any task appends at most: the loop stops where fewer fit."""
 
 EVENTS_AHEAD = 16
-"""How far ahead the buffer's next lines are fetched: they were evicted since the last batch."""
+"""Distance in events at which the buffer is prefetched: the last batch evicted it from the
+cache."""
 
 
 @inline
@@ -45,7 +46,7 @@ def emit(m, command, kind, reason, flags, other, shown, price, quantity):
 
 @inline
 def report(m, command, order, kind, reason, flags, other, shown, price, quantity):
-    """What happened to an order: whose it is, and what is left of it, are the order's own."""
+    """Append an event of an order. Owner, instrument, side and what is left come from the order."""
     at = emit(m, command, kind, reason, flags, other, shown, price, quantity)
     event = m.events[at]
     event["leaves"] = order["leaves"]
@@ -59,7 +60,7 @@ def report(m, command, order, kind, reason, flags, other, shown, price, quantity
 
 @kernel
 def answer(m, command, kind, reason, flags, other, shown, price, quantity, leaves):
-    """What became of a command that concerns no single order."""
+    """Append an event of a command that concerns no single order. Returns its place."""
     at = emit(m, command, kind, reason, flags, other, shown, price, quantity)
     event = m.events[at]
     event["leaves"] = leaves
@@ -74,7 +75,7 @@ def answer(m, command, kind, reason, flags, other, shown, price, quantity, leave
 
 @kernel
 def reject(m, command, reason):
-    """A refusal names what was asked, garbage included."""
+    """Append a rejection. It repeats the command's fields, even malformed ones."""
     at = answer(
         m, command, REJECTED, reason, 0, i64(command["target_ref"]), 0,
         i64(command["price"]), i64(command["quantity"]), 0,
@@ -84,5 +85,5 @@ def reject(m, command, reason):
 
 @inline
 def accept(m, c, other, shown, price, quantity, leaves):
-    """The one event of an accepted administrative command."""
+    """Append the one event of an accepted administrative command. Returns its place."""
     return answer(m, c, i64(c["kind"]), NONE, 0, other, shown, price, quantity, leaves)

@@ -1,7 +1,7 @@
-"""Who is who: (session, user_ref) -> order slot, by a direct, paged table.
+"""Order ids: a direct, paged table from (session, user_ref) to the order's slot.
 
-A hash was the costliest feature when measured. Refs of a session only grow, so the live ones stand
-close together, and a page without a live order goes back to the pool.
+A hash table was the costliest part when measured. Refs of a session only grow, so live refs stand
+close together. A page without a live order returns to the pool.
 """
 
 import numpy as np
@@ -16,19 +16,19 @@ i64 = np.int64
 
 @inline
 def entry_at(m, session, user_ref):
-    """Where the directory says which page holds a ref. The ref must be within the limits."""
+    """Index of the directory entry for a ref, which must be within the limits."""
     return session * m.state[0]["session_pages"] + user_ref // PAGE
 
 
 @inline
 def place_at(page, user_ref):
-    """Where a page says which slot holds the order of a ref."""
+    """Index of a ref in the table of pages."""
     return page * PAGE + user_ref % PAGE
 
 
 @inline
 def find_order(m, session, user_ref):
-    """The slot of a live order, else 0. The ref must be within the limits."""
+    """Slot of a live order, else 0. The ref must be within the limits."""
     return i64(m.pages[place_at(i64(m.directory[entry_at(m, session, user_ref)]), user_ref)])
 
 
@@ -41,13 +41,13 @@ def has_page(m):
 
 @inline
 def can_add_order_id(m, session, user_ref):
-    """Whether `add_order_id` can succeed."""
+    """Whether `add_order_id` can succeed: the ref's page exists, or one is free."""
     return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
 
 
 @kernel
 def allocate_page(m, entry):
-    """Enter a page of the pool into the directory; returns it."""
+    """Put a page of the pool into a directory entry. Returns the page."""
     state = m.state[0]
     page = state["free_page"]
     if page != 0:
@@ -62,7 +62,7 @@ def allocate_page(m, entry):
 
 @inline
 def add_order_id(m, session, user_ref, slot):
-    """Enter a live order."""
+    """Add the id of a live order."""
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     if page == 0:
@@ -73,7 +73,7 @@ def add_order_id(m, session, user_ref, slot):
 
 @inline
 def remove_order_id(m, session, user_ref):
-    """Remove an order that is over."""
+    """Remove the id of an order that has ended. Returns the page to the pool if it is empty."""
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     m.pages[place_at(page, user_ref)] = 0
@@ -94,7 +94,7 @@ def return_page(m, entry, page):
 
 @inline
 def finish_order(m, slot):
-    """End an order that is in no level: it leaves the table, the timers and its slot."""
+    """End an order that is in no level: remove its id and timer, return its slot."""
     order = m.orders[slot]
     remove_order_id(m, i64(order["session"]), i64(order["user_ref"]))
     if i64(order["timer"]) != 0:

@@ -1,4 +1,4 @@
-"""Pools of order slots and of blocks: what is returned last is allocated first."""
+"""Pools of order slots and of blocks. What was returned last is allocated first."""
 
 import numpy as np
 

@@ -1,11 +1,11 @@
-"""Price levels: first in, first out inside a level, and a bitmap that finds the best level.
+"""Price levels: a queue of orders for each price, and a bitmap that finds the best level.
 
-An instrument has four books: bids, asks, waiting buy stops, waiting sell stops. In each, a level's
-index grows with its urgency (a higher bid, a lower ask, a lower buy stop, a higher sell stop), so
-that "best" is the highest set bit everywhere, and one code serves all.
+An instrument has four books: bids, asks, waiting buy stops, waiting sell stops. In each book the
+index of a level grows with its priority (a higher bid, a lower ask, a lower buy stop, a higher sell
+stop). So the best level is the highest set bit in every book, and one code serves all.
 
-A level is a circle of links: its own, then those of its orders. So an order leaves without asking
-whether it was the first or the last. A level that never had an order has a link of zeros.
+A level is a circle of links: its own, then those of its orders. An order is unlinked without a test
+for the first or last. A level that never had an order has a link of zeros.
 """
 
 import numpy as np
@@ -19,13 +19,14 @@ i64 = np.int64
 
 @inline
 def book_of(order):
-    """0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
+    """Book of an order: 0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
     return i64(order["side"]) + ((i64(order["mode"]) & WAITING) >> 3)
 
 
 @inline
 def index_at(instrument, book, price):
-    """The level of a price, from 1; bids and sell stops rise with it, asks and buy stops fall."""
+    """Level index of a price, from 1. It rises with the price for bids and sell stops, and falls
+    for asks and buy stops."""
     if book == 0 or book == 3:
         return price - i64(instrument["low"]) + 1
     return i64(instrument["high"]) - price + 1
@@ -33,7 +34,7 @@ def index_at(instrument, book, price):
 
 @inline
 def price_at(instrument, book, index):
-    """The inverse of `index_at`."""
+    """Price of a level index: the inverse of `index_at`."""
     if book == 0 or book == 3:
         return i64(instrument["low"]) + index - 1
     return i64(instrument["high"]) - index + 1
@@ -41,7 +42,7 @@ def price_at(instrument, book, index):
 
 @inline
 def level_at(instrument, book, index):
-    """Where the level stands in `links`."""
+    """Index of a level in the table of links."""
     return i64(instrument["level_base"]) + book * (i64(instrument["width"]) + 1) + index
 
 
@@ -53,13 +54,14 @@ def top(m, instrument_id, book):
 
 @inline
 def first_order(m, level):
-    """The first order of a level, or what `is_order` denies."""
+    """Slot of a level's first order. `is_order` is false for the result where the level is
+    empty."""
     return i64(m.links[level]["next"])
 
 
 @inline
 def next_order(m, slot):
-    """The next order of a level, or what `is_order` denies."""
+    """Slot of the next order in the level. `is_order` is false for the result after the last."""
     return i64(m.links[slot]["next"])
 
 
@@ -71,14 +73,15 @@ def is_order(m, node):
 
 @inline
 def word_at(instrument, book):
-    """Where the book's bitmap begins: words, then groups of words, then one word of groups."""
+    """Index of a book's bitmap in the table of words: words, then groups of words, then one word of
+    groups."""
     size = i64(instrument["words"]) + i64(instrument["groups"]) + 1
     return i64(instrument["word_base"]) + book * size
 
 
 @inline
 def set_bit(m, instrument, book, index):
-    """Set the level's bit."""
+    """Set a level's bit, and those of its word and group."""
     base = word_at(instrument, book)
     bit = index - 1
     word = base + (bit >> 6)
@@ -96,9 +99,9 @@ def set_bit(m, instrument, book, index):
 
 @inline
 def clear_bit(m, instrument, book, index):
-    """Clear the level's bit; returns the highest index that is still set, 0 if none is.
+    """Clear a level's bit. Returns the highest index that is still set, 0 if none is.
 
-    Only right as "the next best" when the level was the best.
+    The result is the next best level only if the cleared level was the best.
     """
     base = word_at(instrument, book)
     bit = index - 1
@@ -125,7 +128,7 @@ def clear_bit(m, instrument, book, index):
 
 @kernel
 def next_below(m, instrument, book, index):
-    """The highest marked index below this one; 0 if there is none."""
+    """Highest set index below this one; 0 if there is none."""
     base = word_at(instrument, book)
     bit = index - 1
     below = ~(i64(-1) << (bit & 63))
@@ -149,7 +152,7 @@ def next_below(m, instrument, book, index):
 
 @inline
 def link_at_back(m, slot, level):
-    """Close a level's circle with this order. Returns whether it is the only one."""
+    """Link an order at the back of a level. Returns whether it is the only one."""
     circle, own = m.links[level], m.links[slot]
     last = i64(circle["prev"])
     last = level if last == 0 else last
@@ -162,7 +165,7 @@ def link_at_back(m, slot, level):
 
 @inline
 def unlink(m, slot):
-    """Open the circle and close it without this order. Returns whether it was the only one."""
+    """Unlink an order from its level. Returns whether it was the only one."""
     own = m.links[slot]
     behind, ahead = i64(own["next"]), i64(own["prev"])
     m.links[ahead]["next"] = behind
@@ -172,7 +175,7 @@ def unlink(m, slot):
 
 @inline
 def add_level(m, instrument_id, book, index):
-    """A level has its first order."""
+    """Set a level's bit after its first order came, and update the best level."""
     set_bit(m, m.instruments[instrument_id], book, index)
     if index > top(m, instrument_id, book):
         m.tops[instrument_id * TOPS + book] = index
@@ -180,7 +183,7 @@ def add_level(m, instrument_id, book, index):
 
 @inline
 def remove_level(m, instrument_id, book, index):
-    """A level has lost its last order."""
+    """Clear a level's bit after its last order left, and update the best level."""
     best = clear_bit(m, m.instruments[instrument_id], book, index)
     if index == top(m, instrument_id, book):
         m.tops[instrument_id * TOPS + book] = best
@@ -188,13 +191,13 @@ def remove_level(m, instrument_id, book, index):
 
 @inline
 def order_index(instrument, book, order):
-    """The level of an order by its price, or by its stop price where it waits."""
+    """Level index of an order: by its price, or by its stop price while it waits."""
     return index_at(instrument, book, i64(order["price"]) if book < 2 else i64(order["stop"]))
 
 
 @inline
 def add_to_level(m, slot):
-    """Put an order at the back of its level."""
+    """Add an order at the back of its level."""
     order = m.orders[slot]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
@@ -206,7 +209,7 @@ def add_to_level(m, slot):
 
 @inline
 def remove_from_level(m, slot):
-    """Take an order out of its level."""
+    """Remove an order from its level."""
     if unlink(m, slot):
         order = m.orders[slot]
         instrument_id = i64(order["instrument"])

@@ -1,6 +1,7 @@
-"""What an order holds and what a fill costs: money in fen, capacity in contracts.
+"""Reserves, deposits and fees: what an order reserves, and what a fill costs.
 
-All sums fit int64 because FEES bounds an order's worth: see `quantity_max`.
+Money is in fen, capacity in lots. All sums fit int64 because FEES bounds the worth of an order: see
+`quantity_max`.
 """
 
 import numpy as np
@@ -15,23 +16,24 @@ u64 = np.uint64
 
 @inline
 def position_at(m, instrument_id, account_id):
-    """Where the position of an account in an instrument stands."""
+    """Index of an account's position in an instrument."""
     return instrument_id * len(m.accounts) + account_id
 
 
 @inline
 def whole_fen(millionths):
-    """The whole fen in so many millionths, which are not negative (so dividing is one product)."""
+    """Whole fen in so many millionths of a fen, at least 0. Unsigned division compiles to one
+    product."""
     return i64(u64(millionths) // u64(RATE_UNIT))
 
 
 @inline
 def held_for(instrument, price, quantity, fraction):
-    """Money that a buy of some quantity holds: its notional and its fee at the dearer rate, rounded
-    up.
+    """Fen that a buy of this quantity reserves: its notional, and its fee at the higher of the two
+    rates, rounded up.
 
-    The fraction of a fen that is not yet charged counts as well: without it a fill could cost more
-    than it releases.
+    `fraction` is the part of a fen not yet charged. Without it a fill could cost more than it
+    releases.
     """
     worth = price * quantity * i64(instrument["tick_fen"])
     return worth + whole_fen(worth * i64(instrument["dearer_rate"]) + fraction + (RATE_UNIT - 1))
@@ -39,26 +41,26 @@ def held_for(instrument, price, quantity, fraction):
 
 @inline
 def reserve(instrument, price, quantity, fraction):
-    """Money that a buy holds, whatever is left of it: nothing, if nothing is."""
+    """Fen that a buy with this quantity left reserves: 0 where nothing is left."""
     return held_for(instrument, price, quantity, fraction) if quantity != 0 else i64(0)
 
 
 @inline
 def worst_price(instrument, price):
-    """The limit, or the upper band where there is none."""
+    """An order's limit, or the top of the band where it has none."""
     return price if price > 0 else i64(instrument["high"])
 
 
 @inline
 def deposit_for(instrument, uncovered):
-    """The performance deposit for so many contracts sold that are not owned; none for fewer
-    than none."""
+    """Performance deposit in fen for contracts sold that are not owned; 0 if `uncovered` is below
+    0."""
     return i64(instrument["deposit_fen"]) * max(uncovered, i64(0))
 
 
 @inline
 def move_deposit(account, instrument, before, after):
-    """Hold the performance deposit for `after` uncovered contracts instead of `before`."""
+    """Change an account's deposit from `before` to `after` uncovered contracts."""
     moved = deposit_for(instrument, after) - deposit_for(instrument, before)
     account["deposit"] += moved
     account["free"] -= moved
@@ -66,7 +68,7 @@ def move_deposit(account, instrument, before, after):
 
 @inline
 def hold(m, order, price, quantity):
-    """Reserve what this much open quantity needs. The checks have been made."""
+    """Reserve what this open quantity needs. The caller has made the checks."""
     account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
@@ -87,7 +89,7 @@ def hold(m, order, price, quantity):
 
 @inline
 def release(m, order, quantity):
-    """Take quantity off an order and give back what it held."""
+    """Take quantity off an order, and give back what it reserved."""
     account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
@@ -110,7 +112,8 @@ def release(m, order, quantity):
 
 @inline
 def charge_fill(order, worth, rate, quantity):
-    """An order's own part of a fill; returns its fee: the difference of the exact sum's floors."""
+    """Apply a fill to an order. Returns its fee in fen: the exact sum so far, rounded down, less
+    what was charged before."""
     exact = i64(order["fee_fraction"]) + worth * rate
     fee = whole_fen(exact)
     order["fee_fraction"] = exact - fee * RATE_UNIT
@@ -121,7 +124,7 @@ def charge_fill(order, worth, rate, quantity):
 
 @inline
 def book_fill(m, instrument, buy, sell, price, quantity, buy_rate, sell_rate):
-    """Book a trade between two orders; returns the buyer's fee and the seller's."""
+    """Book a trade between two orders. Returns the buyer's fee and the seller's, in fen."""
     worth = price * quantity * i64(instrument["tick_fen"])
     buy_fee = charge_fill(buy, worth, buy_rate, quantity)
     worst = worst_price(instrument, i64(buy["price"]))

@@ -1,7 +1,7 @@
-"""What is due and when: a binary heap over (due second, class, instrument, rank).
+"""Timers: a binary heap ordered by second, class, instrument and rank.
 
-An order knows its place in the heap, so that a cancel removes its timer at once and the heap never
-holds more than the live orders and the instruments' own times.
+An order knows the position of its timer, so that a cancel removes it at once. The heap never holds
+more than the live orders and the instruments' own times.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ NEVER = 2**63 - 1
 
 @inline
 def write_timer(m, at, due, rank, slot, phase):
-    """Write one entry of the heap."""
+    """Write an entry of the heap, and its position into the order."""
     timer = m.timers[at]
     timer["due"] = due
     timer["rank"] = rank
@@ -32,14 +32,14 @@ def write_timer(m, at, due, rank, slot, phase):
 
 @inline
 def is_before(m, at, due, rank):
-    """Whether the entry at this place comes before (due, rank)."""
+    """Whether the entry at this position is due before (due, rank)."""
     timer = m.timers[at]
     return i64(timer["due"]) < due or (i64(timer["due"]) == due and i64(timer["rank"]) < rank)
 
 
 @inline
 def move_timer(m, source, target):
-    """Move an entry to another place."""
+    """Copy an entry to another position."""
     timer = m.timers[source]
     write_timer(
         m,
@@ -53,7 +53,7 @@ def move_timer(m, source, target):
 
 @inline
 def update_next_due(m):
-    """Remember when the next thing is due."""
+    """Update the time at which the first entry is due."""
     state = m.state[0]
     if state["timers"] == 0:
         state["next_due_ns"] = NEVER
@@ -63,7 +63,7 @@ def update_next_due(m):
 
 @inline
 def sift_up(m, hole, due, rank):
-    """Move the hole up until (due, rank) may stand in it; returns the place."""
+    """Move the hole up to where (due, rank) belongs. Returns the position."""
     while hole > 1 and not is_before(m, hole >> 1, due, rank):
         move_timer(m, hole >> 1, hole)
         hole >>= 1
@@ -72,7 +72,7 @@ def sift_up(m, hole, due, rank):
 
 @kernel
 def add_timer(m, second, kind, instrument_id, order_rank, slot, phase):
-    """Enter what is due at a second. The caller has made sure that there is room."""
+    """Add a timer for a second. The caller has made sure that there is room."""
     state = m.state[0]
     state["timers"] += 1
     due = second * 4 + kind
@@ -83,7 +83,7 @@ def add_timer(m, second, kind, instrument_id, order_rank, slot, phase):
 
 @kernel
 def remove_timer(m, hole):
-    """Take the entry at this place out of the heap."""
+    """Remove the entry at this position."""
     state = m.state[0]
     slot = i64(m.timers[hole]["slot"])
     if slot != 0:
@@ -113,7 +113,7 @@ def remove_timer(m, hole):
 
 @inline
 def reschedule_expiry(m, c, slot):
-    """A replaced GTD order's timer follows its new time and its acceptance sequence."""
+    """Give a replaced GTD order's timer its new time and acceptance sequence."""
     order = m.orders[slot]
     timer = i64(order["timer"])
     if timer == 0:
@@ -127,7 +127,7 @@ def reschedule_expiry(m, c, slot):
 
 @kernel
 def remove_day_times(m, instrument_id):
-    """Forget an instrument's close and gate closure, because they are given anew."""
+    """Remove an instrument's close and gate closure, before new ones are set."""
     at = i64(1)
     while at <= m.state[0]["timers"]:
         timer = m.timers[at]
@@ -144,7 +144,7 @@ def remove_day_times(m, instrument_id):
 
 @kernel
 def remove_collar_end(m, instrument_id):
-    """Forget the end of an earlier volatility auction."""
+    """Remove the end of an earlier volatility auction."""
     at = i64(1)
     while at <= m.state[0]["timers"]:
         timer = m.timers[at]

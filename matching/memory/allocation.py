@@ -1,4 +1,4 @@
-"""Memory for a machine's tables: zeros, on cache lines, and on huge pages where that helps."""
+"""Allocation of a machine's tables: zeros, on cache lines, and on huge pages where that helps."""
 
 import mmap
 from typing import Any
@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 LINE = 64
 HUGE = 1 << 21
 SPARSE_BYTES = 1 << 28
-"""A table of this size or more is taken for one that stays mostly empty where SPARSE names it."""
+"""A table named in SPARSE stays mostly empty from this size on."""
 
 SPARSE = ("links", "words", "directory", "legs")
-"""Tables that may stay mostly empty; on huge pages, a little of each would bring in all of it."""
+"""Tables that may stay mostly empty. On huge pages, one item would bring in two megabytes."""
 
 Shapes = dict[str, tuple[int, np.dtype[Any]]]
 
 
 def allocate(shapes: Shapes) -> dict[str, NDArray[Any]]:
-    """Arrays of zeros by name, of these lengths and types; what is never touched costs nothing.
+    """Return arrays of zeros by name, of these lengths and types. Pages that are never used cost no
+    memory.
 
-    A record never straddles two cache lines: NumPy's own memory begins 16 bytes into one, which
-    makes every access to a 64-byte record two. All small tables share their huge pages.
+    A record never straddles two cache lines. NumPy's own memory begins 16 bytes into a line, so
+    that every access to a 64-byte record would touch two. All small tables share their huge pages.
     """
     arrays: dict[str, NDArray[Any]] = {}
     together = {name: shape for name, shape in shapes.items() if not _is_sparse(name, shape)}
@@ -42,8 +43,8 @@ def _is_sparse(name: str, shape: tuple[int, np.dtype[Any]]) -> bool:
 
 
 def _map(size: int, advice: str) -> mmap.mmap:
-    """Private memory: what is shared would be one for a fork and its parent, and allocated by
-    reading."""
+    """Map private memory. Shared memory would be allocated by reading, and would be one for a
+    process and its forks."""
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, advice):
         memory.madvise(getattr(mmap, advice))

@@ -1,7 +1,7 @@
-"""How kernels are compiled: one place for the flags and the cache folder.
+"""Compilation of kernels: the flags, and the cache folder.
 
-Numba's file cache does not see a change in another file, so the cache folder is named by a hash of
-every module in this package: changed source, new folder.
+Numba's file cache does not see a change in another file. Therefore the cache folder is named by a
+hash of every module in this package: changed source, new folder.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ JIT_DISABLED = bool(numba.config.DISABLE_JIT)
 
 
 def source_hash(folder: Path | None = None) -> str:
-    """Hash of all sources of the package matching, of where they are and of Numba's version.
+    """Hash of all sources of the package matching, of their folder and of Numba's version.
 
-    The place counts because Numba keeps the kernels of two places apart.
+    The folder counts because Numba keeps the kernels of two folders apart.
     """
     folder = folder or Path(__file__).parents[1]
     digest = hashlib.sha256(f"{numba.__version__} {folder.resolve()}".encode())
@@ -29,7 +29,7 @@ def source_hash(folder: Path | None = None) -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: SUANSHI_CACHE_DIR, else below the user's cache folder."""
+    """Folder of compiled kernels: below SUANSHI_CACHE_DIR, else below the user's cache folder."""
     base = os.environ.get("SUANSHI_CACHE_DIR")
     if base is None:
         base = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "suanshi")
@@ -37,12 +37,13 @@ def cache_folder() -> Path:
 
 
 def is_compiled() -> bool:
-    """Whether a start finds the engine in the cache; if not, it compiles for half a minute."""
+    """Whether the cache holds the engine. If not, a start compiles it, which takes half a
+    minute."""
     return JIT_DISABLED or any(cache_folder().rglob("*.run_compiled-*.nbc"))
 
 
 def entry(function: Callable[..., Any], folder: Path | None = None) -> Any:
-    """Compile a function that Python calls: cached on disk, with its sources' hash."""
+    """Compile a function that Python calls, cached on disk."""
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(folder or cache_folder())
     try:
@@ -57,7 +58,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Compile a small function into its callers; halves the time of a command."""
+    """Compile a small function into its callers. This halves the time of a command."""
     return _internal(function, forceinline=True)
 
 
@@ -71,7 +72,8 @@ def _internal(function: Callable[..., Any], forceinline: bool) -> Any:
 
 
 def _widen_literals(dispatcher: Any) -> None:
-    """Compile one version for all values: literals would make one of their own each, in 0.1 s."""
+    """Compile one version for all values of an argument. Numba would compile one for each literal,
+    in 0.1 s each."""
     resolve = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: resolve(
         tuple(unliteral(argument) for argument in args), kws
@@ -81,7 +83,8 @@ def _widen_literals(dispatcher: Any) -> None:
 def compile_quickly(function: Any, signature: Any) -> None:
     """Compile a kernel and all that it calls with few optimisations.
 
-    Whoever calls it is optimised as a whole anyway; doing so at every level costs a minute.
+    The entry that calls it is optimised as a whole anyway. Optimising at every level costs a
+    minute.
     """
     before = numba.config.OPT
     numba.config.OPT = type(before)(1)

@@ -81,7 +81,7 @@ class TableType(types.Type):
 
 @register_model(HandleType)
 class HandleModel(models.PrimitiveModel):  # type: ignore[misc]
-    """A word."""
+    """A handle in memory: one word."""
 
     def __init__(self, manager: Any, handle: Any) -> None:
         super().__init__(manager, handle, WORD)
@@ -89,7 +89,7 @@ class HandleModel(models.PrimitiveModel):  # type: ignore[misc]
 
 @register_model(TableType)
 class TableModel(models.StructModel):  # type: ignore[misc]
-    """Two words, which never leave their registers."""
+    """A table in memory: two words, which never leave their registers."""
 
     def __init__(self, manager: Any, table: Any) -> None:
         super().__init__(manager, table, [("address", types.int64), ("length", types.int64)])
@@ -97,7 +97,7 @@ class TableModel(models.StructModel):  # type: ignore[misc]
 
 @infer_getattr
 class HandleAttributes(AttributeTemplate):  # type: ignore[misc]
-    """`m.orders` and the like."""
+    """Typing of `m.orders` and other attributes of a handle."""
 
     key = HandleType
 
@@ -127,7 +127,7 @@ def _header_word(builder: Any, header: Any, offset: int) -> Any:
 
 @infer_global(operator.getitem)
 class TableGetItem(AbstractTemplate):  # type: ignore[misc]
-    """`m.orders[slot]`: a record in place, or a number."""
+    """Typing of `m.orders[slot]`: a record in place, or a number."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:
         """The signature, for tables."""
@@ -138,7 +138,7 @@ class TableGetItem(AbstractTemplate):  # type: ignore[misc]
 
 @infer_global(operator.setitem)
 class TableSetItem(AbstractTemplate):  # type: ignore[misc]
-    """`m.words[at] = word`: only for tables of numbers."""
+    """Typing of `m.words[at] = word`, only for tables of numbers."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:
         """The signature, for tables of numbers."""
@@ -150,7 +150,7 @@ class TableSetItem(AbstractTemplate):  # type: ignore[misc]
 
 @infer_global(len)
 class TableLength(AbstractTemplate):  # type: ignore[misc]
-    """`len(m.orders)`."""
+    """Typing of `len(m.orders)`."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:
         """The signature, for tables."""
@@ -160,7 +160,7 @@ class TableLength(AbstractTemplate):  # type: ignore[misc]
 
 
 def item_address(context: Any, builder: Any, table_type: Any, value: Any, index: Any) -> Any:
-    """The address of a table's item, as a word."""
+    """Address of a table's item, as a word."""
     table = cgutils.create_struct_proxy(table_type)(context, builder, value)
     offset = builder.mul(index, ir.Constant(WORD, table_type.itemsize), flags=["nsw"])
     return builder.add(table.address, offset)

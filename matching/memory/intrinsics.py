@@ -1,4 +1,4 @@
-"""Operations that numpy has no word for: each an intrinsic in compiled code, and a plain twin."""
+"""Operations that numpy lacks, each as an intrinsic for compiled code and as its plain twin."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from matching.memory.compiler import JIT_DISABLED
 
 
 def highest_bit_plain(word: int) -> int:
-    """The place of the highest set bit of a word that is not 0: twin of the intrinsic."""
+    """Position of the highest set bit of a word that is not 0: twin of the intrinsic."""
     return (int(word) & 0xFFFF_FFFF_FFFF_FFFF).bit_length() - 1
 
 
 def prefetch_plain(table: Any, index: int) -> None:
-    """Nothing: twin of the intrinsic, which changes no result."""
+    """Do nothing: twin of the intrinsic, which changes no result."""
 
 
 def address_of_plain(table: Any) -> int:
-    """The address of a table's first item: twin of the intrinsic."""
+    """Address of a table's first item: twin of the intrinsic."""
     return int(table.ctypes.data)
 
 

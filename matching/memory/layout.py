@@ -1,4 +1,4 @@
-"""The machine's memory: every array and record, allocated once from Limits.
+"""Layout of the machine's memory: every table and record, allocated once from Limits.
 
 Slot, page and position 0 mean "none", so that zeroed memory is a valid empty machine.
 """
@@ -12,14 +12,15 @@ from matching.memory.handle import HandleLayout
 from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, COMMAND, EVENT
 
 RING = 64
-"""Commands whose names look-ahead remembers: a power of two, and more than its steps together."""
+"""Commands for which look-ahead keeps its results: a power of two, and more than the look-ahead
+distance."""
 
 PAGE = 1024
-"""Refs a page of the identity table."""
+"""Refs in a page of the order id table."""
 
 BOOKS = 4
 BUY_STOPS, SELL_STOPS = 2, 3
-"""Books of an instrument: bids, asks, waiting buy stops, waiting sell stops."""
+"""Books of an instrument: 0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
 
 TICKS_MAX = 1 << 18
 """Widest band: what three levels of a 64-ary bitmap span."""
@@ -76,15 +77,16 @@ INSTRUMENT = np.dtype(
         "itemsize": 128,
     }
 )  # fmt: skip
-"""The first 16 bytes are `tops`, of the four books; the first 64 are all that an order asks for.
-`watched` is 1 where a standing block has an hour, and `plain_phase` both in one number: the phase,
-if nobody watches. `after` and `follows` are the delivery periods after and before; bytes 112 to 127
-are WATCH."""
+"""The first 16 bytes are `tops`, the best levels of the four books. The first 64 bytes are all that
+a new order reads. `watched` is 1 while a standing block has a leg in the instrument. `plain_phase`
+reads phase and `watched` as one number: it equals the phase where no block stands. `after` and
+`follows` are the instruments of the next and the previous delivery period. Bytes 112 to 127 are
+WATCH."""
 
 WATCH_AT = 28
 WATCH_HEAD, WATCH_REACH = 0, 2
-"""As u4 of an instrument: for buys and for sells the first leg of a standing block, then the level
-of the other side's book above which an order may help one of them."""
+"""As u4 of an instrument, for buys and for sells: WATCH_HEAD is the first leg of a standing block.
+WATCH_REACH is a level of the opposite book: only an order above it may help one of these blocks."""
 
 ACCOUNT = np.dtype(
     {
@@ -100,8 +102,9 @@ ACCOUNT = np.dtype(
         "itemsize": 128,
     }
 )  # fmt: skip
-"""What an order asks for stands in the first 64 bytes: the limits as they act (`cap`, where none is
-the largest number), and the firm whose sessions may trade now (`trader`; 0: none may)."""
+"""The first 64 bytes are all that a new order reads: limits as they act (the columns `_cap`; the
+largest number where there is no limit) and the firm whose sessions may trade (`trader`; 0 while the
+account is halted)."""
 
 POSITION = np.dtype(
     [("registered", "<i4"), ("net", "<i4"), ("open_buy", "<i4"), ("open_sell", "<i4")]
@@ -134,7 +137,7 @@ LEG = np.dtype(
         ("spare", "<i4"),
     ]
 )
-"""Leg k of block b stands at HOURS x b + k."""
+"""Record of a block's hour. Leg k of block b is item HOURS x b + k."""
 
 MEMBERS = BASKET_MEMBERS_MAX
 
@@ -152,7 +155,8 @@ PLACE = np.dtype(
         ("spare", "<i4"),
     ]
 )
-"""What an order for a basket sees of hour k of member j, at MEMBERS x k + j."""
+"""Record of an hour of a basket's member while an order for the basket runs. Hour k of member j is
+item MEMBERS x k + j."""
 
 TIMER = np.dtype(
     [
@@ -175,7 +179,7 @@ FORESEEN = np.dtype(
         ("spare", "<u4"),
     ]
 )
-"""What look-ahead has found out about a command; 0: nothing."""
+"""Results of look-ahead for one command; 0: none."""
 
 STATE = np.dtype(
     [
@@ -260,7 +264,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "commands": COMMAND,
     "events": EVENT,
 }
-"""What an item of each table is, by the table's name in Machine."""
+"""Item type of each table, by the table's name in the handle."""
 
 VIEWS: dict[str, tuple[str, np.dtype[Any]]] = {
     "tops": ("instruments", U4),  # best index of a book at TOPS x instrument + book; 0: empty
@@ -271,7 +275,7 @@ VIEWS: dict[str, tuple[str, np.dtype[Any]]] = {
     "command_words": ("commands", I8),
     "event_words": ("events", I8),
 }
-"""Other readings of the same memory, by their names in Machine: of what, and as what."""
+"""Other readings of the same memory, by name in the handle: of which table, and as what type."""
 
 TOPS = INSTRUMENT.itemsize // U4.itemsize
 
@@ -280,7 +284,7 @@ MACHINE_LAYOUT = HandleLayout("Machine", TABLES, VIEWS)
 
 
 def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
-    """Length and type of each table but commands and events, by name."""
+    """Length and item type of each table except commands and events, by name."""
     lengths = {
         "state": 1,
         "orders": limits.orders + 1,
@@ -308,7 +312,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
 
 
 def pages_a_session(limits: Limits) -> int:
-    """Entries of the identity table's directory for one session."""
+    """Entries that one session has in the directory of the order id table."""
     return (limits.refs + PAGE - 1) // PAGE
 
 

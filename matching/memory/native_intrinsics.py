@@ -1,4 +1,5 @@
-"""Intrinsics in LLVM's terms, for compiled code only; `intrinsics` has them with their twins."""
+"""Intrinsics written in LLVM's terms, for compiled code only. `intrinsics` offers them with their
+plain twins."""
 
 from typing import Any
 
@@ -11,7 +12,7 @@ from matching.memory.handle_type import WORD, item_address
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch_native(typing_context: Any, table: Any, index: Any) -> Any:
-    """Bring a table's item into the cache, for writing."""
+    """Fetch a table's item into the cache, for writing."""
 
     def build(context: Any, builder: Any, types_: Any, values: Any) -> Any:
         address = item_address(context, builder, types_.args[0], *values)
@@ -27,7 +28,7 @@ def prefetch_native(typing_context: Any, table: Any, index: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def highest_bit_native(typing_context: Any, word: Any) -> Any:
-    """The place of the highest set bit of a word that is not 0, by one instruction."""
+    """Position of the highest set bit of a word that is not 0, by one instruction."""
 
     def build(context: Any, builder: Any, types_: Any, values: Any) -> Any:
         zeros = builder.ctlz(values[0], ir.Constant(ir.IntType(1), 1))
@@ -38,7 +39,7 @@ def highest_bit_native(typing_context: Any, word: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def address_of_native(typing_context: Any, table: Any) -> Any:
-    """The address of a table's first item."""
+    """Address of a table's first item."""
 
     def build(context: Any, builder: Any, types_: Any, values: Any) -> Any:
         return cgutils.create_struct_proxy(types_.args[0])(context, builder, values[0]).address

@@ -1,7 +1,7 @@
-"""Lists of orders that end together, in acceptance sequence: mass cancels, closes, gate closures.
+"""Lists of orders that end together, by acceptance: mass cancels, closes, gate closures.
 
-A list is gathered at once and worked off step by step, so that a command which ends a million
-orders needs no more room for events than one that ends one.
+A list is collected at once and ended step by step, so that a command which ends a million orders
+needs no more room for events than one that ends one.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ i64 = np.int64
 
 @inline
 def sift_down(m, at, size, key, slot):
-    """Let (key, slot) sink from this place of a heap whose greatest stands first."""
+    """Move (key, slot) down from this position in a heap with the greatest key first."""
     while True:
         child = 2 * at + 1
         if child >= size:
@@ -48,7 +48,7 @@ def sift_down(m, at, size, key, slot):
 
 @kernel
 def sort_list(m, size):
-    """Sort the list by key (heapsort: in place, and never slow)."""
+    """Sort the list by key. Heapsort needs no memory, and has no slow case."""
     at = size // 2 - 1
     while at >= 0:
         sift_down(m, at, size, m.keys[at], m.slots[at])
@@ -65,7 +65,7 @@ def sort_list(m, size):
 
 @inline
 def begin_cancel_list(m, size, reason, request_ref, after_list):
-    """Start to work off a gathered list."""
+    """Sort a collected list, and set the state from which `end_orders` goes on."""
     sort_list(m, size)
     state = m.state[0]
     state["list_head"] = 0
@@ -77,10 +77,8 @@ def begin_cancel_list(m, size, reason, request_ref, after_list):
 
 @kernel
 def gather_instrument(m, instrument_id, reason, second):
-    """Collect an instrument's orders that a close (or a gate closure: all) ends.
-
-    A close ends DAY orders, and the GTD orders that are due at the same second.
-    """
+    """Collect the orders of an instrument that its close ends: DAY orders, and GTD orders due at
+    this second. A gate closure ends all. Returns the list's size."""
     size = i64(0)
     instrument = m.instruments[instrument_id]
     for book in range(BOOKS):
@@ -106,7 +104,8 @@ def gather_instrument(m, instrument_id, reason, second):
 
 @kernel
 def gather_blocks(m, instrument_id, reason, second, size):
-    """The same of the blocks that the instrument is an hour of; in time they end with the first."""
+    """Add the blocks with an hour in the instrument. A GTD block ends by the timer of its first
+    hour. Returns the list's size."""
     for side in range(2):
         leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
         while leg != 0:
@@ -127,7 +126,8 @@ def gather_blocks(m, instrument_id, reason, second, size):
 
 @kernel
 def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
-    """Collect the orders that a mass cancel reaches."""
+    """Collect the orders that a mass cancel ends. Returns the list's size. Cost: a read of all
+    order slots."""
     size = i64(0)
     for slot in range(1, m.state[0]["slots_used"] + 1):
         order = m.orders[slot]
@@ -152,7 +152,7 @@ def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
 
 @inline
 def end_orders(m, c):
-    """End the listed orders one by one. Returns False where the event buffer is full."""
+    """End the orders of the list one by one. Returns False where the event buffer is full."""
     state = m.state[0]
     reason = state["list_reason"]
     while state["list_head"] < state["list_tail"]:

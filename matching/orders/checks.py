@@ -1,4 +1,4 @@
-"""Who may enter: the checks of a new order, in their order of precedence, and of a larger one."""
+"""Checks of new orders, in order of precedence, and of larger ones."""
 
 import numpy as np
 
@@ -43,8 +43,8 @@ i64 = np.int64
 
 @inline
 def is_plain_limit(m, c):
-    """Whether a NEW, apart from its times and flags, is a limit order with nothing to it: what a
-    block and an order for a basket have to be."""
+    """Whether a NEW, apart from times and flags, is a limit order without stop or iceberg. Blocks
+    and orders for baskets must be."""
     return (
         is_ref(m, i64(c["user_ref"]))
         and i64(c["type"]) == LIMIT
@@ -60,7 +60,7 @@ def is_plain_limit(m, c):
 
 @inline
 def is_well_formed(m, c):
-    """Whether a NEW makes sense by itself."""
+    """Whether the fields of a NEW agree with one another."""
     kind = i64(c["type"])
     tif = i64(c["tif"])
     price = i64(c["price"])
@@ -93,7 +93,7 @@ def is_well_formed(m, c):
 
 @inline
 def phase_reason(phase):
-    """Halted, closed and unlisted instruments take no orders."""
+    """Why an instrument takes no orders in this phase: it is halted, closed or not listed."""
     if phase == CONTINUOUS or phase == AUCTION or phase == PRE_OPEN:
         return NONE
     return WRONG_PHASE
@@ -101,13 +101,13 @@ def phase_reason(phase):
 
 @inline
 def is_outside_band(instrument, price):
-    """Whether a stated price is beyond the band."""
+    """Whether a price that was given is outside the band."""
     return price != 0 and (price < i64(instrument["low"]) or price > i64(instrument["high"]))
 
 
 @inline
 def size_reason(m, account_id, instrument, price, quantity):
-    """The size and notional limits."""
+    """Why an order is too large: the size limits, then the notional limit."""
     account = m.accounts[account_id]
     if quantity > i64(account["order_cap"]) or quantity > i64(instrument["quantity_max"]):
         return SIZE_LIMIT
@@ -117,7 +117,8 @@ def size_reason(m, account_id, instrument, price, quantity):
 
 @inline
 def risk_reason(m, account_id, instrument_id, side, money, quantity):
-    """Position limit, capacity, deposit and funds for this much more open quantity and money."""
+    """Why an account may not have this much more open quantity and reserved money: position limit,
+    capacity, deposit, funds."""
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
     position = m.positions[position_at(m, instrument_id, account_id)]
@@ -152,7 +153,8 @@ def is_stop_reached(instrument, side, stop):
 
 @inline
 def new_order_reason(m, c):
-    """The first reason to refuse a NEW, in order of precedence, all but the last three."""
+    """The first reason to reject a NEW, in order of precedence; the last three reasons need the
+    book or the pools and come later."""
     if not is_well_formed(m, c):
         return MALFORMED
     reason = new_order_owner_reason(m, c)
@@ -190,8 +192,8 @@ def new_order_reason(m, c):
 
 @inline
 def reject_at_entry(m, c, malformed):
-    """Reject a NEW that is malformed, or whose sender and account may not trade. Returns whether
-    it was rejected."""
+    """Reject a NEW that is malformed, or whose sender and account may not trade. Returns whether it
+    was rejected."""
     reason = MALFORMED if malformed else new_order_owner_reason(m, c)
     if reason != NONE:
         reject(m, c, reason)

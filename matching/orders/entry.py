@@ -1,4 +1,4 @@
-"""New orders and cancels, and how an order ends that stands in a book."""
+"""Entry of new orders, cancels, and the end of an order that is in a book."""
 
 import numpy as np
 
@@ -36,7 +36,8 @@ from matching.orders.sweep import can_fill, collar_bound, limit_index, rest_or_e
 i64 = np.int64
 
 ENDED, QUIET, RUNS, TRIGGERS = 0, 1, 2, 3
-"""What a command leaves to do: nothing, nothing (a stop waits), a run, a stop's run."""
+"""What remains to do after a command: nothing, nothing (the order rests or waits), to run the
+order, to run it as a stop that triggered at once."""
 
 
 @inline
@@ -66,7 +67,7 @@ def write_order(m, c, slot):
 
 @inline
 def shown_if_resting(order, leaves):
-    """What an order displays when it rests with this much; waiting and market orders nothing."""
+    """Lots that an order shows when it rests with `leaves`; 0 for waiting and market orders."""
     if (i64(order["mode"]) & WAITING) != 0 or i64(order["price"]) == 0:
         return i64(0)
     display = i64(order["display"])
@@ -75,7 +76,7 @@ def shown_if_resting(order, leaves):
 
 @inline
 def would_trade(m, order):
-    """Whether an order of a limit would meet anything on the other side."""
+    """Whether an order with a limit would meet an order of the opposite side."""
     side = i64(order["side"])
     instrument_id = i64(order["instrument"])
     index = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
@@ -84,7 +85,7 @@ def would_trade(m, order):
 
 @inline
 def book_reason(m, slot):
-    """Post-only and FOK, the refusals that need a look at the other side of the book."""
+    """Why an order is rejected after a look at the opposite side: post-only and FOK."""
     order = m.orders[slot]
     if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
         return REFUSED_POST_ONLY
@@ -100,7 +101,7 @@ def book_reason(m, slot):
 
 @inline
 def new_order(m, c):
-    """NEW. Returns what is left to do."""
+    """Carry out NEW. Returns what remains to do."""
     reason = new_order_reason(m, c)
     if reason != NONE:
         reject(m, c, reason)
@@ -133,7 +134,8 @@ def new_order(m, c):
 
 @kernel
 def new_order_without_slot(m, c):
-    """The pool is full, but post-only and FOK come first: slot 0 serves as a scratch order."""
+    """Reject a NEW for which the pool has no slot. Post-only and FOK come first in precedence, so
+    slot 0 serves as a scratch order for their checks."""
     write_order(m, c, 0)
     reason = book_reason(m, i64(0))
     discard_order(m, i64(0))
@@ -143,7 +145,8 @@ def new_order_without_slot(m, c):
 
 @inline
 def enter_book(m, c, slot):
-    """An accepted or requeued order rests, starts its run, or waits. Returns what is left to do."""
+    """Rest an accepted or requeued order, begin its run, or let it wait. Returns what remains to
+    do."""
     order = m.orders[slot]
     instrument = m.instruments[i64(order["instrument"])]
     trades = i64(instrument["phase"]) == CONTINUOUS
@@ -162,7 +165,7 @@ def enter_book(m, c, slot):
 
 @inline
 def end_order(m, c, slot, kind, reason, request_ref):
-    """End a live order that stands in a book, or a block."""
+    """End a live order that is in a book, or a block."""
     order = m.orders[slot]
     if is_block(order):
         end_block(m, c, slot, kind, reason, request_ref)
@@ -177,13 +180,13 @@ def end_order(m, c, slot, kind, reason, request_ref):
 
 @kernel
 def remove_order(m, c, slot, kind, reason, request_ref):
-    """`end_order`, compiled once for all callers that are in no hurry."""
+    """`end_order`, compiled once for all callers that are not on the fast path."""
     end_order(m, c, slot, kind, reason, request_ref)
 
 
 @inline
 def target_order(m, c):
-    """The order that a cancel or replace aims at; 0 if it is not live."""
+    """Slot of the order that a cancel or replace names; 0 if it is not live."""
     target = i64(c["target_ref"])
     if not is_ref(m, target):
         return i64(0)
@@ -192,7 +195,7 @@ def target_order(m, c):
 
 @inline
 def cancel(m, c):
-    """CANCEL."""
+    """Carry out CANCEL."""
     if (
         not is_ref(m, i64(c["user_ref"]))
         or (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0

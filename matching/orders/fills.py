@@ -1,4 +1,4 @@
-"""Trades: what two orders exchange, the events of it, and what self-trade prevention takes off."""
+"""Trades between two orders, their events, and self-trade prevention."""
 
 import numpy as np
 
@@ -36,9 +36,10 @@ def are_related(m, left, right):
 
 @kernel
 def prevent_self_trade(m, command, slot, resting_slot, mode):
-    """Two orders of one owner have met: take off what the mode says, without a trade.
+    """Apply self-trade prevention to two orders of one owner that have met: reduce what the mode
+    says, without a trade.
 
-    `slot` is the newer one. Returns whether it can go on.
+    `slot` is the newer order. Returns whether it can go on.
     """
     order = m.orders[slot]
     resting = m.orders[resting_slot]
@@ -60,7 +61,8 @@ def prevent_self_trade(m, command, slot, resting_slot, mode):
 
 @inline
 def reduce_order(m, command, slot, quantity):
-    """Prevention shrinks an order, the hidden part first; it stays in its book for now."""
+    """Take quantity off an order by prevention, the hidden part first. The order stays in its book
+    for now."""
     order = m.orders[slot]
     release(m, order, quantity)
     shown = min(i64(order["shown"]), i64(order["leaves"]))
@@ -70,7 +72,7 @@ def reduce_order(m, command, slot, quantity):
 
 @inline
 def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, maker_flags):
-    """A trade's two events, each complete for one owner."""
+    """Append a trade's two events, each complete for its owner."""
     state = m.state[0]
     state["trades"] += 1
     trade_id = state["trades"]
@@ -80,7 +82,8 @@ def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee
 
 @inline
 def book_trade(m, instrument, left, right, price, quantity, left_rate, right_rate):
-    """Book a trade between orders of which one buys; returns the fee of each."""
+    """Book a trade between two orders, of which either may be the buy. Returns the fee of each, in
+    fen."""
     if i64(left["side"]) == BUY:
         return book_fill(m, instrument, left, right, price, quantity, left_rate, right_rate)
     right_fee, left_fee = book_fill(
@@ -91,7 +94,7 @@ def book_trade(m, instrument, left, right, price, quantity, left_rate, right_rat
 
 @inline
 def note_price(state, instrument, price):
-    """Remember what was traded at: stops and collars ask."""
+    """Record a trade price, for stops and collars."""
     instrument["last"] = price
     if state["traded_high"] == 0:
         state["traded_low"] = price

@@ -1,4 +1,5 @@
-"""Mass cancels: by session, account or instrument; a member reaches its own session's orders."""
+"""Mass cancels by session, account or instrument. A member's reach only the orders of its
+session."""
 
 import numpy as np
 
@@ -25,7 +26,7 @@ i64 = np.int64
 
 @inline
 def mass_cancel_reason(m, c):
-    """The first reason to refuse a MASS_CANCEL."""
+    """The first reason to reject a MASS_CANCEL."""
     scope, session_id = i64(c["type"]), i64(c["session"])
     if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0 or not 1 <= scope <= 3:
         return MALFORMED
@@ -51,7 +52,7 @@ def mass_cancel_reason(m, c):
 
 @kernel
 def mass_cancel(m, c):
-    """MASS_CANCEL: gather the orders; the list is worked off in a stage of its own."""
+    """Carry out MASS_CANCEL: collect the orders; a stage of its own ends them."""
     state = m.state[0]
     reason = mass_cancel_reason(m, c)
     if reason != NONE:
@@ -68,7 +69,7 @@ def mass_cancel(m, c):
 
 @inline
 def report_mass_cancel(m, c):
-    """Say how many orders a mass cancel ended."""
+    """Report how many orders a mass cancel ended."""
     size = m.state[0]["list_tail"]
     at = answer(m, c, KIND_MASS_CANCELLED, NONE, 0, 0, 0, 0, size, 0)
     m.events[at]["side"] = c["type"]

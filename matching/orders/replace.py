@@ -1,4 +1,4 @@
-"""Replaces: less at the same price keeps its place, anything else goes to the back."""
+"""Replaces: less quantity at the same price keeps priority, anything else loses it."""
 
 import numpy as np
 
@@ -41,7 +41,7 @@ i64 = np.int64
 
 @inline
 def replace_malformed(m, c):
-    """Whether a REPLACE makes no sense by itself."""
+    """Whether the fields of a REPLACE do not agree with one another."""
     quantity = i64(c["quantity"])
     display = i64(c["display"])
     flags = i64(c["flags"])
@@ -59,7 +59,7 @@ def replace_malformed(m, c):
 
 @inline
 def replace_reason(m, c, slot):
-    """The first reason to refuse a REPLACE of this order, before its size and means."""
+    """The first reason to reject a REPLACE of this order, before its size and risk."""
     order = m.orders[slot]
     instrument = m.instruments[i64(order["instrument"])]
     if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
@@ -100,7 +100,7 @@ def replace_target(m, c):
 
 @kernel
 def replace(m, c, slot):
-    """REPLACE of an order that is no block. Returns what is left to do."""
+    """Carry out REPLACE of an order that is no block. Returns what remains to do."""
     reason = replace_reason(m, c, slot)
     if reason != NONE:
         reject(m, c, reason)
@@ -135,7 +135,7 @@ def replace(m, c, slot):
 
 @inline
 def replace_risk_reason(m, order, price, total, open_after):
-    """Size, position, capacity and money of a replace, judged on the net change."""
+    """Why a replace exceeds size, position limit, capacity or money, by the net change."""
     account_id = i64(order["account"])
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
@@ -155,7 +155,7 @@ def replace_risk_reason(m, order, price, total, open_after):
 
 @inline
 def replace_post_only_reason(m, order, price):
-    """A post-only order may not be moved to where it would trade at once."""
+    """Why a post-only order may not get this price: it would trade at once."""
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     if (i64(order["mode"]) & POST_ONLY) == 0 or i64(instrument["phase"]) != CONTINUOUS:
@@ -168,7 +168,7 @@ def replace_post_only_reason(m, order, price):
 
 @inline
 def replace_in_place(m, c, slot, taken_off, total):
-    """Less at the same price: the order keeps its place and loses its hidden part first."""
+    """Reduce an order at the same price. It keeps its priority, and loses its hidden part first."""
     order = m.orders[slot]
     release(m, order, taken_off)
     if i64(c["display"]) != 0:
@@ -193,7 +193,7 @@ def replace_in_place(m, c, slot, taken_off, total):
 
 @inline
 def replace_at_back(m, c, slot, price, stop, total, open_after):
-    """Anything else is a cancel and a new order of the same name, at the back."""
+    """Replace an order as if by a cancel and a new order of the same ref."""
     state = m.state[0]
     order = m.orders[slot]
     remove_from_level(m, slot)

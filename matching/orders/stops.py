@@ -1,4 +1,5 @@
-"""Waiting stops and their waves: what one order's trades trigger runs first come, first served."""
+"""Waiting stops, and waves: the stops that one order's trades trigger, in the order in which they
+run."""
 
 import numpy as np
 
@@ -28,7 +29,7 @@ i64 = np.int64
 
 @kernel
 def collect_book(m, instrument_id, book, size):
-    """Add the stops of one side that the traded prices reach to the list; returns its size."""
+    """Add the stops of one side that the traded prices reach to the list. Returns its size."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     index = top(m, instrument_id, book)
@@ -51,8 +52,8 @@ def collect_book(m, instrument_id, book, size):
 
 @kernel
 def collect_wave(m, instrument_id):
-    """Take the stops that were triggered out of their books and put them into the queue, as one
-    wave: by distance from the last trade before the command, then acceptance."""
+    """Move the triggered stops from their books into the queue, as one wave. They are ordered by
+    distance from the last trade before the command, then by acceptance."""
     state = m.state[0]
     size = collect_book(m, instrument_id, BUY_STOPS, i64(0))
     size = collect_book(m, instrument_id, SELL_STOPS, size)
@@ -66,7 +67,7 @@ def collect_wave(m, instrument_id):
 
 @inline
 def collect_triggered(m, instrument_id):
-    """After a run: collect what its trades triggered."""
+    """After a run: collect the stops that its trades triggered."""
     state = m.state[0]
     if state["traded_high"] == 0:
         return
@@ -95,7 +96,8 @@ def trigger_hour(m, hour, instrument_id, stage):
 
 @kernel
 def run_queue(m, c):
-    """Announce the triggered stops and start the next one. Returns True when none is left."""
+    """Report the triggered stops and start the next one. Returns True when none is left, False for
+    a stop that runs or a full event buffer."""
     state = m.state[0]
     while True:
         while state["queue_reported"] < state["queue_tail"]:
@@ -119,7 +121,7 @@ def run_queue(m, c):
 
 @kernel
 def queue_single_stop(m):
-    """A stop whose price was passed before it came: a wave of one."""
+    """Queue a new stop whose price had been passed before: a wave of one."""
     state = m.state[0]
     order = m.orders[state["slot"]]
     instrument = m.instruments[i64(order["instrument"])]
@@ -132,7 +134,8 @@ def queue_single_stop(m):
 
 @kernel
 def collect_after_uncross(m, instrument_id):
-    """Into continuous trading: stops that the uncross, or the last trade of all, has reached."""
+    """At the start of continuous trading: collect the stops that the uncross, or the last trade
+    before it, has reached."""
     state = m.state[0]
     last = i64(m.instruments[instrument_id]["last"])
     if last != 0:
@@ -142,7 +145,7 @@ def collect_after_uncross(m, instrument_id):
 
 @inline
 def report_triggered(m, c, slot):
-    """A stop has been triggered: it is an order like others now."""
+    """Turn a triggered stop into an ordinary order, and report it."""
     order = m.orders[slot]
     order["mode"] = i64(order["mode"]) & ~WAITING
     order["shown"] = shown_if_resting(order, i64(order["leaves"]))
@@ -152,7 +155,8 @@ def report_triggered(m, c, slot):
 
 @inline
 def start_stop(m, c, slot):
-    """Start a triggered stop. Returns False where it ends at once: a collar stopped trading."""
+    """Start a triggered stop. Returns False where it ends at once because a collar stopped
+    trading."""
     order = m.orders[slot]
     phase = i64(m.instruments[i64(order["instrument"])]["phase"])
     if phase != CONTINUOUS and not may_rest(order):

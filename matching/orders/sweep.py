@@ -1,7 +1,7 @@
-"""An incoming order's run: it trades, then rests or ends.
+"""The run of an incoming order: it sweeps the opposite side, then rests or ends.
 
-New orders, replaced ones that lost their priority and triggered stops all run here. The run keeps
-what it needs in STATE, so that it can stop when the event buffer is full and go on afterwards.
+New orders, replaced orders that lost priority and triggered stops all run here. The run keeps its
+progress in STATE, so that it can stop when the event buffer is full and go on afterwards.
 """
 
 import numpy as np
@@ -49,7 +49,8 @@ OUT_OF_REACH = 2**40
 
 @inline
 def may_rest(order):
-    """Limit orders with a life, and the stop-limits among them."""
+    """Whether an order is of a kind that may rest: a limit order or stop-limit that is neither IOC
+    nor FOK."""
     kind = i64(order["type"])
     tif = i64(order["tif"])
     return (kind == LIMIT or kind == STOP_LIMIT) and tif != IOC and tif != FOK
@@ -57,7 +58,7 @@ def may_rest(order):
 
 @inline
 def limit_index(instrument, side, price):
-    """The lowest level of the other side that an order may meet; without a limit, any."""
+    """Lowest level of the opposite side that an order may meet; 1 where it has no limit."""
     if price == 0:
         return i64(1)
     return max(index_at(instrument, 1 - side, price), i64(1))
@@ -65,8 +66,8 @@ def limit_index(instrument, side, price):
 
 @inline
 def collar_bound(m, instrument_id, side, limit):
-    """The lowest level of the other side that limit and collar admit: none if even the best one is
-    beyond the collar."""
+    """Lowest level of the opposite side that limit and collar admit; OUT_OF_REACH if even the best
+    level is beyond the collar."""
     instrument = m.instruments[instrument_id]
     collar = i64(instrument["collar"])
     if collar == 0:
@@ -82,7 +83,7 @@ def collar_bound(m, instrument_id, side, limit):
 
 @inline
 def start_run(m, slot):
-    """Prepare the run of an order that is in no book."""
+    """Begin the run of an order that is in no book."""
     state = m.state[0]
     order = m.orders[slot]
     instrument_id = i64(order["instrument"])
@@ -95,7 +96,7 @@ def start_run(m, slot):
 
 @inline
 def begin_run(m):
-    """The run of an order begins, whose limit is known."""
+    """Begin the run of the order in STATE, whose limit is known."""
     state = m.state[0]
     order = m.orders[state["slot"]]
     state["bound"] = collar_bound(m, i64(order["instrument"]), i64(order["side"]), state["limit"])
@@ -105,7 +106,8 @@ def begin_run(m):
 
 @kernel
 def can_fill(m, order, bound, wanted):
-    """Whether this much can trade at once; see RULES.md for what prevention leaves out."""
+    """Whether this quantity can trade at once. RULES.md says what self-trade prevention leaves
+    out."""
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
@@ -135,7 +137,8 @@ def can_fill(m, order, bound, wanted):
 
 @inline
 def sweep(m, command):
-    """Trade the incoming order as far as it goes. Returns False where the event buffer is full."""
+    """Trade the incoming order as far as limit and collar admit. Returns False where the event
+    buffer is full."""
     state = m.state[0]
     slot = state["slot"]
     order = m.orders[slot]
@@ -170,7 +173,8 @@ def sweep(m, command):
 
 @inline
 def finish_run(m, command):
-    """End the run: the remainder rests or is cancelled; a collar that was hit starts an auction."""
+    """End the run: the remainder rests or is cancelled. If the collar stopped it, an auction
+    starts."""
     state = m.state[0]
     slot = state["slot"]
     order = m.orders[slot]
@@ -188,7 +192,7 @@ def finish_run(m, command):
 
 @inline
 def rest_or_end(m, command, slot):
-    """What is left of an order joins its level if its kind may rest, else it is cancelled."""
+    """Rest what is left of an order if its kind may rest, else cancel it."""
     order = m.orders[slot]
     if may_rest(order):
         display, leaves = i64(order["display"]), i64(order["leaves"])
@@ -205,7 +209,7 @@ def rest_or_end(m, command, slot):
 
 @inline
 def cancel_remainder(m, command, slot, reason):
-    """Cancel all that is left of an order which is in no book."""
+    """Cancel all that is left of an order that is in no book."""
     order = m.orders[slot]
     leaves = i64(order["leaves"])
     release(m, order, leaves)
@@ -215,7 +219,7 @@ def cancel_remainder(m, command, slot, reason):
 
 @kernel
 def start_collar_auction(m, command, instrument_id):
-    """The collar was reached: an auction for the stated seconds."""
+    """Start the volatility auction of an instrument whose collar was reached."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     instrument["phase"] = AUCTION
@@ -228,7 +232,8 @@ def start_collar_auction(m, command, instrument_id):
 
 @inline
 def report_phase(m, command, instrument_id, phase, price, volume, asked):
-    """Announce a phase; it names who asked if it was a command of its own."""
+    """Append a PHASE_CHANGED event. It names the command's sender if the command asked for the
+    phase."""
     at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume)
     event = m.events[at]
     event["leaves"] = 0
