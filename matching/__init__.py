@@ -12,7 +12,7 @@ __all__ = ["COMMAND", "EVENT", "Engine", "Limits"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the compiled engine when it is first asked for: records and limits need no compiler."""
+    """Load the compiled engine at its first use: records and limits need no compiler."""
     if name == "Engine":
         from matching.engine import Engine
 

@@ -1,7 +1,7 @@
-"""The codes of records.py as plain integers, under the names that kernels use.
+"""Codes of records.py as plain integers, under the names that kernels use.
 
 An enum's member as an argument would compile every kernel once for each enum. Where two enums share
-a name, one has a word more here: a refused PHASE is WRONG_PHASE, the command is SET_PHASE.
+a name, one is longer here: the reason PHASE is WRONG_PHASE, the command PHASE is SET_PHASE.
 """
 
 from matching.records import (

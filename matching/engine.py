@@ -1,4 +1,4 @@
-"""The engine: the face of the compiled machine."""
+"""The engine: the Python interface of the compiled machine."""
 
 from typing import Self
 
@@ -25,13 +25,14 @@ Events = NDArray[np.void]
 
 COMMANDS_ADDRESS = MACHINE_LAYOUT.word("commands", ADDRESS)
 INBOX = 64
-"""Batches up to this size are copied to a place whose address is known, which costs less. As bytes:
-numpy copies records field by field, and asks at length before it reads them as something else."""
+"""Batches up to this size are copied to a buffer at a fixed address, which costs less. They are
+copied as bytes: numpy copies records field by field, and checks at length before it views them as
+another type."""
 
 
 @entry
 def run_compiled(header, count, fresh):  # type: ignore[no-untyped-def]
-    """Run the machine whose header stands at this address. Returns what `advance` returns."""
+    """Run the machine whose header is at this address. Returns what `advance` returns."""
     return advance(machine_at(header), count, fresh)
 
 
@@ -59,10 +60,11 @@ class Engine(Inspection):
             compile_quickly(advance, (MACHINE, int64, boolean))
 
     def process(self, commands: Commands) -> Events:
-        """Work through commands, a COMMAND array; returns their events, an EVENT array.
+        """Process commands, a COMMAND array; returns their events, an EVENT array.
 
-        The array is a view that is valid until the next call; copy what you keep. Stamps must not
-        go backwards (such a command is rejected as malformed). Raises TypeError for another dtype.
+        The array is a view that is valid until the next call; copy what you keep. Time stamps must
+        not go backwards (such a command is rejected as malformed). Raises TypeError for another
+        dtype.
         """
         if commands.dtype is not COMMAND and commands.dtype != COMMAND:
             raise TypeError(f"commands: expected the COMMAND dtype, got {commands.dtype}")
@@ -87,9 +89,9 @@ class Engine(Inspection):
 
     @classmethod
     def restore(cls, blob: bytes) -> Self:
-        """The machine that a snapshot was taken from: it says the same events from here on.
+        """The machine that a snapshot was taken from: it gives the same events from here on.
 
-        Raises ValueError naming what and where, for anything that is not a whole snapshot.
+        Raises ValueError with what is wrong and where, for anything that is not a whole snapshot.
         """
         engine = cls(snapshot.read_limits(blob))
         snapshot.read(blob, engine._arrays)

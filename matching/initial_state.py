@@ -1,4 +1,4 @@
-"""How zeroed memory becomes a machine: what is not 0 at the start of a day."""
+"""Initial state: what is not 0 at the start of a day."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ from matching.book.timers import NEVER
 
 
 def open_memory(m: Any, refs: int, session_pages: int) -> None:
-    """Write the bounds and open session 0, the venue's own, into a machine of zeros."""
+    """Turn zeroed memory into a machine: write the limits of refs, open the venue's own session
+    0."""
     state = m.state[0]
     state["next_due_ns"] = NEVER
     state["refs"] = refs

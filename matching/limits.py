@@ -1,4 +1,4 @@
-"""How large a machine may grow: all of its memory is allocated from this, once."""
+"""Limits of a machine: all of its memory is allocated from them, once."""
 
 from dataclasses import asdict, dataclass
 
@@ -14,15 +14,15 @@ BOUNDS = {
     "ticks": (1, 1 << 30),
     "events": (16, 1 << 26),
 }
-"""The least and the most that each limit may be."""
+"""Smallest and largest value of each limit."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a machine. Ids run from 1 to the bound; 0 means "none" (session 0: the venue).
+    """Limits of a machine. Ids run from 1 to the limit; 0 means "none" (session 0: the venue).
 
     The limits are part of a day log's head, because a full pool is a rejection and a replay must
-    refuse what the day refused. Raises ValueError where a bound is impossible.
+    reject what the day rejected. Raises ValueError where a limit is outside its BOUNDS.
     """
 
     sessions: int = 256
@@ -43,5 +43,5 @@ class Limits:
                 raise ValueError(f"limits: `{name}` must be between {low} and {high}, got {value}")
 
     def as_dict(self) -> dict[str, int]:
-        """The bounds by name, as a day log's head stores them."""
+        """The limits by name, as a day log's head stores them."""
         return asdict(self)

@@ -1,8 +1,9 @@
-"""The machine's loop: one command after the other, what is due before it, and what follows from it.
+"""The machine's loop: for each command, first what is due before it, then the command, then what
+follows from it.
 
 Everything that can take long (a sweep, a list of orders that end, an uncross, a wave of stops) is a
-stage of its own whose progress is kept in STATE. When the event buffer is full the loop stops, the
-caller takes the events away and calls again, and the loop goes on where it was.
+stage of its own, whose progress is kept in STATE. When the event buffer is full the loop stops, the
+caller takes the events and calls again, and the loop goes on from there.
 """
 
 import numpy as np
@@ -71,9 +72,10 @@ i64 = np.int64
 
 @kernel
 def advance(m, count, fresh):
-    """Begin with a batch (`fresh`), or go on with it after the event buffer was full.
+    """Begin a batch of `count` commands (`fresh`), or go on with it after the event buffer was
+    full.
 
-    Returns the events in the buffer, or -1 less their number where there is more to come.
+    Returns the number of events in the buffer, or -1 less that number where there is more to come.
     """
     state = m.state[0]
     state["events"] = 0
@@ -87,7 +89,8 @@ def advance(m, count, fresh):
 
 @inline
 def run_fast_path(m, count):
-    """The express lane, as far as it goes; its other copy only once there has been a block."""
+    """Run commands on the fast path as far as it can. Its second copy runs only after a first
+    block."""
     outcome = run_unwatched(m, count)
     if outcome == FAST_UNHANDLED and m.state[0]["blocks_used"] != 0:
         outcome = run_watched(m, count)
@@ -96,8 +99,8 @@ def run_fast_path(m, count):
 
 @kernel
 def run(m, count):
-    """Work through the commands from the cursor on. Returns True when all are done, False when the
-    event buffer is full and there is more to come."""
+    """Run the commands from the cursor on. Returns True when all are done, False when the event
+    buffer is full and there is more to come."""
     state = m.state[0]
     while state["cursor"] < count:
         stage = state["stage"]
@@ -156,7 +159,7 @@ def run(m, count):
 
 @inline
 def note_base_price(m):
-    """Remember the last trade before a command's own: distances of stops count from it."""
+    """Record the last trade price before a command: the distances of stops count from it."""
     state = m.state[0]
     instrument = m.instruments[i64(m.orders[state["slot"]]["instrument"])]
     last = i64(instrument["last"])
@@ -165,7 +168,7 @@ def note_base_price(m):
 
 @inline
 def run_order(m, c):
-    """The run of the incoming order, or of a stop that was triggered."""
+    """Go on with the run of the incoming order, or of a triggered stop."""
     state = m.state[0]
     order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
@@ -185,7 +188,7 @@ def run_order(m, c):
 
 @kernel
 def replace_any(m, c):
-    """REPLACE of an order or of a block. Returns what is left to do."""
+    """Carry out REPLACE of an order or of a block. Returns what remains to do."""
     slot = replace_target(m, c)
     if slot == 0:
         return ENDED
@@ -194,7 +197,7 @@ def replace_any(m, c):
 
 @kernel
 def new_block_or_basket(m, c):
-    """NEW of several hours, or for one of several instruments."""
+    """Carry out NEW of several hours, or for a basket. Returns what remains to do."""
     if i64(c["flags"]) & (SPLIT | WHOLE) != 0:
         return new_basket_order(m, c)
     return new_block(m, c)
@@ -202,7 +205,8 @@ def new_block_or_basket(m, c):
 
 @kernel
 def execute_other(m, c, kind):
-    """Commands that are not about one order. Returns ENDED; a longer task sets the stage."""
+    """Carry out a command that is not about one order. Returns ENDED; a longer task sets the
+    stage."""
     if kind == SEND_MASS_CANCEL:
         mass_cancel(m, c)
     elif kind == SET_PHASE:
@@ -219,7 +223,7 @@ def execute_other(m, c, kind):
 
 @kernel
 def run_stage(m, c, stage):
-    """One step of a longer task."""
+    """Do one step of a longer task."""
     state = m.state[0]
     if stage == DUE or stage == EXPIRING:
         run_next_due(m, c)
@@ -263,7 +267,8 @@ def run_stage(m, c, stage):
 
 @inline
 def set_phase(m, c):
-    """Announce the phase that was prepared; into continuous trading, stops may run."""
+    """Enter the phase that was prepared, and report it. Into continuous trading, stops may
+    trigger."""
     state = m.state[0]
     instrument_id = state["instrument"]
     phase = state["phase"]
@@ -284,7 +289,7 @@ def set_phase(m, c):
 
 @inline
 def resume(state):
-    """Return to where a phase change or a queue came from."""
+    """Return to the stage that a phase change or a queue of stops interrupted."""
     if state["after"] == FETCH:
         finish_command(state)
     else:
@@ -293,7 +298,7 @@ def resume(state):
 
 @inline
 def finish_command(state):
-    """The command under way is done, but for the blocks that it lets trade."""
+    """End the command under way, after the blocks that it lets trade."""
     if state["candidates"] != 0:
         state["stage"] = TRY_BLOCKS
         state["after_blocks"] = FETCH

@@ -1,13 +1,13 @@
-"""The two records of the exchange, and the names of what stands in them.
+"""The two records of the exchange, and the codes in their fields.
 
-A COMMAND is what anybody asks of the machine, an EVENT what the machine says happened. Both are
-64 bytes, little-endian, and the same on the wire, in the day log and in the kernel's arrays, so
-that nothing is ever translated. Prices are in ticks, quantities in lots, money in fen, times in
+A COMMAND is a request to the machine, an EVENT reports what happened. Both are 64 bytes,
+little-endian, and the same on the wire, in the day log and in the kernel's arrays, so that nothing
+is ever translated. Prices are in ticks, quantities in lots, money in fen, times in
 nanoseconds since the epoch; a field that ends in `_s` is in seconds since the epoch.
 
-Some bytes have two names: an administrative command needs no price but an amount, a fill has a
-trade number where a rejection has the order it aimed at, and a trade group where other events of a
-block have its hours. Each is declared once, here, as an overlapping field of the dtype.
+Some bytes have two names: an administrative command needs no price but an amount; a fill has a
+trade number where a rejection has the target's ref, and a trade group where other events of a block
+have its hours. Each is declared once, here, as an overlapping field of the dtype.
 """
 
 from enum import IntEnum, IntFlag
@@ -63,7 +63,7 @@ assert COMMAND.itemsize == EVENT.itemsize == 64
 
 
 class Side(IntEnum):
-    """Which side of the book; used as an index, so that one kernel serves both."""
+    """Side of an order; used as an index, so that one kernel serves both."""
 
     BUY = 0
     SELL = 1
@@ -89,7 +89,7 @@ class TimeInForce(IntEnum):
 
 
 class SelfTradePrevention(IntEnum):
-    """What happens when an order meets one of its own related-party group."""
+    """Modes that decide what happens when an order meets one of its own related-party group."""
 
     NONE = 0
     NEWEST = 1
@@ -119,7 +119,7 @@ class MassCancelScope(IntEnum):
 
 
 class Phase(IntEnum):
-    """What an instrument does with orders. 0 is "not listed"."""
+    """Phases of an instrument; they decide what it does with orders. 0 is "not listed"."""
 
     PRE_OPEN = 1
     AUCTION = 2
@@ -129,7 +129,7 @@ class Phase(IntEnum):
 
 
 class CommandKind(IntEnum):
-    """What a COMMAND asks for. From LIST on: administrative, for the venue and its operators.
+    """Kinds of COMMAND. From LIST on: administrative, for the venue and its operators.
 
     An accepted administrative command has one event whose kind is the command's own number.
     """
@@ -158,7 +158,7 @@ class CommandKind(IntEnum):
 
 
 class EventKind(IntEnum):
-    """What an EVENT says happened. From LISTED on: the answer to an administrative command."""
+    """Kinds of EVENT. From LISTED on: the answer to an administrative command."""
 
     ACCEPTED = 1
     FILLED = 2
@@ -201,7 +201,7 @@ class EventFlag(IntFlag):
 
 
 class Reason(IntEnum):
-    """Why a command was refused (1 to 31, in order of precedence) or an order ended (from 32)."""
+    """Reasons of a rejection (1 to 31, in order of precedence), or of an order's end (from 32)."""
 
     NONE = 0
     MALFORMED = 1
@@ -238,7 +238,7 @@ RATE_UNIT = 1_000_000
 """Fee rates are in millionths of the notional: 5 bp is 500."""
 
 NANOSECONDS = 1_000_000_000
-"""In a second."""
+"""Nanoseconds in a second."""
 
 POSITION_MAX = 2**30
 """No position, open quantity or registered capacity grows beyond this, so that int32 holds."""

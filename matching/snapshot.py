@@ -45,9 +45,9 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def write(limits: Limits, arrays: Arrays) -> bytes:
-    """The arrays of a machine, which is between two commands, as bytes.
+    """The arrays of a machine, which must be between two commands, as bytes.
 
-    Cost: a read of all memory, and a copy of the blocks that are not empty; 64 bytes an order and
+    Cost: a read of all memory, and a copy of the blocks that are not empty: 64 bytes an order and
     some more.
     """
     kept = _kept(arrays)
@@ -62,7 +62,7 @@ def write(limits: Limits, arrays: Arrays) -> bytes:
 def read_limits(blob: bytes) -> Limits:
     """The limits of the machine that a snapshot was taken from.
 
-    Raises ValueError where the head is not one that this program wrote, and says where.
+    Raises ValueError with the position where the head is not one that this program wrote.
     """
     if blob[: len(MAGIC)] != MAGIC[: len(blob)]:
         raise ValueError("snapshot: no snapshot begins like this, at byte 0")
@@ -83,10 +83,10 @@ def read_limits(blob: bytes) -> Limits:
 
 
 def read(blob: bytes, arrays: Arrays) -> None:
-    """Fill the arrays of a machine that was just built with the snapshot's limits.
+    """Fill the arrays of a new machine, built with the snapshot's limits.
 
-    Raises ValueError naming the array and the byte where the snapshot is damaged or cut; the
-    arrays are of no use then.
+    Raises ValueError with the array and the byte where the snapshot is damaged or cut. The arrays
+    are unusable then.
     """
     at = HEAD.size + CHECKSUM.size
     for name, array in _kept(arrays).items():
@@ -119,7 +119,7 @@ def _require(blob: bytes, at: int, size: int, what: str) -> None:
 
 
 def _layout_hash(limits: Limits) -> bytes:
-    """Equal for equal names, lengths and types of all arrays."""
+    """Hash of the names, lengths and types of all arrays."""
     digest = sha256(f"{BLOCK} {SCRATCH}".encode())
     for name, (length, dtype) in shapes(limits).items():
         types = [(field, *dtype.fields[field][:2]) for field in dtype.names or ()]  # type: ignore[index]
@@ -128,7 +128,7 @@ def _layout_hash(limits: Limits) -> bytes:
 
 
 def _section(array: NDArray[Any]) -> list[Any]:
-    """One array as buffers: checksum, number of blocks, their numbers, their bytes."""
+    """One array as buffers: checksum, number of blocks kept, their numbers, their bytes."""
     flat = array.view(np.uint8)
     whole = flat[: len(flat) // BLOCK * BLOCK].view(np.int64).reshape(-1, WORDS)
     kept = np.flatnonzero(np.bitwise_or.reduce(whole, axis=1))
@@ -147,7 +147,7 @@ def _section(array: NDArray[Any]) -> list[Any]:
 
 
 def _fill(array: NDArray[Any], numbers: NDArray[np.int64], content: NDArray[np.uint8]) -> None:
-    """Write blocks where they came from; the others are empty in a new machine as well."""
+    """Write blocks to their positions. The others are empty in a new machine as well."""
     flat = array.view(np.uint8)
     whole = flat[: len(flat) // BLOCK * BLOCK].reshape(-1, BLOCK)
     rest = flat[whole.nbytes :]

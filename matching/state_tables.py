@@ -1,9 +1,8 @@
 """The machine's state as tables of integers, and the hash over them.
 
-A state can be written down without saying how memory is laid out: as tables whose columns are
-named here, whose rows stand in a stated order, and whose cells are int64. Every engine offers
-`state_tables()`; equal states have equal tables, so hashes, differences and invariants need no
-knowledge of an engine's insides.
+The tables do not depend on the layout of memory: their columns are named here, their rows have a
+stated order, and their cells are int64. Every engine offers `state_tables()`. Equal states have
+equal tables, so hashes, differences and invariants need no knowledge of an engine's insides.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ Tables = Mapping[str, NDArray[np.int64]]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     # One row. `ticks` are those allotted to bands; `trades`, `trade_groups` and `accepted` count
-    # from the start.
+    # from the start of the day.
     "machine": ("now_ns", "trades", "trade_groups", "accepted", "ticks"),
     # Opened sessions by number.
     "sessions": ("session", "firm", "operator"),
@@ -58,19 +57,19 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 SCHEDULED_BY = {"close": 1, "command": 2, "collar": 3}
-"""Why a phase change is to come: the end of the day, a PHASE command, the end of a collar."""
+"""Causes of a scheduled phase change: the close, a PHASE command, the end of a collar's auction."""
 
 SCHEDULED_PHASES_PER_INSTRUMENT = 4
-"""PHASE commands may have this many changes scheduled per instrument of the limits, in sum."""
+"""Phase changes that PHASE commands may have pending per instrument of the limits, in sum."""
 
 
 def scheduled_phases_max(limits: Limits) -> int:
-    """How many phase changes scheduled by PHASE commands may be pending, in all instruments."""
+    """Number of phase changes by PHASE commands that may be pending, in all instruments."""
     return SCHEDULED_PHASES_PER_INSTRUMENT * limits.instruments
 
 
 def table(name: str, rows: list[tuple[int, ...]]) -> NDArray[np.int64]:
-    """The rows as the table's array; of the right shape when there are none.
+    """The rows as the table's array, of the right shape even without rows.
 
     Raises ValueError where a row has another number of columns, OverflowError beyond int64.
     """
@@ -94,7 +93,7 @@ def state_hash(tables: Tables) -> bytes:
 
 
 def differences(left: Tables, right: Tables, at_most: int = 20) -> list[str]:
-    """What differs between two states, one line each: table, row, column, both values."""
+    """Differences between two states, one line each: table, row, column, both values."""
     lines: list[str] = []
     for name, columns in COLUMNS.items():
         if left[name].shape != right[name].shape:

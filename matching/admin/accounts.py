@@ -1,4 +1,4 @@
-"""Sessions, accounts and their limits, money and capacity."""
+"""Administrative commands about sessions and accounts: limits, money, capacity."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ INT64_MAX = 2**63 - 1
 
 @inline
 def open_session(m, c):
-    """SESSION: who may send commands, and for which member firm."""
+    """Carry out SESSION: admit a session for a member firm, or as an operator's."""
     session_id = i64(c["target_ref"])
     if session_id == 0 or session_id >= len(m.sessions):
         return UNKNOWN_SESSION
@@ -51,7 +51,7 @@ def open_session(m, c):
 
 @inline
 def open_account(m, c):
-    """ACCOUNT: whose it is, and with whom it is related."""
+    """Carry out ACCOUNT: open an account of a firm, in a related-party group."""
     account_id = i64(c["account"])
     if account_id == 0 or account_id >= len(m.accounts):
         return UNKNOWN_ACCOUNT
@@ -68,7 +68,7 @@ def open_account(m, c):
 
 @inline
 def set_caps(account):
-    """What an order is held against: the account's limits as they act, and whether it may trade."""
+    """Compute the limits as they act, and the firm that may trade, from what was set."""
     order_max, position_max = i64(account["order_max"]), i64(account["position_max"])
     notional_max = i64(account["notional_max"])
     account["order_cap"] = order_max if order_max != 0 else i64(INT32_MAX)
@@ -79,7 +79,7 @@ def set_caps(account):
 
 @inline
 def change_account(m, c):
-    """LIMITS, FUND, WITHDRAW, REGISTER, HALT_ACCOUNT."""
+    """Carry out LIMITS, FUND, WITHDRAW, REGISTER or HALT_ACCOUNT."""
     kind, account_id = i64(c["kind"]), i64(c["account"])
     if not is_account(m, account_id):
         return UNKNOWN_ACCOUNT
@@ -117,7 +117,8 @@ def change_account(m, c):
 
 @inline
 def register(m, c):
-    """REGISTER: capacity of an account in an instrument; less of it only while it is unsold."""
+    """Carry out REGISTER: add capacity to an account in an instrument, or take back what is
+    unsold."""
     account_id, instrument_id = i64(c["account"]), i64(c["instrument"])
     reason = change_reason(m, instrument_id)
     if reason != NONE:

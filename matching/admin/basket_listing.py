@@ -1,4 +1,4 @@
-"""Baskets of like instruments, as the venue lists them: any member of one will do."""
+"""Listing of baskets: like instruments, any of which may fill an order for the basket."""
 
 import numpy as np
 
@@ -14,13 +14,13 @@ i64 = np.int64
 
 @inline
 def basket_malformed(c):
-    """Whether a BASKET makes no sense by itself."""
+    """Whether the fields of a BASKET do not agree with one another."""
     return i64(c["target_ref"]) == 0 or i64(c["instrument"]) == 0
 
 
 @kernel
 def list_basket(m, c):
-    """BASKET: one more member of a basket, behind those that it has, for good."""
+    """Carry out BASKET: add a member behind those that the basket has. It stays for the day."""
     instrument_id, number = i64(c["instrument"]), i64(c["target_ref"])
     if instrument_id >= len(m.instruments) or not is_basket(m, number):
         return UNKNOWN_INSTRUMENT

@@ -1,4 +1,4 @@
-"""Busts: a trade is taken back, for both of its sides."""
+"""Busts: a trade is cancelled for both of its sides."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ i64 = np.int64
 
 @inline
 def bust_terms_reason(m, c):
-    """Whether such a trade can have been."""
+    """Why no trade can have had these terms."""
     instrument_id = i64(c["instrument"])
     if not is_account(m, i64(c["account"])) or not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
@@ -47,7 +47,7 @@ def bust_terms_reason(m, c):
 
 @inline
 def bust_risk_reason(m, c, worth):
-    """Whether both sides still have what they would give back."""
+    """Why a side cannot give back what it got: position limit, capacity, deposit or money."""
     buyer, seller = m.accounts[i64(c["account"])], m.accounts[i64(c["seller"])]
     back = worth + i64(c["stop"])
     reason = move_reason(
@@ -63,9 +63,9 @@ def bust_risk_reason(m, c, worth):
 
 @kernel
 def bust(m, c):
-    """BUST: quantity, money, fees and capacity go back; no order does.
+    """Carry out BUST: quantity, money, fees and capacity go back; no order does.
 
-    The machine does not remember its trades: who sends a BUST takes it from the log.
+    The machine does not store its trades. The sender of a BUST reads the trade from the log.
     """
     reason = bust_terms_reason(m, c)
     if reason != NONE:
@@ -90,7 +90,7 @@ def bust(m, c):
 
 @inline
 def report_busted(m, c, is_buyer, flags):
-    """One side's BUSTED event."""
+    """Append one side's BUSTED event."""
     fee = i64(c["stop"]) if is_buyer else i64(c["display"])
     price, quantity = i64(c["price"]), i64(c["quantity"])
     at = answer(m, c, BUST, NONE, flags, i64(c["target_ref"]), fee, price, quantity, 0)

@@ -1,4 +1,4 @@
-"""Positions that a day begins with: bought on an earlier day, and paid for."""
+"""Positions carried into the day: bought and paid for on an earlier day."""
 
 import numpy as np
 
@@ -19,7 +19,8 @@ i64 = np.int64
 
 @inline
 def carry_position(m, c):
-    """REGISTER with the flag CARRIED: both positions and the seller's deposit, and no money."""
+    """Carry out REGISTER with the flag CARRIED: it sets both positions and the seller's deposit,
+    and moves no money."""
     instrument_id, quantity = i64(c["instrument"]), i64(c["quantity"])
     if not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
@@ -38,7 +39,7 @@ def carry_position(m, c):
 
 @kernel
 def has_positions(m, instrument_id):
-    """Whether anybody has bought or sold an instrument. Cost: a look at every account's."""
+    """Whether any account has a position in an instrument. Cost: a read of every account's."""
     for account_id in range(len(m.accounts)):
         if i64(m.positions[position_at(m, instrument_id, account_id)]["net"]) != 0:
             return True

@@ -1,4 +1,4 @@
-"""Administrative commands: listing, times, members, money, capacity."""
+"""Dispatch of administrative commands, and the check of their form."""
 
 import numpy as np
 
@@ -44,7 +44,7 @@ TICK_MAX_FEN = 10**6
 
 @kernel
 def administer(m, c):
-    """Carry out any administrative command but PHASE and mass cancels."""
+    """Carry out any administrative command except PHASE."""
     kind = i64(c["kind"])
     reason = malformed_reason(c)
     if reason == NONE:
@@ -78,7 +78,8 @@ def administer(m, c):
 
 @kernel
 def malformed_reason(c):
-    """What makes no sense by itself."""
+    """MALFORMED if the fields of an administrative command do not agree with one another, else
+    NONE."""
     kind, flags = i64(c["kind"]), i64(c["flags"])
     price, stop, quantity = i64(c["price"]), i64(c["stop"]), i64(c["quantity"])
     allowed = OPERATOR if kind == SESSION else (HALT if kind == HALT_ACCOUNT else 0)
@@ -116,7 +117,7 @@ def malformed_reason(c):
 
 @inline
 def bust_malformed(c):
-    """Whether a BUST names no trade between two accounts."""
+    """Whether the fields of a BUST describe no trade between two accounts."""
     return (
         i64(c["price"]) < 1
         or i64(c["quantity"]) < 1

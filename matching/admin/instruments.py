@@ -1,4 +1,4 @@
-"""Instruments as the venue lists them: band, fees, times and collar."""
+"""Administrative commands about instruments: listing, band, fees, times and collar."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ i64 = np.int64
 
 @inline
 def has_orders(m, instrument_id):
-    """Whether any order rests or waits in an instrument, or a block stands in it."""
+    """Whether an order rests or waits in an instrument, or a block has a leg there."""
     at = instrument_id * TOPS
     orders = m.tops[at] | m.tops[at + 1] | m.tops[at + 2] | m.tops[at + 3]
     return orders != 0 or i64(m.instruments[instrument_id]["watched"]) != 0
@@ -25,7 +25,7 @@ def has_orders(m, instrument_id):
 
 @inline
 def list_instrument(m, c):
-    """LIST: a new instrument, closed until its band is set and a phase is given."""
+    """Carry out LIST: add an instrument, closed until it has a band and a phase."""
     instrument_id = i64(c["instrument"])
     if instrument_id == 0 or instrument_id >= len(m.instruments):
         return UNKNOWN_INSTRUMENT
@@ -41,7 +41,7 @@ def list_instrument(m, c):
 
 @inline
 def set_quantity_max(instrument):
-    """The largest order whose worth and fee fit their integers, whatever price it trades at."""
+    """Set the largest order whose worth and fee fit their integers at every price of the band."""
     dearer = max(i64(instrument["maker_rate"]), i64(instrument["taker_rate"]))
     instrument["dearer_rate"] = dearer
     worth = min(i64(NOTIONAL_MAX_FEN), FEE_MAX_FEN * RATE_UNIT // max(dearer, i64(1)))
@@ -52,7 +52,8 @@ def set_quantity_max(instrument):
 
 @inline
 def set_band(m, c):
-    """BAND: the first one allots the ladder's memory, later ones must fit into it."""
+    """Carry out BAND: the first band allocates the memory of the levels, later ones must fit into
+    it."""
     state = m.state[0]
     instrument_id = i64(c["instrument"])
     reason = change_reason(m, instrument_id)
@@ -90,7 +91,7 @@ def set_band(m, c):
 
 @inline
 def set_fees(m, c):
-    """FEES: rates and deposit, before the first order, trade and position that is carried."""
+    """Carry out FEES: set rates and deposit, before the first order, trade and carried position."""
     instrument_id = i64(c["instrument"])
     reason = change_reason(m, instrument_id)
     if reason != NONE:
@@ -110,7 +111,7 @@ def set_fees(m, c):
 
 @inline
 def set_times(m, c):
-    """TIMES: the close (end of day) and the gate closure; both given anew."""
+    """Carry out TIMES: set the close (end of day) and the gate closure; both are replaced."""
     state = m.state[0]
     instrument_id = i64(c["instrument"])
     reason = change_reason(m, instrument_id)
@@ -137,7 +138,8 @@ def set_times(m, c):
 
 @inline
 def set_collar(m, c):
-    """COLLAR: how far from the last trade an order may trade at once."""
+    """Carry out COLLAR: set the distance from the last trade within which orders may trade at
+    once."""
     instrument_id = i64(c["instrument"])
     reason = change_reason(m, instrument_id)
     if reason != NONE:

@@ -1,4 +1,4 @@
-"""Positions that administration moves: carried from an earlier day, or taken back by a bust."""
+"""Positions moved by administration: carried from an earlier day, or taken back by a bust."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ i64 = np.int64
 
 @inline
 def move_reason(m, instrument_id, buyer_id, seller_id, quantity, free_fen):
-    """Why a quantity cannot move from a seller to a buyer: the buyer's position, or the seller's
-    capacity or deposit, for which it has `free_fen`."""
+    """Why a quantity cannot move from a seller to a buyer: the buyer's position limit, or the
+    seller's capacity or deposit. The seller has `free_fen` for the deposit."""
     bought = m.positions[position_at(m, instrument_id, buyer_id)]
     if i64(bought["net"]) + quantity + i64(bought["open_buy"]) > POSITION_MAX:
         return POSITION_LIMIT
@@ -28,7 +28,7 @@ def move_reason(m, instrument_id, buyer_id, seller_id, quantity, free_fen):
 
 @inline
 def move_position(m, account_id, instrument_id, bought):
-    """Change a position, and hold or free the deposit that it asks for."""
+    """Change an account's position by `bought` lots, and its deposit with it."""
     position = m.positions[position_at(m, instrument_id, account_id)]
     uncovered = i64(position["open_sell"]) - i64(position["net"])
     position["net"] += bought

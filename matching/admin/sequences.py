@@ -1,4 +1,4 @@
-"""Delivery sequences: which instrument's period comes after which."""
+"""Delivery sequences: instruments whose delivery periods follow one another."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ i64 = np.int64
 
 @inline
 def sequence_malformed(c):
-    """Whether a SEQUENCE makes no sense by itself."""
+    """Whether the fields of a SEQUENCE do not agree with one another."""
     before_id, longest = i64(c["target_ref"]), i64(c["quantity"])
     return (
         before_id == 0
@@ -25,7 +25,7 @@ def sequence_malformed(c):
 
 @kernel
 def last_of_sequence(m, instrument_id):
-    """The last instrument of a sequence."""
+    """The last instrument of the sequence that an instrument is in."""
     while i64(m.instruments[instrument_id]["after"]) != 0:
         instrument_id = i64(m.instruments[instrument_id]["after"])
     return instrument_id
@@ -33,7 +33,7 @@ def last_of_sequence(m, instrument_id):
 
 @kernel
 def has_member_of(m, number, last_id):
-    """Whether a basket has a member of the sequence that ends with an instrument."""
+    """Whether a basket has a member of the sequence that ends with `last_id`."""
     for at in range(number * MEMBERS, (number + 1) * MEMBERS):
         member_id = i64(m.members[at])
         if member_id != 0 and last_of_sequence(m, member_id) == last_id:
@@ -43,7 +43,8 @@ def has_member_of(m, number, last_id):
 
 @kernel
 def would_join_members(m, left_id, right_id):
-    """Whether a basket has members of both of the sequences that end with two instruments."""
+    """Whether some basket has members of both sequences, given by their last instruments. Joined,
+    the sequence would have two members of one basket."""
     for number in range(1, len(m.members) // MEMBERS):
         if has_member_of(m, number, left_id) and has_member_of(m, number, right_id):
             return True
@@ -52,7 +53,7 @@ def would_join_members(m, left_id, right_id):
 
 @inline
 def set_sequence(m, c):
-    """SEQUENCE: one instrument's delivery period follows another's, for good."""
+    """Carry out SEQUENCE: one instrument's delivery period follows another's, for the day."""
     instrument_id, before_id = i64(c["instrument"]), i64(c["target_ref"])
     if instrument_id >= len(m.instruments) or before_id >= len(m.instruments):
         return UNKNOWN_INSTRUMENT

@@ -1,7 +1,8 @@
-"""What an order for a basket sees of it: its places, the hours of each member that it may use.
+"""Candidates of an order for a basket: the places, one for each hour of each member, where it may
+trade.
 
-The places of the order under way stand in scratch memory, hour by hour, the members as listed; one
-whose instrument is 0 is not to be used.
+The places of the order under way are scratch memory, hour by hour, the members as listed. A place
+with instrument 0 is not used.
 """
 
 import numpy as np
@@ -30,26 +31,27 @@ i64 = np.int64
 
 @inline
 def hours_of(order):
-    """How many hours an order wants: one, if it is no block."""
+    """Number of hours of an order; 1 if it is no block."""
     return max(span_of(order), i64(1))
 
 
 @inline
 def instrument_at(m, k, j):
-    """The instrument of a member's hour; 0: not to be used."""
+    """Instrument of a member's hour; 0: not used."""
     return i64(m.places[k * MEMBERS + j]["instrument"])
 
 
 @kernel
 def exclude_member(m, hours, j):
-    """Do not use a member."""
+    """Exclude a member in all hours."""
     for k in range(hours):
         m.places[k * MEMBERS + j]["instrument"] = 0
 
 
 @kernel
 def steps_behind(m, number, instrument_id):
-    """How many periods an instrument is behind the member that it follows; -1: it follows none."""
+    """Number of periods by which an instrument follows a member of a basket; -1: it follows
+    none."""
     steps = i64(0)
     while instrument_id != 0:
         for at in range(number * MEMBERS, (number + 1) * MEMBERS):
@@ -62,7 +64,8 @@ def steps_behind(m, number, instrument_id):
 
 @kernel
 def resolve_members(m, c):
-    """Write down the hours of each member that has all. Returns whether one has."""
+    """Write the instruments of each member that has all hours into the places. Returns whether one
+    has."""
     number, hours = i64(c["target_ref"]), max(i64(c["hours"]), i64(1))
     if not is_basket(m, number):
         return False
@@ -87,12 +90,13 @@ def resolve_members(m, c):
 
 
 TAKES_ORDERS, TRADES, HAS_PRICE = 0, 1, 2
-"""What may be asked of a member."""
+"""Questions about a member, for `has_all_hours`."""
 
 
 @kernel
 def has_all_hours(m, hours, j, what, price):
-    """Whether all hours of a member take orders, trade, or have a price in their bands."""
+    """Whether all hours of a member take orders, trade, or have the price in their bands, as `what`
+    says."""
     for k in range(hours):
         instrument = m.instruments[instrument_at(m, k, j)]
         phase = i64(instrument["phase"])
@@ -109,7 +113,8 @@ def has_all_hours(m, hours, j, what, price):
 
 @kernel
 def measure_places(m, order):
-    """Find out what each place leaves the order: its room, and the worst level it may trade at."""
+    """Compute what each place leaves the order: its lots by limit and capacity, and the worst level
+    it may trade at."""
     side, account_id = i64(order["side"]), i64(order["account"])
     cap = i64(m.accounts[account_id]["position_cap"])
     for at in range(hours_of(order) * MEMBERS):
@@ -140,7 +145,8 @@ def measure_places(m, order):
 
 @inline
 def room_at(m, k, j, of_limit):
-    """Lots that the account may trade in a place, by its position limit alone or by all it has."""
+    """Lots that the account may trade in a place: by its position limit alone (`of_limit`), or also
+    by its capacity."""
     place = m.places[k * MEMBERS + j]
     if i64(place["instrument"]) == 0:
         return i64(0)
@@ -149,7 +155,7 @@ def room_at(m, k, j, of_limit):
 
 @kernel
 def member_room(m, hours, j, of_limit):
-    """The least room that a member has in any hour."""
+    """The least room of a member in any hour."""
     least = room_at(m, i64(0), j, of_limit)
     for k in range(1, hours):
         least = min(least, room_at(m, k, j, of_limit))
@@ -158,7 +164,7 @@ def member_room(m, hours, j, of_limit):
 
 @kernel
 def has_room_for_order(m, order, whole, of_limit):
-    """Whether one member alone, or in each hour all together, have room for the order."""
+    """Whether one member alone (`whole`), or in each hour all together, have room for the order."""
     hours, wanted = hours_of(order), i64(order["leaves"])
     if whole:
         most = i64(0)
@@ -176,7 +182,7 @@ def has_room_for_order(m, order, whole, of_limit):
 
 @kernel
 def exclude_full_places(m, order, whole):
-    """Use no place without room, nor, for a whole order, a member with too little anywhere."""
+    """Exclude places without room and, for a whole order, members with too little in any hour."""
     hours = hours_of(order)
     for j in range(MEMBERS):
         if whole and member_room(m, hours, j, False) < i64(order["leaves"]):
@@ -188,7 +194,7 @@ def exclude_full_places(m, order, whole):
 
 @kernel
 def deposit_at(m, order, k, j):
-    """How much more deposit all of a sell would ask for in a place."""
+    """Deposit that all of a sell would add in a place."""
     instrument_id = instrument_at(m, k, j)
     if instrument_id == 0:
         return i64(0)
@@ -201,7 +207,7 @@ def deposit_at(m, order, k, j):
 
 @kernel
 def highest_deposit(m, order, whole):
-    """The most deposit that a sell may come to need: of one member, or hour by hour of any."""
+    """Largest deposit that a sell may need: of one member (`whole`), or hour by hour of any."""
     hours = hours_of(order)
     needed = i64(0)
     if whole:
@@ -221,7 +227,7 @@ def highest_deposit(m, order, whole):
 
 @kernel
 def highest_rate(m, order):
-    """The dearest fee rate of all places."""
+    """The highest fee rate of all places."""
     rate = i64(0)
     for at in range(hours_of(order) * MEMBERS):
         instrument = m.instruments[i64(m.places[at]["instrument"])]
@@ -231,7 +237,7 @@ def highest_rate(m, order):
 
 @kernel
 def highest_price(m, order):
-    """The upper edge of the highest band of all places."""
+    """The upper end of the highest band of all places."""
     high = i64(1)
     for at in range(hours_of(order) * MEMBERS):
         high = max(high, i64(m.instruments[i64(m.places[at]["instrument"])]["high"]))
@@ -240,7 +246,7 @@ def highest_price(m, order):
 
 @kernel
 def tick_of(m):
-    """The fen per tick of all places of the order under way."""
+    """Fen per tick, the same in all places of the order under way."""
     j = i64(0)
     while instrument_at(m, i64(0), j) == 0:
         j += 1
@@ -249,7 +255,7 @@ def tick_of(m):
 
 @kernel
 def worth_at_limit(m, order):
-    """What all of the order is worth at its limit, in fen."""
+    """Worth of the whole order at its limit, in fen."""
     return i64(order["price"]) * i64(order["leaves"]) * hours_of(order) * tick_of(m)
 
 
@@ -264,7 +270,8 @@ def is_better(order, price, than):
 
 @kernel
 def best_maker(m, order, k):
-    """The first resting order of the best price in an hour, its level, and its member; 0: none."""
+    """The first resting order of the best price in an hour, its level, and its member; 0, 0, 0:
+    none."""
     best, best_index, member, best_price = i64(0), i64(0), i64(0), i64(0)
     for j in range(MEMBERS):
         place = m.places[k * MEMBERS + j]
@@ -280,7 +287,7 @@ def best_maker(m, order, k):
 
 @kernel
 def level_lots(m, order, level):
-    """What the order sees at a level, hidden quantity too."""
+    """Lots of a level that the order does not skip, hidden quantity included."""
     lots = i64(0)
     slot = first_order(m, level)
     while is_order(m, slot):
@@ -292,14 +299,14 @@ def level_lots(m, order, level):
 
 @inline
 def within_bound(place, index):
-    """A level that the order may trade at; 0 for any other."""
+    """The level index if the order may trade there, else 0."""
     return index if index >= place["bound"] else i64(0)
 
 
 @kernel
 def best_level(m, order, k):
-    """Of the levels that an hour's places have come to the best: whose it is, and its price; -1 if
-    nothing is left."""
+    """Place of an hour whose current level has the best price, and that price; -1 if no place is
+    left."""
     best, best_price = i64(-1), i64(0)
     for at in range(k * MEMBERS, (k + 1) * MEMBERS):
         place = m.places[at]
@@ -313,7 +320,8 @@ def best_level(m, order, k):
 
 @kernel
 def split_total(m, order, k):
-    """What an hour's places together cost the order, level by level; -1 if they have too little."""
+    """Price x quantity of an hour's places together, level by level; -1 if they have too few
+    lots."""
     book = 1 - i64(order["side"])
     for at in range(k * MEMBERS, (k + 1) * MEMBERS):
         place = m.places[at]
@@ -338,7 +346,8 @@ def split_total(m, order, k):
 
 @kernel
 def member_total(m, order, j):
-    """What all hours of a member cost the order; -1 if they have too little or beyond its limit."""
+    """Price x quantity of all hours of a member; -1 if they have too few lots or are beyond the
+    limit."""
     total = i64(0)
     for k in range(hours_of(order)):
         place = m.places[k * MEMBERS + j]
@@ -351,7 +360,8 @@ def member_total(m, order, j):
 
 @kernel
 def find_member(m, order):
-    """Keep the member of the best total, the first of equals. Returns whether there is one."""
+    """Keep only the member with the best total, the first of equals. Returns whether there is
+    one."""
     best, best_total = i64(-1), i64(0)
     for j in range(MEMBERS):
         if instrument_at(m, i64(0), j) != 0:
@@ -366,7 +376,8 @@ def find_member(m, order):
 
 @kernel
 def find_split(m, order):
-    """Whether all places together can fill the order; a block that they cannot uses none."""
+    """Whether all places together can fill the order. If they cannot fill a block, all are
+    excluded."""
     total, fits = i64(0), True
     for k in range(hours_of(order)):
         part = split_total(m, order, k)

@@ -1,4 +1,4 @@
-"""Orders for a basket: who may enter one, and how it trades. It is over when its command is."""
+"""Orders for a basket: entry, trades and end. Such an order ends with its command."""
 
 import numpy as np
 
@@ -76,7 +76,7 @@ i64 = np.int64
 
 @inline
 def basket_order_malformed(m, c):
-    """Whether a NEW for a basket makes no sense by itself."""
+    """Whether the fields of a NEW for a basket do not agree with one another."""
     hours, tif, flags = i64(c["hours"]), i64(c["tif"]), i64(c["flags"])
     return (
         not is_plain_limit(m, c)
@@ -89,13 +89,13 @@ def basket_order_malformed(m, c):
 
 @kernel
 def new_basket_order(m, c):
-    """NEW for a basket: it trades at once, or ends."""
+    """Carry out NEW for a basket: it trades at once, or ends."""
     if reject_at_entry(m, c, basket_order_malformed(m, c)):
         return ENDED
     slot = allocate_slot(m)  # slot 0 serves as a scratch order where the pool is full
     reason = UNKNOWN_INSTRUMENT
     if resolve_members(m, c):
-        fill_in_basket_order(m, c, slot)
+        write_basket_order(m, c, slot)
         reason = basket_order_reason(m, c, slot)
     full = slot == 0 or not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
     if reason == NONE and full:
@@ -109,7 +109,7 @@ def new_basket_order(m, c):
 
 
 @inline
-def fill_in_basket_order(m, c, slot):
+def write_basket_order(m, c, slot):
     """Write a new order for a basket into its slot."""
     write_order(m, c, slot)
     order = m.orders[slot]
@@ -119,7 +119,7 @@ def fill_in_basket_order(m, c, slot):
 
 @kernel
 def basket_order_reason(m, c, slot):
-    """The first reason to refuse an order whose members are laid out, all but the full pool."""
+    """The first reason to reject an order whose places are written, except the full pool."""
     order = m.orders[slot]
     whole = i64(c["flags"]) == WHOLE
     reason = members_reason(m, c, order)
@@ -136,7 +136,7 @@ def basket_order_reason(m, c, slot):
 
 @kernel
 def members_reason(m, c, order):
-    """Leave out the members that do not trade; why what is left cannot take the order."""
+    """Exclude the members that do not trade. Returns why the others cannot take the order."""
     hours, price = hours_of(order), i64(order["price"])
     reason = WRONG_PHASE
     trading, in_band = False, False
@@ -161,7 +161,8 @@ def members_reason(m, c, order):
 
 @kernel
 def basket_size_reason(m, order):
-    """The size and notional limits: of all hours together, wherever it may come to trade."""
+    """Why the order is too large: size and notional limits count all hours together, at any
+    member."""
     account = m.accounts[i64(order["account"])]
     lots = i64(order["leaves"]) * hours_of(order)
     rate = max(highest_rate(m, order), i64(1))
@@ -174,7 +175,8 @@ def basket_size_reason(m, order):
 
 @kernel
 def basket_risk_reason(m, order, whole):
-    """Position limit, capacity, deposit and funds; places without room are left out."""
+    """Why the account may not have the order: position limit, capacity, deposit or funds. Places
+    without room are excluded."""
     measure_places(m, order)
     if not has_room_for_order(m, order, whole, True):
         return POSITION_LIMIT
@@ -191,7 +193,7 @@ def basket_risk_reason(m, order, whole):
 
 @inline
 def report_basket_order(m, c, order, kind, reason, other, quantity):
-    """An event of the order that is no fill: it names what the command named."""
+    """Append an event of the order that is no fill. It names the instrument of the command."""
     order["instrument"] = c["instrument"]
     flags = FLAG_BASKET | (FLAG_BLOCK if span_of(order) != 0 else 0)
     report(m, c, order, kind, reason, flags, other, 0, i64(order["price"]), quantity)
@@ -200,7 +202,7 @@ def report_basket_order(m, c, order, kind, reason, other, quantity):
 
 @inline
 def accept_basket_order(m, c, slot):
-    """An order for a basket is accepted, and about to trade."""
+    """Accept an order for a basket, which is about to trade."""
     state = m.state[0]
     order = m.orders[slot]
     state["accepted"] += 1
@@ -217,7 +219,7 @@ def accept_basket_order(m, c, slot):
 
 @kernel
 def trade_basket(m, c):
-    """The trades of the order under way, hour by hour, then the end of what is left.
+    """Carry out the trades of the order under way, hour by hour, then end what is left.
 
     Returns False where the event buffer is full.
     """
@@ -270,7 +272,7 @@ def trade_one(m, c, slot, maker_slot, index, at):
 
 @inline
 def open_in_instrument(m, order, instrument_id, quantity):
-    """The order has this much open in one instrument: what it is about to trade there."""
+    """Open a quantity of the order in one instrument, where it is about to trade."""
     account_id = i64(order["account"])
     position = m.positions[position_at(m, instrument_id, account_id)]
     order["instrument"] = instrument_id
@@ -285,9 +287,9 @@ def open_in_instrument(m, order, instrument_id, quantity):
 
 @kernel
 def run_basket_stops(m):
-    """Collect what the trades have triggered, hour by hour, the members as listed.
+    """Collect the stops that the trades triggered, hour by hour, the members as listed.
 
-    Returns whether nothing is left, and the order is over.
+    Returns whether none is left, so that the order has ended.
     """
     state = m.state[0]
     order = m.orders[state["block"]]

@@ -1,4 +1,4 @@
-"""New blocks, and replaces of blocks."""
+"""Entry of new blocks, and replaces of blocks."""
 
 import numpy as np
 
@@ -57,7 +57,7 @@ i64 = np.int64
 
 @inline
 def block_malformed(m, c):
-    """Whether a NEW of several hours makes no sense by itself."""
+    """Whether the fields of a NEW of several hours do not agree with one another."""
     tif = i64(c["tif"])
     return (
         not is_plain_limit(m, c)
@@ -70,7 +70,7 @@ def block_malformed(m, c):
 
 @kernel
 def hours_reason(m, order):
-    """Halted and closed hours take no blocks."""
+    """Why an hour takes no blocks: it is halted, closed or not listed."""
     for k in range(span_of(order)):
         reason = phase_reason(i64(m.instruments[hour_instrument(m, order, k)]["phase"]))
         if reason != NONE:
@@ -80,7 +80,8 @@ def hours_reason(m, order):
 
 @kernel
 def terms_reason(m, order, price, expiry_s):
-    """Whether a time is past, or a price outside the band of an hour; 0 is neither."""
+    """Why an expiry or a price is not possible: the time is past, or the price is outside the band
+    of an hour. 0 stands for none of either."""
     if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
         return TIME_PAST
     for k in range(span_of(order)):
@@ -92,7 +93,7 @@ def terms_reason(m, order, price, expiry_s):
 
 @kernel
 def block_size_reason(m, order, price, quantity):
-    """The size and notional limits, which are of all hours together."""
+    """Why a block is too large: size and notional limits count all hours together."""
     account = m.accounts[i64(order["account"])]
     lots = quantity * span_of(order)
     if lots > i64(account["order_cap"]):
@@ -106,7 +107,7 @@ def block_size_reason(m, order, price, quantity):
 
 @kernel
 def has_hour_not_trading(m, order):
-    """Whether an hour is not in continuous trading, where an IOC or FOK has no sense."""
+    """Whether an hour is not in continuous trading, so that an IOC or FOK makes no sense."""
     for k in range(span_of(order)):
         if i64(m.instruments[hour_instrument(m, order, k)]["phase"]) != CONTINUOUS:
             return True
@@ -115,7 +116,8 @@ def has_hour_not_trading(m, order):
 
 @kernel
 def new_block_reason(m, c, slot):
-    """The first reason to refuse a block that is written into a slot, all but the last two."""
+    """The first reason to reject a block that is written into a slot, except the last two (FOK,
+    full pools)."""
     order = m.orders[slot]
     reason = hours_reason(m, order)
     if reason != NONE:
@@ -137,7 +139,7 @@ def new_block_reason(m, c, slot):
 
 
 @inline
-def fill_in_block(m, c, slot, block):
+def write_block(m, c, slot, block):
     """Write a new block into its slot. Slot 0 serves as a scratch order where the pool is full."""
     write_order(m, c, slot)
     order = m.orders[slot]
@@ -152,14 +154,14 @@ def fill_in_block(m, c, slot, block):
 
 @kernel
 def new_block(m, c):
-    """NEW of several hours: it trades at once, stands, or ends."""
+    """Carry out NEW of several hours: the block trades at once, stands, or ends."""
     if reject_at_entry(m, c, block_malformed(m, c)):
         return ENDED
     slot, block = allocate_slot(m), allocate_block(m)
     reason = UNKNOWN_INSTRUMENT
     counterparty = i64(NO_COUNTERPARTY)
     if resolve_hours(m, block, i64(c["instrument"]), i64(c["hours"])):
-        fill_in_block(m, c, slot, block)
+        write_block(m, c, slot, block)
         reason = new_block_reason(m, c, slot)
         if reason == NONE:
             counterparty = best_counterparty(m, slot)
@@ -185,14 +187,14 @@ def new_block(m, c):
 
 @inline
 def trade_at_once(m, slot, counterparty):
-    """A block that has come trades before any that stands."""
+    """Trade a new or replaced block before any candidate."""
     m.state[0]["after_blocks"] = FETCH
     begin_block_trade(m, slot, counterparty)
 
 
 @inline
 def accept_block(m, c, slot):
-    """A block is live: it has a name and holds what it needs."""
+    """Accept a block: give it its id, and reserve what it needs."""
     state = m.state[0]
     order = m.orders[slot]
     state["accepted"] += 1
@@ -206,7 +208,7 @@ def accept_block(m, c, slot):
 
 @inline
 def replace_block_reason(m, c, slot):
-    """The first reason to refuse a REPLACE of a block, before its size and means."""
+    """The first reason to reject a REPLACE of a block, before its size and risk."""
     order = m.orders[slot]
     if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
         return ACCOUNT_HALTED
@@ -225,7 +227,8 @@ def replace_block_reason(m, c, slot):
 
 @kernel
 def replace_block(m, c, slot):
-    """REPLACE of a block: less at the same price keeps its place. Then it is tried."""
+    """Carry out REPLACE of a block. Less quantity at the same price keeps priority. Then it may
+    trade."""
     order = m.orders[slot]
     reason = replace_block_reason(m, c, slot)
     quantity = i64(c["quantity"])
@@ -256,7 +259,7 @@ def replace_block(m, c, slot):
 
 @inline
 def change_block(m, c, slot, price, quantity, keeps):
-    """Apply an accepted replace to a block, and say so."""
+    """Apply an accepted replace to a block, and report it."""
     state = m.state[0]
     order = m.orders[slot]
     deactivate(m, slot)

@@ -1,7 +1,7 @@
-"""Blocks trade: whole, at once, with the hourly orders or with one opposite block.
+"""Trading of blocks: whole, at once, with the hourly orders or with one opposite block.
 
-Trades go hour by hour; then the stops that they trigger run, hour by hour; then other blocks are
-tried. Each is a stage, so that a full event buffer can be emptied in the middle.
+A block trades hour by hour; then the stops that it triggered run, hour by hour; then other
+candidates are tried. Each is a stage, so that a full event buffer can be emptied in between.
 """
 
 import numpy as np
@@ -38,12 +38,13 @@ from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 i64 = np.int64
 
 NO_COUNTERPARTY, HOURLY_BOOKS = 0, -1
-"""How a block can trade: not at all, with the hourly books; else the slot of an opposite block."""
+"""Counterparty of a block: none, or the hourly books; else it is the slot of an opposite block."""
 
 
 @inline
 def has_priority_over(order, other):
-    """Of two blocks of one side: better price, then earlier acceptance."""
+    """Whether a block comes before another of its side: by better price, then earlier
+    acceptance."""
     if i64(order["price"]) != i64(other["price"]):
         higher = i64(order["price"]) > i64(other["price"])
         return higher if i64(order["side"]) == BUY else not higher
@@ -52,8 +53,8 @@ def has_priority_over(order, other):
 
 @inline
 def can_trade_with(m, order, other):
-    """Whether two opposite blocks may trade: same hours and quantity, and limits that cross; the
-    prevention of the later one decides."""
+    """Whether two opposite blocks may trade: same hours and quantity, and limits that cross. The
+    prevention mode of the later one counts."""
     buyer_pays = i64(order["price"]) - i64(other["price"])
     if (
         i64(order["leaves"]) != i64(other["leaves"])
@@ -68,7 +69,8 @@ def can_trade_with(m, order, other):
 
 @kernel
 def find_opposite_block(m, slot):
-    """The opposite block that a block would trade with, the best in priority; 0 if none."""
+    """The opposite block that a block would trade with, the best in priority; 0 if there is
+    none."""
     order = m.orders[slot]
     watch = hour_instrument(m, order, 0) * TOPS + WATCH_AT + WATCH_HEAD + 1 - i64(order["side"])
     leg = i64(m.watch[watch])
@@ -86,8 +88,8 @@ def find_opposite_block(m, slot):
 
 @kernel
 def books_total(m, order):
-    """What the hourly books would cost a block, inside every collar; -1 where they have too little
-    or where it is beyond its limit."""
+    """What the hourly books would cost a block, inside every collar; -1 where they have too few
+    lots or are beyond its limit."""
     total = i64(0)
     for k in range(span_of(order)):
         instrument_id = hour_instrument(m, order, k)
@@ -101,7 +103,8 @@ def books_total(m, order):
 
 @kernel
 def best_counterparty(m, slot):
-    """NO_WAY, BOOKS, or the slot of an opposite block: the better total for this block."""
+    """NO_COUNTERPARTY, HOURLY_BOOKS, or the slot of an opposite block: whichever has the better
+    total for this block."""
     order = m.orders[slot]
     for k in range(span_of(order)):
         if i64(m.instruments[hour_instrument(m, order, k)]["phase"]) != CONTINUOUS:
@@ -121,7 +124,7 @@ def best_counterparty(m, slot):
 
 @kernel
 def try_blocks(m):
-    """Try the blocks that are ripe, in priority, until one trades or none is left.
+    """Try the candidates in priority, until one trades or none is left.
 
     Returns False where one begins to trade.
     """
@@ -146,7 +149,7 @@ def try_blocks(m):
 
 @inline
 def is_tried_before(order, other):
-    """Buys before sells, then by priority."""
+    """Whether a candidate is tried before another: buys before sells, then by priority."""
     if i64(order["side"]) != i64(other["side"]):
         return i64(order["side"]) == BUY
     return has_priority_over(order, other)
@@ -154,7 +157,8 @@ def is_tried_before(order, other):
 
 @kernel
 def begin_block_trade(m, slot, counterparty):
-    """A block leaves its hours, and the opposite one with it, and what they hold is free to pay."""
+    """Unlink a block from its hours, with an opposite one, and release what they reserved to
+    pay."""
     state = m.state[0]
     state["trade_groups"] += 1
     state["block"] = slot
@@ -171,7 +175,7 @@ def begin_block_trade(m, slot, counterparty):
 
 @inline
 def enter_hour(m, slot, instrument_id):
-    """While it trades, a block's order is that of one hour after the other."""
+    """Make a block's order that of one hour, while it trades there. Returns its quantity."""
     order = m.orders[slot]
     quantity = i64(order["leaves"]) + i64(order["cumulative"])
     order["instrument"] = instrument_id
@@ -182,8 +186,8 @@ def enter_hour(m, slot, instrument_id):
 
 @kernel
 def trade_block(m, c):
-    """The trades of the block under way, from where it is. Returns False where the event buffer is
-    full."""
+    """Carry out the trades of the block under way, from where it is. Returns False where the event
+    buffer is full."""
     state = m.state[0]
     slot, opposite = state["block"], state["opposite"]
     order = m.orders[slot]
@@ -214,7 +218,8 @@ def trade_block(m, c):
 
 @inline
 def begin_hour(m, known, instrument_id):
-    """Nothing has been traded in an hour, and this is where its stops' distances count from."""
+    """Reset the traded prices of an hour, and record the price from which its stops' distances
+    count."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     state["traded_low"] = 0
@@ -227,8 +232,8 @@ def begin_hour(m, known, instrument_id):
 
 @inline
 def first_eligible(m, order, instrument_id, bound):
-    """The first order of the other side that a block sees, down to a level, and its level; 0, 0 if
-    there is none."""
+    """Slot of the first opposite order that a block does not skip, down to a level, and its level;
+    0, 0 if there is none."""
     instrument = m.instruments[instrument_id]
     book = 1 - i64(order["side"])
     index = top(m, instrument_id, book)
@@ -244,7 +249,7 @@ def first_eligible(m, order, instrument_id, bound):
 
 @inline
 def trade_next_maker(m, c, slot, instrument_id):
-    """Trade with one hourly order, at its price, as much as it shows."""
+    """Trade with the next hourly order, at its price, as much as it shows."""
     state = m.state[0]
     maker_slot, index = first_eligible(m, m.orders[slot], instrument_id, i64(1))
     quantity = min(state["leg_left"], i64(m.orders[maker_slot]["shown"]))
@@ -254,7 +259,8 @@ def trade_next_maker(m, c, slot, instrument_id):
 
 @kernel
 def trade_with_maker(m, c, slot, maker_slot, index, quantity, flags):
-    """Trade this much of what an hourly order shows, at its price, in the taker's instrument."""
+    """Trade this quantity of what an hourly order shows, at its price, in the taker's
+    instrument."""
     order, maker = m.orders[slot], m.orders[maker_slot]
     instrument = m.instruments[i64(order["instrument"])]
     fill_maker(m, c, instrument, maker, order, i64(maker["price"]), quantity)
@@ -281,7 +287,7 @@ def trade_with_opposite(m, c, instrument_id, quantity):
 
 @inline
 def mark_group(m, maker_flags, taker_flags):
-    """Mark the last trade's two events as of what trades as one."""
+    """Mark the last trade's two events as part of one trade group."""
     state = m.state[0]
     made = m.events[state["events"] - 2]
     took = m.events[state["events"] - 1]
@@ -293,7 +299,8 @@ def mark_group(m, maker_flags, taker_flags):
 
 @kernel
 def run_block_stops(m):
-    """Collect what the block's trades have triggered, one hour after the other."""
+    """Collect the stops that the block's trades have triggered, hour by hour, then end the
+    block."""
     state = m.state[0]
     order = m.orders[state["block"]]
     while state["leg"] < span_of(order):

@@ -1,1 +1,1 @@
-"""Plain limit orders and cancels, worked off with the fewest instructions; prefetching."""
+"""Plain limit orders and cancels, carried out with the fewest instructions; prefetching."""

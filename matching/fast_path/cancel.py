@@ -1,4 +1,4 @@
-"""The express lane's cancels."""
+"""Cancels on the fast path."""
 
 import numpy as np
 
@@ -28,10 +28,10 @@ i64 = np.int64
 
 @inline
 def cancel_resting(m, at, watched):
-    """CANCEL of an order that rests. Returns LEFT or DONE. `watched`: see express.py.
+    """Carry out CANCEL of a resting order. Returns UNHANDLED or DONE.
 
-    The name that the order itself bears is what counts: it proves that the place is right, and
-    that its session is open.
+    The order id in the order's own record is compared: if it is the target's, then the place from
+    look-ahead is right and the session is open. `watched`: see dispatch.py.
     """
     c = m.commands[at]
     state = m.state[0]
@@ -77,7 +77,7 @@ def write_cancelled(m, at, slot, side):
 
 @inline
 def remove_resting(m, slot, side):
-    """Free an order's place, slot, money and capacity."""
+    """Unlink an order, return its slot, and release its money and capacity."""
     order = m.orders[slot]
     account_id, instrument_id = i64(order["account"]), i64(order["instrument"])
     price, leaves = i64(order["price"]), i64(order["leaves"])

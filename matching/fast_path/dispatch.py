@@ -1,12 +1,13 @@
-"""The express lane: limit orders that need nothing special, and cancels of what rests.
+"""The fast path: limit orders without special terms, and cancels of resting orders.
 
-These are nine in ten commands, so they have a way of their own through the machine, written for
-speed: each check is one comparison, both sides run the same instructions, and records are written
-by words. What the lane does not take (a refusal, a stop, a time, a page to be allotted) it leaves
-untouched to orders.py, which says the same rules at length; tests compare both with the reference.
+These are nine in ten commands, so they have code of their own, written for speed: each check is one
+comparison, both sides run the same instructions, and records are written by words. A command that
+the fast path cannot finish (a rejection, a stop, an expiry, a page to be allocated) is left
+untouched to `orders`, which states the same rules in full. Tests compare both with the reference.
 
-There are two copies of the lane: one leaves whatever concerns an hour where a block stands, the
-other (`watched`) takes what helps no block. So the first pays nothing for blocks.
+There are two copies. One leaves every command about an instrument with a standing block to
+`orders`; the other (`watched`) takes those that help no block. So the first copy pays nothing for
+blocks.
 """
 
 import numpy as np
@@ -29,22 +30,22 @@ i64 = np.int64
 
 @kernel
 def run_unwatched(m, count):
-    """The lane where no block stands."""
+    """Run the fast path where no block has ever stood."""
     return run_fast(m, count, False)
 
 
 @kernel
 def run_watched(m, count):
-    """The lane where blocks may stand."""
+    """Run the fast path where blocks may stand."""
     return run_fast(m, count, True)
 
 
 @inline
 def run_fast(m, count, watched):
-    """Work through the batch from the cursor on, as far as the lane goes.
+    """Run commands from the cursor on, as far as the fast path can.
 
-    Returns RUNS where the order under way is about to trade, else LEFT: the next command, if there
-    is one, is for the others.
+    Returns RUNS where the order under way is about to trade, else UNHANDLED: the next command, if
+    there is one, needs the general path.
     """
     state = m.state[0]
     last = i64(len(m.events)) - STEP_EVENTS_MAX

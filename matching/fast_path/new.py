@@ -1,4 +1,4 @@
-"""The express lane's new orders."""
+"""New orders on the fast path."""
 
 import numpy as np
 
@@ -33,12 +33,13 @@ from matching.records import INT32_MAX
 i64 = np.int64
 
 UNHANDLED, DONE, RUNS = 0, 1, 2
-"""What became of a command: left to the others, done, or accepted and about to trade."""
+"""Outcome of a command: left to the general path, done, or accepted and about to trade."""
 
 
 @inline
 def enter_limit(m, at, codes, watched):
-    """NEW, a limit order. Returns LEFT, DONE or RUNS. `watched`: see express.py."""
+    """Carry out NEW of a limit order. Returns UNHANDLED, DONE or RUNS. `watched`: see
+    dispatch.py."""
     given = at * WORDS
     state = m.state[0]
     price, size = m.command_words[given + 2], m.command_words[given + 3]
@@ -104,7 +105,7 @@ def enter_limit(m, at, codes, watched):
 
 @kernel
 def helps_no_block(m, instrument_id, side, index):
-    """Whether an order that rests at this level helps none of the blocks that stand there."""
+    """Whether an order that rests at this level helps none of the standing blocks."""
     watch = instrument_id * TOPS + WATCH_AT + 1 - side
     instrument = m.instruments[instrument_id]
     return i64(instrument["watched"]) == 0 or (
@@ -126,10 +127,10 @@ def trade_watched(m, at, limit):
 
 @inline
 def trade_and_rest(m, at, limit, watched):
-    """The order is accepted and trades; what it leaves rests or ends. Returns DONE or RUNS.
+    """Accept an order and trade it; the remainder rests or ends. Returns DONE or RUNS.
 
-    Only then does it get a name and a slot: what its trades end gives back some of both. Where its
-    rest may help a standing block, the others see to that.
+    The order gets its id and slot only after its trades, because they may return some of both. RUNS
+    where the remainder may help a standing block, or where the trades ended before a special case.
     """
     state = m.state[0]
     given = at * WORDS
@@ -162,7 +163,7 @@ def trade_and_rest(m, at, limit, watched):
 
 @inline
 def is_plain_order(codes, quantity, display):
-    """Whether life, prevention and quantities are such as the lane takes."""
+    """Whether time in force, prevention and quantities are such as the fast path takes."""
     life = (codes >> TIF_AT) & 7 | (codes >> FLAGS_AT - POST_BIT) & 1 << POST_BIT
     return (
         (PLAIN_LIVES >> life) & 1 != 0
@@ -174,7 +175,7 @@ def is_plain_order(codes, quantity, display):
 
 @inline
 def needed_fen(m, account_id, instrument_id, side, price, quantity):
-    """What the order needs of its account's free money; -1 if a limit forbids the order."""
+    """Fen that the order reserves of its account's free money; -1 if a limit forbids the order."""
     account, instrument = m.accounts[account_id], m.instruments[instrument_id]
     worth = price * quantity * i64(instrument["tick_fen"])
     if (
@@ -199,7 +200,8 @@ def needed_fen(m, account_id, instrument_id, side, price, quantity):
 
 @inline
 def needed_for_rest(m, account_id, instrument_id, side, price, quantity, fraction):
-    """What is left of an order that has traded needs: it is less than what the whole did."""
+    """Fen that the remainder of an order reserves after its trades: less than the whole would
+    have."""
     instrument = m.instruments[instrument_id]
     position = m.positions[position_at(m, instrument_id, account_id)]
     uncovered = i64(position["open_sell"]) - i64(position["net"])
@@ -209,7 +211,7 @@ def needed_for_rest(m, account_id, instrument_id, side, price, quantity, fractio
 
 @inline
 def write_accepted(m, at, side, price, size):
-    """Number the order as accepted, and append its event."""
+    """Give the order its acceptance sequence, and append its ACCEPTED event."""
     state = m.state[0]
     given, out = at * WORDS, state["events"] * WORDS
     state["events"] += 1
@@ -226,7 +228,7 @@ def write_accepted(m, at, side, price, size):
 
 @inline
 def write_remainder(m, at, side, price, leaves, filled):
-    """Append the CANCELLED event of what an IOC could not trade."""
+    """Append the CANCELLED event of an IOC's remainder."""
     state = m.state[0]
     given, out = at * WORDS, state["events"] * WORDS
     state["events"] += 1
@@ -241,7 +243,7 @@ def write_remainder(m, at, side, price, leaves, filled):
 
 @inline
 def write_order_record(m, at, slot, codes, leaves, filled, fraction, needs):
-    """The order lives on: its record, and what it reserves of its account and position."""
+    """Write the record of an order that rests, and reserve money and capacity for it."""
     state = m.state[0]
     given, own = at * WORDS, slot * WORDS
     side = (codes >> SIDE_AT) & 1

@@ -1,10 +1,10 @@
-"""Prefetching: while a command runs, what later ones will touch is on its way into the cache.
+"""Prefetching: while a command runs, the memory that later commands need is fetched into the cache.
 
-A command's data hang in a chain (identity table, order, position, neighbours), so the chain is
-followed in steps, each STEP commands behind the one before; what a step has found, the next ones
-read in FORESEEN. Nothing here branches on what a command is, because that cannot be guessed: what
-does not concern it is taken from place 0, which is always there. It changes no result: what has
-become wrong in the meantime has only been fetched for nothing.
+A command's data form a chain (order id table, order, position, neighbours). The chain is followed
+in steps, each STEP commands behind the one before; a step writes what it found into FORESEEN for
+the next one. Nothing here branches on the kind of a command, because it cannot be predicted: what
+does not concern a command is read from index 0, which always exists. Prefetching changes no result:
+what has become wrong in the meantime was fetched for nothing.
 """
 
 import numpy as np
@@ -25,16 +25,16 @@ COMMANDS_AHEAD = 24
 BATCH_MIN = 32
 """Batches below this size are not looked into."""
 CACHED_ORDERS_MAX = 1 << 14
-"""With fewer orders than this, what else they touch is in the cache anyway."""
+"""With fewer orders than this, their other data are in the cache anyway."""
 NO_LOOK_AHEAD = 1 << 40
-"""The command to look ahead at where nothing is looked into: none is as far."""
+"""The command at which to look ahead again, where nothing is looked into: no batch is as long."""
 NEVER_REACHED = 0x7FFF_FFFF
-"""The limit of what is no new order: no book's best is as high."""
+"""Limit of a command that is no new order: no best level is as high."""
 
 
 @inline
 def place_of_target(m, k):
-    """Where the identity table has, or had a moment ago, the order that a command aims at."""
+    """Index in the order id table of the order that a command names, as of a moment ago."""
     if m.state[0]["foreseen"] != NO_LOOK_AHEAD:
         return i64(m.foreseen[k & RING - 1]["place"])
     c = m.commands[k]
@@ -45,8 +45,8 @@ def place_of_target(m, k):
 
 @kernel
 def look_ahead(m, at, count):
-    """Fetch for the commands from this one on, STEP commands a step; at a batch's first command the
-    steps are made up for. Returns the command at which to call again."""
+    """Prefetch for the commands from this one on, STEP commands a step. The first call of a batch
+    makes up for the steps before it. Returns the command at which to call again."""
     if count < BATCH_MIN:
         return i64(NO_LOOK_AHEAD)
     first = at == 0
@@ -83,8 +83,8 @@ def number_if(condition, number):
 
 @inline
 def prefetch_id(m, k):
-    """Where the identity table has the order that a command aims at, or a new one's own name; and
-    the account. A command that is not NEW is taken for one that aims at an order."""
+    """Prefetch the account, and the id table's entry: of the order that a command names, or of a
+    new order. Every command but NEW is treated as if it named an order."""
     prefetch(m.commands, k + COMMANDS_AHEAD)
     c = m.commands[k]
     ref = i64(c["user_ref"]) if i64(c["kind"]) == NEW else i64(c["target_ref"])
@@ -98,7 +98,8 @@ def prefetch_id(m, k):
 
 @inline
 def prefetch_level(m, k):
-    """The level that a new limit order joins, its bit, its position, and what it reaches."""
+    """Prefetch the level that a new limit order joins, its bit, and its position. Note the opposite
+    level that it reaches."""
     c, seen = m.commands[k], m.foreseen[k & RING - 1]
     account = bounded(i64(c["account"]), i64(len(m.accounts)))
     number = bounded(i64(c["instrument"]), i64(len(m.instruments)))
@@ -122,7 +123,7 @@ def prefetch_level(m, k):
 
 @inline
 def prefetch_order(m, k):
-    """The order that a command aims at: none for a new one, whose name nobody has."""
+    """Prefetch the order that a command names. A new order's id has none."""
     seen = m.foreseen[k & RING - 1]
     slot = i64(m.pages[i64(seen["place"])])
     seen["slot"] = slot
@@ -132,7 +133,7 @@ def prefetch_order(m, k):
 
 @inline
 def prefetch_opposite_level(m, k):
-    """The best level of the other side, if a new order reaches it; else none."""
+    """Prefetch the best level of the opposite side if a new order reaches it."""
     seen = m.foreseen[k & RING - 1]
     best = i64(m.tops[i64(seen["top"])])
     met = number_if(best >= i64(seen["limit"]), i64(seen["across"]) + best)
@@ -143,14 +144,15 @@ def prefetch_opposite_level(m, k):
 
 @inline
 def first_maker(m, k):
-    """Whom a new order meets first; 0 if nobody."""
+    """Slot of the first resting order that a new order meets; 0 if there is none."""
     maker = i64(m.links[i64(m.foreseen[k & RING - 1]["met"])]["next"])
     return number_if(maker < len(m.orders), maker)
 
 
 @inline
 def prefetch_neighbours(m, k):
-    """Whose an order is, and whom it stands between; whom a new one stands behind and meets."""
+    """Prefetch an order's account, position and queue neighbours; for a new order, the tail of its
+    level and the first order that it meets."""
     seen = m.foreseen[k & RING - 1]
     slot, level = i64(seen["slot"]), i64(seen["level"])
     order, own = m.orders[slot], m.links[slot if level == 0 else level]
@@ -165,7 +167,7 @@ def prefetch_neighbours(m, k):
 
 @inline
 def prefetch_maker(m, maker):
-    """Whose the order is that a new one meets, and its name."""
+    """Prefetch the account, position and id of the order that a new one meets."""
     order = m.orders[maker]
     prefetch(m.accounts, i64(order["account"]))
     prefetch(m.positions, position_at(m, i64(order["instrument"]), i64(order["account"])))

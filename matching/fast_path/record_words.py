@@ -1,7 +1,7 @@
-"""Records by words: what the express lane reads and writes eight bytes at a time.
+"""Words of records: what the fast path reads and writes eight bytes at a time.
 
-A COMMAND, an EVENT and an order are eight words each. Two fields of four bytes make a word, the
-first of them its low half.
+A COMMAND, an EVENT and an order are eight words each. Two fields of four bytes make a word; the
+first of them is its low half.
 """
 
 import numpy as np
@@ -25,30 +25,31 @@ ORDER_SIDE_AT, MODE_AT = 32, 56
 
 PLAIN_LIMIT = NEW | LIMIT << TYPE_AT
 PLAIN_LIMIT_MASK = ~(1 << SIDE_AT | 7 << TIF_AT | 7 << STP_AT | 1 << FLAGS_AT)
-"""A COMMAND's last word under the mask, if it is a limit order of any side, life and prevention."""
+"""The last word of a COMMAND under this mask is PLAIN_LIMIT for a limit order of any side, DAY to
+GTD, prevention and post-only bit, and of no other flag."""
 
 PLAIN_CANCEL = CANCEL
 PLAIN_CANCEL_MASK = 0xFF | ~((1 << FLAGS_AT) - 1)
-"""The same of a cancel: what a cancel does not use may hold anything."""
+"""The same for a cancel: fields that it does not use may hold anything."""
 
 KEPT_MASK = 0xFFFF_FF00
-"""Side, type and tif: an order keeps them."""
+"""Side, type and tif, which are the same bits in an order's record."""
 
 POST_BIT = 3
 PLAIN_LIVES = (
     1 << DAY | 1 << GTC | 1 << IOC | 1 << DAY + (1 << POST_BIT) | 1 << GTC + (1 << POST_BIT)
 )
-"""The lives, and above them the post-only ones, that the lane takes, a bit each."""
+"""The times in force that the fast path takes, one bit each; with post-only, POST_BIT higher."""
 
 STP_MAX = 4
 
 SPECIAL = (WAITING | TIMED | BLOCK_BIT) << MODE_AT
-"""Of an order's last word: it is not in the book, or a timer knows it."""
+"""Bits of an order's last word: it is not in a book of bids and asks, or has a timer."""
 
 
 @inline
 def by_side(side, of_buy, of_sell):
-    """One of two numbers, without a branch: the side cannot be guessed."""
+    """One of two numbers, chosen without a branch: the side cannot be predicted."""
     return of_buy ^ ((of_buy ^ of_sell) & -side)
 
 
@@ -60,13 +61,13 @@ def is_below(number, bound):
 
 @inline
 def copy_stamp(m, at, out):
-    """An event's first words are its command's: sequence and time."""
+    """Copy sequence and time, the first words of an event, from its command."""
     m.event_words[out] = m.command_words[at * WORDS]
     m.event_words[out + 1] = m.command_words[at * WORDS + 1]
 
 
 @inline
 def owner_of(m, at):
-    """A command's account and instrument as one word, as orders and events have them."""
+    """A command's account and instrument as one word, as orders and events store them."""
     given = at * WORDS
     return (m.command_words[given + 5] >> 32) & LOW | m.command_words[given + 6] << 32

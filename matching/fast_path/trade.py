@@ -1,7 +1,7 @@
-"""The express lane's trades: an incoming order against the other side, best price first.
+"""Trades on the fast path: an incoming order against the opposite side, best price first.
 
-What the incoming order trades is kept in registers and booked once, when it is done; each resting
-order is booked as it is met. Both are sums, so that the order of booking does not show.
+What the incoming order trades is summed in registers and booked once, at the end. Each resting
+order is booked when it is met. Both are sums, so the order of booking changes no result.
 """
 
 import numpy as np
@@ -38,11 +38,11 @@ i64 = np.int64
 
 @inline
 def trade_incoming(m, at, side, leaves, limit):
-    """Trade an incoming order, which stands in no table yet, and book what it traded.
+    """Trade an incoming order, which is in no table yet, and book its trades.
 
-    Returns what it leaves, what was filled, the fraction of its fee, and whether it ended before
-    something special: prevention, a collar, a stop that the next trade triggers, or no room for
-    its events.
+    Returns the lots left, the lots filled, the fraction of its fee, and whether it stopped before a
+    special case: self-trade prevention, a collar, a stop that the next trade triggers, or no room
+    for its events.
     """
     state = m.state[0]
     owner = owner_of(m, at)
@@ -106,7 +106,7 @@ def trade_incoming(m, at, side, leaves, limit):
 def book_incoming(m, account_id, instrument_id, side, quantity, worth, fee):
     """Book what an order that reserved nothing has bought or sold.
 
-    A buyer pays, a seller earns; what the position's deposit is short of, or too much, moves.
+    A buyer pays, a seller earns. The deposit moves by the change of the position.
     """
     account, instrument = m.accounts[account_id], m.instruments[instrument_id]
     position = m.positions[position_at(m, instrument_id, account_id)]
@@ -124,7 +124,7 @@ def book_incoming(m, account_id, instrument_id, side, quantity, worth, fee):
 
 @inline
 def book_maker_fill(m, at, slot, side, price, quantity, worth, rate):
-    """Book a trade of a resting order and append its event. Returns what it leaves."""
+    """Book a trade of a resting order and append its event. Returns the lots left."""
     state = m.state[0]
     own, out = slot * WORDS, state["events"] * WORDS
     state["events"] += 1
@@ -174,7 +174,7 @@ def book_maker_fill(m, at, slot, side, price, quantity, worth, rate):
 
 @inline
 def write_taker_fill(m, at, side, fee, price, quantity, leaves, filled):
-    """Append the incoming order's event of the trade that was counted last."""
+    """Append the incoming order's event of the last trade."""
     state = m.state[0]
     out = state["events"] * WORDS
     state["events"] += 1

@@ -39,7 +39,7 @@ ORDER = np.dtype(
         ("accepted", "<u4"),  # acceptance sequence
         ("cumulative", "<i4"),
         ("stop", "<i4"),  # trigger. Of a block: its number in the pool of blocks
-        ("timer", "<u4"),  # its place in the timers; 0: none
+        ("timer", "<u4"),  # its position in the timers; 0: none
         ("fee_fraction", "<i4"),  # millionths of a fen not yet charged
         ("side", "u1"),
         ("type", "u1"),
@@ -116,8 +116,8 @@ HOURS = BLOCK_HOURS_MAX
 
 BLOCK = np.dtype(
     [
-        ("total", "<i8"),  # of its legs' totals, but for those that lack quantity
-        ("slot", "<u4"),  # its order; of a free one: the next that is free
+        ("total", "<i8"),  # sum of its legs' totals, except those that lack quantity
+        ("slot", "<u4"),  # its order; of a free block: the next free one
         ("lacking", "<u4"),  # legs that lack quantity
         ("candidate", "<u4"),  # its place in the table candidates, from 1; 0: none
         ("active", "<u4"),  # 1: its legs are linked
@@ -126,11 +126,14 @@ BLOCK = np.dtype(
 
 LEG = np.dtype(
     [
-        ("total", "<i8"),  # price x quantity: what its hour has for it is no better
+        ("total", "<i8"),  # price x quantity: a bound, its hour offers no better
         ("next", "<u4"),  # legs of standing blocks of one side in one hour
         ("prev", "<u4"),
         ("instrument", "<u4"),
-        ("last_index", "<u4"),  # only a better level makes it better; 0: the hour lacks quantity
+        (
+            "last_index",
+            "<u4",
+        ),  # only orders above this level make it better; 0: the hour lacks quantity
         ("low", "<i4"),  # lowest and highest price of its trades, while its block trades
         ("high", "<i4"),
         ("base", "<i4"),  # last trade price before them
@@ -144,11 +147,11 @@ MEMBERS = BASKET_MEMBERS_MAX
 PLACE = np.dtype(
     [
         ("bound", "<i8"),  # lowest level that the order may trade at
-        ("limit_room", "<i8"),  # lots that the account's position limit leaves it
-        ("room", "<i8"),  # of these, what it has the capacity for; what it trades comes off
-        ("left", "<i8"),  # of the room, while a way to trade is looked for
+        ("limit_room", "<i8"),  # lots that the account's position limit admits
+        ("room", "<i8"),  # of these, what it has the capacity for; trades reduce it
+        ("left", "<i8"),  # of the room, while a split is computed
         ("instrument", "<u4"),  # 0: not to be used
-        ("index", "<u4"),  # the level that has been come to, meanwhile
+        ("index", "<u4"),  # the level under way
         ("low", "<i4"),  # lowest and highest price of its trades
         ("high", "<i4"),
         ("base", "<i4"),  # last trade price before them
@@ -162,20 +165,20 @@ TIMER = np.dtype(
     [
         ("due", "<i8"),  # seconds x 4 + class
         ("rank", "<i8"),  # instrument x 2^32 + acceptance sequence or order of scheduling
-        ("slot", "<u4"),  # the order that ends; 0: an instrument's own
-        ("phase", "<u4"),  # of class PHASE: where it goes, and COLLAR_END
+        ("slot", "<u4"),  # the order that expires; 0: a timer of the instrument
+        ("phase", "<u4"),  # of class PHASE: the new phase, or COLLAR_END
     ]
 )
 
 FORESEEN = np.dtype(
     [
-        ("place", "<u4"),  # in the identity table
-        ("slot", "<u4"),  # of the order that the command aims at
+        ("place", "<u4"),  # index in the order id table
+        ("slot", "<u4"),  # of the order that the command names
         ("level", "<u4"),  # that a new order joins
-        ("top", "<u4"),  # where the other side's best level stands
-        ("limit", "<u4"),  # that it has to reach
-        ("across", "<u4"),  # where the other side's levels begin
-        ("met", "<u4"),  # the level that a new order meets
+        ("top", "<u4"),  # index of the other side's best level in tops
+        ("limit", "<u4"),  # the level that it must reach
+        ("across", "<u4"),  # link of the other side's level 0
+        ("met", "<u4"),  # link of the level that a new order meets
         ("spare", "<u4"),
     ]
 )
@@ -196,7 +199,7 @@ STATE = np.dtype(
         ("timers", "<i8"),
         ("levels_used", "<i8"),
         ("words_used", "<i8"),
-        ("bands", "<i8"),  # instruments that have a ladder
+        ("bands", "<i8"),  # instruments that have a band
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
         ("trade_groups", "<i8"),  # blocks and orders for baskets that traded
@@ -225,7 +228,7 @@ STATE = np.dtype(
         ("list_ref", "<i8"),
         ("instrument", "<i8"),  # of the phase change under way
         ("phase", "<i8"),
-        ("by_command", "<i8"),  # 1: the phase change is the command itself
+        ("by_command", "<i8"),  # 1: a PHASE command asks for the phase change
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
         ("block", "<i8"),  # order slot of the block, or order for a basket, that trades

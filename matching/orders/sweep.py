@@ -231,15 +231,15 @@ def start_collar_auction(m, command, instrument_id):
 
 
 @inline
-def report_phase(m, command, instrument_id, phase, price, volume, asked):
+def report_phase(m, command, instrument_id, phase, price, volume, by_command):
     """Append a PHASE_CHANGED event. It names the command's sender if the command asked for the
     phase."""
     at = emit(m, command, PHASE_CHANGED, 0, phase, 0, 0, price, volume)
     event = m.events[at]
     event["leaves"] = 0
     event["cumulative"] = 0
-    event["session"] = command["session"] if asked != 0 else np.uint32(0)
-    event["user_ref"] = command["user_ref"] if asked != 0 else np.uint32(0)
+    event["session"] = command["session"] if by_command != 0 else np.uint32(0)
+    event["user_ref"] = command["user_ref"] if by_command != 0 else np.uint32(0)
     event["account"] = 0
     event["instrument"] = instrument_id
     event["side"] = 0

@@ -1,4 +1,4 @@
-"""Phases and times: what is due, gate closures, and the ways from one phase to another."""
+"""Phases and times: due timers, gate closures, and the change from one phase to another."""
 
 import numpy as np
 
@@ -44,10 +44,10 @@ PENDING_PER_INSTRUMENT = 4
 
 @kernel
 def run_next_due(m, c):
-    """Do the first thing that is due; when nothing is, the command's own turn has come.
+    """Run the first timer that is due; if none is, go on to the command.
 
-    What is done may let blocks trade; they are tried before the next. What expires in an instrument
-    at a second is one thing.
+    Blocks that a timer lets trade are tried before the next one. What expires in an instrument at
+    one second counts as one timer.
     """
     state = m.state[0]
     if state["candidates"] != 0 and state["stage"] == DUE:
@@ -87,7 +87,8 @@ def run_next_due(m, c):
 
 @inline
 def run_due_phase(m, instrument_id, phase):
-    """A scheduled phase: none once the gate is closed, or where the instrument is there already."""
+    """Begin a scheduled phase. Nothing happens after gate closure, or where the instrument is in it
+    already."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     now = i64(instrument["phase"])
@@ -103,15 +104,16 @@ def run_due_phase(m, instrument_id, phase):
 
 
 @inline
-def begin_phase(m, instrument_id, phase, asked, after):
-    """Start a phase change: closing ends DAY orders, trading begins with an uncross."""
+def begin_phase(m, instrument_id, phase, by_command, after):
+    """Begin a phase change: a close first ends DAY orders, continuous trading begins with an
+    uncross."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     last = i64(instrument["last"])
     state["base_price"] = last if last > 0 else i64(instrument["reference"])
     state["instrument"] = instrument_id
     state["phase"] = phase
-    state["by_command"] = asked
+    state["by_command"] = by_command
     state["after"] = after
     state["cross_volume"] = 0
     state["traded_low"] = 0
@@ -128,7 +130,7 @@ def begin_phase(m, instrument_id, phase, asked, after):
 
 @kernel
 def close_gate(m, c):
-    """The gate is closed: nothing trades here any more."""
+    """Close the gate: the instrument trades no more."""
     state = m.state[0]
     instrument_id = state["instrument"]
     instrument = m.instruments[instrument_id]
@@ -142,7 +144,7 @@ def close_gate(m, c):
 
 @kernel
 def begin_phase_command(m, c):
-    """PHASE: now, or at a stated second."""
+    """Carry out PHASE: at once, or schedule it for a second."""
     state = m.state[0]
     instrument_id, phase, second = i64(c["instrument"]), i64(c["type"]), i64(c["expiry_s"])
     reason = NONE
@@ -164,7 +166,7 @@ def begin_phase_command(m, c):
 
 @inline
 def phase_command_reason(m, instrument_id, phase, second):
-    """The first reason to refuse a PHASE, once its sender may send it."""
+    """The first reason to reject a PHASE whose sender may send it."""
     state = m.state[0]
     if not is_listed(m, instrument_id):
         return UNKNOWN_INSTRUMENT

@@ -1,4 +1,4 @@
-"""The call auction: one price for all that crosses, by the four-step rule of RULES.md."""
+"""Call auction: one price for all that crosses, by the four-step rule of RULES.md."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ i64 = np.int64
 
 @inline
 def level_leaves(m, instrument, book, index):
-    """Open quantity of a level, hidden parts included."""
+    """Lots of a level, hidden ones included."""
     total = i64(0)
     slot = first_order(m, level_at(instrument, book, index))
     while is_order(m, slot):
@@ -41,10 +41,11 @@ def level_leaves(m, instrument, book, index):
 
 @kernel
 def uncross_price(m, instrument_id):
-    """The price with the greatest volume, then the least surplus, then on the side of the surplus,
-    then nearest the reference (of two the higher); 0 if nothing crosses.
+    """The uncross price; 0 if nothing crosses.
 
-    Cost: the ticks between the best ask and the best bid, and the orders on them.
+    It has the greatest volume, then the least surplus, then lies on the side of the surplus, then
+    nearest the reference (of two the higher). Cost: the ticks between best ask and best bid, and
+    the orders on them.
     """
     instrument = m.instruments[instrument_id]
     bid = top(m, instrument_id, 0)
@@ -85,7 +86,7 @@ def uncross_price(m, instrument_id):
 
 @inline
 def pair_orders(m, c, instrument_id):
-    """Pair the crossing orders at the price found, by price then time.
+    """Trade the crossing orders with each other at the price found, by price, then time.
 
     Returns False where the event buffer is full.
     """
@@ -124,7 +125,7 @@ def pair_orders(m, c, instrument_id):
 
 @inline
 def finish_if_filled(m, slot):
-    """An order without leaves goes."""
+    """End an order that has nothing left."""
     if i64(m.orders[slot]["leaves"]) == 0:
         remove_from_level(m, slot)
         finish_order(m, slot)

@@ -187,7 +187,7 @@ BLOCK_KERNEL = (
         "fast_path/record_words.py",
         "(WAITING | TIMED | BLOCK_BIT)",
         "(WAITING | TIMED)",
-        "the express lane cancels a block as if it were an order",
+        "the fast path cancels a block as if it were an order",
     ),
     Fault(
         "fast_path/cancel.py",
@@ -199,7 +199,7 @@ BLOCK_KERNEL = (
         "fast_path/new.py",
         "m.watch[watch + WATCH_REACH])",
         "m.watch[watch])",
-        "an express order asks how far another side's blocks can be helped",
+        "an order on the fast path asks how far another side's blocks can be helped",
     ),
     Fault(
         "book/block_legs.py",
@@ -217,7 +217,7 @@ BLOCK_KERNEL = (
         "fast_path/new.py",
         'instrument["phase"] if watched else instrument["plain_phase"]',
         'instrument["phase"]',
-        "an express order comes to rest without asking the blocks of its hour",
+        "an order on the fast path rests without asking the blocks of its hour",
     ),
 )
 
