@@ -259,9 +259,6 @@ def worth_at_limit(m, order):
     return i64(order["price"]) * i64(order["leaves"]) * hours_of(order) * tick_of(m)
 
 
-# Finding a way to trade
-
-
 @inline
 def is_better(order, price, than):
     """Whether a price or total is better for the order than another."""

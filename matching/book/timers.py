@@ -13,7 +13,7 @@ from matching.records import NANOSECONDS
 i64 = np.int64
 
 EXPIRY, GATE, PHASE = 0, 1, 2  # classes, in the order in which they run at one time
-COLLAR_END = 6  # as a timer's phase: to continuous, if the auction still lasts
+COLLAR_END = 6  # as a timer's phase: to continuous trading, if the auction is still on
 NEVER = 2**63 - 1
 
 
@@ -137,7 +137,7 @@ def remove_day_times(m, instrument_id):
             and i64(timer["phase"]) == 0
         ):
             remove_timer(m, at)
-            at = i64(1)  # the entry that closed the gap may stand higher up
+            at = i64(1)  # the entry that filled the gap may be higher up
         else:
             at += 1
 

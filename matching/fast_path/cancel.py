@@ -47,7 +47,7 @@ def cancel_resting(m, at, watched):
         return UNHANDLED
     instrument = m.instruments[i64(m.orders[slot]["instrument"])]
     if i64(instrument["watched"]) != 0 and (not watched or i64(instrument["collar"]) != 0):
-        return UNHANDLED  # where a collar is, what leaves may let blocks trade
+        return UNHANDLED  # under a collar, a cancel may let blocks trade
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0

@@ -46,7 +46,7 @@ def enter_limit(m, at, codes, watched):
     instrument_id = m.command_words[given + 6]
     if (
         price >> 31 != 0  # a price below 0 or a stop price
-        or not is_below(instrument_id, len(m.instruments))  # or there is an expiry
+        or not is_below(instrument_id, len(m.instruments))  # or an expiry
         or not has_slot(m)
         or not is_plain_order(codes, size & LOW, size >> 32)
     ):
@@ -70,13 +70,13 @@ def enter_limit(m, at, codes, watched):
     if (
         trader == 0
         or i64(m.sessions[session_id]["firm"]) != trader
-        or (page == 0 and not has_page(m))  # the page of none has only zeros
+        or (page == 0 and not has_page(m))  # page 0 has only zeros
         or i64(m.pages[place]) != 0
         or i64(instrument["phase"] if watched else instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
     ):
         return UNHANDLED
-    # Where its own book has it, and the other book its limit.
+    # The order's level in its own book, and its limit's level in the opposite book.
     index = by_side(side, above_low, below_high) + 1
     limit = above_low + below_high + 2 - index
     leaves = size & LOW
@@ -155,7 +155,7 @@ def trade_and_rest(m, at, limit, watched):
         state["slot"] = slot
         state["limit"] = limit
         return RUNS
-    # It is alone there: who stood at its price would have traded with what it met.
+    # Its level was empty: an order there would have traded with what this one met.
     link_at_back(m, slot, level_at(instrument, side, index))
     add_level(m, instrument_id, side, index)
     return DONE

@@ -53,7 +53,7 @@ def trade_incoming(m, at, side, leaves, limit):
     rate, maker_rate = i64(instrument["taker_rate"]), i64(instrument["maker_rate"])
     traded = i64(instrument["last"])
     state["base_price"] = traded if traded > 0 else i64(instrument["reference"])
-    # The prices that trigger the nearest stops; beyond the band where there are none.
+    # Prices that trigger the nearest stops; outside the band where there are no stops.
     buy_stop = high + 1 - top(m, instrument_id, BUY_STOPS)
     sell_stop = low - 1 + top(m, instrument_id, SELL_STOPS)
     guarded = (m.command_words[at * WORDS + 7] >> STP_AT) & 7 != 0
@@ -159,7 +159,7 @@ def book_maker_fill(m, at, slot, side, price, quantity, worth, rate):
         i64(m.position_words[position_id * 4 + 2 + side]) - quantity
     )
     position["net"] = net + bought
-    # What a resting sell took into account is sold already.
+    # A resting sell's deposit already covers what it sells now.
     moved = deposit_for(instrument, uncovered - (quantity & (side - 1))) - deposit_for(
         instrument, uncovered
     )

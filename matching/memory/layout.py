@@ -130,10 +130,7 @@ LEG = np.dtype(
         ("next", "<u4"),  # legs of standing blocks of one side in one hour
         ("prev", "<u4"),
         ("instrument", "<u4"),
-        (
-            "last_index",
-            "<u4",
-        ),  # only orders above this level make it better; 0: the hour lacks quantity
+        ("last_index", "<u4"),  # orders above this level break the bound; 0: too few lots
         ("low", "<i4"),  # lowest and highest price of its trades, while its block trades
         ("high", "<i4"),
         ("base", "<i4"),  # last trade price before them
