@@ -6,7 +6,7 @@ close together. A page without a live order returns to the pool.
 
 import numpy as np
 
-from matching.book.pools import return_slot
+from matching.book.pools import next_number, return_slot
 from matching.book.timers import remove_timer
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import PAGE
@@ -36,7 +36,7 @@ def find_order(m, session, user_ref):
 def has_page(m):
     """Whether `allocate_page` can succeed."""
     state = m.state[0]
-    return state["free_page"] != 0 or state["pages_used"] + 1 < len(m.page_live)
+    return next_number(state["free_page"], state["pages_used"], len(m.page_live)) != 0
 
 
 @inline
@@ -49,13 +49,12 @@ def can_add_order_id(m, session, user_ref):
 def allocate_page(m, entry):
     """Put a page of the pool into a directory entry. Returns the page."""
     state = m.state[0]
-    page = state["free_page"]
-    if page != 0:
+    page = next_number(state["free_page"], state["pages_used"], len(m.page_live))
+    if page > state["pages_used"]:
+        state["pages_used"] = page
+    else:
         state["free_page"] = i64(m.page_live[page])
         m.page_live[page] = 0
-    else:
-        state["pages_used"] += 1
-        page = state["pages_used"]
     m.directory[entry] = page
     return page
 

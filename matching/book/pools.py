@@ -8,24 +8,31 @@ i64 = np.int64
 
 
 @inline
+def next_number(free, used, size):
+    """Number that a pool of `size` allocates next: the one returned last (`free`), else the first
+    that is unused; 0 where the pool is empty."""
+    if free != 0:
+        return free
+    return used + 1 if used + 1 < size else i64(0)
+
+
+@inline
 def has_slot(m):
     """Whether `allocate_slot` finds one."""
     state = m.state[0]
-    return state["free_slot"] != 0 or state["slots_used"] + 1 < len(m.orders)
+    return next_number(state["free_slot"], state["slots_used"], len(m.orders)) != 0
 
 
 @inline
 def allocate_slot(m):
     """A free order slot; 0 if there is none."""
     state = m.state[0]
-    slot = state["free_slot"]
-    if slot != 0:
+    slot = next_number(state["free_slot"], state["slots_used"], len(m.orders))
+    if slot > state["slots_used"]:
+        state["slots_used"] = slot
+    elif slot != 0:
         state["free_slot"] = i64(m.links[slot]["next"])
-        return slot
-    if state["slots_used"] + 1 < len(m.orders):
-        state["slots_used"] += 1
-        return state["slots_used"]
-    return i64(0)
+    return slot
 
 
 @inline
@@ -53,14 +60,12 @@ def discard_order(m, slot):
 def allocate_block(m):
     """A free number in the pool of blocks; 0 if there is none."""
     state = m.state[0]
-    block = state["free_block"]
-    if block != 0:
+    block = next_number(state["free_block"], state["blocks_used"], len(m.blocks))
+    if block > state["blocks_used"]:
+        state["blocks_used"] = block
+    elif block != 0:
         state["free_block"] = i64(m.blocks[block]["slot"])
-        return block
-    if state["blocks_used"] + 1 < len(m.blocks):
-        state["blocks_used"] += 1
-        return state["blocks_used"]
-    return i64(0)
+    return block
 
 
 @inline

@@ -125,34 +125,35 @@ def reschedule_expiry(m, c, slot):
     add_timer(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
 
 
-@kernel
-def remove_day_times(m, instrument_id):
-    """Remove an instrument's close and gate closure, before new ones are set."""
-    at = i64(1)
-    while at <= m.state[0]["timers"]:
+@inline
+def find_instrument_timer(m, instrument_id, phase):
+    """Position of an instrument's own timer with this phase; 0 if there is none.
+
+    Cost: a read of all timers.
+    """
+    for at in range(1, m.state[0]["timers"] + 1):
         timer = m.timers[at]
         if (
             i64(timer["slot"]) == 0
             and i64(timer["rank"]) >> 32 == instrument_id
-            and i64(timer["phase"]) == 0
+            and i64(timer["phase"]) == phase
         ):
-            remove_timer(m, at)
-            at = i64(1)  # the entry that filled the gap may be higher up
-        else:
-            at += 1
+            return i64(at)
+    return i64(0)
+
+
+@kernel
+def remove_day_times(m, instrument_id):
+    """Remove an instrument's close and gate closure, before new ones are set."""
+    at = find_instrument_timer(m, instrument_id, 0)
+    while at != 0:
+        remove_timer(m, at)
+        at = find_instrument_timer(m, instrument_id, 0)
 
 
 @kernel
 def remove_collar_end(m, instrument_id):
     """Remove the end of an earlier volatility auction."""
-    at = i64(1)
-    while at <= m.state[0]["timers"]:
-        timer = m.timers[at]
-        if (
-            i64(timer["phase"]) == COLLAR_END
-            and i64(timer["rank"]) >> 32 == instrument_id
-            and i64(timer["slot"]) == 0
-        ):
-            remove_timer(m, at)
-            return
-        at += 1
+    at = find_instrument_timer(m, instrument_id, COLLAR_END)
+    if at != 0:
+        remove_timer(m, at)
