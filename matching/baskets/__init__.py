@@ -1,1 +1,1 @@
-"""Orders that any of several like instruments may fill: who may enter one, and how it trades."""
+"""Orders for a basket, which any of its like instruments may fill: entry, candidates, trades."""
