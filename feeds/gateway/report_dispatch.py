@@ -34,7 +34,7 @@ NEW_REPORTS = np.dtype(
         ("stream", "<i8"),
         ("start", "<i8"),  # index of the first word in `out`
         ("count", "<i8"),
-        ("is_done", "<i8"),  # they were sent, or nobody reads the stream
+        ("is_done", "<i8"),  # they were sent, or the stream has no reader
     ]
 )
 """The reports that one dispatch added to a stream."""

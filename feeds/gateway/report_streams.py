@@ -68,7 +68,8 @@ class ReportStreams:
         self._open_firms: set[int] = set()
         self._pending = EventBuffer(events)
         self._pending_memory = self._pending.memory  # as the handle has it
-        self._new_reports = np.zeros(total, NEW_REPORTS)
+        new_reports = np.zeros(total, NEW_REPORTS)
+        self._new_reports = new_reports.view(np.int64).reshape(total, -1)  # read in every turn
         self._call, route = np.zeros(1, DISPATCH_CALL), np.zeros(1, np.int64)
         self._call["zmq_send"], self._call["route_address"] = (
             function("zmq_send"),
@@ -86,7 +87,7 @@ class ReportStreams:
                 "session_streams": self._of_session.reshape(-1),
                 "streams": rows,
                 "new_counts": np.zeros(total, np.int64),
-                "new_reports": self._new_reports,
+                "new_reports": new_reports,
                 "out": out,
                 "route": route,
             },

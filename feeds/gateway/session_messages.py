@@ -232,7 +232,7 @@ class SessionMessages:
     def _logon_refusal(
         self, session: Session | None, peer: Peer, message: Logon
     ) -> LogoutReason | None:
-        """Why a logon is refused; None: it is not."""
+        """The reason to refuse a logon; None if it is accepted."""
         if self.closing:
             return LogoutReason(RefusalReason.DAY_OVER, "the trading day is over")
         if message.version != PROTOCOL_VERSION:

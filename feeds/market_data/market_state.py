@@ -92,21 +92,27 @@ class MarketState:
                 "frames": np.zeros(1 << 14, FRAME_SPAN),
             },
         )
+        # Memoryviews of single fields and plain views of tables: used in every turn, and faster.
+        counters = self._counters
+        self._at, self._open_command = counters["at"].data, counters["open_command"].data
+        self._frame_count, self._word_count = counters["frames"].data, counters["out"].data
+        self._trade_count = counters["trades"].data
+        self._view_tables()
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self._descriptor = os.open(folder / "trades", flags, 0o600)
-        self._trade_count = 0
+        self._stored_count = 0  # trades in the file
 
     def derive_frames(self, events: Records) -> list[bytes]:
         """The frames of whole commands' events, in order. Unwanted frames are only numbered."""
         made: list[bytes] = []
         if not len(events):
             return made
-        if len(events) > len(self._handle["events"]):
+        content = events.tobytes()
+        if len(content) > len(self._event_bytes):
             self._handle.replace("events", np.zeros(2 * len(events), EVENT))
-        # As words: numpy copies structured arrays field by field.
-        words = np.ascontiguousarray(events).view(np.int64)
-        self._handle["events"].view(np.int64)[: len(words)] = words
-        self._counters["at"] = 0
+            self._view_tables()
+        self._event_bytes[: len(content)] = content
+        self._at[0] = 0
         while True:
             stop = derive(self._handle.argument, len(events))
             has_frames = self._collect(made)
@@ -115,9 +121,9 @@ class MarketState:
             if stop == GROW:
                 self._grow_changes()
             elif not has_frames:
-                self._handle.replace("out", np.zeros(2 * len(self._handle["out"]), np.int64))
-                spans = np.zeros(2 * len(self._handle["frames"]), FRAME_SPAN)
-                self._handle.replace("frames", spans)
+                self._handle.replace("out", np.zeros(2 * len(self._out), np.int64))
+                self._handle.replace("frames", np.zeros(2 * len(self._spans), FRAME_SPAN))
+                self._view_tables()
 
     def image(self, channel: Channel, instrument: int, from_sequence: int) -> list[bytes]:
         """The frames of a recovery image; for trades, those from a frame's number on."""
@@ -162,20 +168,24 @@ class MarketState:
 
         Returns whether there were any.
         """
-        counters = self._counters[0]
-        frames, trades = int(counters["frames"]), int(counters["trades"])
+        frames, trades = self._frame_count[0], self._trade_count[0]
         if frames:
-            content = self._handle["out"][: counters["out"]].tobytes()
-            spans = self._handle["frames"][:frames].tolist()
-            made += [content[8 * start : 8 * end] for start, end in spans]
-            counters["frames"] = counters["out"] = 0
-        has_trades = trades > 0 and counters["open_command"] < 0
+            content = self._out[: self._word_count[0]].tobytes()
+            made += [content[8 * a : 8 * b] for a, b in self._spans[:frames].tolist()]
+            self._frame_count[0] = self._word_count[0] = 0
+        has_trades = trades > 0 and self._open_command[0] < 0
         if has_trades:
             rows = self._handle["stored_trades"][:trades].tobytes()
-            os.pwrite(self._descriptor, rows, self._trade_count * STORED_TRADE.itemsize)
-            self._trade_count += trades
-            counters["trades"] = 0
+            os.pwrite(self._descriptor, rows, self._stored_count * STORED_TRADE.itemsize)
+            self._stored_count += trades
+            self._trade_count[0] = 0
         return frames > 0 or has_trades
+
+    def _view_tables(self) -> None:
+        """Set the views of tables that are replaced when they grow."""
+        self._event_bytes = self._handle["events"].view(np.uint8).data
+        self._out = self._handle["out"]
+        self._spans = self._handle["frames"].view(np.int64).reshape(-1, 2)
 
     def _grow_changes(self) -> None:
         """Double the tables of the changes that one command makes."""
@@ -254,7 +264,7 @@ class MarketState:
         `next_sequence` is the number of its next frame. The file is read backwards, because most
         requests are for the last trades.
         """
-        size, last, parts = STORED_TRADE.itemsize, self._trade_count, [np.zeros(0, STORED_TRADE)]
+        size, last, parts = STORED_TRADE.itemsize, self._stored_count, [np.zeros(0, STORED_TRADE)]
         found = 0
         while last > 0 and found < next_sequence - max(1, from_sequence):
             first = max(0, last - TRADES_READ)
