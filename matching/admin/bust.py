@@ -23,7 +23,7 @@ i64 = np.int64
 
 @inline
 def bust_terms_reason(m, c):
-    """Why no trade can have had these terms."""
+    """Reason to reject a BUST whose terms no trade can have had, else NONE."""
     instrument_id = i64(c["instrument"])
     if not is_account(m, i64(c["account"])) or not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
@@ -47,7 +47,8 @@ def bust_terms_reason(m, c):
 
 @inline
 def bust_risk_reason(m, c, worth):
-    """Why a side cannot give back what it got: position limit, capacity, deposit or money."""
+    """Reason to reject a BUST because a side cannot give back what it got: position limit,
+    capacity, deposit or money; else NONE."""
     buyer, seller = m.accounts[i64(c["account"])], m.accounts[i64(c["seller"])]
     back = worth + i64(c["stop"])
     reason = move_reason(

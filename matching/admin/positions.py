@@ -12,8 +12,8 @@ i64 = np.int64
 
 @inline
 def move_reason(m, instrument_id, buyer_id, seller_id, quantity, free_fen):
-    """Why a quantity cannot move from a seller to a buyer: the buyer's position limit, or the
-    seller's capacity or deposit. The seller has `free_fen` for the deposit."""
+    """Reason not to move a quantity from a seller to a buyer: the buyer's position limit, or the
+    seller's capacity or deposit, for which it has `free_fen`; else NONE."""
     bought = m.positions[position_at(m, instrument_id, buyer_id)]
     if i64(bought["net"]) + quantity + i64(bought["open_buy"]) > POSITION_MAX:
         return POSITION_LIMIT

@@ -161,8 +161,8 @@ def members_reason(m, c, order):
 
 @kernel
 def basket_size_reason(m, order):
-    """Why the order is too large: size and notional limits count all hours together, at any
-    member."""
+    """Reason to reject the order by its size, else NONE. Size and notional limits count all hours
+    together, at any member."""
     account = m.accounts[i64(order["account"])]
     lots = i64(order["leaves"]) * hours_of(order)
     rate = max(highest_rate(m, order), i64(1))
@@ -175,7 +175,7 @@ def basket_size_reason(m, order):
 
 @kernel
 def basket_risk_reason(m, order, whole):
-    """Why the account may not have the order: position limit, capacity, deposit or funds. Places
+    """Reason to reject the order by position limit, capacity, deposit or funds, else NONE. Places
     without room are excluded."""
     measure_places(m, order)
     if not has_room_for_order(m, order, whole, True):

@@ -70,7 +70,7 @@ def block_malformed(m, c):
 
 @kernel
 def hours_reason(m, order):
-    """Why an hour takes no blocks: it is halted, closed or not listed."""
+    """WRONG_PHASE where an hour is halted, closed or not listed, else NONE."""
     for k in range(span_of(order)):
         reason = phase_reason(i64(m.instruments[hour_instrument(m, order, k)]["phase"]))
         if reason != NONE:
@@ -80,8 +80,8 @@ def hours_reason(m, order):
 
 @kernel
 def terms_reason(m, order, price, expiry_s):
-    """Why an expiry or a price is not possible: the time is past, or the price is outside the band
-    of an hour. 0 stands for none of either."""
+    """Reason to reject an expiry in the past, or a price outside the band of an hour; else NONE. 0
+    stands for none of either."""
     if expiry_s != 0 and expiry_s * NANOSECONDS <= m.state[0]["now_ns"]:
         return TIME_PAST
     for k in range(span_of(order)):
@@ -93,7 +93,8 @@ def terms_reason(m, order, price, expiry_s):
 
 @kernel
 def block_size_reason(m, order, price, quantity):
-    """Why a block is too large: size and notional limits count all hours together."""
+    """Reason to reject a block by its size, else NONE. Size and notional limits count all hours
+    together."""
     account = m.accounts[i64(order["account"])]
     lots = quantity * span_of(order)
     if lots > i64(account["order_cap"]):

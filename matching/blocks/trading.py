@@ -88,8 +88,8 @@ def find_opposite_block(m, slot):
 
 @kernel
 def books_total(m, order):
-    """What the hourly books would cost a block, inside every collar; -1 where they have too few
-    lots or are beyond its limit."""
+    """Price x quantity that the hourly books cost a block, inside every collar; -1 where they have
+    too few lots or are beyond its limit."""
     total = i64(0)
     for k in range(span_of(order)):
         instrument_id = hour_instrument(m, order, k)

@@ -66,8 +66,8 @@ def set_reserve(m, order, needed):
 
 @kernel
 def block_risk_reason(m, order, price, quantity):
-    """Why a block may not have another price and quantity: position limit, capacity, deposit or
-    funds of all hours."""
+    """Reason not to give a block another price and quantity: position limit, capacity, deposit or
+    funds of all hours; else NONE."""
     side = i64(order["side"])
     more = quantity - i64(order["leaves"])
     account = m.accounts[i64(order["account"])]

@@ -49,7 +49,7 @@ def is_ref(m, user_ref):
 
 @inline
 def change_reason(m, instrument_id):
-    """Why an instrument cannot be changed: it is not listed, or its gate is closed."""
+    """Reason not to change an instrument: it is not listed, or its gate is closed; else NONE."""
     if not is_listed(m, instrument_id):
         return UNKNOWN_INSTRUMENT
     return WRONG_PHASE if i64(m.instruments[instrument_id]["gated"]) != 0 else NONE
@@ -57,7 +57,8 @@ def change_reason(m, instrument_id):
 
 @inline
 def operator_reason(m, c):
-    """Why a sender may not administer: only the venue (session 0) and operators' sessions may."""
+    """Reason to reject an administrative command by its sender, else NONE. Only the venue (session
+    0) and operators' sessions may send one."""
     session_id = i64(c["session"])
     if not is_open(m, session_id):
         return UNKNOWN_SESSION
@@ -66,7 +67,7 @@ def operator_reason(m, c):
 
 @inline
 def new_order_owner_reason(m, c):
-    """Why sender and account may not trade, or that the instrument is not listed."""
+    """Reason to reject a NEW by its session, account or unknown instrument, else NONE."""
     session_id = i64(c["session"])
     if not is_open(m, session_id):
         return UNKNOWN_SESSION

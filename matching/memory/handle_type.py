@@ -1,4 +1,4 @@
-"""How compiled kernels see a handle: one address, and tables behind it.
+"""Numba types of handles: one address, and tables behind it.
 
 To Numba a handle is a single integer, the address of a header of (address, length) pairs. An
 attribute is a table, a table's item is a record or a number. Arrays would do the same, but each is
@@ -7,8 +7,8 @@ compiled name thousands of letters long. A handle costs two thirds of that time,
 compile.
 
 Kernels write `m.orders[slot]["leaves"]`, which means the same on the named tuple of numpy arrays
-that they run on where compiling is switched off. Indices are not checked here; runs with compiling
-off are, by numpy.
+that they run on where compiling is switched off. Indices are not checked here; in runs with
+compiling off, numpy checks them.
 """
 
 import operator

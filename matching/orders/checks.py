@@ -93,7 +93,7 @@ def is_well_formed(m, c):
 
 @inline
 def phase_reason(phase):
-    """Why an instrument takes no orders in this phase: it is halted, closed or not listed."""
+    """WRONG_PHASE where an instrument is halted, closed or not listed, else NONE."""
     if phase == CONTINUOUS or phase == AUCTION or phase == PRE_OPEN:
         return NONE
     return WRONG_PHASE
@@ -107,7 +107,8 @@ def is_outside_band(instrument, price):
 
 @inline
 def size_reason(m, account_id, instrument, price, quantity):
-    """Why an order is too large: the size limits, then the notional limit."""
+    """Reason to reject an order by its size: the size limits, then the notional limit; else
+    NONE."""
     account = m.accounts[account_id]
     if quantity > i64(account["order_cap"]) or quantity > i64(instrument["quantity_max"]):
         return SIZE_LIMIT
@@ -117,8 +118,8 @@ def size_reason(m, account_id, instrument, price, quantity):
 
 @inline
 def risk_reason(m, account_id, instrument_id, side, money, quantity):
-    """Why an account may not have this much more open quantity and reserved money: position limit,
-    capacity, deposit, funds."""
+    """Reason not to give an account this much more open quantity and reserved money: position
+    limit, capacity, deposit or funds; else NONE."""
     account = m.accounts[account_id]
     instrument = m.instruments[instrument_id]
     position = m.positions[position_at(m, instrument_id, account_id)]

@@ -36,8 +36,8 @@ from matching.orders.sweep import can_fill, collar_bound, limit_index, rest_or_e
 i64 = np.int64
 
 ENDED, QUIET, RUNS, TRIGGERS = 0, 1, 2, 3
-"""What remains to do after a command: nothing, nothing (the order rests or waits), to run the
-order, to run it as a stop that triggered at once."""
+"""Work left by a command: none; none, because the order rests or waits; the run of the order; its
+run as a stop that triggered at once."""
 
 
 @inline
@@ -85,7 +85,8 @@ def would_trade(m, order):
 
 @inline
 def book_reason(m, slot):
-    """Why an order is rejected after a look at the opposite side: post-only and FOK."""
+    """Reason to reject an order that needs a look at the opposite side: post-only or FOK; else
+    NONE."""
     order = m.orders[slot]
     if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
         return REFUSED_POST_ONLY

@@ -135,7 +135,8 @@ def replace(m, c, slot):
 
 @inline
 def replace_risk_reason(m, order, price, total, open_after):
-    """Why a replace exceeds size, position limit, capacity or money, by the net change."""
+    """Reason to reject a replace by size, position limit, capacity or money, counting the net
+    change; else NONE."""
     account_id = i64(order["account"])
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
@@ -155,7 +156,7 @@ def replace_risk_reason(m, order, price, total, open_after):
 
 @inline
 def replace_post_only_reason(m, order, price):
-    """Why a post-only order may not get this price: it would trade at once."""
+    """REFUSED_POST_ONLY if a post-only order would trade at once at this price, else NONE."""
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
     if (i64(order["mode"]) & POST_ONLY) == 0 or i64(instrument["phase"]) != CONTINUOUS:
