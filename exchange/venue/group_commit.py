@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange.venue import sync_thread
-from exchange.venue.sync_thread import ASKED, DONE, FAILED, FILE, STOP, SYNCS
+from exchange.venue.sync_thread import STOP, SyncCells
 from ledger.daylog import DayLogUnwritable, DayLogWriter
 from ledger.daylog.registry import Registry
 
@@ -28,10 +28,7 @@ class GroupCommit:
         self._writer = writer
         self._request_fd = os.eventfd(0, os.EFD_CLOEXEC)
         self._durable = self._requested = writer.next_sequence - 1
-        self._cells = sync_thread.header(
-            writer.fileno(), self._request_fd, self.wake_fd, self._durable
-        )
-        self._view = self._cells.data
+        self._cells = SyncCells(writer.fileno(), self._request_fd, self.wake_fd, self._durable)
         self._is_compiled = sync_thread.is_compiled(self._cells)
         self._thread = Thread(target=self._run, name="day log", daemon=True) if durable else None
         if self._thread is not None:
@@ -73,11 +70,11 @@ class GroupCommit:
         """
         if self._thread is None:
             return self._writer.next_sequence - 1
-        if self._view[FAILED]:
-            text = f"cannot be made durable: {os.strerror(self._view[FAILED])}"
+        if self._cells.error[0]:
+            text = f"cannot be made durable: {os.strerror(self._cells.error[0])}"
             raise DayLogUnwritable(self._writer.path, text)
-        if self._view[DONE] != self._durable:
-            self._durable = self._view[DONE]
+        if self._cells.durable[0] != self._durable:
+            self._durable = self._cells.durable[0]
             self._request_sync()
         return self._durable
 
@@ -110,7 +107,7 @@ class GroupCommit:
     def close(self) -> None:
         """Stop the thread and close the file."""
         if self._thread is not None:
-            self._view[ASKED] = STOP
+            self._cells.requested[0] = STOP
             os.eventfd_write(self._request_fd, 1)
             self._thread.join()
         self._writer.close()
@@ -121,25 +118,25 @@ class GroupCommit:
         """Start a sync, unless one is in flight or nothing is new."""
         last = self._writer.next_sequence - 1
         if self._requested == self._durable and last > self._requested:
-            self._requested = self._view[ASKED] = last
+            self._requested = self._cells.requested[0] = last
             os.eventfd_write(self._request_fd, 1)
 
     def _run(self) -> None:
         """Run the thread: compiled, or the same in Python."""
         if self._is_compiled:
-            sync_thread.run(self._cells.ctypes.data)
+            sync_thread.run(self._cells.argument)
             return
-        view = self._view
-        while view[FAILED] == 0:
+        cells = self._cells
+        while cells.error[0] == 0:
             os.eventfd_read(self._request_fd)
-            requested = view[ASKED]
+            requested = cells.requested[0]
             if requested == STOP:
                 return
             try:
-                os.fdatasync(view[FILE])
+                os.fdatasync(cells.file[0])
             except OSError as error:
-                view[FAILED] = error.errno or errno.EIO
+                cells.error[0] = error.errno or errno.EIO
             else:
-                view[SYNCS] += 1
-                view[DONE] = requested
+                cells.syncs[0] += 1
+                cells.durable[0] = requested
             os.eventfd_write(self.wake_fd, 1)

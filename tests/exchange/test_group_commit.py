@@ -10,7 +10,6 @@ from exchange.venue.builder import build_venue
 from exchange.venue.clock import parse_clock
 from exchange.venue.config import read_config
 from exchange.venue.group_commit import GroupCommit
-from exchange.venue.sync_thread import FILE, SYNCS
 from feeds.client import Client
 from feeds.protocol.commands import new_order
 from feeds.protocol.errors import TimedOut
@@ -39,14 +38,14 @@ def test_appended_commands_become_durable_without_a_wait(log: GroupCommit) -> No
         log.append(commands(3, first=1 + 3 * turn))
         assert log.durable_sequence() <= 3 * (turn + 1)
     assert log.wait_durable() == log.durable_sequence() == 300
-    assert 1 <= log._view[SYNCS] <= 100
+    assert 1 <= log._cells.syncs[0] <= 100
 
 
 def test_after_a_disk_failure_nothing_becomes_durable(log: GroupCommit) -> None:
     log.append(commands(1))
     assert log.wait_durable() == 1
     reading, writing = os.pipe()
-    log._view[FILE] = writing  # a pipe cannot be made durable
+    log._cells.file[0] = writing  # a pipe cannot be made durable
     log.append(commands(1, first=2))
     for _ in range(2):
         with pytest.raises(DayLogUnwritable, match="cannot be made durable: Invalid argument"):
@@ -66,7 +65,7 @@ def test_no_report_is_sent_of_an_order_that_is_not_durable(
             venue.step()
             client.pump()
         reading, writing = os.pipe()
-        venue.day_log._view[FILE] = writing
+        venue.day_log._cells.file[0] = writing
         order = new_order(world.account(), world.instrument().id, Side.BUY, 1, world.price())
         client.send(order)
         client.pump()
