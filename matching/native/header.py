@@ -5,28 +5,42 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from matching import records
 from matching.book.events import STEP_EVENTS_MAX
 from matching.limits import BOUNDS, Limits
 from matching.memory.allocation import SPARSE, SPARSE_BYTES
 from matching.memory.layout import TABLES, pages_a_session, shapes
 from matching.native.entries import ENTRIES
+from matching.records import (
+    COMMAND,
+    EVENT,
+    CommandFlag,
+    CommandKind,
+    EventFlag,
+    EventKind,
+    MassCancelScope,
+    OrderType,
+    Phase,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 
 TYPES = {
     "<u8": "uint64_t", "<i8": "int64_t", "<u4": "uint32_t", "<i4": "int32_t", "|u1": "uint8_t",
 }  # fmt: skip
 CODES: dict[str, type[IntEnum]] = {
-    "COMMAND": records.CommandKind,
-    "FLAG": records.CommandFlag,  # type: ignore[dict-item]
-    "SIDE": records.Side,
-    "ORDER": records.OrderType,
-    "TIF": records.TimeInForce,
-    "STP": records.SelfTradePrevention,
-    "MASS_CANCEL": records.MassCancelScope,
-    "PHASE": records.Phase,
-    "EVENT": records.EventKind,
-    "EVENT_FLAG": records.EventFlag,  # type: ignore[dict-item]
-    "REASON": records.Reason,
+    "COMMAND": CommandKind,
+    "FLAG": CommandFlag,  # type: ignore[dict-item]
+    "SIDE": Side,
+    "ORDER": OrderType,
+    "TIF": TimeInForce,
+    "STP": SelfTradePrevention,
+    "MASS_CANCEL": MassCancelScope,
+    "PHASE": Phase,
+    "EVENT": EventKind,
+    "EVENT_FLAG": EventFlag,  # type: ignore[dict-item]
+    "REASON": Reason,
 }
 """Enumerations by the prefix of their names in C."""
 
@@ -68,8 +82,8 @@ def header() -> str:
         "#define SUANSHI_H",
         "#include <stdint.h>",
         '#ifdef __cplusplus\nextern "C" {\n#endif',
-        struct("suanshi_command", records.COMMAND),
-        struct("suanshi_event", records.EVENT),
+        struct("suanshi_command", COMMAND),
+        struct("suanshi_event", EVENT),
         *(codes(prefix, kinds) for prefix, kinds in CODES.items()),
         limits(),
         CALLS.replace("@ROOM@", str(STEP_EVENTS_MAX)),

@@ -11,7 +11,6 @@ baskets.py (one of several instruments), admin.py and its parts (the venue's com
 import numpy as np
 from numpy.typing import NDArray
 
-from matching import state_tables as tables
 from matching.limits import Limits
 from matching.records import COMMAND, EVENT, CommandKind, EventKind, Reason
 from matching.reference.accounts import Session
@@ -23,6 +22,7 @@ from matching.reference.fields import Command, is_malformed
 from matching.reference.market import Market
 from matching.reference.orders import ORDER_COMMANDS
 from matching.reference.state import state_tables
+from matching.state_tables import Tables, state_hash
 
 VENUE = Session(firm=0, operator=True)
 """Session 0. It belongs to no firm, so it can own no orders."""
@@ -122,10 +122,10 @@ class ReferenceEngine:
         """Lots of an instrument that an account may still offer for sale."""
         return self._market.accounts[account].position(instrument).available
 
-    def state_tables(self) -> tables.Tables:
+    def state_tables(self) -> Tables:
         """The whole state as tables of integers."""
         return state_tables(self._market)
 
     def state_hash(self) -> bytes:
         """SHA-256 of the state, the same for every engine in the same state."""
-        return tables.state_hash(self.state_tables())
+        return state_hash(self.state_tables())
