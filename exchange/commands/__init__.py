@@ -1,1 +1,1 @@
-"""The commands of `suanshi`, one a file; heavy imports happen inside them."""
+"""The commands of `suanshi`, one a file: thin, and heavy imports happen inside them."""

@@ -48,7 +48,7 @@ def list_(symbol: str, connection: Path, key: Path, as_json: bool) -> None:
 
 
 @admin.command("basket")
-@argument("code", help="Code of the new basket. / 新篮子代码。")
+@argument("code", help="Code of the new basket. / 新组合代码。")
 @argument(
     "contracts", nargs=-1, required=True,
     help="Contracts of one product, tick and lot; at equal prices an earlier one trades first. / "
@@ -60,7 +60,7 @@ def basket(
 ) -> None:
     """List a basket of contracts, any of which may fill an order.
 
-    新篮子挂牌：篮内任一品种均可成交。
+    新组合挂牌：组合内任一品种均可成交。
     """
     from feeds.protocol.messages import ListBasket
 

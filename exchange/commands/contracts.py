@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metro",
     help="List the contracts near this city, the nearest first, and their baskets. / "
-    "列出该城市时延圈内的品种（由近及远）及相关篮子。",
+    "列出该城市时延圈内的品种（由近及远）及相关组合。",
 )
 @click.option(
     "--within-ms",
@@ -58,7 +58,7 @@ def contracts(
 ) -> None:
     """List contracts, hubs and chips; or contracts near a city; or the instruments of a day.
 
-    列出品种、枢纽与芯片，或某城市时延圈内的品种与篮子，或某日的合约。
+    列出品种、枢纽与芯片，或某城市时延圈内的品种与组合，或某日的合约。
     """
     from exchange.definition.calendar import parse_day
     from exchange.definition.contracts import read_venue

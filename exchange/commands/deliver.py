@@ -44,7 +44,7 @@ _LEAVE_OUT = click.option(
 def deliver() -> None:
     """Nominate, dispatch and settle deliveries.
 
-    交割配对、调度与交割结算。
+    交割匹配、调度与交割结算。
     """
 
 
@@ -57,7 +57,7 @@ def deliver() -> None:
 def nominate(day_log: Path, ledger: Path | None, which: str, dry_run: bool, as_json: bool) -> None:
     """Match the open positions of a delivery day into service agreements.
 
-    交割配对：将某交割日的未平持仓配对为服务协议。
+    交割匹配：将某交割日的未平持仓匹配为服务协议。
     """
     from ledger.books.database import open_books
     from ledger.delivery.dispatch import nominate as run
@@ -174,7 +174,7 @@ def shortfall(
 ) -> None:  # fmt: skip
     """Refund a shortfall found after delivery, and claw back its share of the vouchers.
 
-    交割后发现短缺：退款，并按比例追回算力券补贴。
+    事后发现交割不足：退款，并按比例追回算力券补贴。
     """
     from dataclasses import asdict
 

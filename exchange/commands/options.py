@@ -25,18 +25,18 @@ unsealed = click.option(
 batch = click.option(
     "--batch", type=click.IntRange(min=1, max=1 << 20), default=4_096, show_default=True,
     help="Number of commands that the machine processes at a time; it changes no result. / "
-    "撮合核心每批处理的指令数，不影响结果。",
+    "撮合引擎每批处理的指令数，不影响结果。",
 )  # fmt: skip
 
 engine = click.option(
     "--engine", type=click.Choice(["kernel", "reference"]), default="kernel", show_default=True,
     help="The compiled machine, or the slow reference that defines the correct results. / "
-    "撮合核心：编译版，或作为正确性基准的参考版（较慢）。",
+    "撮合引擎：编译版，或作为正确性基准的参考版（较慢）。",
 )  # fmt: skip
 
 day_log = argument(
     "day_log", metavar="DAY.LOG", type=click.Path(path_type=Path),
-    help="The log of a trading day. / 交易日日志文件。",
+    help="The log of a trading day. / 交易日志文件。",
 )  # fmt: skip
 
 venue = click.option(

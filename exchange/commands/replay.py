@@ -28,7 +28,7 @@ def replay(
 ) -> ExitCode:
     """Run a day log through the matching machine again; report events, speed and rejects.
 
-    由撮合核心重放日志，报告事件、速度与拒绝情况。
+    由撮合引擎重放日志，报告事件、速度与拒绝情况。
     """
     report = _report(day_log, batch, engine, unsealed)
     if as_json:

@@ -71,11 +71,11 @@ _stp = click.option(
 _basket = click.option(
     "--basket", metavar="CODE",
     help="Trade any contract of this basket; INSTRUMENT then gives the delivery period. / "
-    "篮子代码：篮内任一品种均可成交，交割时段以 INSTRUMENT 为准。",
+    "组合代码：组合内任一品种均可成交，交割时段以 INSTRUMENT 为准。",
 )  # fmt: skip
 
 _how = click.option(
     "--how", type=click.Choice(["split", "whole"]), default="split", show_default=True,
     help="Fill a basket order at the best prices of all its contracts, or whole from the cheapest "
-    "one. / 篮子委托的成交方式：在各品种间择优分拆，或整笔在最优的一个品种成交。",
+    "one. / 组合委托的成交方式：在各品种间择优分拆，或整笔在最优的一个品种成交。",
 )  # fmt: skip

@@ -103,7 +103,7 @@ def statement(
 def blocks(ledger: Path, account: str, since: str | None, until: str | None, as_json: bool) -> None:
     """Show each traded block with its hours, average price and suppliers.
 
-    整体成交：时段数、均价与各供应方的交付部分。
+    连续时段块成交：时段数、均价与各供应方的交付部分。
     """
     from ledger.books.database import open_books
     from ledger.delivery.block_trades import traded_blocks

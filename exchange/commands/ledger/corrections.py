@@ -37,13 +37,13 @@ def explain(ledger: Path, voucher: int, as_json: bool) -> None:
 
 @click.command(cls=BilingualCommand)
 @options.books
-@argument("day", metavar="YYYY-MM-DD", help="Day to reverse. / 要冲销的日期。")
+@argument("day", metavar="YYYY-MM-DD", help="Day to reverse. / 要冲正的日期。")
 @options.dry_run
 @options.as_json
 def reverse(ledger: Path, day: str, dry_run: bool, as_json: bool) -> None:
     """Reverse a day by mirrored postings; the day may then be settled again.
 
-    以镜像分录冲销一天，之后可重新结算。
+    以镜像分录冲正一天，之后可重新结算。
     """
     from ledger.books.database import open_books
     from ledger.proof.reversal import reverse_day

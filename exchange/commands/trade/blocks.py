@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--watch", "watch_s", type=click.FloatRange(min=0),
     help="Print the block's reports until it ends, or until no report comes for this many "
-    "seconds. / 持续显示该整体委托的回报，直至其终结或连续若干秒无回报。",
+    "seconds. / 持续显示该连续时段块的回报，直至其终结或连续若干秒无回报。",
 )  # fmt: skip
 @wire_options.order
 @wire_options.client("east-1")
@@ -72,7 +72,7 @@ def block(
 ) -> None:
     """Place a block, which trades in all its delivery periods or in none.
 
-    下整体委托：连续多个交割时段要么全部成交，要么都不成交。
+    下连续时段块委托：连续多个交割时段要么全部成交，要么都不成交。
     """
     from matching.records import SelfTradePrevention, Side, TimeInForce
 
@@ -114,13 +114,13 @@ def _block_reports(client: "Client", accepted: "Report", watch_s: float) -> "Ite
 @argument(
     "where", metavar="CONTRACT|INSTRUMENT",
     help="A contract, for all its blocks; or an instrument, for blocks that begin with it. / "
-    "品种（其全部整体委托），或合约（以其为首个时段的整体委托）。",
+    "品种（其全部连续时段块），或合约（以其为首个时段的连续时段块）。",
 )  # fmt: skip
 @wire_options.client("east-1")
 def blocks(where: str, connection: Path, key: Path, as_json: bool) -> None:
     """Show the resting blocks of a contract or of a first instrument.
 
-    显示品种（或某一首时段合约）的挂单中整体委托。
+    显示品种（或某一首时段合约）的挂单中连续时段块。
     """
     from exchange.commands.console import print_json, table
 

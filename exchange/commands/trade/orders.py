@@ -176,7 +176,7 @@ def watch(
 @_INSTRUMENT
 @click.option(
     "--levels", type=click.IntRange(1, 1000), default=10, show_default=True,
-    help="Number of price levels on each side. / 每边显示的档位数。",
+    help="Number of price levels on each side. / 每边显示的价位数。",
 )  # fmt: skip
 @wire_options.client("east-1")
 def book(instrument: str, levels: int, connection: Path, key: Path, as_json: bool) -> None:
