@@ -34,7 +34,7 @@ _EXPECTED = (RefusalReason.REQUESTED, RefusalReason.DAY_OVER, RefusalReason.REPL
 
 
 class LogoutReason(NamedTuple):
-    """Why a session ends, or why it cannot begin."""
+    """Reason and text of a logout, or of a refused logon."""
 
     reason: RefusalReason
     text: str
