@@ -21,10 +21,7 @@ SYNC = np.dtype(
         ("write", "<i8"),
         ("fdatasync", "<i8"),
         ("errno_location", "<i8"),
-        (
-            "file",
-            "<i8",
-        ),  # descriptors: the file, and the eventfds that wake the thread and the loop
+        ("file", "<i8"),  # descriptors: of the file, and of the eventfds that wake either side
         ("wake_thread", "<i8"),
         ("wake_loop", "<i8"),
         ("buffer_address", "<i8"),  # of `buffer`
