@@ -13,7 +13,7 @@ import msgspec
 
 from exchange.definition.contract_rules import Problem
 from exchange.definition.toml_file import read_toml
-from ledger.daylog.registry import Positive, Programme, ProgrammeTerms, RateBp, Record
+from ledger.daylog.registry import Positive, Programme, ProgrammeTerms, Record
 
 CATALOGUE = Path(__file__).parents[1] / "data" / "programmes"
 """The folder of published programmes: one TOML file a policy."""
@@ -23,9 +23,6 @@ class PublishedProgramme(ProgrammeTerms, frozen=True, kw_only=True):
     """A programme with the terms that its policy publishes."""
 
     model_published: bool
-    application: bool | None = None  # None: not published
-    rate_bp: RateBp | None = None
-    spend_counts_back: bool | None = None
     pool_together_fen: Positive | None = None  # of all programmes of the policy
     required: tuple[str, ...] = ()  # settings that a venue must give
 

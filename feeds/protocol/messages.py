@@ -21,7 +21,7 @@ Text = Annotated[str, Meta(max_length=200)]
 
 
 class RefusalReason(IntEnum):
-    """Why the venue refused a frame, or ended a session. A refused frame uses up no user_ref."""
+    """Reason for refusing a frame or ending a session. A refused frame uses up no user_ref."""
 
     NONE = 0
     MALFORMED_FRAME = 1  # head, size, number of parts, count, or kinds mixed in one frame

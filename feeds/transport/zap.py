@@ -25,7 +25,7 @@ DOMAINS: dict[str, frozenset[str]] = {
     "admin": frozenset({"operator"}),
     "market": frozenset({"trading", "read-only", "drop-copy", "market-data", "operator"}),
 }
-"""Which roles may connect to the sockets of a domain."""
+"""Roles that may connect to the sockets of each domain."""
 
 
 class ZapHandler:

@@ -131,8 +131,9 @@ class Inventory(Record, frozen=True, kw_only=True):
 class ProgrammeTerms(Record, frozen=True, kw_only=True):
     """Terms that a voucher programme and its publication state in the same way.
 
-    Caps are in fen; None means that the programme has no such cap. Shares of funders are weights
-    and need not add up to anything.
+    Caps are in fen; None means that the programme has no such cap. None as `application`, `rate_bp`
+    or `spend_counts_back` means that it was not published. Shares of funders are weights and need
+    not add up to anything.
     """
 
     id: str
@@ -145,13 +146,16 @@ class ProgrammeTerms(Record, frozen=True, kw_only=True):
     effective_from: str  # YYYY-MM-DD, by delivery day, inclusive
     effective_until: str | None = None  # inclusive
     rule: Literal["first-come", "in-proportion"] = "first-come"
+    application: bool | None = None  # whether a firm must apply first
     signed_from: str | None = None  # agreements with an earlier first buy do not count
     term_days_max: Positive | None = None  # from the first buy to delivery
+    rate_bp: RateBp | None = None
     per_agreement_cap_fen: Positive | None = None
     per_firm_year_cap_fen: Positive | None = None
     per_firm_year_redeemed_cap_fen: Positive | None = None  # counted at redemption
     pool_year_fen: Positive | None = None
     firm_spend_min_fen: Positive | None = None  # spend of a firm and year to reach first
+    spend_counts_back: bool | None = None  # whether lower spend counts later
     claim_days_max: Positive | None = None  # after delivery; a claim redeemed later expires
     funders: dict[str, Positive] = {}
     funder_caps_fen: dict[str, Positive] = {}  # of a year; a funder not named has none
@@ -166,9 +170,10 @@ class ProgrammeTerms(Record, frozen=True, kw_only=True):
 class Programme(ProgrammeTerms, frozen=True, kw_only=True):
     """One version of a voucher programme, as in force on the day."""
 
-    application: bool = False  # whether a firm must apply and be issued a voucher first
+    # No term of a programme in force is open.
+    application: bool = False
     rate_bp: RateBp
-    spend_counts_back: bool = False  # whether spend below the minimum counts later
+    spend_counts_back: bool = False
 
 
 class Registry(Record, frozen=True, kw_only=True):
