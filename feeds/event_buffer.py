@@ -7,6 +7,8 @@ from matching.records import EVENT
 
 Events = NDArray[np.void]
 
+EVENT_BYTES = EVENT.itemsize
+
 
 class EventBuffer:
     """EVENT records end to end, appended at the end and removed from the beginning.
@@ -20,22 +22,20 @@ class EventBuffer:
         self.first = self.end = 0
         self._allocate(events)
 
-    def __len__(self) -> int:
-        return self.end - self.first
-
     def append(self, content: bytes) -> None:
         """Append the bytes of EVENT records."""
-        start = self.end * EVENT.itemsize
-        if start + len(content) > len(self._bytes):
-            self._make_room(len(content) // EVENT.itemsize)
-            start = self.end * EVENT.itemsize
-        self._bytes[start : start + len(content)] = content
-        self.end += len(content) // EVENT.itemsize
+        size = len(content)
+        start = self.end * EVENT_BYTES
+        if start + size > len(self._bytes):
+            self._make_room(size // EVENT_BYTES)
+            start = self.end * EVENT_BYTES
+        self._bytes[start : start + size] = content
+        self.end += size // EVENT_BYTES
 
     @property
     def content(self) -> memoryview:
         """The bytes of all records."""
-        return self._bytes[self.first * EVENT.itemsize : self.end * EVENT.itemsize]
+        return self._bytes[self.first * EVENT_BYTES : self.end * EVENT_BYTES]
 
     def drain(self) -> Events:
         """Return all records and empty the buffer."""

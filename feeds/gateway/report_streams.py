@@ -129,7 +129,7 @@ class ReportStreams:
     @property
     def has_undispatched(self) -> bool:
         """Whether events wait."""
-        return len(self._pending) > 0
+        return self._pending.first != self._pending.end
 
     def dispatch(self, durable_sequence: int = SEQUENCE_MAX) -> list[ReportStream]:
         """Number and send the events of commands up to this one.
@@ -137,7 +137,8 @@ class ReportStreams:
         Returns the streams that have more to send: their readers were behind, or are now.
         """
         unsent: list[ReportStream] = []
-        while self._pending:
+        pending = self._pending
+        while pending.first != pending.end:
             used = self._dispatch(durable_sequence)
             if used == NO_ROOM:
                 self._use_output(np.zeros(2 * len(self._handle["out"]), np.int64))
@@ -148,7 +149,7 @@ class ReportStreams:
                 stream.store(content[8 * start : 8 * start + count * RECORD_BYTES])
                 if not is_done:
                     unsent.append(stream)
-            if not self._is_bust[0]:
+            if pending.first == pending.end or not self._is_bust[0]:
                 break
             unsent += self._dispatch_bust()
         return unsent
