@@ -30,7 +30,7 @@ from matching.fast_path.record_words import (
 )
 from matching.memory.compiler import inline
 from matching.memory.layout import BUY_STOPS, SELL_STOPS
-from matching.orders.fills import is_related
+from matching.orders.self_trade_prevention import is_related
 from matching.records import RATE_UNIT
 
 i64 = np.int64
@@ -93,10 +93,7 @@ def trade_incoming(m, at, side, leaves, limit):
                 remove_level(m, instrument_id, 1 - side, best)
             finish_order(m, maker_slot)
         elif i64(maker["shown"]) == 0:
-            shown = min(i64(maker["display"]), maker_leaves)
-            maker["shown"] = shown
-            move_to_back(m, maker_slot, level)
-            report(m, m.commands[at], maker, REFRESHED, 0, 0, 0, shown, price, shown)
+            show_next_slice(m, m.commands[at], maker_slot, level)
         best = top(m, instrument_id, 1 - side)
     book_incoming(m, account_id, instrument_id, side, filled, worth_sum, fee_sum)
     return leaves, filled, fraction, special

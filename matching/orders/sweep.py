@@ -39,7 +39,8 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.fills import are_related, fill_maker, finish_maker, prevent_self_trade
+from matching.orders.fills import fill_maker, finish_maker
+from matching.orders.self_trade_prevention import are_related, prevent_self_trade
 from matching.records import NANOSECONDS
 
 i64 = np.int64

@@ -17,13 +17,8 @@ from matching.book.price_levels import (
 from matching.codes import FLAG_AUCTION
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.fills import (
-    are_related,
-    book_trade,
-    note_price,
-    prevent_self_trade,
-    trade_events,
-)
+from matching.orders.fills import book_trade, note_price, trade_events
+from matching.orders.self_trade_prevention import are_related, prevent_self_trade
 
 i64 = np.int64
 
