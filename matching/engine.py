@@ -7,8 +7,8 @@ from numba import boolean, int64
 from numpy.typing import NDArray
 
 from matching import snapshot
-from matching.checks.inspection import Inspection
 from matching.initial_state import open_memory
+from matching.invariants.inspection import Inspection
 from matching.limits import Limits
 from matching.loop import advance
 from matching.memory.allocation import allocate

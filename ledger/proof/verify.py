@@ -23,7 +23,7 @@ from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Registry
 from ledger.proof.audit import audit
 from ledger.settle import Events, settle
-from matching.checks.invariants import violations
+from matching.invariants.state_invariants import violations
 from matching.limits import Limits
 from matching.state_tables import Tables
 

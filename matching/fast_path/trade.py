@@ -6,18 +6,18 @@ order is booked when it is met. Both are sums, so the order of booking changes n
 
 import numpy as np
 
-from matching.book.events import STEP_EVENTS_MAX, report
+from matching.book.events import STEP_EVENTS_MAX
+from matching.book.iceberg import show_next_slice
 from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
     first_order,
     level_at,
-    move_to_back,
     remove_level,
     top,
     unlink,
 )
 from matching.book.risk import deposit_for, position_at, reserve, whole_fen
-from matching.codes import FILLED, REFRESHED, TAKER
+from matching.codes import FILLED, TAKER
 from matching.fast_path.record_words import (
     EVENT_FLAGS_AT,
     LOW,

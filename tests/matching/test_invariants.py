@@ -1,11 +1,11 @@
-"""Each invariant of matching/checks is reported when a state breaks it."""
+"""Each invariant of matching/invariants is reported when a state breaks it."""
 
 from dataclasses import replace
 
 import pytest
 
 from matching import Limits
-from matching.checks.invariants import violations
+from matching.invariants.state_invariants import violations
 from matching.records import CommandKind, OrderType, Phase, TimeInForce
 from matching.reference.engine import ReferenceEngine
 from matching.state_tables import COLUMNS, Tables, differences

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from matching.checks.invariants import violations
+from matching.invariants.state_invariants import violations
 from matching.limits import Limits
 from matching.records import COMMAND, EVENT, CommandKind, Reason
 from matching.reference.engine import ReferenceEngine

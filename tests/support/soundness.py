@@ -1,8 +1,8 @@
 """Invariants of a machine's memory, compiled: a check takes some microseconds after each command.
 
-matching/checks/invariants.py checks the state as tables. This module checks the memory layout as
-well (links, bitmaps, free lists, pages, the heap of timers), fast enough for ten million commands.
-It shares no code with the kernels.
+matching/invariants/state_invariants.py checks the state as tables. This module checks the memory
+layout as well (links, bitmaps, free lists, pages, the heap of timers), fast enough for ten million
+commands. It shares no code with the kernels.
 """
 
 from typing import Any, NamedTuple

@@ -148,9 +148,9 @@ KERNEL = (
     ),
     Fault(
         "fast_path/trade.py",
-        "            move_to_back(m, maker_slot, level)\n",
-        "",
-        "an iceberg's next slice keeps its place in the fast path",
+        "            show_next_slice(m, m.commands[at], maker_slot, level)\n",
+        "            pass\n",
+        "an iceberg's next slice is not shown in the fast path",
     ),
     Fault(
         "fast_path/new.py",
@@ -228,13 +228,13 @@ KERNEL = (
         "the last comes first",
     ),
     Fault(
-        "orders/fills.py",
-        "        move_to_back(m, slot, level)\n",
+        "book/iceberg.py",
+        "    move_to_back(m, slot, level)\n",
         "",
         "an iceberg's next slice keeps its place",
     ),
     Fault(
-        "orders/fills.py",
+        "orders/self_trade_prevention.py",
         "        newer = min(newer, older)",
         "        newer = older",
         "decrement takes off more than the smaller leaves",

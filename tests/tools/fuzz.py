@@ -4,9 +4,9 @@
 
 Every stream goes through the reference and, one command a call, through the compiled engine, whose
 memory is checked after every command. Events must agree to the byte. Every 500 commands the whole
-states must agree too, and keep the invariants of matching/checks/invariants.py. A second compiled
-engine runs the same stream in larger batches, with a snapshot and a restore in between. Ends with
-exit code 1 after a stream that failed, and prints its seed and command.
+states must agree too, and keep the invariants of matching/invariants/state_invariants.py. A second
+compiled engine runs the same stream in larger batches, with a snapshot and a restore in between.
+Ends with exit code 1 after a stream that failed, and prints its seed and command.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching import COMMAND, EVENT, Engine, Limits
-from matching.checks.invariants import violations
+from matching.invariants.state_invariants import violations
 from matching.records import CommandKind, EventKind, Reason
 from matching.reference.engine import ReferenceEngine
 from matching.state_tables import differences

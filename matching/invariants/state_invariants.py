@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, namedtuple
 from collections.abc import Iterator
 from typing import Any
 
-from matching.checks.block_invariants import block_violations, open_lots, reserves_fen
+from matching.invariants.block_invariants import block_violations, open_lots, reserves_fen
 from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
 from matching.state_tables import COLUMNS, Tables
 
