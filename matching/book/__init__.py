@@ -1,1 +1,1 @@
-"""The order book: price levels, icebergs, order ids, timers, risk, and the events of each change."""
+"""The order book: price levels, icebergs, order ids, timers, risk, events of each change."""

@@ -1,1 +1,1 @@
-"""Single orders: checks, entry, sweep, self-trade prevention, fills, replace, stops, mass cancel."""
+"""Single orders: checks, entry, sweep, self-trade prevention, replace, stops, mass cancel."""
