@@ -32,7 +32,12 @@ class Argument(click.Argument):
 
 def argument(name: str, help: str, **attributes: Any) -> Callable[[Function], Function]:
     """The decorator that adds an argument with a help text to a command."""
-    return click.argument(name, cls=Argument, help_text=help, **attributes)
+
+    def add(function: Function) -> Function:
+        # Made anew for each command: click 8.1 forgets `cls` after a decorator's first use.
+        return click.argument(name, cls=Argument, help_text=help, **attributes)(function)
+
+    return add
 
 
 class BilingualCommand(click.Command):
