@@ -1,11 +1,8 @@
 """A buffer of events that wait to be processed; its memory is used again."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matching.records import EVENT
-
-Events = NDArray[np.void]
 
 EVENT_BYTES = EVENT.itemsize
 
@@ -14,7 +11,7 @@ class EventBuffer:
     """EVENT records end to end, appended at the end and removed from the beginning.
 
     Records `first` to `end` of `memory` are in the buffer. `append` may move them, or replace
-    `memory` by more; until then, `content` and the result of `drain` stay valid.
+    `memory` by more.
     """
 
     def __init__(self, events: int = 1 << 12) -> None:
@@ -32,17 +29,6 @@ class EventBuffer:
         self._bytes[start : start + size] = content
         self.end += size // EVENT_BYTES
 
-    @property
-    def content(self) -> memoryview:
-        """The bytes of all records."""
-        return self._bytes[self.first * EVENT_BYTES : self.end * EVENT_BYTES]
-
-    def drain(self) -> Events:
-        """Return all records and empty the buffer."""
-        events = self.memory[self.first : self.end]
-        self.first = self.end = 0
-        return events
-
     def discard(self, first: int) -> None:
         """Remove the records before `first`, an index in `memory`."""
         self.first = first
@@ -51,11 +37,11 @@ class EventBuffer:
 
     def _make_room(self, count: int) -> None:
         """Make room for more records: move the others to the start, or allocate if half is full."""
-        events = self.memory[self.first : self.end].copy()
-        if len(events) + count > len(self.memory) // 2:
-            self._allocate(4 * (len(events) + count))
-        self.memory[: len(events)] = events
-        self.first, self.end = 0, len(events)
+        waiting = bytes(self._bytes[self.first * EVENT_BYTES : self.end * EVENT_BYTES])
+        self.first, self.end = 0, self.end - self.first
+        if self.end + count > len(self.memory) // 2:
+            self._allocate(4 * (self.end + count))
+        self._bytes[: len(waiting)] = waiting  # as bytes: numpy copies records one by one
 
     def _allocate(self, events: int) -> None:
         self.memory = np.zeros(events, EVENT)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.event_buffer import EventBuffer
 from feeds.market_data.derive import DONE, GROW, derive
 from feeds.market_data.frames import CHANNELS, RECORDS_MAX
 from feeds.market_data.layout import (
@@ -38,7 +39,6 @@ from feeds.protocol.records import (
 )
 from matching.limits import Limits
 from matching.memory.handle import Handle
-from matching.records import EVENT
 
 Records = NDArray[np.void]
 
@@ -67,11 +67,13 @@ class MarketState:
         keys = np.empty(1 << (2 * len(self._live_orders) - 1).bit_length(), ORDER_KEY)
         # Written at once: page faults all over the table would delay the day's first orders.
         keys.view(np.int64)[:] = 0
+        self._events = EventBuffer()
+        self._event_memory = self._events.memory  # as the handle has it
         self._handle = Handle(
             DERIVATION_LAYOUT,
             {
                 "counters": self._counters,
-                "events": np.zeros(1 << 12, EVENT),
+                "events": self._events.memory,
                 "instruments": self.instruments,
                 "live_orders": self._live_orders,
                 "order_keys": keys,
@@ -102,21 +104,25 @@ class MarketState:
         self._descriptor = os.open(folder / "trades", flags, 0o600)
         self._stored_count = 0  # trades in the file
 
-    def derive_frames(self, events: Records) -> list[bytes]:
-        """The frames of whole commands' events, in order. Unwanted frames are only numbered."""
+    def queue(self, events: bytes) -> None:
+        """Queue EVENT records of whole commands for `derive_queued`."""
+        self._events.append(events)
+
+    def derive_queued(self) -> list[bytes]:
+        """The frames of the queued events, in order. Unwanted frames are only numbered."""
         made: list[bytes] = []
-        if not len(events):
+        events = self._events
+        if events.first == events.end:
             return made
-        content = events.tobytes()
-        if len(content) > len(self._event_bytes):
-            self._handle.replace("events", np.zeros(2 * len(events), EVENT))
-            self._view_tables()
-        self._event_bytes[: len(content)] = content
-        self._at[0] = 0
+        if events.memory is not self._event_memory:
+            self._event_memory = events.memory
+            self._handle.replace("events", events.memory)
+        self._at[0] = events.first
         while True:
-            stop = derive(self._handle.argument, len(events))
+            stop = derive(self._handle.argument, events.end)
             has_frames = self._collect(made)
             if stop == DONE:
+                events.discard(events.end)
                 return made
             if stop == GROW:
                 self._grow_changes()
@@ -124,6 +130,11 @@ class MarketState:
                 self._handle.replace("out", np.zeros(2 * len(self._out), np.int64))
                 self._handle.replace("frames", np.zeros(2 * len(self._spans), FRAME_SPAN))
                 self._view_tables()
+
+    def derive_frames(self, events: Records) -> list[bytes]:
+        """The frames of these events of whole commands, behind those that are queued."""
+        self.queue(events.tobytes())
+        return self.derive_queued()
 
     def image(self, channel: Channel, instrument: int, from_sequence: int) -> list[bytes]:
         """The frames of a recovery image; for trades, those from a frame's number on."""
@@ -183,7 +194,6 @@ class MarketState:
 
     def _view_tables(self) -> None:
         """Set the views of tables that are replaced when they grow."""
-        self._event_bytes = self._handle["events"].view(np.uint8).data
         self._out = self._handle["out"]
         self._spans = self._handle["frames"].view(np.int64).reshape(-1, 2)
 

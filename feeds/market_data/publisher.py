@@ -14,7 +14,6 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from feeds.event_buffer import EventBuffer
 from feeds.market_data.frames import CHANNELS
 from feeds.market_data.market_state import MarketState
 from feeds.protocol.keys import Secret
@@ -64,7 +63,6 @@ class MarketDataPublisher:
         self.endpoints = bind(self.publisher, endpoints[0]), bind(self.recovery, endpoints[1])
         self.frames_sent = 0
         self.queued_turns = 0  # calls of `publish` whose events are not derived yet
-        self._events = EventBuffer()
         self._events_sequence = 0  # of the last command whose events are queued
         self._definitions: dict[int, tuple[int, bytes]] = {}  # number and body of the last one
         self._topics: set[bytes] = set()
@@ -85,7 +83,7 @@ class MarketDataPublisher:
 
     def publish(self, events: bytes, sequence: int) -> None:
         """Queue the events of commands up to `sequence`; `derive_queued` makes frames of them."""
-        self._events.append(events)
+        self.state.queue(events)
         self._events_sequence = sequence
         self.queued_turns += 1
 
@@ -93,7 +91,7 @@ class MarketDataPublisher:
         """Derive the frames of the queued events, for `send_durable` to send."""
         if self.queued_turns == 0:
             return
-        frames = self.state.derive_frames(self._events.drain())
+        frames = self.state.derive_queued()
         self.queued_turns = 0
         self._sequence = self._events_sequence
         if frames:
