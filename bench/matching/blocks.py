@@ -118,6 +118,8 @@ def compare(
             raise RuntimeError(f"{name}: changes the events of {recording.workload.name}")
 
     def run_after(commands: Commands) -> Run:
+        """Return a run of the stream on a machine that has accepted `commands` before."""
+
         def run() -> float:
             process = _set_up(recording, limits, commands).process
             return cold_seconds(process, batches) / len(recording.stream)

@@ -68,6 +68,7 @@ class MarketView:
         """
 
         def books() -> list[BlockBook]:
+            """Return the block books of `where`, as they are now."""
             return [
                 self._block_book(number)
                 for number, each in self.definitions.items()

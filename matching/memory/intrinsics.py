@@ -14,17 +14,10 @@ def prefetch_plain(table: Any, index: int) -> None:
     """Do nothing: twin of the intrinsic, which changes no result."""
 
 
-def address_of_plain(table: Any) -> int:
-    """Address of a table's first item: twin of the intrinsic."""
-    return int(table.ctypes.data)
-
-
 highest_bit: Any = highest_bit_plain
 prefetch: Any = prefetch_plain
-address_of: Any = address_of_plain
 if not JIT_DISABLED:
     from matching.memory import native_intrinsics
 
     highest_bit = native_intrinsics.highest_bit_native
     prefetch = native_intrinsics.prefetch_native
-    address_of = native_intrinsics.address_of_native

@@ -4,7 +4,7 @@ plain twins."""
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 from matching.memory.handle_type import WORD, item_address
@@ -35,13 +35,3 @@ def highest_bit_native(typing_context: Any, word: Any) -> Any:
         return builder.sub(ir.Constant(WORD, 63), zeros)
 
     return types.int64(types.int64), build
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def address_of_native(typing_context: Any, table: Any) -> Any:
-    """Address of a table's first item."""
-
-    def build(context: Any, builder: Any, types_: Any, values: Any) -> Any:
-        return cgutils.create_struct_proxy(types_.args[0])(context, builder, values[0]).address
-
-    return types.int64(table), build

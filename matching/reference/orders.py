@@ -157,6 +157,7 @@ def mass_cancel(market: Market, command: Command, sender: Session) -> Reason:
         return Reason.UNKNOWN_INSTRUMENT
 
     def is_wanted(order: Order) -> bool:
+        """Return whether the mass cancel's scope covers the order."""
         if command.type == MassCancelScope.SESSION:
             return order.session == session
         if not sender.operator and order.session != command.session:

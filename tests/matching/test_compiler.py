@@ -212,15 +212,6 @@ def test_a_name_belongs_to_one_layout():
         handle_at(HandleLayout(ROWS.name, {"rows": I8}))
 
 
-def test_a_kernel_learns_the_address_of_a_table_to_pass_it_to_foreign_code():
-    tables = rows_of((1, 1, 1))
-    address = tables["out"].ctypes.data
-    assert intrinsics.address_of_plain(tables["out"]) == address
-    if not JIT_DISABLED:
-        native = numba.njit(lambda argument: intrinsics.address_of(rows_at(argument).out))
-        assert native(Handle(ROWS, tables).argument) == address
-
-
 def answer_of(folder: Path) -> str:
     """The output of ONE_LISTING with the package in this folder."""
     environment = os.environ | {"PYTHONPATH": str(folder), "SUANSHI_CACHE_DIR": str(folder / "c")}
