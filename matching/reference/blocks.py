@@ -228,11 +228,15 @@ def try_blocks(market: Market) -> None:
 
 
 def _by_priority(market: Market) -> list[Block]:
-    def key(block: Block) -> tuple[int, int, int]:
-        return block.side, -block.price if block.side == BUY else block.price, block.accepted
+    return sorted(_standing_blocks(market), key=_priority)
 
-    blocks = (order for order in market.blocks.values() if isinstance(order, Block))
-    return sorted(blocks, key=key)
+
+def _standing_blocks(market: Market) -> Iterator[Block]:
+    return (order for order in market.blocks.values() if isinstance(order, Block))
+
+
+def _priority(block: Block) -> tuple[int, int, int]:
+    return block.side, -block.price if block.side == BUY else block.price, block.accepted
 
 
 def _try(market: Market, block: Block) -> bool:
@@ -258,7 +262,7 @@ def _choose_way(market: Market, block: Block) -> str | Block | None:
     swept = _sweep_total(block)
     if swept is not None and not block.is_within_limit(swept):
         swept = None
-    opposite = next(_opposite_blocks(market, block), None)
+    opposite = _best_opposite(market, block)
     if opposite is None:
         return None if swept is None else BOOKS
     if swept is None:
@@ -287,21 +291,22 @@ def _hour_total(block: Block, hour: Instrument) -> int | None:
         quantity = min(maker.leaves, wanted)
         total += quantity * maker.price
         wanted -= quantity
-    return total if wanted == 0 else None
+        if wanted == 0:
+            return total
+    return None
 
 
-def _opposite_blocks(market: Market, block: Block) -> Iterator[Block]:
-    """The opposite blocks of the same hours and quantity whose limits cross, the best first."""
-    for other in _by_priority(market):
+def _best_opposite(market: Market, block: Block) -> Block | None:
+    """The best opposite block of the same hours and quantity whose limit crosses."""
+
+    def is_opposite(other: Block) -> bool:
+        """Return whether the two blocks may trade with each other."""
+        if other.side == block.side or other.hours != block.hours or other.leaves != block.leaves:
+            return False
         earlier, later = sorted((block, other), key=lambda one: one.accepted)
-        if (
-            other.side != block.side
-            and other.hours == block.hours
-            and other.leaves == block.leaves
-            and block.accepts(other.price)
-            and not later.is_kept_from(earlier)
-        ):
-            yield other
+        return block.accepts(other.price) and not later.is_kept_from(earlier)
+
+    return min(filter(is_opposite, _standing_blocks(market)), key=_priority, default=None)
 
 
 def _trade_with(market: Market, block: Block, opposite: Block) -> None:
