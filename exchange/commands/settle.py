@@ -64,8 +64,8 @@ def _settle(
 ) -> "Settlement":  # fmt: skip
     from exchange.days.engines import open_engine
     from exchange.days.replay import Replay, check_seal
+    from ledger.day_settlement import settle as run
     from ledger.daylog import read_day_log
-    from ledger.settle import settle as run
 
     log = read_day_log(day_log)
     require_folder(path)

@@ -11,10 +11,10 @@ from exchange.days.engines import open_engine
 from exchange.days.replay import Replay, ReplayResult, check_seal
 from exchange.flow.flow import TRADING_DAY, build_philly_day, write_day
 from ledger.books.database import create_books
+from ledger.day_settlement import settle
 from ledger.daylog import read_day_log
 from ledger.daylog.registry import Registry
 from ledger.delivery.block_trades import TradedBlock, traded_blocks
-from ledger.settle import settle
 from ledger.statements.account import TrialBalance, trial_balance
 from ledger.statements.summary import (
     AccountDay,

@@ -19,10 +19,10 @@ from ledger.books.database import Books, open_books
 from ledger.books.errors import LedgerError
 from ledger.books.progress import Progress, no_progress
 from ledger.books.schema import columns_of
+from ledger.day_settlement import Events, settle
 from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Registry
 from ledger.proof.audit import audit
-from ledger.settle import Events, settle
 from matching.invariants.state_invariants import violations
 from matching.limits import Limits
 from matching.state_tables import Tables

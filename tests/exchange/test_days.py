@@ -10,9 +10,9 @@ from exchange.cli import run
 from exchange.days.carry_forward import carry_forward
 from ledger.books.database import memory_books, open_books
 from ledger.books.errors import InputError, LedgerError
+from ledger.day_settlement import settle
 from ledger.daylog import DayLogWriter, read_day_log
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.statements.account import closing_cash_fen
 from matching.records import COMMAND, CommandKind, EventKind, OrderType, Side, TimeInForce
 from matching.reference.engine import ReferenceEngine

@@ -8,9 +8,9 @@ import pytest
 from exchange.cli import run
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
+from ledger.day_settlement import settle
 from ledger.delivery.dispatch import claim
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.vouchers.applications import (
     applications,
     apply,

@@ -3,12 +3,12 @@
 import pytest
 
 from ledger.books.database import Books, memory_books
+from ledger.day_settlement import settle
 from ledger.delivery.block_trades import traded_blocks
 from ledger.delivery.dispatch import nominate
 from ledger.delivery.dispatch_notices import notices
 from ledger.proof.audit import audit
 from ledger.proof.verify import compare
-from ledger.settle import settle
 from tests.support.ledger_world import INPUT, events, settled, world
 
 # Hour by hour alice would be served by bob in A, because he comes first, and by dave in B.

@@ -18,7 +18,7 @@ from ledger.books.errors import (
     UnknownAccountError,
 )
 from ledger.books.schema import TABLES, columns_of, enum_values, types_of
-from ledger.settle import settle
+from ledger.day_settlement import settle
 from ledger.statements.account import statement
 from tests.support.ledger_world import INPUT, events, postings, programme, settled, world
 
@@ -245,7 +245,7 @@ def test_a_process_killed_while_settling_leaves_nothing_half_done(tmp_path):
         import os, signal, sys
         from tests.support.ledger_world import INPUT, events, world
         from ledger.books.database import open_books
-        from ledger.settle import settle
+        from ledger.day_settlement import settle
         def kill(stage, done, total):
             if stage == "vouchers":
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -4,8 +4,8 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import InputError
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.statements.summary import instrument_days, summarise
 from tests.support.ledger_world import INPUT, balances, events, postings, programme, settled, world
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ledger.books.database import memory_books
+from ledger.day_settlement import settle
 from ledger.proof.audit import certificate
-from ledger.settle import settle
 from tests.support.ledger_world import events, programme, world
 
 NAMES = "alice bob carol dave erin frank gina henry"

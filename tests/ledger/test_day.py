@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ledger.books.database import create_books, open_books
+from ledger.day_settlement import settle
 from ledger.daylog import DayLogNotSealed, DayLogWriter, read_day_log
 from ledger.proof.verify import verify
-from ledger.settle import settle
 from ledger.statements.account import statement, trial_balance
 from ledger.statements.summary import account_days
 from matching.limits import Limits

@@ -5,12 +5,12 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import InputError, LedgerError
+from ledger.day_settlement import settle
 from ledger.daylog.registry import Chip
 from ledger.delivery.dispatch import claim, deliver, nominate
 from ledger.delivery.dispatch_notices import notices
 from ledger.delivery.meter_files import read_meterings
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from tests.support.ledger_world import INPUT, balances, events, postings, programme, world
 
 HEAD = "meter,agreement,instrument,unit,chip,gpus,available_s\n"

@@ -15,8 +15,8 @@ import pytest
 from exchange.cli import run
 from ledger.books.database import create_books, memory_books, open_books
 from ledger.books.errors import AppendOnlyError, InputError, LedgerError, NotBooksError
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.statements.export import export_parquet, export_text, snapshot
 from tests.support.ledger_world import INPUT, events, programme, world
 from tests.support.programs import find_program

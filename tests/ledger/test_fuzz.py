@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ledger.books.database import create_books, open_books
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from tests.support.ledger_world import INPUT, events, programme, world
 from tests.tools import ledger_fuzz
 

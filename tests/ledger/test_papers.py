@@ -7,8 +7,8 @@ import pytest
 from exchange.cli import run
 from ledger.books.database import create_books, memory_books
 from ledger.books.errors import LedgerError, UnknownAccountError
+from ledger.day_settlement import settle
 from ledger.proof.reversal import reverse_day
-from ledger.settle import settle
 from ledger.statements.account import trial_balance
 from ledger.statements.invoice import aged_receivables, drill_down, invoice
 from tests.support.ledger_world import INPUT, events, programme, world

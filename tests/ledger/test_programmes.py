@@ -17,8 +17,8 @@ from exchange.definition.programmes import (
 from exchange.definition.toml_file import BadFile
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.vouchers.applications import apply, approve, issue
 from ledger.vouchers.supplier_year import pay_suppliers, share_out
 from tests.support.ledger_world import balances, events, grants, programme, settled, world

@@ -14,11 +14,11 @@ from exchange.definition.contract_rules import Problem
 from exchange.definition.programmes import EnabledProgramme, enable_programme
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
+from ledger.day_settlement import settle
 from ledger.daylog.registry import Chip
 from ledger.delivery.dispatch import deliver, nominate
 from ledger.delivery.meter_files import Metering, Meterings
 from ledger.proof.audit import audit
-from ledger.settle import settle
 from ledger.vouchers.applications import apply, approve, issue
 from ledger.vouchers.supplier_year import pay_suppliers, share_out
 from tests.support.ledger_world import INPUT, balances, events, grants, world

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.books.database import memory_books
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
 from ledger.proof.verify import compare
-from ledger.settle import settle
 from tests.support.ledger_world import INPUT, balances, events, programme, world
 
 NAMES = ("alice", "bob", "carol", "dave")

@@ -3,10 +3,10 @@
 import msgspec
 
 from ledger.books.database import memory_books
+from ledger.day_settlement import settle
 from ledger.delivery.dispatch import nominate
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
-from ledger.settle import settle
 from ledger.statements.explain import explain
 from tests.support.ledger_world import events, programme, world
 

@@ -4,10 +4,10 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
 from ledger.proof.verify import compare
-from ledger.settle import settle
 from ledger.statements.explain import explain
 from tests.support.ledger_world import INPUT, balances, events, postings, programme, settled, world
 

@@ -6,8 +6,8 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import DayOrderError, InputDiffersError, InputError, LedgerError
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit, certificate
-from ledger.settle import settle
 from ledger.settlement.fills import read_fills
 from ledger.statements.account import trial_balance
 from ledger.statements.summary import InstrumentDay, account_days, instrument_days, summarise

@@ -5,12 +5,12 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import InputError
+from ledger.day_settlement import settle
 from ledger.delivery.dispatch import claim, nominate
 from ledger.delivery.meter_files import read_meterings
 from ledger.delivery.shortfall import post_shortfalls
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
-from ledger.settle import settle
 from ledger.statements.invoice import aged_receivables, invoice
 from ledger.vouchers.supplier_year import pay_suppliers
 from tests.ledger.test_delivery import DAY, HEAD, metered, registry_of

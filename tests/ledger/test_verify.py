@@ -4,9 +4,9 @@ import pytest
 
 from ledger.books.database import create_books, memory_books, open_books
 from ledger.books.schema import TABLES
+from ledger.day_settlement import settle
 from ledger.proof.audit import audit
 from ledger.proof.verify import compare
-from ledger.settle import settle
 from tests.support.ledger_world import INPUT, events, programme, settled, world
 
 PROGRAMMES = (

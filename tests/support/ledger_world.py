@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.database import Books, memory_books, open_books
+from ledger.day_settlement import settle
 from ledger.daylog.registry import (
     Account,
     Contract,
@@ -26,7 +27,6 @@ from ledger.daylog.registry import (
     Programme,
     Registry,
 )
-from ledger.settle import settle
 from ledger.statements.account import statement, trial_balance
 from matching.records import EVENT, EventFlag, EventKind, Side
 

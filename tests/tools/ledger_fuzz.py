@@ -20,13 +20,13 @@ import numpy as np
 from ledger.books.database import memory_books
 from ledger.books.errors import LedgerError
 from ledger.books.queries import statements
+from ledger.day_settlement import settle
 from ledger.daylog.registry import Chip
 from ledger.delivery.dispatch import claim, deliver, nominate
 from ledger.delivery.meter_files import Metering, Meterings
 from ledger.delivery.shortfall import post_shortfalls
 from ledger.proof.audit import audit
 from ledger.proof.reversal import reverse_day
-from ledger.settle import settle
 from ledger.vouchers.applications import apply, approve, issue
 from tests.support.ledger_world import balances, events, programme, world
 
