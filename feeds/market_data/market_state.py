@@ -1,6 +1,5 @@
-"""The displayed market of the day: its tables, the frames of its events, and recovery images."""
+"""The displayed market of the day: its tables, and the frames of its events."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from feeds.event_buffer import EventBuffer
 from feeds.market_data.derive import DONE, GROW, derive
-from feeds.market_data.frames import CHANNELS, RECORDS_MAX
+from feeds.market_data.frames import CHANNELS
 from feeds.market_data.layout import (
     CHAIN,
     CHAINS,
@@ -21,19 +20,17 @@ from feeds.market_data.layout import (
     LIVE_ORDER,
     NEW_TRADE,
     ORDER_KEY,
-    STORED_TRADE,
 )
+from feeds.market_data.recovery import TradeStore, state_image, trades_image
 from feeds.price_levels import EMPTY_CODE, checksum, list_levels, new_ladders
 from feeds.protocol.records import (
     BLOCK,
     LEVEL,
-    MARKET_HEAD,
     ORDER,
     STATISTICS,
     STATUS,
     TOP,
     Channel,
-    MarketFlag,
     MarketKind,
     OrderAction,
 )
@@ -41,12 +38,6 @@ from matching.limits import Limits
 from matching.memory.handle import Handle
 
 Records = NDArray[np.void]
-
-TRADES_AGAIN_MAX = 10_000
-"""Trades in one recovery image."""
-
-TRADES_READ = 1 << 14
-"""Trades read from the file at a time."""
 
 _GROWING = ("changed_levels", "changed_orders", "new_trades", "stored_trades")
 
@@ -100,9 +91,7 @@ class MarketState:
         self._frame_count, self._word_count = counters["frames"].data, counters["out"].data
         self._trade_count = counters["trades"].data
         self._view_tables()
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._descriptor = os.open(folder / "trades", flags, 0o600)
-        self._stored_count = 0  # trades in the file
+        self._trades = TradeStore(folder)
 
     def queue(self, events: bytes) -> None:
         """Queue EVENT records of whole commands for `derive_queued`."""
@@ -138,26 +127,17 @@ class MarketState:
 
     def image(self, channel: Channel, instrument: int, from_sequence: int) -> list[bytes]:
         """The frames of a recovery image; for trades, those from a frame's number on."""
+        place = CHANNELS[channel]
+        sequence = int(self.sequences[place, instrument])
         if channel == Channel.TRADES:
-            return self._trades_from(instrument, from_sequence)
+            trades = self._trades.read_from(instrument, from_sequence, sequence)
+            return trades_image(instrument, trades, sequence)
         kind, records = self._image_records(channel, instrument)
         code = EMPTY_CODE if channel == Channel.LEVELS else 0
         if channel == Channel.LEVELS and self._ladders.ladders[instrument]["width"]:
             book = self._ladders
             code = int(checksum(book.ladders, book.quantity, book.words, instrument))
-        place = CHANNELS[channel]
-        sequence = int(self.sequences[place, instrument])
-        frames = []
-        for start in range(0, max(1, len(records)), RECORDS_MAX):
-            part = records[start : start + RECORDS_MAX]
-            more = start + RECORDS_MAX < len(records)
-            flags = MarketFlag.IMAGE | (MarketFlag.MORE if more else 0)
-            checked = 0 if more else code
-            head = MARKET_HEAD.pack(
-                channel, instrument, sequence, 0, 0, kind, flags, len(part), checked
-            )
-            frames.append(head + part.tobytes())
-        return frames
+        return state_image(channel, instrument, sequence, kind, records, code)
 
     def levels(self, instrument: int, side: int) -> list[tuple[int, int, int]]:
         """Price, quantity and number of orders of each level of a side, the best first."""
@@ -172,7 +152,7 @@ class MarketState:
 
     def close(self) -> None:
         """Close the file of trades."""
-        os.close(self._descriptor)
+        self._trades.close()
 
     def _collect(self, made: list[bytes]) -> bool:
         """Collect the frames in `out`, and write the trades of closed commands to the file.
@@ -186,9 +166,7 @@ class MarketState:
             self._frame_count[0] = self._word_count[0] = 0
         has_trades = trades > 0 and self._open_command[0] < 0
         if has_trades:
-            rows = self._handle["stored_trades"][:trades].tobytes()
-            os.pwrite(self._descriptor, rows, self._stored_count * STORED_TRADE.itemsize)
-            self._stored_count += trades
+            self._trades.append(self._handle["stored_trades"][:trades])
             self._trade_count[0] = 0
         return frames > 0 or has_trades
 
@@ -267,47 +245,3 @@ class MarketState:
         found = found[(found["hours"] > 0) == blocks]
         ordered: Records = found[np.argsort(found["placed"], kind="stable")]
         return ordered
-
-    def _stored_from(self, instrument: int, from_sequence: int, next_sequence: int) -> Records:
-        """An instrument's stored trades from a frame's number on.
-
-        `next_sequence` is the number of its next frame. The file is read backwards, because most
-        requests are for the last trades.
-        """
-        size, last, parts = STORED_TRADE.itemsize, self._stored_count, [np.zeros(0, STORED_TRADE)]
-        found = 0
-        while last > 0 and found < next_sequence - max(1, from_sequence):
-            first = max(0, last - TRADES_READ)
-            content = os.pread(self._descriptor, (last - first) * size, first * size)
-            rows = np.frombuffer(content, STORED_TRADE)
-            chosen = (rows["instrument"] == instrument) & (rows["sequence"] >= from_sequence)
-            parts.append(rows[chosen])
-            found += int(chosen.sum())
-            last = first
-        wanted: Records = np.concatenate(parts[::-1])
-        return wanted
-
-    def _trades_from(self, instrument: int, from_sequence: int) -> list[bytes]:
-        next_sequence = int(self.sequences[CHANNELS[Channel.TRADES], instrument])
-        wanted = self._stored_from(instrument, from_sequence, next_sequence)
-        frames = []
-        for row in wanted[:TRADES_AGAIN_MAX]:
-            head = MARKET_HEAD.pack(
-                Channel.TRADES, instrument, int(row["sequence"]), int(row["command"]),
-                int(row["time_ns"]), MarketKind.TRADE, MarketFlag.IMAGE | MarketFlag.MORE, 1, 0,
-            )  # fmt: skip
-            frames.append(head + row["trade"].tobytes())
-        if len(wanted) > TRADES_AGAIN_MAX:
-            next_sequence = int(wanted[TRADES_AGAIN_MAX]["sequence"])
-        head = MARKET_HEAD.pack(
-            Channel.TRADES,
-            instrument,
-            next_sequence,
-            0,
-            0,
-            MarketKind.TRADE,
-            MarketFlag.IMAGE,
-            0,
-            0,
-        )
-        return [*frames, head]
