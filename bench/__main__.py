@@ -10,6 +10,7 @@ from bench.matching.bare import bare
 from bench.matching.blocks import blocks
 from bench.matching.command import matching
 from bench.matching.tricks import tricks
+from bench.matching.worst import worst
 from bench.plot import plot
 from bench.wire.command import wire
 
@@ -19,7 +20,9 @@ def main() -> None:
     """Measure the exchange, or compare it with others."""
 
 
-COMMANDS = (adapter, bare, blocks, conformance, harness, ledger, matching, plot, tricks, wire)
+COMMANDS = (
+    adapter, bare, blocks, conformance, harness, ledger, matching, plot, tricks, wire, worst,
+)  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
 

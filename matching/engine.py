@@ -1,5 +1,6 @@
 """The engine: the Python interface of the compiled machine."""
 
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from matching.memory.allocation import allocate
 from matching.memory.compiler import JIT_DISABLED, compile_quickly, entry, is_compiled
 from matching.memory.handle import ADDRESS
 from matching.memory.layout import MACHINE_LAYOUT, pages_a_session, shapes
-from matching.records import COMMAND, EVENT
+from matching.records import COMMAND, EVENT, as_commands
 
 if not JIT_DISABLED:
     from matching.memory.machine_type import MACHINE, machine_at
@@ -28,6 +29,12 @@ INBOX = 64
 """Batches up to this size are copied to a buffer at a fixed address, which costs less. They are
 copied as bytes: numpy copies records field by field, and checks at length before it views them as
 another type."""
+
+
+UNUSABLE = (
+    "engine: another thread is in a call, or an exception ended a call in the middle. Give each "
+    "engine one thread; after an exception build the engine again from a snapshot or the day log"
+)
 
 
 @entry
@@ -47,6 +54,7 @@ class Engine(Inspection):
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._lock = Lock()
         self._arrays = allocate(shapes(limits))
         buffers = allocate({"commands": (INBOX, COMMAND), "events": (limits.events, EVENT)})
         self._inbox, self._events = buffers["commands"], buffers["events"]
@@ -60,14 +68,26 @@ class Engine(Inspection):
             compile_quickly(advance, (MACHINE, int64, boolean))
 
     def process(self, commands: Commands) -> Events:
-        """Process commands, a COMMAND array; returns their events, an EVENT array.
+        """Process commands, a COMMAND array of shape (n,); returns their events, EVENT of shape
+        (m,).
 
         The array is a view that is valid until the next call; copy what you keep. Time stamps must
-        not go backwards (such a command is rejected as malformed). Raises TypeError for another
-        dtype.
+        not go backwards (such a command is rejected as malformed). What `np.concatenate` makes of
+        COMMAND arrays is taken, too. Raises TypeError for another dtype, ValueError for another
+        shape, and RuntimeError where another thread is in a call or an exception, such as a signal
+        handler's, ended an earlier call in the middle.
         """
         if commands.dtype is not COMMAND and commands.dtype != COMMAND:
-            raise TypeError(f"commands: expected the COMMAND dtype, got {commands.dtype}")
+            commands = as_commands(commands)
+        if commands.ndim != 1:
+            raise ValueError(f"commands: expected one dimension, got shape {commands.shape}")
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(UNUSABLE)
+        events = self._process(commands)
+        self._lock.release()  # not after an exception: the machine may stand inside a command
+        return events
+
+    def _process(self, commands: Commands) -> Events:
         count = len(commands)
         if count <= INBOX:
             self._inbox_bytes[: count * COMMAND.itemsize] = commands.tobytes()
@@ -84,8 +104,12 @@ class Engine(Inspection):
         return np.concatenate([*parts, self._events[:made]], dtype=EVENT)
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes, for `restore`."""
-        return snapshot.write(self.limits, self._arrays)
+        """The whole state as bytes, for `restore`. Raises RuntimeError as `process` does."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(UNUSABLE)
+        blob = snapshot.write(self.limits, self._arrays)
+        self._lock.release()
+        return blob
 
     @classmethod
     def restore(cls, blob: bytes) -> Self:

@@ -47,7 +47,7 @@ from matching.orders.stops import (
 from matching.orders.sweep import begin_run, finish_run, report_phase, sweep
 from matching.phases.transitions import begin_phase_command, close_gate, run_next_due
 from matching.phases.uncross import pair_orders, uncross_price
-from matching.records import INT32_MAX
+from matching.records import INT32_MAX, TIME_MAX_NS
 from matching.stages import (
     BLOCK_STOPS,
     CANCEL_LIST,
@@ -116,7 +116,7 @@ def run(m, count):
             return False
         c = m.commands[state["cursor"]]
         if stage == FETCH:
-            if i64(c["time_ns"]) < state["now_ns"]:
+            if not state["now_ns"] <= i64(c["time_ns"]) <= TIME_MAX_NS:
                 reject(m, c, MALFORMED)
                 state["cursor"] += 1
                 continue

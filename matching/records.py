@@ -13,6 +13,7 @@ have its hours. Each is declared once, here, as an overlapping field of the dtyp
 from enum import IntEnum, IntFlag
 
 import numpy as np
+from numpy.typing import NDArray
 
 COMMAND = np.dtype(
     {
@@ -60,6 +61,24 @@ EVENT = np.dtype(
 )  # fmt: skip
 
 assert COMMAND.itemsize == EVENT.itemsize == 64
+
+
+def as_commands(commands: NDArray[np.void]) -> NDArray[np.void]:
+    """An array with the fields of COMMAND at other bytes, as a COMMAND array.
+
+    `np.concatenate` gives fields that share bytes bytes of their own. Raises TypeError where the
+    fields are others, ValueError where two that share bytes differ.
+    """
+    names = commands.dtype.names
+    if names is None or names != COMMAND.names:
+        raise TypeError(f"commands: expected the COMMAND dtype, got {commands.dtype}")
+    packed = np.zeros(commands.shape, COMMAND)
+    for name in names:
+        packed[name] = commands[name]
+    for name in names:
+        if (packed[name] != commands[name]).any():
+            raise ValueError(f"commands: `{name}` differs from a field that shares its bytes")
+    return packed
 
 
 class Side(IntEnum):
@@ -222,9 +241,9 @@ class Reason(IntEnum):
     CAPACITY = 16
     DEPOSIT = 17
     FUNDS = 18
-    POST_ONLY = 19
-    FOK = 20
-    POOL_FULL = 21
+    POOL_FULL = 19
+    POST_ONLY = 20
+    FOK = 21
     REQUESTED = 32  # the owner's cancel, or a replace to no more than what is filled
     MASS_CANCEL = 33
     REMAINDER = 34  # of an IOC or market order, or of an order that a collar stopped
@@ -240,6 +259,19 @@ RATE_UNIT = 1_000_000
 NANOSECONDS = 1_000_000_000
 """Nanoseconds in a second."""
 
+TIME_MAX_NS = (2**32 - 1) * NANOSECONDS
+"""The latest time of a command: the last second that `expiry_s` can name, in February 2106."""
+
+AUCTION_MAX_S = 86_400
+"""The longest auction that a collar may start: a day."""
+
+ACCEPTED_MAX = 2**32 - 1
+"""Acceptance sequences of a day, which are u32: a year at ten million commands a day holds them."""
+
+TRADES_MAX = 2**31
+"""Trades of a day after which no order is accepted. `trade_id` is u32, and one order, which has
+at most 2^31 - 1 lots, makes no more trades than that."""
+
 POSITION_MAX = 2**30
 """No position, open quantity or registered capacity grows beyond this, so that int32 holds."""
 
@@ -249,8 +281,9 @@ INT32_MAX = 2**31 - 1
 NOTIONAL_MAX_FEN = 2**53
 """The worth of the largest order that an instrument admits, so that int64 holds its fee too."""
 
-FREE_MAX_FEN = 2**61
-"""No account's free money grows beyond this, so that int64 holds every sum of two."""
+FUNDED_MAX_FEN = 2**61
+"""All accounts' money together never exceeds this, so that int64 holds what any of them has or
+earns, and every sum of two."""
 
 RATE_MAX = 100_000
 """The dearest fee rate that a listing may have: a tenth of the notional."""

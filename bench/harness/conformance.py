@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from matching import COMMAND, EVENT, Engine, Limits
 from matching.memory.layout import PAGE, TICKS_MAX
 from matching.records import (
-    FREE_MAX_FEN,
+    FUNDED_MAX_FEN,
     POSITION_MAX,
     CommandFlag,
     CommandKind,
@@ -129,10 +129,11 @@ def build_engine(flow: Flow) -> Engine:
         {"kind": CommandKind.PHASE, "type": Phase.CONTINUOUS},
         {"kind": CommandKind.SESSION, "target_ref": SESSION, "account": 1},
     ]
+    funds_fen = FUNDED_MAX_FEN // (2 * pairs)
     for account in range(1, 2 * pairs + 1):
         rows += [
             {"kind": CommandKind.ACCOUNT, "account": account, "target_ref": 1},
-            {"kind": CommandKind.FUND, "account": account, "amount_fen": FREE_MAX_FEN},
+            {"kind": CommandKind.FUND, "account": account, "amount_fen": funds_fen},
             {"kind": CommandKind.REGISTER, "account": account, "quantity": POSITION_MAX},
         ]
     commands = np.zeros(len(rows), COMMAND)

@@ -17,10 +17,10 @@ from bench.ledger.sqlite_settlement import create_sqlite, differences, settle_sq
 from bench.ledger.synthetic_day import events_of, write_day
 from bench.matching.memory import resident_mb
 from ledger.books.database import Books, create_books, open_books
+from ledger.day_settlement import settle
 from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Registry
 from ledger.proof.audit import certificate
-from ledger.settle import settle
 from ledger.settlement.fills import Fills, read_fills
 
 Result = dict[str, Any]

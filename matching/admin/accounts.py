@@ -22,7 +22,7 @@ from matching.codes import (
     UNKNOWN_SESSION,
 )
 from matching.memory.compiler import inline
-from matching.records import FREE_MAX_FEN, INT32_MAX, POSITION_MAX
+from matching.records import FUNDED_MAX_FEN, INT32_MAX, POSITION_MAX
 
 i64 = np.int64
 
@@ -101,18 +101,24 @@ def change_account(m, c):
         accept(m, c, 0, 0, 0, i64(account["halted"]), 0)
         return NONE
     if kind == FUND:
-        if amount_fen > FREE_MAX_FEN - i64(account["funded"]):
+        if amount_fen > FUNDED_MAX_FEN - m.state[0]["funded"]:
             return FUNDS
-        account["free"] += amount_fen
-        account["funded"] += amount_fen
+        move_funds(m, account, amount_fen)
     else:
         if amount_fen > i64(account["free"]):
             return FUNDS
-        account["free"] -= amount_fen
-        account["funded"] -= amount_fen
+        move_funds(m, account, -amount_fen)
     at = accept(m, c, 0, 0, 0, 0, 0)
     m.events[at]["amount_fen"] = amount_fen
     return NONE
+
+
+@inline
+def move_funds(m, account, amount_fen):
+    """Pay money into an account; out of it, where the amount is negative."""
+    account["free"] += amount_fen
+    account["funded"] += amount_fen
+    m.state[0]["funded"] += amount_fen
 
 
 @inline
@@ -129,7 +135,7 @@ def register(m, c):
     quantity = i64(c["quantity"])
     registered = i64(position["registered"]) + quantity
     available = registered + i64(position["net"]) - i64(position["open_sell"])
-    if registered > POSITION_MAX or (quantity < 0 and available < 0):
+    if registered > POSITION_MAX or (quantity < 0 and min(registered, available) < 0):
         return CAPACITY
     position["registered"] = registered
     accept(m, c, 0, 0, 0, quantity, registered)

@@ -33,9 +33,7 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import TICKS_MAX
-from matching.records import (
-    RATE_MAX,
-)
+from matching.records import AUCTION_MAX_S, RATE_MAX
 
 i64 = np.int64
 
@@ -93,7 +91,7 @@ def malformed_reason(c):
     elif kind == FEES:
         bad = bad or not (0 <= price <= RATE_MAX and 0 <= stop <= RATE_MAX and quantity >= 0)
     elif kind == COLLAR:
-        bad = bad or price < 0 or (price > 0 and quantity < 1)
+        bad = bad or price < 0 or (price > 0 and not 1 <= quantity <= AUCTION_MAX_S)
     elif kind == SEQUENCE:
         bad = bad or sequence_malformed(c)
     elif kind == LIST_BASKET:

@@ -9,6 +9,7 @@ import numpy as np
 
 from matching.blocks.trading import first_eligible
 from matching.book.block_legs import hour_total, is_skipped, is_within, span_of
+from matching.book.collar import collar_bound
 from matching.book.price_levels import (
     first_order,
     is_order,
@@ -24,7 +25,7 @@ from matching.codes import BUY, CONTINUOUS, NONE
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
 from matching.orders.checks import phase_reason
-from matching.orders.sweep import collar_bound, limit_index
+from matching.orders.sweep import limit_index
 
 i64 = np.int64
 

@@ -27,7 +27,7 @@ from matching.blocks.trading import trade_with_maker
 from matching.book.block_holdings import set_reserve
 from matching.book.block_legs import span_of
 from matching.book.events import is_buffer_full, reject, report
-from matching.book.order_ids import add_order_id, can_add_order_id, find_order, finish_order
+from matching.book.order_ids import add_order_id, find_order, finish_order, has_room
 from matching.book.pools import allocate_slot, discard_order
 from matching.book.risk import move_deposit, position_at, whole_fen
 from matching.codes import (
@@ -97,9 +97,13 @@ def new_basket_order(m, c):
     if resolve_members(m, c):
         write_basket_order(m, c, slot)
         reason = basket_order_reason(m, c, slot)
-    full = slot == 0 or not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
-    if reason == NONE and full:
+    if reason == NONE and (slot == 0 or not has_room(m, c)):
         reason = POOL_FULL
+    if reason == NONE:
+        whole = i64(c["flags"]) == WHOLE
+        fits = find_member(m, m.orders[slot]) if whole else find_split(m, m.orders[slot])
+        if i64(c["tif"]) == FOK and not fits:
+            reason = REFUSED_FOK
     if reason != NONE:
         discard_order(m, slot)
         reject(m, c, reason)
@@ -119,18 +123,14 @@ def write_basket_order(m, c, slot):
 
 @kernel
 def basket_order_reason(m, c, slot):
-    """The first reason to reject an order whose places are written, except the full pool."""
+    """The first reason to reject an order whose places are written, except the last two (full
+    pools, FOK)."""
     order = m.orders[slot]
-    whole = i64(c["flags"]) == WHOLE
     reason = members_reason(m, c, order)
     if reason == NONE:
         reason = basket_size_reason(m, order)
     if reason == NONE:
-        reason = basket_risk_reason(m, order, whole)
-    if reason == NONE:
-        fits = find_member(m, order) if whole else find_split(m, order)
-        if i64(c["tif"]) == FOK and not fits:
-            reason = REFUSED_FOK
+        reason = basket_risk_reason(m, order, i64(c["flags"]) == WHOLE)
     return reason
 
 

@@ -17,8 +17,14 @@ from matching.book.block_legs import (
     span_of,
 )
 from matching.book.events import reject
-from matching.book.order_ids import add_order_id, can_add_order_id, find_order
-from matching.book.pools import allocate_block, allocate_slot, discard_order, return_block
+from matching.book.order_ids import add_order_id, find_order, has_room
+from matching.book.pools import (
+    allocate_block,
+    allocate_slot,
+    discard_order,
+    has_numbers,
+    return_block,
+)
 from matching.book.timers import EXPIRY, add_timer, reschedule_expiry
 from matching.codes import (
     ACCEPTED,
@@ -117,8 +123,8 @@ def has_hour_not_trading(m, order):
 
 @kernel
 def new_block_reason(m, c, slot):
-    """The first reason to reject a block that is written into a slot, except the last two (FOK,
-    full pools)."""
+    """The first reason to reject a block that is written into a slot, except the last two (full
+    pools, FOK)."""
     order = m.orders[slot]
     reason = hours_reason(m, order)
     if reason != NONE:
@@ -164,13 +170,12 @@ def new_block(m, c):
     if resolve_hours(m, block, i64(c["instrument"]), i64(c["hours"])):
         write_block(m, c, slot, block)
         reason = new_block_reason(m, c, slot)
-        if reason == NONE:
-            counterparty = best_counterparty(m, slot)
-            if i64(c["tif"]) == FOK and counterparty == NO_COUNTERPARTY:
-                reason = REFUSED_FOK
-    full = slot == 0 or block == 0 or not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
-    if reason == NONE and full:
+    if reason == NONE and (slot == 0 or block == 0 or not has_room(m, c)):
         reason = POOL_FULL
+    if reason == NONE:
+        counterparty = best_counterparty(m, slot)
+        if i64(c["tif"]) == FOK and counterparty == NO_COUNTERPARTY:
+            reason = REFUSED_FOK
     if reason != NONE:
         return_block(m, block)
         discard_order(m, slot)
@@ -241,14 +246,16 @@ def replace_block(m, c, slot):
         reason = block_size_reason(m, order, price, quantity)
     if reason == NONE:
         reason = block_risk_reason(m, order, price, quantity)
-    if reason != NONE:
-        reject(m, c, reason)
-        return ENDED
     keeps = (
         i64(c["flags"]) != REQUEUE
         and price == i64(order["price"])
         and quantity < i64(order["leaves"])
     )
+    if reason == NONE and not keeps and not has_numbers(m):
+        reason = POOL_FULL
+    if reason != NONE:
+        reject(m, c, reason)
+        return ENDED
     change_block(m, c, slot, price, quantity, keeps)
     counterparty = best_counterparty(m, slot)
     if counterparty != NO_COUNTERPARTY:

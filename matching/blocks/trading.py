@@ -18,6 +18,7 @@ from matching.book.block_legs import (
     span_of,
     update_bounds,
 )
+from matching.book.collar import collar_bound
 from matching.book.events import is_buffer_full
 from matching.book.price_levels import (
     first_order,
@@ -32,7 +33,6 @@ from matching.memory.compiler import inline, kernel
 from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
 from matching.orders.fills import book_trade, fill_maker, finish_maker, trade_events
 from matching.orders.stops import trigger_hour
-from matching.orders.sweep import collar_bound
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 
 i64 = np.int64

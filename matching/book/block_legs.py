@@ -12,6 +12,7 @@ hour may get better by its share before anything is computed.
 
 import numpy as np
 
+from matching.book.collar import collar_edge
 from matching.book.price_levels import (
     first_order,
     index_at,
@@ -19,6 +20,7 @@ from matching.book.price_levels import (
     level_at,
     next_below,
     next_order,
+    order_index,
     price_at,
     top,
 )
@@ -29,6 +31,7 @@ from matching.memory.layout import (
     HOURS,
     STP_MASK,
     TOPS,
+    WAITING,
     WATCH_AT,
     WATCH_HEAD,
     WATCH_REACH,
@@ -265,11 +268,43 @@ def notify_all_blocks(m, instrument_id):
 
 @inline
 def recheck_collar(m, instrument_id):
-    """After orders left a book or its last price moved: where a collar is set, blocks that it kept
-    from trading are candidates."""
+    """After trades moved the last price: where a collar is set, blocks that it kept from trading
+    are candidates."""
     instrument = m.instruments[instrument_id]
     if i64(instrument["watched"]) != 0 and i64(instrument["collar"]) != 0:
-        notify_all_blocks(m, instrument_id)
+        notify_held_blocks(m, instrument_id)
+
+
+@inline
+def recheck_collar_without(m, order):
+    """After an order left its level: where a collar is set and the order alone was beyond its near
+    edge, blocks that this kept from trading are candidates.
+
+    Any other order that leaves makes its hour worse.
+    """
+    instrument_id = i64(order["instrument"])
+    instrument = m.instruments[instrument_id]
+    collar = i64(instrument["collar"])
+    if i64(instrument["watched"]) != 0 and collar != 0 and (i64(order["mode"]) & WAITING) == 0:
+        book = i64(order["side"])
+        nearest = collar_edge(instrument, 1 - book, -collar)
+        if order_index(instrument, book, order) > nearest >= top(m, instrument_id, book):
+            notify_held_blocks(m, instrument_id)
+
+
+@kernel
+def notify_held_blocks(m, instrument_id):
+    """Make candidates of the blocks of an hour that could trade if it were not for its collar: the
+    bounds of the others miss their limits, in any collar."""
+    for side in range(2):
+        leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
+        while leg != 0:
+            block = m.blocks[leg // HOURS]
+            if i64(block["lacking"]) == 0:
+                order = m.orders[i64(block["slot"])]
+                if is_within(order, block["total"]):
+                    add_candidate(m, leg // HOURS)
+            leg = i64(m.legs[leg]["next"])
 
 
 @kernel

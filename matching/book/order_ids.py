@@ -6,7 +6,7 @@ close together. A page without a live order returns to the pool.
 
 import numpy as np
 
-from matching.book.pools import next_number, return_slot
+from matching.book.pools import has_numbers, next_number, return_slot
 from matching.book.timers import remove_timer
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import PAGE
@@ -43,6 +43,12 @@ def has_page(m):
 def can_add_order_id(m, session, user_ref):
     """Whether `add_order_id` can succeed: the ref's page exists, or one is free."""
     return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
+
+
+@inline
+def has_room(m, c):
+    """Whether numbers and a page are left for the order of a NEW; its slot is not counted."""
+    return has_numbers(m) and can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
 
 
 @kernel

@@ -3,6 +3,7 @@
 import numpy as np
 
 from matching.memory.compiler import inline
+from matching.records import ACCEPTED_MAX, TRADES_MAX
 
 i64 = np.int64
 
@@ -14,6 +15,13 @@ def next_number(free, used, size):
     if free != 0:
         return free
     return used + 1 if used + 1 < size else i64(0)
+
+
+@inline
+def has_numbers(m):
+    """Whether the day has an acceptance sequence left, and trade ids for an order's trades."""
+    state = m.state[0]
+    return state["accepted"] < ACCEPTED_MAX and state["trades"] < TRADES_MAX
 
 
 @inline

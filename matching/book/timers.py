@@ -1,25 +1,27 @@
 """Timers: a binary heap ordered by second, class, instrument and rank.
 
-An order knows the position of its timer, so that a cancel removes it at once. The heap never holds
-more than the live orders and the instruments' own times.
+An order knows the position of its timer, and an instrument the positions of its own (OWN_TIMERS),
+so that they are removed at once. The heap never holds more than the live orders and the
+instruments' own times.
 """
 
 import numpy as np
 
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import TIMED
-from matching.records import NANOSECONDS
+from matching.records import NANOSECONDS, TIME_MAX_NS
 
 i64 = np.int64
 
 EXPIRY, GATE, PHASE = 0, 1, 2  # classes, in the order in which they run at one time
 COLLAR_END = 6  # as a timer's phase: to continuous trading, if the auction is still on
-NEVER = 2**63 - 1
+NEVER = TIME_MAX_NS + 1
+"""Time at which the next timer is due, in ns, where no command can reach it."""
 
 
 @inline
 def write_timer(m, at, due, rank, slot, phase):
-    """Write an entry of the heap, and its position into the order."""
+    """Write an entry of the heap, and its position into the order or the instrument."""
     timer = m.timers[at]
     timer["due"] = due
     timer["rank"] = rank
@@ -28,6 +30,23 @@ def write_timer(m, at, due, rank, slot, phase):
     if slot != 0:
         m.orders[slot]["timer"] = at
         m.orders[slot]["mode"] = i64(m.orders[slot]["mode"]) | TIMED
+    else:
+        note_own_timer(m, due, rank, phase, at)
+
+
+@inline
+def note_own_timer(m, due, rank, phase, at):
+    """Note the position of an instrument's own timer; 0: it is removed."""
+    own = m.own_timers[rank >> 32]
+    kind = due & 3
+    if kind == EXPIRY:
+        own["expiry"] = at
+    elif kind == GATE:
+        own["gate"] = at
+    elif phase == 0:
+        own["close"] = at
+    elif phase == COLLAR_END:
+        own["collar_end"] = at
 
 
 @inline
@@ -58,7 +77,7 @@ def update_next_due(m):
     if state["timers"] == 0:
         state["next_due_ns"] = NEVER
     else:
-        state["next_due_ns"] = (i64(m.timers[1]["due"]) >> 2) * NANOSECONDS
+        state["next_due_ns"] = min((i64(m.timers[1]["due"]) >> 2) * NANOSECONDS, NEVER)
 
 
 @inline
@@ -85,10 +104,13 @@ def add_timer(m, second, kind, instrument_id, order_rank, slot, phase):
 def remove_timer(m, hole):
     """Remove the entry at this position."""
     state = m.state[0]
-    slot = i64(m.timers[hole]["slot"])
+    timer = m.timers[hole]
+    slot = i64(timer["slot"])
     if slot != 0:
         m.orders[slot]["timer"] = 0
         m.orders[slot]["mode"] = i64(m.orders[slot]["mode"]) & ~TIMED
+    else:
+        note_own_timer(m, i64(timer["due"]), i64(timer["rank"]), i64(timer["phase"]), 0)
     last = state["timers"]
     state["timers"] = last - 1
     if hole != last:
@@ -125,35 +147,21 @@ def reschedule_expiry(m, c, slot):
     add_timer(m, expiry_s, EXPIRY, i64(order["instrument"]), i64(order["accepted"]), slot, 0)
 
 
-@inline
-def find_instrument_timer(m, instrument_id, phase):
-    """Position of an instrument's own timer with this phase; 0 if there is none.
-
-    Cost: a read of all timers.
-    """
-    for at in range(1, m.state[0]["timers"] + 1):
-        timer = m.timers[at]
-        if (
-            i64(timer["slot"]) == 0
-            and i64(timer["rank"]) >> 32 == instrument_id
-            and i64(timer["phase"]) == phase
-        ):
-            return i64(at)
-    return i64(0)
-
-
 @kernel
 def remove_day_times(m, instrument_id):
     """Remove an instrument's close and gate closure, before new ones are set."""
-    at = find_instrument_timer(m, instrument_id, 0)
-    while at != 0:
-        remove_timer(m, at)
-        at = find_instrument_timer(m, instrument_id, 0)
+    own = m.own_timers[instrument_id]
+    if own["expiry"] != 0:
+        remove_timer(m, i64(own["expiry"]))
+    if own["close"] != 0:
+        remove_timer(m, i64(own["close"]))
+    if own["gate"] != 0:
+        remove_timer(m, i64(own["gate"]))
 
 
 @kernel
 def remove_collar_end(m, instrument_id):
-    """Remove the end of an earlier volatility auction."""
-    at = find_instrument_timer(m, instrument_id, COLLAR_END)
-    if at != 0:
-        remove_timer(m, at)
+    """Remove the end of a collar's auction, because another change of phase comes first."""
+    own = m.own_timers[instrument_id]
+    if own["collar_end"] != 0:
+        remove_timer(m, i64(own["collar_end"]))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from matching.book.order_ids import add_order_id, allocate_page, entry_at, has_page, place_at
-from matching.book.pools import allocate_slot, has_slot
+from matching.book.pools import allocate_slot, has_numbers, has_slot
 from matching.book.price_levels import add_level, level_at, link_at_back, top
 from matching.book.risk import deposit_for, held_for, position_at
 from matching.codes import ACCEPTED, CANCELLED, CONTINUOUS, IOC, REMAINDER
@@ -48,6 +48,7 @@ def enter_limit(m, at, codes, watched):
         price >> 31 != 0  # a price below 0 or a stop price
         or not is_below(instrument_id, len(m.instruments))  # or an expiry
         or not has_slot(m)
+        or not has_numbers(m)
         or not is_plain_order(codes, size & LOW, size >> 32)
     ):
         return UNHANDLED

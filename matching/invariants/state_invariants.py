@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from matching.invariants.block_invariants import block_violations, open_lots, reserves_fen
-from matching.records import POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
+from matching.records import FUNDED_MAX_FEN, POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
 from matching.state_tables import COLUMNS, Tables
 
 Row = Any
@@ -130,7 +130,7 @@ def _positions(state: State) -> Iterator[str]:
         net[row.instrument] += row.net
         if row.registered + row.net - row.open_sell < 0:
             yield f"{name}: offers more than it has"
-        if row.registered > POSITION_MAX:
+        if not 0 <= row.registered <= POSITION_MAX:
             yield f"{name}: {row.registered} registered"
         if max(row.net + row.open_buy, row.open_sell - row.net) > POSITION_MAX:
             yield f"{name}: may grow beyond {POSITION_MAX}"
@@ -167,6 +167,8 @@ def _money(state: State) -> Iterator[str]:
             yield f"{name}: funded {account.funded_fen}, found {placed_fen + account.paid_fen}"
     if sum(row.earned_fen - row.paid_fen for row in state["accounts"]) > 0:
         yield "accounts: more was earned than paid"
+    if sum(row.funded_fen for row in state["accounts"]) > FUNDED_MAX_FEN:
+        yield f"accounts: more than {FUNDED_MAX_FEN} funded"
 
 
 def _reserve_fen(order: Row, instrument: Row) -> int:

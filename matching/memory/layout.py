@@ -167,6 +167,10 @@ TIMER = np.dtype(
     ]
 )
 
+OWN_TIMERS = np.dtype([("expiry", "<u4"), ("close", "<u4"), ("gate", "<u4"), ("collar_end", "<u4")])
+"""Positions of an instrument's own timers: the end of its DAY orders and its close, its gate
+closure, the end of a collar's auction; 0: none."""
+
 FORESEEN = np.dtype(
     [
         ("place", "<u4"),  # index in the order id table
@@ -197,6 +201,7 @@ STATE = np.dtype(
         ("levels_used", "<i8"),
         ("words_used", "<i8"),
         ("bands", "<i8"),  # instruments that have a band
+        ("funded", "<i8"),  # fen of all accounts
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
         ("trade_groups", "<i8"),  # blocks and orders for baskets that traded
@@ -256,6 +261,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "candidates": U4,  # blocks to try, from 1, in no order
     "members": U4,  # of baskets: MEMBERS x basket + place -> instrument
     "places": PLACE,  # of the order for a basket under way
+    "own_timers": OWN_TIMERS,  # of instruments
     "timers": TIMER,  # binary heap from 1
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
@@ -302,6 +308,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "candidates": limits.blocks + 1,
         "members": (limits.baskets + 1) * MEMBERS,
         "places": HOURS * MEMBERS,
+        "own_timers": limits.instruments + 1,
         "timers": limits.orders + 8 * limits.instruments + 1,
         "queue": limits.orders + 1,
         "keys": limits.orders + 1,

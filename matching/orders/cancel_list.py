@@ -8,6 +8,7 @@ import numpy as np
 
 from matching.book.block_legs import has_hour, is_block
 from matching.book.events import is_buffer_full
+from matching.book.order_ids import entry_at
 from matching.book.price_levels import first_order, is_order, level_at, next_below, next_order, top
 from matching.codes import (
     CANCELLED,
@@ -22,7 +23,7 @@ from matching.codes import (
     SCOPE_SESSION,
 )
 from matching.memory.compiler import inline, kernel
-from matching.memory.layout import BOOKS, HOURS, TOPS, WATCH_AT, WATCH_HEAD
+from matching.memory.layout import BOOKS, HOURS, PAGE, TOPS, WATCH_AT, WATCH_HEAD
 from matching.orders.entry import remove_order
 
 i64 = np.int64
@@ -75,10 +76,16 @@ def begin_cancel_list(m, size, reason, request_ref, after_list):
     state["after_list"] = after_list
 
 
+@inline
+def ends_all(reason):
+    """Whether all orders of an instrument end for this reason."""
+    return reason == GATE_CLOSURE or reason == MASS_CANCEL
+
+
 @kernel
 def gather_instrument(m, instrument_id, reason, second):
     """Collect the orders of an instrument that its close ends: DAY orders, and GTD orders due at
-    this second. A gate closure ends all. Returns the list's size."""
+    this second. A gate closure and an operator's mass cancel end all. Returns the list's size."""
     size = i64(0)
     instrument = m.instruments[instrument_id]
     for book in range(BOOKS):
@@ -90,13 +97,11 @@ def gather_instrument(m, instrument_id, reason, second):
                 tif = i64(order["tif"])
                 timer = i64(order["timer"])
                 if (
-                    reason == GATE_CLOSURE
+                    ends_all(reason)
                     or tif == DAY
                     or (timer != 0 and i64(m.timers[timer]["due"]) >> 2 == second)
                 ):
-                    m.keys[size] = i64(order["accepted"])
-                    m.slots[size] = slot
-                    size += 1
+                    size = add_to_list(m, size, slot)
                 slot = next_order(m, slot)
             index = next_below(m, instrument, book, index)
     return gather_blocks(m, instrument_id, reason, second, size)
@@ -113,41 +118,63 @@ def gather_blocks(m, instrument_id, reason, second, size):
             order = m.orders[slot]
             due = i64(m.timers[i64(order["timer"])]["due"]) >> 2
             if (
-                reason == GATE_CLOSURE
+                ends_all(reason)
                 or i64(order["tif"]) == DAY
                 or (due == second and i64(order["instrument"]) == instrument_id)
             ):
-                m.keys[size] = i64(order["accepted"])
-                m.slots[size] = slot
-                size += 1
+                size = add_to_list(m, size, slot)
             leg = i64(m.legs[leg]["next"])
     return size
 
 
 @kernel
-def gather_mass(m, scope, session_id, account_id, instrument_id, all_sessions):
-    """Collect the orders that a mass cancel ends. Returns the list's size. Cost: a read of all
-    order slots."""
+def gather_session(m, session_id, scope, account_id, instrument_id):
+    """Collect the orders of a session that a mass cancel of this scope ends. Returns the list's
+    size. Cost: a read of the session's directory and of its live pages of refs."""
+    size = i64(0)
+    first = entry_at(m, session_id, i64(0))
+    for entry in range(first, first + m.state[0]["session_pages"]):
+        page = i64(m.directory[entry])
+        if page == 0:
+            continue
+        for place in range(page * PAGE, (page + 1) * PAGE):
+            slot = i64(m.pages[place])
+            if slot != 0 and is_in_scope(m, slot, scope, account_id, instrument_id):
+                size = add_to_list(m, size, slot)
+    return size
+
+
+@kernel
+def gather_account(m, account_id):
+    """Collect the orders of an account, of all sessions, for an operator. Returns the list's size.
+    Cost: a read of all order slots."""
     size = i64(0)
     for slot in range(1, m.state[0]["slots_used"] + 1):
         order = m.orders[slot]
-        owner = i64(order["instrument"])
-        if owner == 0:
-            continue
-        if not all_sessions and i64(order["session"]) != session_id:
-            continue
-        if scope == SCOPE_SESSION:
-            if i64(order["session"]) != session_id:
-                continue
-        elif scope == SCOPE_ACCOUNT:
-            if i64(order["account"]) != account_id:
-                continue
-        elif owner != instrument_id and not (is_block(order) and has_hour(m, order, instrument_id)):
-            continue
-        m.keys[size] = i64(order["accepted"])
-        m.slots[size] = slot
-        size += 1
+        if i64(order["instrument"]) != 0 and i64(order["account"]) == account_id:
+            size = add_to_list(m, size, i64(slot))
     return size
+
+
+@inline
+def is_in_scope(m, slot, scope, account_id, instrument_id):
+    """Whether a mass cancel of this scope ends an order of its session."""
+    order = m.orders[slot]
+    if scope == SCOPE_SESSION:
+        return True
+    if scope == SCOPE_ACCOUNT:
+        return i64(order["account"]) == account_id
+    return i64(order["instrument"]) == instrument_id or (
+        is_block(order) and has_hour(m, order, instrument_id)
+    )
+
+
+@inline
+def add_to_list(m, size, slot):
+    """Add an order to the list that is collected. Returns the list's size."""
+    m.keys[size] = i64(m.orders[slot]["accepted"])
+    m.slots[size] = slot
+    return size + 1
 
 
 @inline

@@ -155,7 +155,7 @@ def is_stop_reached(instrument, side, stop):
 @inline
 def new_order_reason(m, c):
     """The first reason to reject a NEW, in order of precedence; the last three reasons need the
-    book or the pools and come later."""
+    pools or the book and come later."""
     if not is_well_formed(m, c):
         return MALFORMED
     reason = new_order_owner_reason(m, c)

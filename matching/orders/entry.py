@@ -3,10 +3,11 @@
 import numpy as np
 
 from matching.book.block_holdings import end_block
-from matching.book.block_legs import is_block, recheck_collar
+from matching.book.block_legs import is_block, recheck_collar_without
+from matching.book.collar import collar_bound
 from matching.book.events import reject, report
-from matching.book.order_ids import add_order_id, can_add_order_id, find_order, finish_order
-from matching.book.pools import allocate_slot, discard_order, return_slot
+from matching.book.order_ids import add_order_id, find_order, finish_order, has_room
+from matching.book.pools import allocate_slot, return_slot
 from matching.book.price_levels import add_to_level, remove_from_level, top
 from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release
@@ -31,7 +32,7 @@ from matching.codes import (
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
 from matching.orders.checks import is_stop_reached, new_order_reason
-from matching.orders.sweep import can_fill, collar_bound, limit_index, rest_or_end, start_run
+from matching.orders.sweep import can_fill, limit_index, rest_or_end, start_run
 
 i64 = np.int64
 
@@ -107,13 +108,12 @@ def new_order(m, c):
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
-    slot = allocate_slot(m)
+    slot = allocate_slot(m) if has_room(m, c) else i64(0)
     if slot == 0:
-        return new_order_without_slot(m, c)
+        reject(m, c, POOL_FULL)
+        return ENDED
     write_order(m, c, slot)
     reason = book_reason(m, slot)
-    if reason == NONE and not can_add_order_id(m, i64(c["session"]), i64(c["user_ref"])):
-        reason = POOL_FULL
     if reason != NONE:
         return_slot(m, slot)
         reject(m, c, reason)
@@ -131,17 +131,6 @@ def new_order(m, c):
         m, c, order, ACCEPTED, 0, flags, 0, i64(order["shown"]), i64(c["price"]), i64(c["quantity"])
     )
     return enter_book(m, c, slot)
-
-
-@kernel
-def new_order_without_slot(m, c):
-    """Reject a NEW for which the pool has no slot. Post-only and FOK come first in precedence, so
-    slot 0 serves as a scratch order for their checks."""
-    write_order(m, c, 0)
-    reason = book_reason(m, i64(0))
-    discard_order(m, i64(0))
-    reject(m, c, reason if reason != NONE else POOL_FULL)
-    return ENDED
 
 
 @inline
@@ -173,7 +162,7 @@ def end_order(m, c, slot, kind, reason, request_ref):
         return
     leaves = i64(order["leaves"])
     remove_from_level(m, slot)
-    recheck_collar(m, i64(order["instrument"]))
+    recheck_collar_without(m, order)
     release(m, order, leaves)
     report(m, c, order, kind, reason, 0, request_ref, 0, i64(order["price"]), leaves)
     finish_order(m, slot)

@@ -18,7 +18,12 @@ from matching.codes import (
     UNKNOWN_SESSION,
 )
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import begin_cancel_list, gather_mass
+from matching.orders.cancel_list import (
+    begin_cancel_list,
+    gather_account,
+    gather_instrument,
+    gather_session,
+)
 from matching.stages import CANCEL_LIST, REPORT_MASS_CANCEL
 
 i64 = np.int64
@@ -62,7 +67,13 @@ def mass_cancel(m, c):
     operator = i64(m.sessions[session_id]["operator"]) != 0
     if operator and scope == SCOPE_SESSION:
         session_id = i64(c["target_ref"])
-    size = gather_mass(m, scope, session_id, i64(c["account"]), i64(c["instrument"]), operator)
+    account_id, instrument_id = i64(c["account"]), i64(c["instrument"])
+    if scope == SCOPE_SESSION or not operator:
+        size = gather_session(m, session_id, scope, account_id, instrument_id)
+    elif scope == SCOPE_ACCOUNT:
+        size = gather_account(m, account_id)
+    else:
+        size = gather_instrument(m, instrument_id, MASS_CANCEL, i64(-1))
     begin_cancel_list(m, size, MASS_CANCEL, i64(c["user_ref"]), REPORT_MASS_CANCEL)
     state["stage"] = CANCEL_LIST
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from matching.book.block_legs import recheck_collar
+from matching.book.block_legs import recheck_collar_without
 from matching.book.events import reject, report
+from matching.book.pools import has_numbers
 from matching.book.price_levels import remove_from_level, top
 from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release, reserve, worst_price
@@ -20,6 +21,7 @@ from matching.codes import (
     MALFORMED,
     NONE,
     ORDER_TYPE,
+    POOL_FULL,
     REFUSED_POST_ONLY,
     REPLACED,
     REQUESTED,
@@ -124,7 +126,7 @@ def replace(m, c, slot):
     )
     reason = replace_risk_reason(m, order, price, total, open_after)
     if reason == NONE and not keeps:
-        reason = replace_post_only_reason(m, order, price)
+        reason = replace_post_only_reason(m, order, price) if has_numbers(m) else POOL_FULL
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
@@ -198,7 +200,7 @@ def replace_at_back(m, c, slot, price, stop, total, open_after):
     state = m.state[0]
     order = m.orders[slot]
     remove_from_level(m, slot)
-    recheck_collar(m, i64(order["instrument"]))
+    recheck_collar_without(m, order)
     release(m, order, i64(order["leaves"]))
     order["price"] = price
     order["stop"] = stop

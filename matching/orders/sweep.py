@@ -7,6 +7,7 @@ progress in STATE, so that it can stop when the event buffer is full and go on a
 import numpy as np
 
 from matching.book.block_legs import notify_blocks
+from matching.book.collar import collar_bound
 from matching.book.events import emit, is_buffer_full, report
 from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
@@ -22,17 +23,15 @@ from matching.book.price_levels import (
     top,
 )
 from matching.book.risk import release
-from matching.book.timers import COLLAR_END, PHASE, add_timer, remove_collar_end
+from matching.book.timers import COLLAR_END, PHASE, add_timer
 from matching.codes import (
     AUCTION,
-    BOTH,
-    BUY,
     CANCELLED,
     CONTINUOUS,
     FOK,
     IOC,
     LIMIT,
-    NEWEST,
+    OLDEST,
     PHASE_CHANGED,
     REMAINDER,
     STOP_LIMIT,
@@ -44,8 +43,6 @@ from matching.orders.self_trade_prevention import are_related, prevent_self_trad
 from matching.records import NANOSECONDS
 
 i64 = np.int64
-
-OUT_OF_REACH = 2**40
 
 
 @inline
@@ -63,23 +60,6 @@ def limit_index(instrument, side, price):
     if price == 0:
         return i64(1)
     return max(index_at(instrument, 1 - side, price), i64(1))
-
-
-@inline
-def collar_bound(m, instrument_id, side, limit):
-    """Lowest level of the opposite side that limit and collar admit; OUT_OF_REACH if even the best
-    level is beyond the collar."""
-    instrument = m.instruments[instrument_id]
-    collar = i64(instrument["collar"])
-    if collar == 0:
-        return limit
-    last = i64(instrument["last"])
-    reference = last if last > 0 else i64(instrument["reference"])
-    toward = collar if side == BUY else -collar
-    nearest = index_at(instrument, 1 - side, reference - toward)
-    if top(m, instrument_id, 1 - side) > nearest:
-        return OUT_OF_REACH
-    return max(limit, index_at(instrument, 1 - side, reference + toward))
 
 
 @inline
@@ -115,7 +95,7 @@ def can_fill(m, order, bound, wanted):
     mode = i64(order["mode"]) & STP_MASK
     index = top(m, instrument_id, book)
     found = i64(0)
-    stops = mode == NEWEST or mode == BOTH
+    stops = mode != OLDEST
     while index >= bound and index != 0:
         slot = first_order(m, level_at(instrument, book, index))
         shown = found
@@ -225,7 +205,6 @@ def start_collar_auction(m, command, instrument_id):
     instrument = m.instruments[instrument_id]
     instrument["phase"] = AUCTION
     report_phase(m, command, instrument_id, AUCTION, 0, 0, 0)
-    remove_collar_end(m, instrument_id)
     state["scheduled"] += 1
     ends_s = state["now_ns"] // NANOSECONDS + i64(instrument["collar_s"])
     add_timer(m, ends_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)

@@ -4,9 +4,16 @@ import numpy as np
 
 from matching.book.events import reject
 from matching.book.registry import is_listed, operator_reason
-from matching.book.timers import COLLAR_END, EXPIRY, GATE, PHASE, add_timer, remove_timer
+from matching.book.timers import (
+    COLLAR_END,
+    EXPIRY,
+    GATE,
+    PHASE,
+    add_timer,
+    remove_collar_end,
+    remove_timer,
+)
 from matching.codes import (
-    AUCTION,
     CLOSED,
     CONTINUOUS,
     END_OF_DAY,
@@ -93,7 +100,7 @@ def run_due_phase(m, instrument_id, phase):
     instrument = m.instruments[instrument_id]
     now = i64(instrument["phase"])
     if phase == COLLAR_END:
-        phase = CONTINUOUS if now == AUCTION else now
+        phase = CONTINUOUS
     elif phase == 0:
         phase = CLOSED
         instrument["close_s"] = 0
@@ -106,8 +113,9 @@ def run_due_phase(m, instrument_id, phase):
 @inline
 def begin_phase(m, instrument_id, phase, by_command, after):
     """Begin a phase change: a close first ends DAY orders, continuous trading begins with an
-    uncross."""
+    uncross. The end of a collar's auction is due no more."""
     state = m.state[0]
+    remove_collar_end(m, instrument_id)
     instrument = m.instruments[instrument_id]
     last = i64(instrument["last"])
     state["base_price"] = last if last > 0 else i64(instrument["reference"])
@@ -137,6 +145,7 @@ def close_gate(m, c):
     instrument["gated"] = 1
     instrument["gate_s"] = 0
     if i64(instrument["phase"]) != CLOSED:
+        remove_collar_end(m, instrument_id)
         instrument["phase"] = CLOSED
         report_phase(m, c, instrument_id, CLOSED, 0, 0, 0)
     state["stage"] = DUE

@@ -128,14 +128,14 @@ def _check_new(market: Market, block: Block, quantity: int) -> Reason:
     reason = _check_means(block, block.price, quantity)
     if reason:
         return reason
+    full = len(market.blocks) >= market.limits.blocks
+    if full or not market.has_room(block.session, block.user_ref):
+        return Reason.POOL_FULL
     block.leaves, block.accepted = quantity, market.accepted + 1
     can_trade = _choose_way(market, block) is not None
     block.leaves = block.accepted = 0
     if block.tif == TimeInForce.FOK and not can_trade:
         return Reason.FOK
-    full = len(market.blocks) >= market.limits.blocks
-    if full or not market.has_room(block.session, block.user_ref):
-        return Reason.POOL_FULL
     return Reason.NONE
 
 
@@ -202,6 +202,8 @@ def replace_block(market: Market, block: Block, command: Command) -> Reason:
     requeue = bool(command.flags & CommandFlag.REQUEUE)
     flags = 0
     if requeue or price != block.price or command.quantity >= block.leaves:
+        if not market.has_numbers():
+            return Reason.POOL_FULL
         flags = EventFlag.REQUEUED
         market.remove_order(block)
         market.add_order(block)

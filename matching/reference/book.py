@@ -270,8 +270,9 @@ class Instrument:
         """Whether the order, arriving now, would trade this quantity at once (fill or kill).
 
         Hidden quantity counts. The owner's orders never count under prevention. Where prevention
-        would end the incoming order, nothing counts behind the first of them; of that order's
-        level only the shown quantity in front of it counts, since later slices join the back.
+        would end or shrink the incoming order, nothing counts behind the first of them; of that
+        order's level only the shown quantity in front of it counts, since later slices join the
+        back.
         """
         low, high = self.collar_range()
         for price, level in self.levels(1 - order.side):
@@ -281,7 +282,7 @@ class Instrument:
             own = [order.account.is_related(maker.account) for maker in makers]
             if order.stp == SelfTradePrevention.NONE or not any(own):
                 quantity -= sum(maker.leaves for maker in makers)
-            elif order.stp in (SelfTradePrevention.OLDEST, SelfTradePrevention.DECREMENT):
+            elif order.stp == SelfTradePrevention.OLDEST:
                 others = (maker.leaves for maker, mine in zip(makers, own, strict=True) if not mine)
                 quantity -= sum(others)
             else:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.limits import Limits
-from matching.records import COMMAND, EVENT, CommandKind, EventKind, Reason
+from matching.records import COMMAND, EVENT, TIME_MAX_NS, CommandKind, EventKind, Reason
 from matching.reference.accounts import Session
 from matching.reference.admin import ADMIN_COMMANDS
 from matching.reference.blocks import try_blocks
@@ -47,7 +47,7 @@ class ReferenceEngine:
         """Do what is due by the command's time, then execute or reject the command."""
         market = self._market
         market.stamp = command.sequence, command.time_ns
-        if command.time_ns < market.now_ns:
+        if not market.now_ns <= command.time_ns <= TIME_MAX_NS:
             self._reject(command, Reason.MALFORMED)
             return
         market.now_ns = command.time_ns

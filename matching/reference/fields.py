@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from matching.limits import Limits
 from matching.records import (
+    AUCTION_MAX_S,
     BLOCK_HOURS_MAX,
     BLOCK_HOURS_MIN,
     RATE_MAX,
@@ -160,7 +161,8 @@ def _is_valid_fees(command: Command) -> bool:
 
 
 def _is_valid_collar(command: Command) -> bool:
-    return command.price == 0 or (command.price > 0 and command.quantity >= 1)
+    on = command.price > 0 and 1 <= command.quantity <= AUCTION_MAX_S
+    return on or command.price == 0
 
 
 def _is_valid_phase(command: Command) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 from matching.limits import Limits
 from matching.records import (
+    ACCEPTED_MAX,
     NANOSECONDS,
+    TRADES_MAX,
     EventFlag,
     EventKind,
     Phase,
@@ -85,10 +87,15 @@ class Market:
             del self.ref_pages[page]
 
     def has_room(self, session: int, user_ref: int) -> bool:
-        """Whether one more order fits: a slot, and a page of refs with a live order."""
+        """Whether one more order fits: its numbers, a slot, and a page of refs with a live
+        order."""
         page = session, user_ref // REFS_PER_PAGE
         fits_page = page in self.ref_pages or len(self.ref_pages) < self.limits.ref_pages
-        return len(self.orders) < self.limits.orders and fits_page
+        return self.has_numbers() and len(self.orders) < self.limits.orders and fits_page
+
+    def has_numbers(self) -> bool:
+        """Whether the day has an acceptance sequence left, and trade ids for an order's trades."""
+        return self.accepted < ACCEPTED_MAX and self.trades < TRADES_MAX
 
     def is_past(self, time_s: int) -> bool:
         """Whether a time that is set (not 0) is not after the clock."""
@@ -258,13 +265,14 @@ class Market:
         self, instrument: Instrument, phase: int, requester: tuple[int, int] = (0, 0)
     ) -> None:
         """Change the phase: end DAY orders at a close, uncross before continuous trading, and run
-        the stops that this triggers.
+        the stops that this triggers. The end of a collar's auction is due no more.
 
         `requester` is session and user_ref of the PHASE command, if a command caused the change.
         """
         base = instrument.last or instrument.reference
         prices: list[int] = []
         volume = 0
+        self.agenda.drop_phases(instrument.id, SCHEDULED_BY["collar"])
         if phase == Phase.CLOSED:
             self._end(instrument, Reason.END_OF_DAY, lambda order: order.tif == TimeInForce.DAY)
         if phase == Phase.CONTINUOUS:
@@ -312,16 +320,10 @@ class Market:
             volume += quantity
 
     def _start_collar_auction(self, instrument: Instrument) -> None:
-        """Change from continuous trading into an auction of the collar's length.
-
-        The end of this auction replaces the end of an earlier one, and lifts nothing but an
-        auction.
-        """
+        """Change from continuous trading into an auction of the collar's length."""
         self.change_phase(instrument, Phase.AUCTION)
-        cause = SCHEDULED_BY["collar"]
         due_s = self.now_ns // NANOSECONDS + instrument.collar_s
-        self.agenda.drop_phases(instrument.id, cause)
-        self.agenda.add_phase(instrument.id, due_s, Phase.CONTINUOUS, cause)
+        self.agenda.add_phase(instrument.id, due_s, Phase.CONTINUOUS, SCHEDULED_BY["collar"])
 
     # Time
 
@@ -347,8 +349,7 @@ class Market:
         """Do a scheduled phase change, unless it has become meaningless."""
         if cause == SCHEDULED_BY["close"]:
             instrument.close_s = 0
-        lifts_halt = cause == SCHEDULED_BY["collar"] and instrument.phase != Phase.AUCTION
-        if not (instrument.gated or instrument.phase == phase or lifts_halt):
+        if not (instrument.gated or instrument.phase == phase):
             self.change_phase(instrument, phase)
 
     def _expire(self, instrument: Instrument, due_s: int) -> None:

@@ -4,7 +4,7 @@ Each function takes a well-formed command of an operator and returns the reason 
 or Reason.NONE when it is done and reported.
 """
 
-from matching.records import FREE_MAX_FEN, POSITION_MAX, CommandFlag, EventFlag, Reason, Side
+from matching.records import FUNDED_MAX_FEN, POSITION_MAX, CommandFlag, EventFlag, Reason, Side
 from matching.reference.accounts import Account, Session, deposit_fen
 from matching.reference.book import Instrument
 from matching.reference.events import amount_fields
@@ -53,11 +53,13 @@ def set_limits(market: Market, command: Command) -> Reason:
 
 
 def fund(market: Market, command: Command) -> Reason:
-    """FUND: pay money in, up to a bound that keeps all sums within int64."""
+    """FUND: pay money in, up to a bound of all accounts together that keeps all sums within
+    int64."""
     account = market.accounts.get(command.account)
     if account is None:
         return Reason.UNKNOWN_ACCOUNT
-    if account.funded_fen + command.amount_fen > FREE_MAX_FEN:
+    funded_fen = sum(each.funded_fen for each in market.accounts.values())
+    if funded_fen + command.amount_fen > FUNDED_MAX_FEN:
         return Reason.FUNDS
     account.funded_fen += command.amount_fen
     account.free_fen += command.amount_fen
@@ -90,7 +92,8 @@ def register(market: Market, command: Command) -> Reason:
         return _register_carried(market, command, instrument, account)
     position = account.position(instrument.id)
     too_much = position.registered + command.quantity > POSITION_MAX
-    too_little = command.quantity < 0 and position.available + command.quantity < 0
+    left = min(position.registered, position.available) + command.quantity
+    too_little = command.quantity < 0 and left < 0
     if too_much or too_little:
         return Reason.CAPACITY
     position.registered += command.quantity

@@ -75,12 +75,12 @@ def _check_new(market: Market, order: Order, quantity: int) -> Reason:
     reason = _check_means(order, order.price, total=quantity, growth=quantity)
     if reason:
         return reason
+    if not market.has_room(order.session, order.user_ref):
+        return Reason.POOL_FULL
     if order.post_only and instrument.would_cross(order):
         return Reason.POST_ONLY
     if order.tif == TimeInForce.FOK and not instrument.can_fill(order, quantity):
         return Reason.FOK
-    if not market.has_room(order.session, order.user_ref):
-        return Reason.POOL_FULL
     return Reason.NONE
 
 
@@ -206,6 +206,8 @@ def replace_order(market: Market, command: Command, _: Session) -> Reason:
     reason = _check_means(order, price, total, growth)
     if reason:
         return reason
+    if not keeps_place and not market.has_numbers():
+        return Reason.POOL_FULL
     if order.post_only and not keeps_place and _would_cross_at(order, price):
         return Reason.POST_ONLY
     _change(market, order, command, total - order.cumulative, keeps_place)

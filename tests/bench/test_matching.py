@@ -23,6 +23,8 @@ from bench.matching.measure import check_events, warmed_engine
 from bench.matching.startup import start
 from bench.matching.timing import split
 from bench.matching.tricks import TRICKS, Trick
+from bench.matching.worst import CASES, time_case
+from bench.matching.worst import lines as lines_of_worst
 from bench.workloads.definitions import PLAIN, RICH, WORKLOADS, Mix, Size, Workload
 from bench.workloads.live_orders import LiveOrders
 from bench.workloads.opening import rows_of
@@ -431,3 +433,10 @@ def test_what_is_no_result_is_not_drawn(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["plot", str(wrong)])
     assert done.exit_code == click.UsageError.exit_code
     assert "wrong.json: not the JSON of" in done.stderr
+
+
+def test_every_worst_case_reaches_its_state():
+    rows = [time_case(case, 2_048, 1) for case in CASES]
+    assert len(rows) == len(CASES)
+    assert all(row["events"] >= 1 for row in rows)
+    assert len(lines_of_worst(rows)) == len(rows)

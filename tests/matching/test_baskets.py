@@ -602,7 +602,7 @@ def test_events_name_the_basket_the_order_and_each_instrument():
     assert split["flags"].tolist() == [both, *[0, EventFlag.BASKET | 1] * 2]
 
 
-def test_pool_full_is_the_last_reason_of_an_order_for_a_basket():
+def test_pool_full_is_the_last_reason_before_the_book_of_an_order_for_a_basket():
     small = replace(MANY, orders=2)
     fok = {"tif": TimeInForce.FOK}
     assert reasons_of(
@@ -615,7 +615,16 @@ def test_pool_full_is_the_last_reason_of_an_order_for_a_basket():
         target(CommandKind.CANCEL, 2),
         basket_order(7, BUY, 100, 1),
         limits=small,
-    ) == ["NONE", "NONE", "POOL_FULL", "FOK", "BAND", "UNKNOWN_INSTRUMENT", "REQUESTED", "NONE"]
+    ) == [
+        "NONE",
+        "NONE",
+        "POOL_FULL",
+        "POOL_FULL",
+        "BAND",
+        "UNKNOWN_INSTRUMENT",
+        "REQUESTED",
+        "NONE",
+    ]
     pages = replace(MANY, ref_pages=1)
     rows = (order(1, SELL, 100, 2), basket_order(2000, BUY, 100, 1), basket_order(2, BUY, 100, 1))
     assert reasons_of(*rows, limits=pages) == ["NONE", "POOL_FULL", "NONE"]

@@ -213,7 +213,7 @@ def test_a_block_holds_the_dearest_fee_and_pays_the_exact_fees():
     assert found[-1].events["fee_fen"].tolist()[1:] == [0, 1, 0, 0]  # 0.5, 1.0
 
 
-def test_pool_full_is_the_last_reason_of_a_block():
+def test_pool_full_is_the_last_reason_before_the_book_of_a_block():
     three = [block(ref, BUY, 50) for ref in (1, 2, 3)]
     assert reasons_of(
         *three,
@@ -226,7 +226,7 @@ def test_pool_full_is_the_last_reason_of_a_block():
         order(9, SELL, 60),
         block(10, SELL, 90),
     ) == [
-        *["NONE"] * 3, "POOL_FULL", "POOL_FULL", "FOK", "BAND", "REQUESTED", "NONE", "NONE",
+        *["NONE"] * 3, *["POOL_FULL"] * 3, "BAND", "REQUESTED", "NONE", "NONE",
         "POOL_FULL",
     ]  # fmt: skip
 

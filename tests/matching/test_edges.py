@@ -259,7 +259,7 @@ def test_sessions_and_accounts_are_opened_once():
 
 
 def test_funded_money_is_bounded_whatever_was_withdrawn_or_is_held():
-    most = 2**61 - 10**12  # that account 1 may still be funded with
+    most = 2**61 - 3 * 10**12  # that all accounts together may still be funded with
     fund = {"kind": CommandKind.FUND, "account": 1}
     withdraw = {"kind": CommandKind.WITHDRAW, "account": 1}
     assert reasons(
@@ -268,7 +268,7 @@ def test_funded_money_is_bounded_whatever_was_withdrawn_or_is_held():
         fund | {"amount_fen": most + 1},
         fund | {"amount_fen": most},
         withdraw | {"amount_fen": 2**61},
-        withdraw | {"amount_fen": 2**61 - 5000},
+        withdraw | {"amount_fen": most + 10**12 - 5000},
         withdraw | {"amount_fen": 1},
         fund | {"amount_fen": 2**63 - 1},
     ) == ["FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "NONE", "FUNDS", "FUNDS"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matching import COMMAND, Engine, Limits
-from matching.records import CommandKind, Phase
+from matching.records import TIME_MAX_NS, CommandKind, Phase
 from matching.snapshot import VERSION
 from matching.state_tables import COLUMNS
 from tests.support.stream_generator import ALL, BASIC, WITH_BLOCKS, stream
@@ -79,7 +79,7 @@ def test_a_restored_engine_shares_no_memory_with_its_origin():
     blob = engine.snapshot()
     again, before = Engine.restore(blob), engine.state_hash()
     clock = np.zeros(1, COMMAND)
-    clock["kind"], clock["time_ns"] = CommandKind.CLOCK, 2**62
+    clock["kind"], clock["time_ns"] = CommandKind.CLOCK, TIME_MAX_NS
     again.process(clock)
     assert again.state_hash() != before
     assert engine.state_hash() == before

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from matching.limits import Limits
 from matching.records import (
     COMMAND,
-    FREE_MAX_FEN,
+    FUNDED_MAX_FEN,
     NANOSECONDS,
     POSITION_MAX,
+    TIME_MAX_NS,
     CommandFlag,
     CommandKind,
     MassCancelScope,
@@ -202,7 +203,9 @@ class _Generator:
             tick_fen=tick_fen,
             rate_max=self.one_of(0, 500, 500, 3_333, 100_000),
             deposit_fen=self.one_of(0, 0, 1, lot_fen // 10 % INT32_MAX),
-            money_fen=min(lot_fen * self.one_of(5, 60, 600, 10_000, 10_000), FREE_MAX_FEN),
+            money_fen=min(
+                lot_fen * self.one_of(5, 60, 600, 10_000, 10_000), FUNDED_MAX_FEN // accounts
+            ),
             capacity=self.one_of(3, 30, 300, 100_000, 100_000, POSITION_MAX),
             step_ns=self.one_of(1, 10**6, 10**7, 10**8),
         )
@@ -231,6 +234,8 @@ class _Generator:
             self.now_ns += self.between(0, 3) * NANOSECONDS
         elif roll < 0.53:  # to a whole second, where things fall due
             self.now_ns = (self.now_ns // NANOSECONDS + 1) * NANOSECONDS
+        elif roll < 0.5305:  # later than any time that is taken
+            self.send(CommandKind.CLOCK, time_ns=self.one_of(TIME_MAX_NS + 1, 2**63 - 1))
 
     @property
     def now_s(self) -> int:
@@ -573,7 +578,7 @@ class _Generator:
         world = self.world
         amount_fen = self.between(1, max(1, world.money_fen // 4))
         if self.chance(0.02):
-            amount_fen = self.one_of(FREE_MAX_FEN, 2**63 - 1, 0, -1)
+            amount_fen = self.one_of(FUNDED_MAX_FEN, 2**63 - 1, 0, -1)
         self.send(CommandKind.FUND, account=self._account(), amount_fen=amount_fen)
 
     def _withdraw(self) -> None:

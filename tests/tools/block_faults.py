@@ -53,6 +53,18 @@ BLOCK_KERNEL = (
     ),
     Fault(
         "book/block_legs.py",
+        "if order_index(instrument, book, order) > nearest >= top(m, instrument_id, book):",
+        "if order_index(instrument, book, order) < 0:",
+        "the order that hid an hour behind its collar leaves, and no block is tried",
+    ),
+    Fault(
+        "book/block_legs.py",
+        '            if i64(block["lacking"]) == 0:\n                order',
+        '            if i64(block["lacking"]) != 0:\n                order',
+        "blocks that lack quantity are tried in place of those that a collar held",
+    ),
+    Fault(
+        "book/block_legs.py",
         '    if span > i64(m.instruments[first_id]["longest"]):\n        return False\n',
         "",
         "blocks are as long as they like",
@@ -242,8 +254,8 @@ BLOCK_REFERENCE = (
     ),
     Fault(
         "reference/blocks.py",
-        "and other.leaves == block.leaves",
-        "and other.leaves >= block.leaves",
+        "or other.leaves != block.leaves",
+        "or other.leaves < block.leaves",
         "a larger block trades in part",
     ),
     Fault(

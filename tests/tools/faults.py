@@ -240,8 +240,8 @@ KERNEL = (
         "decrement takes off more than the smaller leaves",
     ),
     Fault(
-        "orders/sweep.py",
-        "return max(limit, index_at(instrument, 1 - side, reference + toward))",
+        "book/collar.py",
+        "return max(limit, collar_edge(instrument, side, collar))",
         "return limit",
         "the collar stops nothing",
     ),
@@ -385,9 +385,33 @@ KERNEL = (
     ),
     Fault(
         "phases/transitions.py",
-        "phase = CONTINUOUS if now == AUCTION else now",
-        "phase = CONTINUOUS",
-        "the end of a collar lifts a halt",
+        "    state = m.state[0]\n    remove_collar_end(m, instrument_id)\n",
+        "    state = m.state[0]\n",
+        "the end of a collar's auction lifts a halt, or ends another auction",
+    ),
+    Fault(
+        "phases/transitions.py",
+        "        remove_collar_end(m, instrument_id)\n        instrument",
+        "        instrument",
+        "the end of a collar's auction is due after gate closure",
+    ),
+    Fault(
+        "book/timers.py",
+        "        note_own_timer(m, due, rank, phase, at)\n",
+        "        note_own_timer(m, due, rank, phase, i64(1))\n",
+        "an instrument removes another's timer",
+    ),
+    Fault(
+        "book/timers.py",
+        'i64(timer["rank"]), i64(timer["phase"]), 0)',
+        'i64(timer["rank"]), i64(timer["phase"]), hole)',
+        "an instrument removes a timer that has run",
+    ),
+    Fault(
+        "book/timers.py",
+        "NANOSECONDS, NEVER)",
+        "NANOSECONDS, NEVER + NANOSECONDS)",
+        "the fast path takes a time beyond the latest",
     ),
     Fault(
         "phases/transitions.py",
@@ -397,9 +421,57 @@ KERNEL = (
     ),
     Fault(
         "loop.py",
-        'i64(c["time_ns"]) < state["now_ns"]',
-        'i64(c["time_ns"]) <= state["now_ns"]',
+        'state["now_ns"] <= i64(c["time_ns"]) <=',
+        'state["now_ns"] < i64(c["time_ns"]) <=',
         "two commands of one nanosecond are refused",
+    ),
+    Fault(
+        "loop.py",
+        'i64(c["time_ns"]) <= TIME_MAX_NS',
+        'i64(c["time_ns"]) < TIME_MAX_NS',
+        "off by one: the latest time is refused",
+    ),
+    Fault(
+        "book/pools.py",
+        'state["accepted"] < ACCEPTED_MAX',
+        'state["accepted"] <= ACCEPTED_MAX',
+        "the acceptance sequence wraps",
+    ),
+    Fault(
+        "book/pools.py",
+        'state["trades"] < TRADES_MAX',
+        'state["trades"] <= TRADES_MAX',
+        "trade ids may wrap",
+    ),
+    Fault(
+        "orders/sweep.py",
+        "    stops = mode != OLDEST\n",
+        "    stops = mode != OLDEST and mode != 4\n",
+        "a fill or kill under decrement trades in part",
+    ),
+    Fault(
+        "admin/accounts.py",
+        "min(registered, available) < 0",
+        "available < 0",
+        "less than nothing is registered",
+    ),
+    Fault(
+        "admin/accounts.py",
+        '    m.state[0]["funded"] += amount_fen\n',
+        "",
+        "the money of all accounts together has no bound",
+    ),
+    Fault(
+        "orders/cancel_list.py",
+        '        return i64(order["account"]) == account_id\n',
+        "        return True\n",
+        "a member's mass cancel by account ends all orders of its session",
+    ),
+    Fault(
+        "orders/cancel_list.py",
+        "    return reason == GATE_CLOSURE or reason == MASS_CANCEL\n",
+        "    return reason == GATE_CLOSURE\n",
+        "an operator's mass cancel by instrument leaves lasting orders",
     ),
     Fault(
         "admin/instruments.py",
@@ -520,8 +592,8 @@ REFERENCE = (
     ),
     Fault(
         "reference/member_admin.py",
-        "account.funded_fen + command.amount_fen > FREE_MAX_FEN",
-        "account.free_fen + command.amount_fen > FREE_MAX_FEN",
+        "    if funded_fen + command.amount_fen > FUNDED_MAX_FEN:",
+        "    if account.free_fen + command.amount_fen > FUNDED_MAX_FEN:",
         "money that is held or spent does not count against its bound",
     ),
 )
