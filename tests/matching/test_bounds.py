@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from matching import COMMAND, Engine, Limits
+from matching.memory.compiler import JIT_DISABLED
 from matching.records import (
     ACCEPTED_MAX,
     AUCTION_MAX_S,
@@ -244,6 +245,7 @@ def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
 # The cost of a mass cancel
 
 
+@pytest.mark.skipif(JIT_DISABLED, reason="times a compiled engine")
 def test_a_mass_cancel_costs_what_its_session_has_and_not_what_others_had():
     """It reads the pages of its session, however many orders were live once."""
     count = 1 << 20
