@@ -2,6 +2,7 @@
 
 import click
 
+from bench.compare import compare, measure_side
 from bench.harness.adapter import adapter
 from bench.harness.command import harness
 from bench.harness.conformance import conformance
@@ -21,7 +22,8 @@ def main() -> None:
 
 
 COMMANDS = (
-    adapter, bare, blocks, conformance, harness, ledger, matching, plot, tricks, wire, worst,
+    adapter, bare, blocks, compare, conformance, harness, ledger, matching, measure_side, plot,
+    tricks, wire, worst,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

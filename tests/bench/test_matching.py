@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from bench.__main__ import main
 from bench.child_process import ROOT
+from bench.compare import compare_subject
+from bench.compare import lines as lines_of_comparison
 from bench.matching import memory, one_order, peers
 from bench.matching.bare import check, lines
 from bench.matching.bare import measure as measure_bare
@@ -440,3 +442,11 @@ def test_every_worst_case_reaches_its_state():
     assert len(rows) == len(CASES)
     assert all(row["events"] >= 1 for row in rows)
     assert len(lines_of_worst(rows)) == len(rows)
+
+
+def test_a_checkout_is_compared_with_itself():
+    row = compare_subject("plain-10k", ROOT, Path(sys.executable), 1)
+    assert set(row["ns"]) == {"this", "other", "this again"}
+    assert all(ns > 1 for ns in row["ns"].values())
+    assert 0.1 < row["ratio"] < 10
+    assert len(lines_of_comparison([row])) == 1
