@@ -132,9 +132,8 @@ class Side:
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        """End the process, which ends with its input."""
+        self._process.communicate()
 
 
 def _environment_of(tree: Path) -> dict[str, str]:

@@ -152,16 +152,17 @@ def halt(count: int) -> tuple[list[Commands], Commands]:
 
 def cancel_in_a_collared_hour(count: int) -> tuple[list[Commands], Commands]:
     """A cancel in an hour with a collar, where blocks of a day rest that cannot trade."""
-    return [*_blocks(count >> 10, price=100), orders(1, Side.SELL, 1_001, user_ref=1 << 20)], (
-        rows_of(CommandKind.CANCEL, session=OTHER, user_ref=1, target_ref=1 << 20)
-    )
+    return [
+        *_blocks(count >> 10, price=100),
+        orders(1, Side.SELL, 1_001, user_ref=2 * count - 1),
+    ], (rows_of(CommandKind.CANCEL, session=OTHER, user_ref=1, target_ref=2 * count - 1))
 
 
 def trade_in_a_collared_hour(count: int) -> tuple[list[Commands], Commands]:
     """A trade moves the last price of an hour whose collar alone keeps all blocks from trading."""
     far = orders(HOURS, Side.SELL, 1_500, instrument=np.arange(1, HOURS + 1), quantity=count)
-    near = orders(1, Side.SELL, 1_001, user_ref=1 << 20)
-    taker = orders(1, Side.BUY, 1_001, user_ref=1 << 20, tif=TimeInForce.IOC)
+    near = orders(1, Side.SELL, 1_001, user_ref=2 * count - 1)
+    taker = orders(1, Side.BUY, 1_001, user_ref=2 * count - 1, tif=TimeInForce.IOC)
     return [*_blocks(count >> 10, price=2_000), far, near], taker
 
 
