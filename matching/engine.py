@@ -60,7 +60,8 @@ class Engine(Inspection):
         self._inbox, self._events = buffers["commands"], buffers["events"]
         self._inbox_bytes = self._inbox.view(np.uint8).data
         tables = self._arrays | buffers
-        open_memory(MACHINE_LAYOUT.plain(tables), limits.refs, pages_a_session(limits))
+        shares = limits.session_orders, limits.session_blocks, limits.session_ref_pages
+        open_memory(MACHINE_LAYOUT.plain(tables), limits.refs, pages_a_session(limits), shares)
         self._header = MACHINE_LAYOUT.header(tables)
         self._header_address = self._header.ctypes.data
         self._inbox_address = self._inbox.ctypes.data

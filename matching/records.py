@@ -241,9 +241,10 @@ class Reason(IntEnum):
     CAPACITY = 16
     DEPOSIT = 17
     FUNDS = 18
-    POOL_FULL = 19
-    POST_ONLY = 20
-    FOK = 21
+    SESSION_LIMIT = 19
+    POOL_FULL = 20
+    POST_ONLY = 21
+    FOK = 22
     REQUESTED = 32  # the owner's cancel, or a replace to no more than what is filled
     MASS_CANCEL = 33
     REMAINDER = 34  # of an IOC or market order, or of an order that a collar stopped

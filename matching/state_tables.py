@@ -20,8 +20,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     # One row. `ticks` are those allotted to bands; `trades`, `trade_groups` and `accepted` count
     # from the start of the day.
     "machine": ("now_ns", "trades", "trade_groups", "accepted", "ticks"),
-    # Opened sessions by number.
-    "sessions": ("session", "firm", "operator"),
+    # Opened sessions by number, with what counts against their shares: live orders, those of them
+    # that are blocks, pages of refs.
+    "sessions": ("session", "firm", "operator", "orders", "blocks", "ref_pages"),
     # Opened accounts by number. Limits: 0 is none, but `position_max` is what acts. Funded: net of
     # what was withdrawn; it is free, reserved, held as deposit or paid.
     "accounts": (

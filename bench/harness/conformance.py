@@ -118,8 +118,10 @@ def build_engine(flow: Flow) -> Engine:
             accounts=2 * pairs,
             instruments=1,
             orders=max(1, news),
+            session_orders=max(1, news),
             refs=top + len(flow["type"]) + 2,
             ref_pages=max(1, min(news, top // PAGE + 1)),
+            session_ref_pages=max(1, min(news, top // PAGE + 1)),
             ticks=high - low + 1,
         )
     )

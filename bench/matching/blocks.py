@@ -68,7 +68,8 @@ def measure_elsewhere(commands: int, repeats: int, seed: int) -> list[Result]:
     first = DAY.size.instruments + 1
     limits = replace(
         recording.limits, instruments=DAY.size.instruments + HOURS, blocks=2 * BLOCKS,
-        orders=recording.limits.orders + BLOCKS,
+        orders=recording.limits.orders + BLOCKS, session_orders=recording.limits.orders + BLOCKS,
+        session_blocks=2 * BLOCKS,
         ticks=(DAY.size.instruments + HOURS) * DAY.band_ticks,
     )  # fmt: skip
     hours = list_hours(DAY, first, HOURS)

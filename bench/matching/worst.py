@@ -213,7 +213,8 @@ def time_case(case: Case, count: int, repeats: int) -> dict[str, Any]:
     engine = Engine(
         Limits(
             sessions=3, accounts=2, instruments=hours, orders=count + 4096, blocks=4096,
-            refs=2 * count, ref_pages=count // 512 + 16, ticks=HIGH,
+            refs=2 * count, ref_pages=count // 512 + 16, ticks=HIGH, session_orders=count + 4096,
+            session_blocks=4096, session_ref_pages=count // 512 + 16,
         )
     )  # fmt: skip
     for rows in [*opening(hours), *before]:

@@ -42,6 +42,8 @@ durable = {durable}
 
 [limits]
 orders = 1048576
+session_orders = 1048576
+session_ref_pages = 16384
 """
 Row = dict[str, Any]
 

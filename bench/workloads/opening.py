@@ -40,14 +40,19 @@ def limits_of(workload: Workload, commands: int) -> Limits:
     """Return limits of a machine that suffice for so many commands, whatever their events are."""
     # Refs: an equal share for every session, a quarter more, and some spare ones.
     refs = commands // workload.sessions * 5 // 4 + 4_096
+    orders = workload.resting + workload.resting // 4 + 4_096 + workload.blocks
+    blocks, pages = 2 * workload.blocks + 1_024, workload.sessions * (refs // PAGE + 1)
     return Limits(
         sessions=workload.sessions,
         accounts=workload.accounts,
         instruments=workload.size.instruments,
-        orders=workload.resting + workload.resting // 4 + 4_096 + workload.blocks,
-        blocks=2 * workload.blocks + 1_024,
+        orders=orders,
+        blocks=blocks,
         refs=refs,
-        ref_pages=workload.sessions * (refs // PAGE + 1),
+        ref_pages=pages,
+        session_orders=orders,
+        session_blocks=blocks,
+        session_ref_pages=pages,
         ticks=workload.size.instruments * workload.band_ticks,
     )
 

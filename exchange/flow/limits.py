@@ -22,6 +22,7 @@ def limits_for(
     orders, blocks = int(new.sum()), int((new & (commands["hours"] > 0)).sum())
     sessions = max((session.id for session in members.sessions), default=1)
     widths = columns.high_ticks - columns.low_ticks + 1
+    pages = len(commands) // PAGE_REFS + 2 * sessions
     return Limits(
         sessions=_capacity(sessions),
         accounts=_capacity(max(account.id for account in members.accounts)),
@@ -29,7 +30,10 @@ def limits_for(
         orders=_capacity(orders),
         blocks=_capacity(blocks),
         refs=_capacity(len(commands)),
-        ref_pages=_capacity(len(commands) // PAGE_REFS + 2 * sessions),
+        ref_pages=_capacity(pages),
+        session_orders=_capacity(orders),
+        session_blocks=_capacity(blocks),
+        session_ref_pages=_capacity(pages),
         ticks=_capacity(int(widths.sum())),
         events=1 << 15,
     )

@@ -184,18 +184,23 @@ def limits_of(
 ) -> Limits:
     """Return limits with room for the day, replaced by those that the configuration sets.
 
+    The pools are shared out evenly, so that no session can use up what others need.
     `last` is the greatest number of an instrument. Raises BadFile for limits that are not valid.
     """
     widths = listing.high_ticks - listing.low_ticks + 1
     spare_ticks = int(widths.max(initial=1)) * _SPARE_INSTRUMENTS
     default = Limits()
+    room = max(64, max(s.id for s in sessions) + _SPARE_SESSIONS)
+    pools = {"orders": default.orders, "blocks": default.blocks, "ref_pages": default.ref_pages * 4}
+    pools |= {name: size for name, size in config.limits.items() if name in pools}
+    shares = {f"session_{name}": max(1, size // room) for name, size in pools.items()}
     wanted = {
-        "sessions": max(64, max(s.id for s in sessions) + _SPARE_SESSIONS),
+        "sessions": room,
         "accounts": max(64, *(account.id for account in accounts)),
         "instruments": last + _SPARE_INSTRUMENTS,
-        "orders": default.orders,
+        **pools,
+        **shares,
         "refs": default.refs,
-        "ref_pages": default.ref_pages * 4,
         "ticks": max(default.ticks, int(widths.sum()) + spare_ticks),
         "events": default.events,
         **config.limits,

@@ -61,6 +61,7 @@ REJECTED_BECAUSE = {
     Reason.CAPACITY: "more than the account has registered and not sold",
     Reason.DEPOSIT: "the deposit for it is not free",
     Reason.FUNDS: "the account has not that much free money",
+    Reason.SESSION_LIMIT: "the session has as many live orders, blocks or pages of refs as it may",
     Reason.POST_ONLY: "it would trade at once",
     Reason.FOK: "it cannot trade whole at once",
     Reason.POOL_FULL: "the venue has no room for more of these",

@@ -27,7 +27,7 @@ from matching.blocks.trading import trade_with_maker
 from matching.book.block_holdings import set_reserve
 from matching.book.block_legs import span_of
 from matching.book.events import is_buffer_full, reject, report
-from matching.book.order_ids import add_order_id, find_order, finish_order, has_room
+from matching.book.order_ids import add_order_id, find_order, finish_order, room_reason
 from matching.book.pools import allocate_slot, discard_order
 from matching.book.risk import move_deposit, position_at, whole_fen
 from matching.codes import (
@@ -97,7 +97,9 @@ def new_basket_order(m, c):
     if resolve_members(m, c):
         write_basket_order(m, c, slot)
         reason = basket_order_reason(m, c, slot)
-    if reason == NONE and (slot == 0 or not has_room(m, c)):
+    if reason == NONE:
+        reason = room_reason(m, c)
+    if reason == NONE and slot == 0:
         reason = POOL_FULL
     if reason == NONE:
         whole = i64(c["flags"]) == WHOLE

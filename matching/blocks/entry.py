@@ -17,7 +17,7 @@ from matching.book.block_legs import (
     span_of,
 )
 from matching.book.events import reject
-from matching.book.order_ids import add_order_id, find_order, has_room
+from matching.book.order_ids import add_order_id, find_order, room_reason
 from matching.book.pools import (
     allocate_block,
     allocate_slot,
@@ -47,6 +47,7 @@ from matching.codes import (
     REPLACED,
     REQUESTED,
     REQUEUE,
+    SESSION_LIMIT,
     SIZE_LIMIT,
     TIME_PAST,
     UNKNOWN_INSTRUMENT,
@@ -170,8 +171,8 @@ def new_block(m, c):
     if resolve_hours(m, block, i64(c["instrument"]), i64(c["hours"])):
         write_block(m, c, slot, block)
         reason = new_block_reason(m, c, slot)
-    if reason == NONE and (slot == 0 or block == 0 or not has_room(m, c)):
-        reason = POOL_FULL
+    if reason == NONE:
+        reason = block_room_reason(m, c, slot, block)
     if reason == NONE:
         counterparty = best_counterparty(m, slot)
         if i64(c["tif"]) == FOK and counterparty == NO_COUNTERPARTY:
@@ -192,6 +193,16 @@ def new_block(m, c):
 
 
 @inline
+def block_room_reason(m, c, slot, block):
+    """Reason to reject a new block for lack of room: its session's shares, or the pools; else
+    NONE."""
+    if i64(m.sessions[i64(c["session"])]["blocks"]) >= m.state[0]["session_blocks"]:
+        return SESSION_LIMIT
+    reason = room_reason(m, c)
+    return POOL_FULL if reason == NONE and (slot == 0 or block == 0) else reason
+
+
+@inline
 def trade_at_once(m, slot, counterparty):
     """Trade a new or replaced block before any candidate."""
     m.state[0]["after_blocks"] = FETCH
@@ -205,6 +216,7 @@ def accept_block(m, c, slot):
     order = m.orders[slot]
     state["accepted"] += 1
     add_order_id(m, i64(c["session"]), i64(c["user_ref"]), slot)
+    m.sessions[i64(c["session"])]["blocks"] += 1
     order["leaves"] = 0
     set_block_quantity(m, order, i64(c["quantity"]))
     if i64(c["tif"]) == GTD:

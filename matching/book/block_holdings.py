@@ -108,6 +108,8 @@ def end_block(m, c, slot, kind, reason, request_ref):
 @inline
 def finish_block(m, slot):
     """Return the slot and number of a block that has ended and is in no hour."""
-    block = block_of(m.orders[slot])
+    order = m.orders[slot]
+    block = block_of(order)
+    m.sessions[i64(order["session"])]["blocks"] -= 1
     finish_order(m, slot)
     return_block(m, block)

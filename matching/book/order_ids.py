@@ -8,6 +8,7 @@ import numpy as np
 
 from matching.book.pools import has_numbers, next_number, return_slot
 from matching.book.timers import remove_timer
+from matching.codes import NONE, POOL_FULL, SESSION_LIMIT
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import PAGE
 
@@ -40,15 +41,26 @@ def has_page(m):
 
 
 @inline
-def can_add_order_id(m, session, user_ref):
-    """Whether `add_order_id` can succeed: the ref's page exists, or one is free."""
-    return i64(m.directory[entry_at(m, session, user_ref)]) != 0 or has_page(m)
+def has_page_share(m, session):
+    """Whether a session's share of pages admits one more."""
+    return i64(m.sessions[session]["ref_pages"]) < m.state[0]["session_ref_pages"]
 
 
 @inline
-def has_room(m, c):
-    """Whether numbers and a page are left for the order of a NEW; its slot is not counted."""
-    return has_numbers(m) and can_add_order_id(m, i64(c["session"]), i64(c["user_ref"]))
+def has_order_share(m, session):
+    """Whether a session's share of live orders admits one more."""
+    return i64(m.sessions[session]["orders"]) < m.state[0]["session_orders"]
+
+
+@inline
+def room_reason(m, c):
+    """Reason to reject a NEW for lack of room: its session's share of orders or pages, or the
+    numbers and pages of all; else NONE. Its slot is not counted."""
+    session_id = i64(c["session"])
+    needs_page = i64(m.directory[entry_at(m, session_id, i64(c["user_ref"]))]) == 0
+    if not has_order_share(m, session_id) or (needs_page and not has_page_share(m, session_id)):
+        return SESSION_LIMIT
+    return NONE if has_numbers(m) and not (needs_page and not has_page(m)) else POOL_FULL
 
 
 @kernel
@@ -62,6 +74,7 @@ def allocate_page(m, entry):
         state["free_page"] = i64(m.page_live[page])
         m.page_live[page] = 0
     m.directory[entry] = page
+    m.sessions[entry // state["session_pages"]]["ref_pages"] += 1
     return page
 
 
@@ -74,6 +87,7 @@ def add_order_id(m, session, user_ref, slot):
         page = allocate_page(m, entry)
     m.page_live[page] += 1
     m.pages[place_at(page, user_ref)] = slot
+    m.sessions[session]["orders"] += 1
 
 
 @inline
@@ -82,6 +96,7 @@ def remove_order_id(m, session, user_ref):
     entry = entry_at(m, session, user_ref)
     page = i64(m.directory[entry])
     m.pages[place_at(page, user_ref)] = 0
+    m.sessions[session]["orders"] -= 1
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live
     if live == 0:
@@ -93,6 +108,7 @@ def return_page(m, entry, page):
     """Return a page without a live order to the pool."""
     state = m.state[0]
     m.directory[entry] = 0
+    m.sessions[entry // state["session_pages"]]["ref_pages"] -= 1
     m.page_live[page] = state["free_page"]
     state["free_page"] = page
 

@@ -51,6 +51,7 @@ def cancel_resting(m, at, watched):
     side = (m.order_words[slot * WORDS + 7] >> ORDER_SIDE_AT) & 1
     write_cancelled(m, at, slot, side)
     m.pages[place] = 0
+    m.sessions[i64(c["session"])]["orders"] -= 1
     page = place // PAGE
     live = i64(m.page_live[page]) - 1
     m.page_live[page] = live

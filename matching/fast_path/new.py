@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from matching.book.order_ids import add_order_id, allocate_page, entry_at, has_page, place_at
+from matching.book.order_ids import (
+    add_order_id,
+    allocate_page,
+    entry_at,
+    has_order_share,
+    has_page,
+    has_page_share,
+    place_at,
+)
 from matching.book.pools import allocate_slot, has_numbers, has_slot
 from matching.book.price_levels import add_level, level_at, link_at_back, top
 from matching.book.risk import deposit_for, held_for, position_at
@@ -71,7 +79,8 @@ def enter_limit(m, at, codes, watched):
     if (
         trader == 0
         or i64(m.sessions[session_id]["firm"]) != trader
-        or (page == 0 and not has_page(m))  # page 0 has only zeros
+        or not has_order_share(m, session_id)
+        or (page == 0 and not (has_page(m) and has_page_share(m, session_id)))  # page 0: zeros
         or i64(m.pages[place]) != 0
         or i64(instrument["phase"] if watched else instrument["plain_phase"]) != CONTINUOUS
         or above_low | below_high < 0
@@ -98,6 +107,7 @@ def enter_limit(m, at, codes, watched):
         place = place_at(page, user_ref)
     m.pages[place] = slot
     m.page_live[page] += 1
+    m.sessions[session_id]["orders"] += 1
     write_order_record(m, at, slot, codes, leaves, 0, 0, needs)
     if link_at_back(m, slot, level_at(instrument, side, index)):
         add_level(m, instrument_id, side, index)

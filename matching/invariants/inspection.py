@@ -117,7 +117,8 @@ def _columns(*columns: Any) -> NDArray[np.int64]:
 def _sessions(sessions: NDArray[Any]) -> NDArray[np.int64]:
     opened = np.flatnonzero(sessions["opened"])
     opened = opened[opened != 0]
-    return _columns(opened, sessions["firm"][opened], sessions["operator"][opened])
+    names = ("firm", "operator", "orders", "blocks", "ref_pages")
+    return _columns(opened, *(sessions[name][opened] for name in names))
 
 
 def _accounts(accounts: NDArray[Any]) -> NDArray[np.int64]:

@@ -17,6 +17,8 @@ Row = Any
 
 State = dict[str, list[Row]]
 
+REFS_PER_PAGE = 1024
+
 ROWS: dict[str, Any] = {name: namedtuple(name, columns) for name, columns in COLUMNS.items()}
 
 
@@ -24,7 +26,7 @@ def violations(tables: Tables) -> list[str]:
     """One line for each invariant that the state breaks; empty for a sound state."""
     state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
     checks = (
-        _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
+        _sessions, _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
         block_violations, _baskets,
     )  # fmt: skip
     return [line for check in checks for line in check(state)]
@@ -32,6 +34,18 @@ def violations(tables: Tables) -> list[str]:
 
 def _instrument_of(state: State) -> dict[int, Row]:
     return {row.instrument: row for row in state["instruments"]}
+
+
+def _sessions(state: State) -> Iterator[str]:
+    """What counts against the shares of a session is what it has live."""
+    for session in state["sessions"]:
+        blocks = [row for row in state["blocks"] if row.session == session.session]
+        orders = [row for row in state["orders"] if row.session == session.session] + blocks
+        pages = {row.user_ref // REFS_PER_PAGE for row in orders}
+        found = (len(orders), len(blocks), len(pages))
+        counted = (session.orders, session.blocks, session.ref_pages)
+        if counted != found:
+            yield f"session {session.session}: {counted} orders, blocks, pages counted, has {found}"
 
 
 def _orders(state: State) -> Iterator[str]:

@@ -110,7 +110,18 @@ POSITION = np.dtype(
     [("registered", "<i4"), ("net", "<i4"), ("open_buy", "<i4"), ("open_sell", "<i4")]
 )
 
-SESSION = np.dtype([("firm", "<u4"), ("opened", "u1"), ("operator", "u1"), ("spare", "<u2")])
+SESSION = np.dtype(
+    [
+        ("firm", "<u4"),
+        ("opened", "u1"),
+        ("operator", "u1"),
+        ("spare", "<u2"),
+        ("orders", "<u4"),  # live, blocks and stops among them
+        ("blocks", "<u4"),  # live
+        ("ref_pages", "<u4"),  # with a live order
+        ("spares", "<u4", 3),
+    ]
+)
 
 HOURS = BLOCK_HOURS_MAX
 
@@ -204,6 +215,9 @@ STATE = np.dtype(
         ("funded", "<i8"),  # fen of all accounts
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
+        ("session_orders", "<i8"),  # shares of one session, as in Limits
+        ("session_blocks", "<i8"),
+        ("session_ref_pages", "<i8"),
         ("trade_groups", "<i8"),  # blocks and orders for baskets that traded
         ("free_block", "<i8"),
         ("blocks_used", "<i8"),

@@ -26,9 +26,9 @@ i64 = np.int64
 open_memory_inline = inline(open_memory)
 
 
-def prepare(header, refs, session_pages):
-    """Initialise a machine in zeroed memory."""
-    open_memory_inline(machine_at(header), refs, session_pages)
+def prepare(header, refs, session_pages, orders, blocks, ref_pages):
+    """Initialise a machine in zeroed memory; the last three are the shares of a session."""
+    open_memory_inline(machine_at(header), refs, session_pages, (orders, blocks, ref_pages))
     return i64(0)
 
 
@@ -94,7 +94,7 @@ def depth(header, instrument_id, book, price):
 
 
 ENTRIES = {
-    "prepare": (prepare, 3),
+    "prepare": (prepare, 6),
     "rewind": (rewind, 2),
     "run_with_prefetch": (run_with_prefetch, 2),
     "run_blind": (run_blind, 2),

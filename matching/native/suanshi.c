@@ -90,7 +90,9 @@ suanshi *suanshi_open(const suanshi_limits *limits)
         suanshi_close(machine);
         return NULL;
     }
-    suanshi_core_prepare((int64_t)machine->header, limits->refs, SUANSHI_SESSION_PAGES(limits));
+    suanshi_core_prepare((int64_t)machine->header, limits->refs, SUANSHI_SESSION_PAGES(limits),
+                         limits->session_orders, limits->session_blocks,
+                         limits->session_ref_pages);
     return machine;
 }
 

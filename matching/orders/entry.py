@@ -6,7 +6,7 @@ from matching.book.block_holdings import end_block
 from matching.book.block_legs import is_block, recheck_collar_without
 from matching.book.collar import collar_bound
 from matching.book.events import reject, report
-from matching.book.order_ids import add_order_id, find_order, finish_order, has_room
+from matching.book.order_ids import add_order_id, find_order, finish_order, room_reason
 from matching.book.pools import allocate_slot, return_slot
 from matching.book.price_levels import add_to_level, remove_from_level, top
 from matching.book.registry import is_open, is_ref
@@ -108,9 +108,10 @@ def new_order(m, c):
     if reason != NONE:
         reject(m, c, reason)
         return ENDED
-    slot = allocate_slot(m) if has_room(m, c) else i64(0)
+    reason = room_reason(m, c)
+    slot = allocate_slot(m) if reason == NONE else i64(0)
     if slot == 0:
-        reject(m, c, POOL_FULL)
+        reject(m, c, reason if reason != NONE else POOL_FULL)
         return ENDED
     write_order(m, c, slot)
     reason = book_reason(m, slot)

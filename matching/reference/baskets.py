@@ -98,8 +98,9 @@ def new_basket_order(
     hours, reason = _check_means(order, members)
     if reason:
         return reason
-    if not market.has_room(order.session, order.user_ref):
-        return Reason.POOL_FULL
+    reason = market.check_room(order)
+    if reason:
+        return reason
     plan = _plan(order, hours)
     can_fill = bool(plan) and order.leaves <= sum(lots for _, lots in _offers(order, plan[0]))
     if order.tif == TimeInForce.FOK and not can_fill:

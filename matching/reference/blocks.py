@@ -128,9 +128,9 @@ def _check_new(market: Market, block: Block, quantity: int) -> Reason:
     reason = _check_means(block, block.price, quantity)
     if reason:
         return reason
-    full = len(market.blocks) >= market.limits.blocks
-    if full or not market.has_room(block.session, block.user_ref):
-        return Reason.POOL_FULL
+    reason = market.check_room(block)
+    if reason:
+        return reason
     block.leaves, block.accepted = quantity, market.accepted + 1
     can_trade = _choose_way(market, block) is not None
     block.leaves = block.accepted = 0

@@ -46,6 +46,9 @@ class Market:
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.blocks: dict[tuple[int, int], Order] = {}  # those of them that are blocks
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
+        self.session_orders: Counter[int] = Counter()  # live orders of each session
+        self.session_blocks: Counter[int] = Counter()  # those of them that are blocks
+        self.session_ref_pages: Counter[int] = Counter()  # pages of its live orders
         self.agenda = Agenda()
         self.events: list[tuple[int, ...]] = []
         self.stamp = (0, 0)  # sequence and time of the command under way
@@ -72,26 +75,48 @@ class Market:
         self.accepted += 1
         order.accepted = self.accepted
         self.orders[order.session, order.user_ref] = order
+        self.session_orders[order.session] += 1
         if order.block_hours:
             self.blocks[order.session, order.user_ref] = order
-        self.ref_pages[order.session, order.user_ref // REFS_PER_PAGE] += 1
+            self.session_blocks[order.session] += 1
+        page = order.session, order.user_ref // REFS_PER_PAGE
+        self.ref_pages[page] += 1
+        if self.ref_pages[page] == 1:
+            self.session_ref_pages[order.session] += 1
 
     def remove_order(self, order: Order) -> None:
         """Remove the order from the book and from the live orders, and free its ref."""
         order.instrument.remove(order)
         del self.orders[order.session, order.user_ref]
-        self.blocks.pop((order.session, order.user_ref), None)
+        self.session_orders[order.session] -= 1
+        if self.blocks.pop((order.session, order.user_ref), None) is not None:
+            self.session_blocks[order.session] -= 1
         page = order.session, order.user_ref // REFS_PER_PAGE
         self.ref_pages[page] -= 1
         if self.ref_pages[page] == 0:
             del self.ref_pages[page]
+            self.session_ref_pages[order.session] -= 1
 
-    def has_room(self, session: int, user_ref: int) -> bool:
-        """Whether one more order fits: its numbers, a slot, and a page of refs with a live
-        order."""
-        page = session, user_ref // REFS_PER_PAGE
-        fits_page = page in self.ref_pages or len(self.ref_pages) < self.limits.ref_pages
-        return self.has_numbers() and len(self.orders) < self.limits.orders and fits_page
+    def check_room(self, order: Order) -> Reason:
+        """The reason for which one more order does not fit, or NONE: its session's shares come
+        first, then the pools of all: numbers, slots, pages of refs with a live order, blocks."""
+        limits, session = self.limits, order.session
+        new_pages = int((session, order.user_ref // REFS_PER_PAGE) not in self.ref_pages)
+        new_blocks = int(order.block_hours > 0)
+        if (
+            self.session_orders[session] >= limits.session_orders
+            or self.session_blocks[session] + new_blocks > limits.session_blocks
+            or self.session_ref_pages[session] + new_pages > limits.session_ref_pages
+        ):
+            return Reason.SESSION_LIMIT
+        if (
+            not self.has_numbers()
+            or len(self.orders) >= limits.orders
+            or len(self.blocks) + new_blocks > limits.blocks
+            or len(self.ref_pages) + new_pages > limits.ref_pages
+        ):
+            return Reason.POOL_FULL
+        return Reason.NONE
 
     def has_numbers(self) -> bool:
         """Whether the day has an acceptance sequence left, and trade ids for an order's trades."""

@@ -75,8 +75,9 @@ def _check_new(market: Market, order: Order, quantity: int) -> Reason:
     reason = _check_means(order, order.price, total=quantity, growth=quantity)
     if reason:
         return reason
-    if not market.has_room(order.session, order.user_ref):
-        return Reason.POOL_FULL
+    reason = market.check_room(order)
+    if reason:
+        return reason
     if order.post_only and instrument.would_cross(order):
         return Reason.POST_ONLY
     if order.tif == TimeInForce.FOK and not instrument.can_fill(order, quantity):

@@ -14,7 +14,14 @@ def state_tables(market: Market) -> Tables:
             (market.now_ns, market.trades, market.trade_groups, market.accepted, market.ticks)
         ],
         "sessions": [
-            (number, session.firm, session.operator)
+            (
+                number,
+                session.firm,
+                session.operator,
+                market.session_orders[number],
+                market.session_blocks[number],
+                market.session_ref_pages[number],
+            )
             for number, session in sorted(market.sessions.items())
         ],
         "accounts": [_account(market, number) for number in sorted(market.accounts)],

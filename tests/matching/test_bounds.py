@@ -19,7 +19,9 @@ from matching.records import (
     CommandFlag,
     CommandKind,
     MassCancelScope,
+    OrderType,
     Phase,
+    Reason,
     SelfTradePrevention,
     Side,
     TimeInForce,
@@ -202,6 +204,50 @@ def test_full_pools_come_before_fill_or_kill_for_blocks_and_baskets():
     assert reasons(*rows, setup=setup)[1:] == ["FOK", "FOK"]
 
 
+SHARES = replace(LIMITS, session_orders=2, session_ref_pages=1)
+
+
+def test_a_session_has_a_share_of_live_orders():
+    """What uses it up is the session's refusal, whether or not the order would rest."""
+    rows = [
+        order(1, BUY, 90),
+        order(2, BUY, 150, type=OrderType.STOP_LIMIT, stop=140),
+        order(3, BUY, 90),
+        order(4, BUY, 90, tif=IOC),
+        other(1, SELL, 120),
+        target(CommandKind.CANCEL, 1),
+        order(5, BUY, 120),
+        order(6, BUY, 90),
+        order(7, BUY, 90),
+    ]
+    expected = [*["NONE"] * 2, *["SESSION_LIMIT"] * 2, "NONE", "REQUESTED", "NONE", "NONE"]
+    assert reasons(*rows, limits=SHARES) == [*expected, "SESSION_LIMIT"]
+
+
+def test_a_session_has_a_share_of_pages_of_refs():
+    """Refs 1,024 apart take a page each; another session's orders are not refused for it."""
+    rows = [order(1, BUY, 90), order(1025, BUY, 90), other(1025, SELL, 120), order(2, BUY, 90)]
+    rows += [target(CommandKind.MASS_CANCEL, 0, type=MassCancelScope.SESSION), order(1025, BUY, 9)]
+    expected = ["NONE", "SESSION_LIMIT", "NONE", "NONE", "MASS_CANCEL", "NONE"]
+    assert reasons(*rows, limits=SHARES) == expected
+
+
+def test_a_session_has_a_share_of_live_blocks():
+    setup = [*head(), *listing(2), *capacity(2), sequence(2, 1)]
+    day = {"hours": 2, "tif": TimeInForce.DAY}
+    rows = [order(1, BUY, 90, **day), order(2, BUY, 90, **day), order(3, BUY, 90)]
+    rows += [other(1, SELL, 150, **day), target(CommandKind.CANCEL, 1), order(4, BUY, 90, **day)]
+    limits = replace(LIMITS, session_blocks=1)
+    expected = ["NONE", "SESSION_LIMIT", "NONE", "NONE", "REQUESTED", "NONE"]
+    assert reasons(*rows, setup=setup, limits=limits) == expected
+
+
+def test_a_share_of_its_own_comes_before_the_pool_of_all():
+    limits = replace(LIMITS, orders=1, session_orders=1)
+    rows = [order(1, BUY, 90), order(2, BUY, 90), other(1, SELL, 120)]
+    assert reasons(*rows, limits=limits) == ["NONE", "SESSION_LIMIT", "POOL_FULL"]
+
+
 @pytest.mark.parametrize(
     ("accepted", "trades", "reason"),
     [
@@ -232,7 +278,7 @@ def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
         copy = Engine.restore(state)
         copy._arrays["state"]["accepted"], copy._arrays["state"]["trades"] = accepted, trades
         found = copy.process(as_commands([row, *less]))
-        assert found["reason"][0] == (0 if reason == "NONE" else 19), row
+        assert found["reason"][0] == (0 if reason == "NONE" else Reason.POOL_FULL), row
         if reason != "NONE":
             assert found["reason"].tolist()[1:] == [0, 0]
             market = ReferenceEngine(LIMITS)
@@ -249,7 +295,11 @@ def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
 def test_a_mass_cancel_costs_what_its_session_has_and_not_what_others_had():
     """It reads the pages of its session, however many orders were live once."""
     count = 1 << 20
-    limits = Limits(orders=count, refs=count + 1, ref_pages=1_025, ticks=1024)
+    pages = count // 1024 + 1
+    limits = Limits(
+        orders=count, refs=count + 1, ref_pages=pages, ticks=1024, session_orders=count,
+        session_ref_pages=pages,
+    )  # fmt: skip
     engine = Engine(limits)
     engine.process(as_commands(head()))
     rows = np.zeros(count, COMMAND)

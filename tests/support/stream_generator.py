@@ -189,6 +189,9 @@ class _Generator:
             baskets=self.one_of(1, 2, 2) if self.of(Features.BASKETS) else 64,
             refs=self.one_of(64, 5000, 1 << 16, 1 << 20),
             ref_pages=self.one_of(2, 6, 64, 256, 256, 256),
+            session_orders=self.one_of(4, 30, 1 << 14, 1 << 14, 1 << 14),
+            session_blocks=self.one_of(1, 6, 64, 64, 64),
+            session_ref_pages=self.one_of(1, 4, 256, 256, 256),
             ticks=max(instruments, 2) * width - (1 if instruments > 3 and self.chance(0.3) else 0),
             events=self.one_of(16, 64, 1024),
         )

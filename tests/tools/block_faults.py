@@ -52,6 +52,18 @@ BLOCK_KERNEL = (
         "what a collar kept from trading is never tried again",
     ),
     Fault(
+        "book/block_holdings.py",
+        '    m.sessions[i64(order["session"])]["blocks"] -= 1\n',
+        "",
+        "a block that has ended counts against its session's share",
+    ),
+    Fault(
+        "blocks/entry.py",
+        '["blocks"]) >= m.state[0]["session_blocks"]:',
+        '["blocks"]) > m.state[0]["session_blocks"]:',
+        "off by one: a session has a block more than its share",
+    ),
+    Fault(
         "book/block_legs.py",
         "if order_index(instrument, book, order) > nearest >= top(m, instrument_id, book):",
         "if order_index(instrument, book, order) < 0:",

@@ -432,6 +432,42 @@ KERNEL = (
         "off by one: the latest time is refused",
     ),
     Fault(
+        "book/order_ids.py",
+        '    m.sessions[session]["orders"] -= 1\n',
+        "",
+        "what a session has live counts against its share for ever",
+    ),
+    Fault(
+        "fast_path/cancel.py",
+        '    m.sessions[i64(c["session"])]["orders"] -= 1\n',
+        "",
+        "a cancel on the fast path gives back no share",
+    ),
+    Fault(
+        "fast_path/new.py",
+        '    m.sessions[session_id]["orders"] += 1\n',
+        "",
+        "an order on the fast path counts against no share",
+    ),
+    Fault(
+        "fast_path/new.py",
+        "        or not has_order_share(m, session_id)\n",
+        "",
+        "the fast path takes orders beyond a session's share",
+    ),
+    Fault(
+        "book/order_ids.py",
+        "or (needs_page and not has_page_share(m, session_id)):",
+        "or not has_page_share(m, session_id):",
+        "a session with all its pages may not use them",
+    ),
+    Fault(
+        "book/order_ids.py",
+        'i64(m.sessions[session]["orders"]) < m.state[0]["session_orders"]',
+        'i64(m.sessions[session]["orders"]) <= m.state[0]["session_orders"]',
+        "off by one: a session has an order more than its share",
+    ),
+    Fault(
         "book/pools.py",
         'state["accepted"] < ACCEPTED_MAX',
         'state["accepted"] <= ACCEPTED_MAX',
