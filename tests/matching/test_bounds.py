@@ -93,9 +93,12 @@ def test_the_latest_time_is_taken_and_ends_what_is_due():
 
 def test_an_auction_that_would_end_after_the_latest_time_goes_on():
     late = [row | {"time_ns": TIME_MAX_NS - NANOSECONDS} for row in collar_auction()]
-    found = answers(*late, clock(TIME_MAX_NS))
+    beyond = order(2, BUY, 100, instrument=2) | {"time_ns": TIME_MAX_NS + 1}
+    setup = [*head(), *listing(2), *capacity(2)]
+    found = answers(*late, beyond, clock(TIME_MAX_NS), setup=setup)
     assert found[2].kinds == ["ACCEPTED", "PHASE_CHANGED"]
-    assert found[3].kinds == []
+    assert found[3].reason == "MALFORMED"
+    assert found[4].kinds == []
 
 
 def test_a_collars_auction_lasts_a_day_at_most():
@@ -111,10 +114,9 @@ def test_the_end_of_a_collars_auction_ends_no_later_auction():
 
 
 def test_the_gate_closes_in_a_collars_auction():
-    gate = venue(CommandKind.TIMES, target_ref=START_S + 30)
-    found = answers(gate, *collar_auction(), at(30, clock(0)), at(60, clock(0)))
-    assert found[4].kinds == ["EXPIRED", "EXPIRED", "PHASE_CHANGED"]
-    assert found[5].kinds == []
+    rows = [venue(CommandKind.TIMES, target_ref=START_S + 30), *collar_auction()]
+    assert answers(*rows, at(30, clock(0)))[4].kinds == ["EXPIRED", "EXPIRED", "PHASE_CHANGED"]
+    assert answers(*rows, at(60, clock(0)), at(61, clock(0)))[5].kinds == []
 
 
 def test_new_day_times_replace_all_earlier_ones():
