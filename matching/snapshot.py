@@ -8,7 +8,7 @@ without their empty blocks. It continues exactly as the machine it was taken fro
 | 8 | magic |
 | 4 | version |
 | 4 | number of arrays |
-| 8 x 10 | the limits, in the order of their names in `Limits` |
+| 8 x 13 | the limits, in the order of their names in `Limits` |
 | 16 | hash of the layout: names, lengths and types of all arrays |
 | 4 | CRC-32 of the above |
 | for each array: 4 + 8 | CRC-32 of what follows, number of blocks kept |

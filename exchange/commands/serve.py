@@ -42,7 +42,7 @@ def serve(
     from exchange.venue.builder import build_venue
     from exchange.venue.clock import VenueClock, parse_clock
     from exchange.venue.config import read_config
-    from exchange.venue.venue import close_on_signals
+    from exchange.venue.venue import close_on_signals, ignore_signals
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
@@ -60,6 +60,7 @@ def serve(
         else:
             note(_started_text(started))
         venue.run()
+        ignore_signals()
         ended = {
             "sealed": str(venue.day_log.path),
             "events_sha256": venue.event_hash.digest().hex(),

@@ -172,3 +172,9 @@ def close_on_signals(venue: Venue) -> None:
     """Have SIGTERM and SIGINT close the day; called before clients learn that it is served."""
     signal.signal(signal.SIGTERM, venue.end)
     signal.signal(signal.SIGINT, venue.end)
+
+
+def ignore_signals() -> None:
+    """Ignore SIGTERM and SIGINT: the day is sealed, and another request to close it is too late."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -62,9 +62,9 @@ REJECTED_BECAUSE = {
     Reason.DEPOSIT: "the deposit for it is not free",
     Reason.FUNDS: "the account has not that much free money",
     Reason.SESSION_LIMIT: "the session has as many live orders, blocks or pages of refs as it may",
+    Reason.POOL_FULL: "the venue has no room for more of these",
     Reason.POST_ONLY: "it would trade at once",
     Reason.FOK: "it cannot trade whole at once",
-    Reason.POOL_FULL: "the venue has no room for more of these",
 }
 """The machine's reasons in words. `matching/RULES.md` has the exact conditions by number."""
 

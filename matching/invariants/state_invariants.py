@@ -37,7 +37,7 @@ def _instrument_of(state: State) -> dict[int, Row]:
 
 
 def _sessions(state: State) -> Iterator[str]:
-    """What counts against the shares of a session is what it has live."""
+    """The counts of a session agree with its live orders, blocks and pages of refs."""
     for session in state["sessions"]:
         blocks = [row for row in state["blocks"] if row.session == session.session]
         orders = [row for row in state["orders"] if row.session == session.session] + blocks

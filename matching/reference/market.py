@@ -98,8 +98,8 @@ class Market:
             self.session_ref_pages[order.session] -= 1
 
     def check_room(self, order: Order) -> Reason:
-        """The reason for which one more order does not fit, or NONE: its session's shares come
-        first, then the pools of all: numbers, slots, pages of refs with a live order, blocks."""
+        """The reason for which one more order does not fit its session's shares or, behind them,
+        the pools of all; or NONE."""
         limits, session = self.limits, order.session
         new_pages = int((session, order.user_ref // REFS_PER_PAGE) not in self.ref_pages)
         new_blocks = int(order.block_hours > 0)
@@ -109,14 +109,10 @@ class Market:
             or self.session_ref_pages[session] + new_pages > limits.session_ref_pages
         ):
             return Reason.SESSION_LIMIT
-        if (
-            not self.has_numbers()
-            or len(self.orders) >= limits.orders
-            or len(self.blocks) + new_blocks > limits.blocks
-            or len(self.ref_pages) + new_pages > limits.ref_pages
-        ):
-            return Reason.POOL_FULL
-        return Reason.NONE
+        has_pages = len(self.ref_pages) + new_pages <= limits.ref_pages
+        has_blocks = len(self.blocks) + new_blocks <= limits.blocks
+        fits = has_pages and has_blocks and len(self.orders) < limits.orders
+        return Reason.NONE if fits and self.has_numbers() else Reason.POOL_FULL
 
     def has_numbers(self) -> bool:
         """Whether the day has an acceptance sequence left, and trade ids for an order's trades."""

@@ -132,5 +132,5 @@ def test_foreign_bytes_are_rejected():
 def test_a_snapshot_of_another_layout_is_rejected(monkeypatch):
     blob = Engine(SMALL).snapshot()
     monkeypatch.setattr("matching.snapshot._layout_hash", lambda _: b"another layout..")
-    with pytest.raises(ValueError, match="taken with another layout of memory, at byte 96"):
+    with pytest.raises(ValueError, match="taken with another layout of memory, at byte 120"):
         Engine.restore(blob)

@@ -133,6 +133,12 @@ class _Generator:
         self.features = features
         self.count = count
         self.has_wide_band = seed % 16 == 11
+        few = np.random.default_rng([seed, 2]).random(3) < 0.3  # shares that are used up
+        self.shares = {
+            "session_orders": 12 if few[0] else 1 << 14,
+            "session_blocks": 2 if few[1] else 64,
+            "session_ref_pages": 3 if few[2] else 256,
+        }
         self.world = self._draw_world()
         self.now_ns = START_S * NANOSECONDS
         self.rows: list[dict[str, int]] = []
@@ -189,9 +195,7 @@ class _Generator:
             baskets=self.one_of(1, 2, 2) if self.of(Features.BASKETS) else 64,
             refs=self.one_of(64, 5000, 1 << 16, 1 << 20),
             ref_pages=self.one_of(2, 6, 64, 256, 256, 256),
-            session_orders=self.one_of(4, 30, 1 << 14, 1 << 14, 1 << 14),
-            session_blocks=self.one_of(1, 6, 64, 64, 64),
-            session_ref_pages=self.one_of(1, 4, 256, 256, 256),
+            **self.shares,
             ticks=max(instruments, 2) * width - (1 if instruments > 3 and self.chance(0.3) else 0),
             events=self.one_of(16, 64, 1024),
         )

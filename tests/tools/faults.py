@@ -205,8 +205,8 @@ KERNEL = (
     ),
     Fault(
         "fast_path/new.py",
-        "        or (page == 0 and not has_page(m))",
-        "",
+        "page == 0 and not (has_page(m) and has_page_share(m, session_id))",
+        "page == 0 and not has_page_share(m, session_id)",
         "the fast path takes names that there is no page for",
     ),
     Fault(
