@@ -234,8 +234,11 @@ def test_a_drop_copy_has_all_reports_of_its_firm_and_continues_after_a_reconnect
 ) -> None:
     first = world.client("back-1", next_report=1)
     client = world.client("east-1")
-    ref = buy(world, client)
-    assert any(r.cl_ord_id == ref and r.kind == EventKind.ACCEPTED for r in first.reports(5))
+    own = client.orders.new(world.account(), world.instrument().id, Side.BUY, 1, world.price())
+    ref = own.cl_ord_id
+    assert any(
+        r.sequence == own.sequence and r.kind == EventKind.ACCEPTED for r in first.reports(5)
+    )
     at = first.next_report
     first.close()
     world.clients.remove(first)
