@@ -1,11 +1,21 @@
 """Options of the whole suite: tests that take minutes, and tests that need an outside program."""
 
+from typing import Any
+
 import pytest
 
 from ledger.books.connection import CONFIG
 from tests.support.programs import find_program
 
 CONFIG["threads"] = 1  # small books: more threads wait for each other, a third slower
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers, keep a file's tests with one of them: its fixtures are made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -306,7 +306,8 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *report_si
 {
     suanshi_limits limits = {
         .sessions = 1, .accounts = 2, .instruments = 1, .orders = ORDERS, .blocks = 1, .baskets = 1,
-        .refs = REFS, .ref_pages = REFS / 1024, .ticks = TICKS,
+        .refs = REFS, .ref_pages = REFS / 1024, .ticks = TICKS, .session_orders = ORDERS,
+        .session_blocks = 1, .session_ref_pages = REFS / 1024,
     };
     (void)seed;
     const char *ahead = getenv("SUANSHI_LOOKAHEAD");
