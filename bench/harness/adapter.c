@@ -22,7 +22,7 @@
 
 enum { SESSION = 1, INSTRUMENT = 1, BUYER = 1, SELLER = 2, FIRM = 1 };
 enum { REFS = 1 << 22, ORDERS = 1 << 21, TICKS = 1 << 18, LOTS_MAX = 1 << 30 };
-static const int64_t FUNDS_FEN = INT64_C(1) << 61;
+static const int64_t FUNDS_FEN = INT64_C(1) << 60;
 static const uint32_t OWN_REF = REFS - 1; /* of all cancels and modifies; no message targets it */
 
 enum { CHUNK = 256 };   /* messages of a batch that are translated at a time */
