@@ -7,7 +7,6 @@ what the machine's noise alone makes of two equal trees.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 import click
 
-from bench.child_process import ROOT
+from bench.child_process import ROOT, child_environment
 from bench.machine import machine
 from bench.matching.measure import warmed_engine
 from bench.matching.timing import cold_seconds, progress_on_stderr, split
@@ -109,7 +108,7 @@ class Side:
         self._process = subprocess.Popen(
             [str(python), "-m", "bench", "measure-side", subject],
             cwd=tree,
-            env=_environment_of(tree),
+            env=child_environment({"PYTHONPATH": str(tree.resolve())}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -134,10 +133,6 @@ class Side:
     def __exit__(self, *error: object) -> None:
         """End the process, which ends with its input."""
         self._process.communicate()
-
-
-def _environment_of(tree: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(tree.resolve())}
 
 
 def compare_subject(subject: str, other: Path, python: Path, rounds: int) -> dict[str, Any]:

@@ -261,13 +261,12 @@ def test_a_share_of_its_own_comes_before_the_pool_of_all():
 )
 def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
     """What needs a new acceptance sequence is rejected when they are used up; the rest goes on."""
-    engine, reference = Engine(LIMITS), ReferenceEngine(LIMITS)
     setup = [*head(), *listing(2), *capacity(2), sequence(2, 1)]
     setup.append(venue(CommandKind.BASKET, instrument=1, target_ref=1))
     setup += [order(1, BUY, 90, 5), order(3, BUY, 80, 5, hours=2, tif=TimeInForce.DAY)]
-    for each in (engine, reference):
-        each.process(as_commands(setup))
-    blob = [
+    engine = Engine(LIMITS)
+    engine.process(as_commands(setup))
+    rows = [
         order(2, BUY, 95),
         order(2, BUY, 95, tif=IOC, flags=CommandFlag.SPLIT, target_ref=1),
         order(2, BUY, 80, hours=2, tif=TimeInForce.DAY),
@@ -275,9 +274,8 @@ def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
         target(CommandKind.REPLACE, 3, quantity=6),
     ]
     less = [target(CommandKind.REPLACE, ref, quantity=4) for ref in (1, 3)]
-    for row in blob:
-        state = engine.snapshot()
-        copy = Engine.restore(state)
+    for row in rows:
+        copy = Engine.restore(engine.snapshot())
         copy._arrays["state"]["accepted"], copy._arrays["state"]["trades"] = accepted, trades
         found = copy.process(as_commands([row, *less]))
         assert found["reason"][0] == (0 if reason == "NONE" else Reason.POOL_FULL), row
