@@ -14,7 +14,7 @@ from matching.records import NANOSECONDS, TIME_MAX_NS
 i64 = np.int64
 
 EXPIRY, GATE, PHASE = 0, 1, 2  # classes, in the order in which they run at one time
-COLLAR_END = 6  # as a timer's phase: to continuous trading, if the auction is still on
+COLLAR_END = 6  # as a timer's phase: the end of a collar's auction
 NEVER = TIME_MAX_NS + 1
 """Time at which the next timer is due, in ns, where no command can reach it."""
 
