@@ -2,8 +2,9 @@
 follows from it.
 
 Everything that can take long (a sweep, a list of orders that end, an uncross, a wave of stops) is a
-stage of its own, whose progress is kept in STATE. When the event buffer is full the loop stops, the
-caller takes the events and calls again, and the loop goes on from there.
+stage of its own, whose progress is kept in STATE. When the event buffer is full, or after some 2 ms
+of such work, the loop stops, the caller takes the events and calls again, and the loop goes on from
+there.
 """
 
 import numpy as np
@@ -12,13 +13,15 @@ from matching.admin.commands import administer
 from matching.baskets.entry import new_basket_order, run_basket_stops, trade_basket
 from matching.blocks.entry import new_block, replace_block
 from matching.blocks.trading import run_block_stops, trade_block, try_blocks
+from matching.book.auctions import enter_phase
 from matching.book.block_legs import is_block, notify_all_blocks, recheck_collar
-from matching.book.events import is_buffer_full, reject
+from matching.book.events import must_pause, reject
 from matching.codes import (
     BUST,
     CANCEL,
     CLOCK,
     CONTINUOUS,
+    HALT_ACCOUNT,
     LIST,
     LIST_BASKET,
     MALFORMED,
@@ -36,7 +39,7 @@ from matching.fast_path.new import UNHANDLED as FAST_UNHANDLED
 from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import end_orders
 from matching.orders.entry import ENDED, RUNS, TRIGGERS, cancel, new_order
-from matching.orders.mass_cancel import mass_cancel, report_mass_cancel
+from matching.orders.mass_cancel import halt_account, mass_cancel, report_mass_cancel
 from matching.orders.replace import replace, replace_target
 from matching.orders.stops import (
     collect_after_uncross,
@@ -45,8 +48,10 @@ from matching.orders.stops import (
     run_queue,
 )
 from matching.orders.sweep import begin_run, finish_run, report_phase, sweep
+from matching.phases.auction_quantities import measure
+from matching.phases.indicative import begin_clock, find_next_auction, report_indicative
 from matching.phases.transitions import begin_phase_command, close_gate, run_next_due
-from matching.phases.uncross import pair_orders, uncross_price
+from matching.phases.uncross import begin_uncross, pair_orders
 from matching.records import INT32_MAX, TIME_MAX_NS
 from matching.stages import (
     BLOCK_STOPS,
@@ -57,6 +62,9 @@ from matching.stages import (
     EXECUTE,
     EXPIRING,
     FETCH,
+    INDICATE,
+    MEASURE,
+    NEXT_AUCTION,
     PAIR,
     REPORT_MASS_CANCEL,
     STOP_QUEUE,
@@ -72,8 +80,7 @@ i64 = np.int64
 
 @kernel
 def advance(m, count, fresh):
-    """Begin a batch of `count` commands (`fresh`), or go on with it after the event buffer was
-    full.
+    """Begin a batch of `count` commands (`fresh`), or go on with it.
 
     Returns the number of events in the buffer, or -1 less that number where there is more to come.
     """
@@ -99,9 +106,10 @@ def run_fast_path(m, count):
 
 @kernel
 def run(m, count):
-    """Run the commands from the cursor on. Returns True when all are done, False when the event
-    buffer is full and there is more to come."""
+    """Run the commands from the cursor on. Returns True when all are done, False when there is more
+    to come: the event buffer is full, or the call has worked long enough."""
     state = m.state[0]
+    state["spent"] = 0
     while state["cursor"] < count:
         stage = state["stage"]
         if stage == FETCH and run_fast_path(m, count) == FAST_RUNS:
@@ -112,7 +120,7 @@ def run(m, count):
             state["now_ns"] = m.commands[state["cursor"]]["time_ns"]
         if state["cursor"] == count:
             break
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         c = m.commands[state["cursor"]]
         if stage == FETCH:
@@ -173,7 +181,7 @@ def run_order(m, c):
     order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or is_buffer_full(m)):
+    if i64(instrument["phase"]) == CONTINUOUS and (not sweep(m, c) or must_pause(m)):
         state["stage"] = SWEEP
         return
     finish_run(m, c)
@@ -209,11 +217,12 @@ def execute_other(m, c, kind):
     stage."""
     if kind == SEND_MASS_CANCEL:
         mass_cancel(m, c)
+    elif kind == HALT_ACCOUNT:
+        halt_account(m, c)
     elif kind == SET_PHASE:
         begin_phase_command(m, c)
     elif kind == CLOCK:
-        if (i64(c["hours"]) | i64(c["spare"]) | i64(c["flags"])) != 0:
-            reject(m, c, MALFORMED)
+        begin_clock(m, c)
     elif LIST <= kind <= LIST_BASKET or SESSION <= kind <= BUST:
         administer(m, c)
     else:
@@ -235,13 +244,11 @@ def run_stage(m, c, stage):
         finish_command(state)
     elif stage == CLOSE_GATE:
         close_gate(m, c)
+    elif stage == MEASURE:
+        if measure(m):
+            state["stage"] = state["after_measure"]
     elif stage == UNCROSS:
-        price = uncross_price(m, state["instrument"])
-        if price != 0:
-            state["cross_price"] = price
-            state["stage"] = PAIR
-        else:
-            state["stage"] = ENTER_PHASE
+        begin_uncross(m, c)
     elif stage == PAIR:
         if pair_orders(m, c, state["instrument"]):
             state["stage"] = UNCROSS
@@ -260,6 +267,11 @@ def run_stage(m, c, stage):
         run_block_stops(m)
     elif stage == TRADE_BASKET:
         trade_basket(m, c)
+    elif stage == NEXT_AUCTION:
+        if not find_next_auction(m):
+            finish_command(state)
+    elif stage == INDICATE:
+        report_indicative(m, c)
     elif run_basket_stops(m):
         state["after"] = FETCH
         resume(state)
@@ -272,7 +284,7 @@ def set_phase(m, c):
     state = m.state[0]
     instrument_id = state["instrument"]
     phase = state["phase"]
-    m.instruments[instrument_id]["phase"] = phase
+    enter_phase(m, instrument_id, phase)
     price = i64(0)
     if state["cross_volume"] != 0:
         price = i64(m.instruments[instrument_id]["last"])

@@ -188,6 +188,7 @@ class EventKind(IntEnum):
     REFRESHED = 7
     REJECTED = 8
     MASS_CANCELLED = 9
+    INDICATIVE = 10
     LISTED = CommandKind.LIST
     BAND_SET = CommandKind.BAND
     FEES_SET = CommandKind.FEES
@@ -215,7 +216,7 @@ class EventFlag(IntFlag):
     REQUEUED = 8  # of REPLACED: priority was lost
     CARRIED = 16  # of REGISTERED: a position that the day begins with
     BLOCK = 32  # of a block's events
-    OFF_BOOK = 64  # of FILLED: two blocks with each other, at no price of the hour
+    OFF_BOOK = 64  # of FILLED: two blocks, or behind the owner's better order: no price of the hour
     BASKET = 128  # of the events of an order for a basket
 
 
@@ -252,6 +253,7 @@ class Reason(IntEnum):
     END_OF_TIME = 36  # GTD
     END_OF_DAY = 37
     GATE_CLOSURE = 38
+    HALT = 39  # of its account
 
 
 RATE_UNIT = 1_000_000
@@ -272,6 +274,9 @@ ACCEPTED_MAX = 2**32 - 1
 TRADES_MAX = 2**31
 """Trades of a day after which no order is accepted. `trade_id` is u32, and one order, which has
 at most 2^31 - 1 lots, makes no more trades than that."""
+
+BUSTS_MAX = 2**16
+"""Trades of a day that may be taken back."""
 
 POSITION_MAX = 2**30
 """No position, open quantity or registered capacity grows beyond this, so that int32 holds."""

@@ -17,3 +17,6 @@ BLOCK_STOPS = 13  # the stops that they trigger, hour by hour
 TRADE_BASKET = 14  # the trades of an order for a basket
 BASKET_STOPS = 15  # the stops that they trigger, hour by hour
 EXPIRING = 16  # the other orders that expire in an instrument at a second
+MEASURE = 17  # adding up the crossing orders of an auction
+NEXT_AUCTION = 18  # the next instrument in an auction, after a CLOCK
+INDICATE = 19  # its indicative price

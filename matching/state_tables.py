@@ -19,7 +19,7 @@ Tables = Mapping[str, NDArray[np.int64]]
 COLUMNS: dict[str, tuple[str, ...]] = {
     # One row. `ticks` are those allotted to bands; `trades`, `trade_groups` and `accepted` count
     # from the start of the day.
-    "machine": ("now_ns", "trades", "trade_groups", "accepted", "ticks"),
+    "machine": ("now_ns", "trades", "trade_groups", "accepted", "ticks", "seed"),
     # Opened sessions by number, with what counts against their shares: live orders, those of them
     # that are blocks, pages of refs.
     "sessions": ("session", "firm", "operator", "orders", "blocks", "ref_pages"),
@@ -33,8 +33,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     # `follows` is the instrument of the delivery period before, `longest` of its blocks.
     "instruments": (
         "instrument", "reference", "tick_fen", "band_low", "band_high", "ticks",
-        "maker_rate", "taker_rate", "deposit_fen", "collar", "collar_s", "gate_s", "gated",
-        "phase", "last", "follows", "longest",
+        "maker_rate", "taker_rate", "deposit_fen", "collar", "collar_s", "random_s", "extension",
+        "extended", "gate_s", "gated", "phase", "last", "follows", "longest", "indicative_price",
+        "indicative_volume", "indicative_surplus",
     ),
     # Phase changes to come, by second, instrument and order of scheduling. Causes: SCHEDULED_BY.
     "schedule": ("due_s", "instrument", "phase", "cause"),
@@ -55,6 +56,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     # Members of baskets by basket and place, from 1.
     "baskets": ("basket", "place", "instrument"),
+    # Trades that were taken back, by number.
+    "busts": ("trade",),
 }  # fmt: skip
 
 SCHEDULED_BY = {"close": 1, "command": 2, "collar": 3}

@@ -108,7 +108,8 @@ def apply_event(h, event):
     elif flags & _BASKET:
         if kind == _FILLED:  # an order for a basket is in no book, and always the taker
             note_instrument(h, instrument, command)
-            add_trade(h, event, _BLOCK_TRADE if flags & _BLOCK else 0)
+            off_book = _OFF_BOOK_TRADE if flags & _OFF_BOOK else 0
+            add_trade(h, event, off_book | (_BLOCK_TRADE if flags & _BLOCK else 0))
     elif flags & _BLOCK:
         apply_block_event(h, event)
     elif kind == _ACCEPTED:

@@ -226,7 +226,7 @@ class TradeFlag(IntFlag):
     AUCTION = 1
     BUSTED = 2  # the trade of this number was busted
     BLOCK = 4  # one hour of a block's trade
-    OFF_BOOK = 8  # two blocks traded with each other; not a price of the hour
+    OFF_BOOK = 8  # at no price of the hour: two blocks, or behind a better order of the same owner
 
 
 RECORD_OF = {

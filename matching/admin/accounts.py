@@ -4,15 +4,13 @@ import numpy as np
 
 from matching.admin.carried_positions import carry_position
 from matching.book.events import accept
-from matching.book.registry import change_reason, is_account
+from matching.book.registry import change_reason, is_account, set_trader
 from matching.book.risk import position_at
 from matching.codes import (
     CAPACITY,
     CARRIED,
     FUND,
     FUNDS,
-    HALT,
-    HALT_ACCOUNT,
     LIMITS,
     NONE,
     NOT_ENTITLED,
@@ -74,12 +72,12 @@ def set_caps(account):
     account["order_cap"] = order_max if order_max != 0 else i64(INT32_MAX)
     account["position_cap"] = position_max if position_max != 0 else i64(POSITION_MAX)
     account["notional_cap"] = notional_max if notional_max != 0 else i64(INT64_MAX)
-    account["trader"] = i64(account["firm"]) if i64(account["halted"]) == 0 else i64(0)
+    set_trader(account)
 
 
 @inline
 def change_account(m, c):
-    """Carry out LIMITS, FUND, WITHDRAW, REGISTER or HALT_ACCOUNT."""
+    """Carry out LIMITS, FUND, WITHDRAW or REGISTER."""
     kind, account_id = i64(c["kind"]), i64(c["account"])
     if not is_account(m, account_id):
         return UNKNOWN_ACCOUNT
@@ -94,11 +92,6 @@ def change_account(m, c):
         set_caps(account)
         at = accept(m, c, 0, 0, 0, i64(c["quantity"]), i64(c["display"]))
         m.events[at]["amount_fen"] = amount_fen
-        return NONE
-    if kind == HALT_ACCOUNT:
-        account["halted"] = 1 if i64(c["flags"]) == HALT else 0
-        set_caps(account)
-        accept(m, c, 0, 0, 0, i64(account["halted"]), 0)
         return NONE
     if kind == FUND:
         if amount_fen > FUNDED_MAX_FEN - m.state[0]["funded"]:

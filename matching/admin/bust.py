@@ -11,19 +11,31 @@ from matching.codes import (
     BUST,
     FUNDS,
     NONE,
+    POOL_FULL,
     SIZE_LIMIT,
     TAKER,
     UNKNOWN_ACCOUNT,
     UNKNOWN_ORDER,
 )
 from matching.memory.compiler import inline, kernel
+from matching.records import BUSTS_MAX
 
 i64 = np.int64
 
 
+@kernel
+def is_busted(m, trade_id):
+    """Whether a trade was taken back before. Cost: a read of all that were."""
+    at = m.state[0]["busts"]
+    while at != 0 and i64(m.busts[at]) != trade_id:
+        at -= 1
+    return at != 0
+
+
 @inline
 def bust_terms_reason(m, c):
-    """Reason to reject a BUST whose terms no trade can have had, else NONE."""
+    """Reason to reject a BUST whose terms no trade can have had, or of a trade that was taken back,
+    else NONE."""
     instrument_id = i64(c["instrument"])
     if not is_account(m, i64(c["account"])) or not is_account(m, i64(c["seller"])):
         return UNKNOWN_ACCOUNT
@@ -31,7 +43,8 @@ def bust_terms_reason(m, c):
     if reason != NONE:
         return reason
     instrument = m.instruments[instrument_id]
-    if i64(c["target_ref"]) > m.state[0]["trades"]:
+    trade_id = i64(c["target_ref"])
+    if trade_id > m.state[0]["trades"] or is_busted(m, trade_id):
         return UNKNOWN_ORDER
     price, quantity = i64(c["price"]), i64(c["quantity"])
     if price < i64(instrument["low"]) or price > i64(instrument["high"]):
@@ -59,14 +72,15 @@ def bust_risk_reason(m, c, worth):
         return reason
     if back > buyer["paid"] or worth - i64(c["display"]) > seller["earned"]:
         return FUNDS
-    return NONE
+    return NONE if m.state[0]["busts"] < BUSTS_MAX else POOL_FULL
 
 
 @kernel
 def bust(m, c):
     """Carry out BUST: quantity, money, fees and capacity go back; no order does.
 
-    The machine does not store its trades. The sender of a BUST reads the trade from the log.
+    The machine does not store its trades, only which were taken back. The sender of a BUST reads
+    the trade from the log.
     """
     reason = bust_terms_reason(m, c)
     if reason != NONE:
@@ -83,6 +97,9 @@ def bust(m, c):
     move_position(m, i64(c["account"]), instrument_id, -quantity)
     seller["earned"] -= worth - i64(c["display"])
     move_position(m, i64(c["seller"]), instrument_id, quantity)
+    state = m.state[0]
+    state["busts"] += 1
+    m.busts[state["busts"]] = c["target_ref"]
     buyer_made = i64(c["side"]) == 0
     report_busted(m, c, buyer_made, 0)
     report_busted(m, c, not buyer_made, TAKER)

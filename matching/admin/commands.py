@@ -16,8 +16,6 @@ from matching.codes import (
     COLLAR,
     FEES,
     FUND,
-    HALT,
-    HALT_ACCOUNT,
     LIMITS,
     LIST,
     LIST_BASKET,
@@ -42,7 +40,7 @@ TICK_MAX_FEN = 10**6
 
 @kernel
 def administer(m, c):
-    """Carry out any administrative command except PHASE."""
+    """Carry out any administrative command except PHASE and HALT_ACCOUNT."""
     kind = i64(c["kind"])
     reason = malformed_reason(c)
     if reason == NONE:
@@ -80,9 +78,7 @@ def malformed_reason(c):
     NONE."""
     kind, flags = i64(c["kind"]), i64(c["flags"])
     price, stop, quantity = i64(c["price"]), i64(c["stop"]), i64(c["quantity"])
-    allowed = OPERATOR if kind == SESSION else (HALT if kind == HALT_ACCOUNT else 0)
-    if kind == REGISTER:
-        allowed = CARRIED
+    allowed = OPERATOR if kind == SESSION else (CARRIED if kind == REGISTER else 0)
     bad = (i64(c["hours"]) | i64(c["spare"]) | (flags & ~allowed)) != 0
     if kind == LIST:
         bad = bad or price < 1 or not 1 <= quantity <= TICK_MAX_FEN
@@ -91,7 +87,8 @@ def malformed_reason(c):
     elif kind == FEES:
         bad = bad or not (0 <= price <= RATE_MAX and 0 <= stop <= RATE_MAX and quantity >= 0)
     elif kind == COLLAR:
-        bad = bad or price < 0 or (price > 0 and not 1 <= quantity <= AUCTION_MAX_S)
+        bad = bad or price < 0 or not min(price, i64(1)) <= quantity <= AUCTION_MAX_S
+        bad = bad or stop < 0 or not 0 <= i64(c["display"]) <= AUCTION_MAX_S
     elif kind == SEQUENCE:
         bad = bad or sequence_malformed(c)
     elif kind == LIST_BASKET:

@@ -138,8 +138,8 @@ def set_times(m, c):
 
 @inline
 def set_collar(m, c):
-    """Carry out COLLAR: set the distance from the last trade within which orders may trade at
-    once."""
+    """Carry out COLLAR: set the distance from the last trade within which orders may trade at once,
+    and how long the auction beyond it lasts."""
     instrument_id = i64(c["instrument"])
     reason = change_reason(m, instrument_id)
     if reason != NONE:
@@ -147,7 +147,10 @@ def set_collar(m, c):
     instrument = m.instruments[instrument_id]
     instrument["collar"] = c["price"]
     instrument["collar_s"] = c["quantity"]
+    auction = m.auctions[instrument_id]
+    auction["random_s"] = c["display"]
+    auction["extension"] = c["stop"]
     if i64(instrument["watched"]) != 0:
         notify_all_blocks(m, instrument_id)
-    accept(m, c, 0, 0, i64(c["price"]), i64(c["quantity"]), 0)
+    accept(m, c, i64(c["stop"]), i64(c["display"]), i64(c["price"]), i64(c["quantity"]), 0)
     return NONE

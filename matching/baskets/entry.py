@@ -26,7 +26,7 @@ from matching.baskets.candidates import (
 from matching.blocks.trading import trade_with_maker
 from matching.book.block_holdings import set_reserve
 from matching.book.block_legs import span_of
-from matching.book.events import is_buffer_full, reject, report
+from matching.book.events import must_pause, reject, report
 from matching.book.order_ids import add_order_id, find_order, finish_order, room_reason
 from matching.book.pools import allocate_slot, discard_order
 from matching.book.risk import move_deposit, position_at, whole_fen
@@ -229,7 +229,7 @@ def trade_basket(m, c):
     slot = state["block"]
     order = m.orders[slot]
     while state["leg"] < hours_of(order):
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         maker_slot, index, j = best_maker(m, order, state["leg"])
         if maker_slot == 0:
@@ -241,7 +241,7 @@ def trade_basket(m, c):
                 state["leg_left"] = i64(c["quantity"])
                 order["leaves"] = c["quantity"]
                 order["cumulative"] = 0
-    if is_buffer_full(m):
+    if must_pause(m):
         return False
     set_reserve(m, order, i64(0))
     left = i64(order["leaves"])

@@ -19,7 +19,7 @@ from matching.book.block_legs import (
     update_bounds,
 )
 from matching.book.collar import collar_bound
-from matching.book.events import is_buffer_full
+from matching.book.events import must_pause
 from matching.book.price_levels import (
     first_order,
     is_order,
@@ -31,7 +31,13 @@ from matching.book.price_levels import (
 from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
-from matching.orders.fills import book_trade, fill_maker, finish_maker, trade_events
+from matching.orders.fills import (
+    book_trade,
+    fill_maker,
+    finish_maker,
+    note_price,
+    trade_events,
+)
 from matching.orders.stops import trigger_hour
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 
@@ -192,7 +198,7 @@ def trade_block(m, c):
     slot, opposite = state["block"], state["opposite"]
     order = m.orders[slot]
     while state["leg"] < span_of(order):
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         instrument_id = hour_instrument(m, order, state["leg"])
         known = m.legs[block_of(order) * HOURS + state["leg"]]
@@ -260,12 +266,21 @@ def trade_next_maker(m, c, slot, instrument_id):
 @kernel
 def trade_with_maker(m, c, slot, maker_slot, index, quantity, flags):
     """Trade this quantity of what an hourly order shows, at its price, in the taker's
-    instrument."""
+    instrument.
+
+    Behind a better order, which is the owner's own, it is no price of the hour.
+    """
     order, maker = m.orders[slot], m.orders[maker_slot]
-    instrument = m.instruments[i64(order["instrument"])]
-    fill_maker(m, c, instrument, maker, order, i64(maker["price"]), quantity)
+    instrument_id, book = i64(order["instrument"]), 1 - i64(order["side"])
+    instrument = m.instruments[instrument_id]
+    price = i64(maker["price"])
+    on_book = index == top(m, instrument_id, book)
+    off_book = i64(0) if on_book else i64(OFF_BOOK)
+    fill_maker(m, c, instrument, maker, order, price, quantity, off_book)
     mark_group(m, 0, flags)
-    finish_maker(m, c, maker_slot, level_at(instrument, 1 - i64(order["side"]), index))
+    if on_book:
+        note_price(m.state[0], instrument, price)
+    finish_maker(m, c, maker_slot, level_at(instrument, book, index))
 
 
 @inline

@@ -11,6 +11,10 @@ i64 = np.int64
 STEP_EVENTS_MAX = 8
 """Events that a single step of any task appends at most: the loop stops where fewer fit."""
 
+SPENT_MAX = 8_192
+"""Steps of longer tasks (a trade, an order that ends, an order that is looked at) after which a
+call ends, so that its caller can do something else: some 2 ms."""
+
 EVENTS_AHEAD = 16
 """Distance in events at which the buffer is prefetched: the last batch evicted it from the
 cache."""
@@ -20,6 +24,13 @@ cache."""
 def is_buffer_full(m):
     """Whether the events of another step might not fit into the buffer."""
     return len(m.events) - m.state[0]["events"] < STEP_EVENTS_MAX
+
+
+@inline
+def must_pause(m):
+    """Whether a longer task must stop for now: the event buffer is full, or the call has worked
+    long enough."""
+    return is_buffer_full(m) or m.state[0]["spent"] >= SPENT_MAX
 
 
 @inline

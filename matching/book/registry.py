@@ -30,6 +30,12 @@ def is_account(m, account_id):
 
 
 @inline
+def set_trader(account):
+    """Set the firm whose sessions may trade an account: its own, none while it is halted."""
+    account["trader"] = i64(account["firm"]) if i64(account["halted"]) == 0 else i64(0)
+
+
+@inline
 def is_listed(m, instrument_id):
     """Whether an instrument has been listed."""
     return instrument_id < len(m.instruments) and i64(m.instruments[instrument_id]["phase"]) != 0

@@ -95,18 +95,20 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
             int(state["trade_groups"]),
             int(state["accepted"]),
             int(band),
+            int(state["seed"]),
         )
     ]
     return {
         "machine": table("machine", machine),
         "sessions": _sessions(arrays["sessions"]),
         "accounts": _accounts(arrays["accounts"]),
-        "instruments": _instruments(arrays["instruments"]),
+        "instruments": _instruments(arrays["instruments"], arrays["auctions"]),
         "schedule": table("schedule", _schedule(arrays)),
         "positions": _positions(arrays["positions"], limits.accounts + 1),
         "orders": _orders(arrays),
         "blocks": _blocks(arrays),
         "baskets": _baskets(arrays["members"]),
+        "busts": _columns(np.sort(arrays["busts"][1 : int(state["busts"]) + 1])),
     }
 
 
@@ -133,14 +135,15 @@ def _accounts(accounts: NDArray[Any]) -> NDArray[np.int64]:
     )  # fmt: skip
 
 
-def _instruments(instruments: NDArray[Any]) -> NDArray[np.int64]:
+def _instruments(instruments: NDArray[Any], auctions: NDArray[Any]) -> NDArray[np.int64]:
     listed = np.flatnonzero(instruments["phase"])
-    rows = instruments[listed]
+    rows, auction = instruments[listed], auctions[listed]
     return _columns(
         listed, rows["reference"], rows["tick_fen"], rows["low"], rows["high"], rows["width"],
         rows["maker_rate"], rows["taker_rate"], rows["deposit_fen"], rows["collar"],
-        rows["collar_s"], rows["gate_s"], rows["gated"], rows["phase"], rows["last"],
-        rows["follows"], rows["longest"],
+        rows["collar_s"], auction["random_s"], auction["extension"], auction["extended"],
+        rows["gate_s"], rows["gated"], rows["phase"], rows["last"], rows["follows"],
+        rows["longest"], auction["price"], auction["volume"], auction["surplus"],
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from matching.limits import Limits
 from matching.memory.handle import HandleLayout
-from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, COMMAND, EVENT
+from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, BUSTS_MAX, COMMAND, EVENT
 
 RING = 64
 """Commands for which look-ahead keeps its results: a power of two, and more than the look-ahead
@@ -21,6 +21,9 @@ PAGE = 1024
 BOOKS = 4
 BUY_STOPS, SELL_STOPS = 2, 3
 """Books of an instrument: 0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
+
+AUCTIONED_BITS = 32
+"""Instruments of a word of the bitmap `auctioned`."""
 
 TICKS_MAX = 1 << 18
 """Widest band: what three levels of a 64-ary bitmap span."""
@@ -169,6 +172,18 @@ PLACE = np.dtype(
 """Record of an hour of a basket's member while an order for the basket runs. Hour k of member j is
 item MEMBERS x k + j."""
 
+AUCTION = np.dtype(
+    [
+        ("volume", "<i8"),  # indicative volume, surplus and price as reported last
+        ("surplus", "<i8"),  # of buys; negative: of sells
+        ("price", "<i4"),
+        ("random_s", "<i4"),  # most seconds that a collar's auction is longer
+        ("extension", "<i4"),  # ticks; a price further away puts the end off once; 0: never
+        ("extended", "<u4"),  # 1: it was put off
+    ]
+)
+"""Record of an instrument's auctions. What was reported last is 0 outside an auction."""
+
 TIMER = np.dtype(
     [
         ("due", "<i8"),  # seconds x 4 + class
@@ -213,6 +228,7 @@ STATE = np.dtype(
         ("words_used", "<i8"),
         ("bands", "<i8"),  # instruments that have a band
         ("funded", "<i8"),  # fen of all accounts
+        ("seed", "<i8"),  # of random ends, from the last CLOCK that gave one
         ("refs", "<i8"),  # bound of user_refs
         ("session_pages", "<i8"),  # entries of the directory for one session
         ("session_orders", "<i8"),  # shares of one session, as in Limits
@@ -222,10 +238,12 @@ STATE = np.dtype(
         ("free_block", "<i8"),
         ("blocks_used", "<i8"),
         ("candidates", "<i8"),  # blocks to try; none between two commands
+        ("busts", "<i8"),  # trades taken back
         # what follows is meaningful only while a command is unfinished
         ("events", "<i8"),  # in the buffer
         ("cursor", "<i8"),  # command under way
         ("foreseen", "<i8"),  # command at which to look ahead again
+        ("spent", "<i8"),  # steps of longer tasks in this call
         ("stage", "<i8"),
         ("after", "<i8"),  # the stage that follows a phase change, or the queue
         ("after_list", "<i8"),
@@ -245,6 +263,15 @@ STATE = np.dtype(
         ("instrument", "<i8"),  # of the phase change under way
         ("phase", "<i8"),
         ("by_command", "<i8"),  # 1: a PHASE command asks for the phase change
+        ("by_collar", "<i8"),  # 1: the phase change is the end of a collar's auction
+        ("due_s", "<i8"),  # its second
+        ("measured_low", "<i8"),  # price of tick 1 of the range that is measured
+        ("measured_ticks", "<i8"),
+        ("demand", "<i8"),  # lots of all buys in it
+        ("walk_book", "<i8"),  # book, level and order under way; order 0: the level has not begun
+        ("walk_index", "<i8"),
+        ("walk_slot", "<i8"),
+        ("after_measure", "<i8"),  # the stage that follows
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
         ("block", "<i8"),  # order slot of the block, or order for a basket, that trades
@@ -273,9 +300,14 @@ TABLES: dict[str, np.dtype[Any]] = {
     "blocks": BLOCK,
     "legs": LEG,  # block x HOURS + hour
     "candidates": U4,  # blocks to try, from 1, in no order
+    "busts": U4,  # numbers of the trades that were taken back, from 1
     "members": U4,  # of baskets: MEMBERS x basket + place -> instrument
     "places": PLACE,  # of the order for a basket under way
     "own_timers": OWN_TIMERS,  # of instruments
+    "auctions": AUCTION,  # of instruments
+    "auctioned": I8,  # bitmap of the instruments in an auction
+    "buys": I8,  # lots of the ticks that are measured, from 1, as prefix sums (Fenwick trees)
+    "sells": I8,
     "timers": TIMER,  # binary heap from 1
     "queue": U4,  # triggered stops, in order
     "keys": I8,  # of the list under way: what it is sorted by
@@ -320,9 +352,14 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "blocks": limits.blocks + 1,
         "legs": (limits.blocks + 1) * HOURS,
         "candidates": limits.blocks + 1,
+        "busts": BUSTS_MAX + 1,
         "members": (limits.baskets + 1) * MEMBERS,
         "places": HOURS * MEMBERS,
         "own_timers": limits.instruments + 1,
+        "auctions": limits.instruments + 1,
+        "auctioned": limits.instruments // AUCTIONED_BITS + 1,
+        "buys": min(limits.ticks, TICKS_MAX) + 1,
+        "sells": min(limits.ticks, TICKS_MAX) + 1,
         "timers": limits.orders + 8 * limits.instruments + 1,
         "queue": limits.orders + 1,
         "keys": limits.orders + 1,

@@ -7,7 +7,7 @@ needs no more room for events than one that ends one.
 import numpy as np
 
 from matching.book.block_legs import has_hour, is_block
-from matching.book.events import is_buffer_full
+from matching.book.events import must_pause
 from matching.book.order_ids import entry_at
 from matching.book.price_levels import first_order, is_order, level_at, next_below, next_order, top
 from matching.codes import (
@@ -15,6 +15,7 @@ from matching.codes import (
     DAY,
     END_OF_DAY,
     END_OF_TIME,
+    ENDED_BY_HALT,
     EXPIRED,
     GATE_CLOSURE,
     GTD,
@@ -128,10 +129,9 @@ def gather_blocks(m, instrument_id, reason, second, size):
 
 
 @kernel
-def gather_session(m, session_id, scope, account_id, instrument_id):
-    """Collect the orders of a session that a mass cancel of this scope ends. Returns the list's
-    size. Cost: a read of the session's directory and of its live pages of refs."""
-    size = i64(0)
+def gather_session(m, session_id, scope, account_id, instrument_id, size):
+    """Add the orders of a session that a mass cancel of this scope ends to a list of this size.
+    Returns the list's size. Cost: a read of the session's directory and its live pages of refs."""
     first = entry_at(m, session_id, i64(0))
     for entry in range(first, first + m.state[0]["session_pages"]):
         page = i64(m.directory[entry])
@@ -146,13 +146,12 @@ def gather_session(m, session_id, scope, account_id, instrument_id):
 
 @kernel
 def gather_account(m, account_id):
-    """Collect the orders of an account, of all sessions, for an operator. Returns the list's size.
-    Cost: a read of all order slots."""
+    """Collect the orders of an account, of all sessions of its firm, for an operator. Returns the
+    list's size. Cost: as `gather_session`, for each of them."""
     size = i64(0)
-    for slot in range(1, m.state[0]["slots_used"] + 1):
-        order = m.orders[slot]
-        if i64(order["instrument"]) != 0 and i64(order["account"]) == account_id:
-            size = add_to_list(m, size, i64(slot))
+    for session_id in range(1, len(m.sessions)):
+        if m.sessions[session_id]["firm"] == m.accounts[account_id]["firm"]:
+            size = gather_session(m, session_id, SCOPE_ACCOUNT, account_id, i64(0), size)
     return size
 
 
@@ -183,11 +182,11 @@ def end_orders(m, c):
     state = m.state[0]
     reason = state["list_reason"]
     while state["list_head"] < state["list_tail"]:
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         slot = i64(m.slots[state["list_head"]])
         state["list_head"] += 1
-        if reason == MASS_CANCEL:
+        if reason == MASS_CANCEL or reason == ENDED_BY_HALT:
             remove_order(m, c, slot, CANCELLED, reason, state["list_ref"])
         elif reason == END_OF_DAY and i64(m.orders[slot]["tif"]) == GTD:
             remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)

@@ -78,9 +78,9 @@ def is_well_formed(m, c):
         return False
     if i64(c["flags"]) != 0 and not (i64(c["flags"]) == POST_ONLY_FLAG and kind == LIMIT and lives):
         return False
-    if display != 0 and not (
-        0 < display <= quantity and lives and (kind == LIMIT or kind == STOP_LIMIT)
-    ):
+    has_slices = lives and (kind == LIMIT or kind == STOP_LIMIT)
+    has_minimum = tif == IOC and (kind == LIMIT or kind == MARKET)
+    if display != 0 and not (0 < display <= quantity and (has_slices or has_minimum)):
         return False
     if kind == LIMIT:
         return price >= 1 and stop == 0

@@ -19,6 +19,7 @@ from matching.codes import (
     FLAG_WAITING,
     FOK,
     GTD,
+    IOC,
     MALFORMED,
     NONE,
     POOL_FULL,
@@ -48,7 +49,7 @@ def write_order(m, c, slot):
     order["held"] = 0
     order["price"] = c["price"]
     order["leaves"] = c["quantity"]
-    order["display"] = c["display"]
+    order["display"] = c["display"] if i64(c["tif"]) != IOC else np.int32(0)
     order["session"] = c["session"]
     order["user_ref"] = c["user_ref"]
     order["account"] = c["account"]
@@ -85,18 +86,25 @@ def would_trade(m, order):
 
 
 @inline
-def book_reason(m, slot):
-    """Reason to reject an order that needs a look at the opposite side: post-only or FOK; else
-    NONE."""
+def least_at_once(c):
+    """Lots that a NEW must trade at once: all of a fill or kill, the minimum of an IOC."""
+    tif = i64(c["tif"])
+    return i64(c["quantity"]) if tif == FOK else (i64(c["display"]) if tif == IOC else i64(0))
+
+
+@inline
+def book_reason(m, slot, least):
+    """Reason to reject an order that needs a look at the opposite side: post-only, or `least` lots
+    that it cannot trade at once; else NONE."""
     order = m.orders[slot]
     if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
         return REFUSED_POST_ONLY
-    if i64(order["tif"]) == FOK:
+    if least != 0:
         instrument = m.instruments[i64(order["instrument"])]
         side = i64(order["side"])
         limit = limit_index(instrument, side, i64(order["price"]))
         bound = collar_bound(m, i64(order["instrument"]), side, limit)
-        if not can_fill(m, order, bound, i64(order["leaves"])):
+        if not can_fill(m, order, bound, least):
             return REFUSED_FOK
     return NONE
 
@@ -114,7 +122,7 @@ def new_order(m, c):
         reject(m, c, reason if reason != NONE else POOL_FULL)
         return ENDED
     write_order(m, c, slot)
-    reason = book_reason(m, slot)
+    reason = book_reason(m, slot, least_at_once(c))
     if reason != NONE:
         return_slot(m, slot)
         reject(m, c, reason)

@@ -52,15 +52,15 @@ def note_price(state, instrument, price):
 
 
 @inline
-def fill_maker(m, command, instrument, maker, taker, price, quantity):
-    """Trade with a resting order at the rates of maker and taker; `finish_maker` comes next."""
+def fill_maker(m, command, instrument, maker, taker, price, quantity, flags):
+    """Trade with a resting order at the rates of maker and taker; both events carry these flags.
+    `finish_maker` comes next."""
     maker_fee, taker_fee = book_trade(
         m, instrument, maker, taker, price, quantity,
         i64(instrument["maker_rate"]), i64(instrument["taker_rate"]),
     )  # fmt: skip
     maker["shown"] = i64(maker["shown"]) - quantity
-    trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, 0)
-    note_price(m.state[0], instrument, price)
+    trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee, flags)
 
 
 @inline

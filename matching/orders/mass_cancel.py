@@ -1,11 +1,21 @@
-"""Mass cancels by session, account or instrument. A member's reach only the orders of its
-session."""
+"""Mass cancels by session, account or instrument, and halts of accounts. A member's reach only the
+orders of its session."""
 
 import numpy as np
 
-from matching.book.events import answer, reject
-from matching.book.registry import is_account, is_listed, is_open, is_ref
+from matching.book.events import accept, answer, reject
+from matching.book.registry import (
+    is_account,
+    is_listed,
+    is_open,
+    is_ref,
+    operator_reason,
+    set_trader,
+)
 from matching.codes import (
+    ENDED_BY_HALT,
+    HALT,
+    HALT_ACCOUNT,
     KIND_MASS_CANCELLED,
     MALFORMED,
     MASS_CANCEL,
@@ -69,7 +79,7 @@ def mass_cancel(m, c):
         session_id = i64(c["target_ref"])
     account_id, instrument_id = i64(c["account"]), i64(c["instrument"])
     if scope == SCOPE_SESSION or not operator:
-        size = gather_session(m, session_id, scope, account_id, instrument_id)
+        size = gather_session(m, session_id, scope, account_id, instrument_id, i64(0))
     elif scope == SCOPE_ACCOUNT:
         size = gather_account(m, account_id)
     else:
@@ -78,9 +88,36 @@ def mass_cancel(m, c):
     state["stage"] = CANCEL_LIST
 
 
+@kernel
+def halt_account(m, c):
+    """Carry out HALT_ACCOUNT: halt an account and collect its orders, which a stage of its own
+    ends; or resume it."""
+    state = m.state[0]
+    flags, account_id = i64(c["flags"]), i64(c["account"])
+    reason = NONE
+    if (i64(c["hours"]) | i64(c["spare"]) | (flags & ~HALT)) != 0:
+        reason = MALFORMED
+    if reason == NONE:
+        reason = operator_reason(m, c)
+    if reason == NONE and not is_account(m, account_id):
+        reason = UNKNOWN_ACCOUNT
+    if reason != NONE:
+        reject(m, c, reason)
+        return
+    account = m.accounts[account_id]
+    account["halted"] = 1 if flags == HALT else 0
+    set_trader(account)
+    size = gather_account(m, account_id) if flags == HALT else i64(0)
+    begin_cancel_list(m, size, ENDED_BY_HALT, i64(c["user_ref"]), REPORT_MASS_CANCEL)
+    state["stage"] = CANCEL_LIST
+
+
 @inline
 def report_mass_cancel(m, c):
-    """Report how many orders a mass cancel ended."""
+    """Report how many orders a mass cancel or a halt ended."""
     size = m.state[0]["list_tail"]
+    if i64(c["kind"]) == HALT_ACCOUNT:
+        accept(m, c, 0, 0, 0, i64(m.accounts[i64(c["account"])]["halted"]), size)
+        return
     at = answer(m, c, KIND_MASS_CANCELLED, NONE, 0, 0, 0, 0, size, 0)
     m.events[at]["side"] = c["type"]

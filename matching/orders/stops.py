@@ -4,7 +4,7 @@ run."""
 import numpy as np
 
 from matching.book.block_legs import recheck_collar
-from matching.book.events import is_buffer_full, report
+from matching.book.events import must_pause, report
 from matching.book.price_levels import (
     first_order,
     is_order,
@@ -101,7 +101,7 @@ def run_queue(m, c):
     state = m.state[0]
     while True:
         while state["queue_reported"] < state["queue_tail"]:
-            if is_buffer_full(m):
+            if must_pause(m):
                 return False
             report_triggered(m, c, i64(m.queue[state["queue_reported"]]))
             state["queue_reported"] += 1
@@ -110,7 +110,7 @@ def run_queue(m, c):
             state["queue_reported"] = 0
             state["queue_tail"] = 0
             return True
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         slot = i64(m.queue[state["queue_head"]])
         state["queue_head"] += 1

@@ -6,9 +6,10 @@ progress in STATE, so that it can stop when the event buffer is full and go on a
 
 import numpy as np
 
+from matching.book.auctions import enter_phase, random_seconds
 from matching.book.block_legs import notify_blocks
 from matching.book.collar import collar_bound
-from matching.book.events import emit, is_buffer_full, report
+from matching.book.events import emit, must_pause, report
 from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
     add_to_level,
@@ -38,7 +39,7 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
-from matching.orders.fills import fill_maker, finish_maker
+from matching.orders.fills import fill_maker, finish_maker, note_price
 from matching.orders.self_trade_prevention import are_related, prevent_self_trade
 from matching.records import NANOSECONDS
 
@@ -132,7 +133,7 @@ def sweep(m, command):
         index = top(m, instrument_id, book)
         if index < bound or index == 0:
             break
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
         level = level_at(instrument, book, index)
         maker_slot = first_order(m, level)
@@ -147,15 +148,16 @@ def sweep(m, command):
             continue
         price = price_at(instrument, book, index)
         quantity = min(i64(order["leaves"]), i64(maker["shown"]))
-        fill_maker(m, command, instrument, maker, order, price, quantity)
+        fill_maker(m, command, instrument, maker, order, price, quantity, 0)
+        note_price(state, instrument, price)
         finish_maker(m, command, maker_slot, level)
     return True
 
 
 @inline
 def finish_run(m, command):
-    """End the run: the remainder rests or is cancelled. If the collar stopped it, an auction
-    starts."""
+    """End the run: the remainder rests or is cancelled. If it rests and the collar stopped it, an
+    auction starts."""
     state = m.state[0]
     slot = state["slot"]
     order = m.orders[slot]
@@ -166,8 +168,9 @@ def finish_run(m, command):
         return
     best = top(m, instrument_id, 1 - i64(order["side"]))
     stopped = i64(instrument["phase"]) == CONTINUOUS and state["limit"] <= best < state["bound"]
+    rests = may_rest(order)
     rest_or_end(m, command, slot)
-    if stopped:
+    if stopped and rests:
         start_collar_auction(m, command, instrument_id)
 
 
@@ -201,13 +204,19 @@ def cancel_remainder(m, command, slot, reason):
 @kernel
 def start_collar_auction(m, command, instrument_id):
     """Start the volatility auction of an instrument whose collar was reached."""
-    state = m.state[0]
-    instrument = m.instruments[instrument_id]
-    instrument["phase"] = AUCTION
+    enter_phase(m, instrument_id, AUCTION)
+    m.auctions[instrument_id]["extended"] = 0
     report_phase(m, command, instrument_id, AUCTION, 0, 0, 0)
+    schedule_collar_end(m, instrument_id, m.state[0]["now_ns"] // NANOSECONDS)
+
+
+@kernel
+def schedule_collar_end(m, instrument_id, from_s):
+    """Schedule the end of a collar's auction: its seconds after `from_s`, and some at random."""
+    state = m.state[0]
     state["scheduled"] += 1
-    ends_s = state["now_ns"] // NANOSECONDS + i64(instrument["collar_s"])
-    add_timer(m, ends_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)
+    length_s = i64(m.instruments[instrument_id]["collar_s"]) + random_seconds(m, instrument_id)
+    add_timer(m, from_s + length_s, PHASE, instrument_id, state["scheduled"], 0, COLLAR_END)
 
 
 @inline

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from matching.book.auctions import enter_phase
 from matching.book.events import reject
 from matching.book.registry import is_listed, operator_reason
 from matching.book.timers import (
@@ -31,6 +32,7 @@ from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import begin_cancel_list, gather_instrument
 from matching.orders.entry import remove_order
 from matching.orders.sweep import report_phase
+from matching.phases.auction_quantities import begin_measure
 from matching.records import NANOSECONDS
 from matching.stages import (
     CANCEL_LIST,
@@ -89,17 +91,18 @@ def run_next_due(m, c):
         state["instrument"] = instrument_id
         state["stage"] = CANCEL_LIST
     else:
-        run_due_phase(m, instrument_id, phase)
+        run_due_phase(m, instrument_id, phase, second)
 
 
 @inline
-def run_due_phase(m, instrument_id, phase):
-    """Begin a scheduled phase. Nothing happens after gate closure, or where the instrument is in it
-    already."""
+def run_due_phase(m, instrument_id, phase, second):
+    """Begin a scheduled phase, due at this second. Nothing happens after gate closure, or where the
+    instrument is in it already."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
     now = i64(instrument["phase"])
-    if phase == COLLAR_END:
+    by_collar = phase == COLLAR_END
+    if by_collar:
         phase = CONTINUOUS
     elif phase == 0:
         phase = CLOSED
@@ -108,6 +111,8 @@ def run_due_phase(m, instrument_id, phase):
         state["phases_pending"] -= 1
     if i64(instrument["gated"]) == 0 and phase != now:
         begin_phase(m, instrument_id, phase, 0, DUE)
+        state["by_collar"] = by_collar
+        state["due_s"] = second
 
 
 @inline
@@ -122,6 +127,7 @@ def begin_phase(m, instrument_id, phase, by_command, after):
     state["instrument"] = instrument_id
     state["phase"] = phase
     state["by_command"] = by_command
+    state["by_collar"] = 0
     state["after"] = after
     state["cross_volume"] = 0
     state["traded_low"] = 0
@@ -131,7 +137,7 @@ def begin_phase(m, instrument_id, phase, by_command, after):
         begin_cancel_list(m, size, END_OF_DAY, 0, ENTER_PHASE)
         state["stage"] = CANCEL_LIST
     elif phase == CONTINUOUS:
-        state["stage"] = UNCROSS
+        begin_measure(m, instrument_id, UNCROSS)
     else:
         state["stage"] = ENTER_PHASE
 
@@ -146,7 +152,7 @@ def close_gate(m, c):
     instrument["gate_s"] = 0
     if i64(instrument["phase"]) != CLOSED:
         remove_collar_end(m, instrument_id)
-        instrument["phase"] = CLOSED
+        enter_phase(m, instrument_id, CLOSED)
         report_phase(m, c, instrument_id, CLOSED, 0, 0, 0)
     state["stage"] = DUE
 

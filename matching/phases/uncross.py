@@ -1,89 +1,74 @@
-"""Call auction: one price for all that crosses, by the four-step rule of RULES.md."""
+"""Call auction: one price for all that crosses, and the pairing of orders at it."""
 
 import numpy as np
 
-from matching.book.events import is_buffer_full
+from matching.book.events import must_pause
 from matching.book.order_ids import finish_order
 from matching.book.price_levels import (
     first_order,
     index_at,
-    is_order,
     level_at,
-    next_order,
-    price_at,
     remove_from_level,
     top,
 )
-from matching.codes import FLAG_AUCTION
+from matching.codes import AUCTION, FLAG_AUCTION
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK
 from matching.orders.fills import book_trade, note_price, trade_events
 from matching.orders.self_trade_prevention import are_related, prevent_self_trade
+from matching.orders.sweep import report_phase, schedule_collar_end
+from matching.phases.auction_quantities import cross, take_off
+from matching.stages import DUE, ENTER_PHASE, PAIR
 
 i64 = np.int64
 
 
-@inline
-def level_leaves(m, instrument, book, index):
-    """Lots of a level, hidden ones included."""
-    total = i64(0)
-    slot = first_order(m, level_at(instrument, book, index))
-    while is_order(m, slot):
-        total += i64(m.orders[slot]["leaves"])
-        slot = next_order(m, slot)
-    return total
-
-
 @kernel
-def uncross_price(m, instrument_id):
-    """The uncross price; 0 if nothing crosses.
+def begin_uncross(m, c):
+    """Find the price at which what is left crosses, and pair orders at it; where nothing crosses,
+    enter continuous trading. The end of a collar's auction may be put off instead."""
+    state = m.state[0]
+    price, _, _ = cross(m, state["instrument"], state["base_price"])
+    if is_put_off(m, price):
+        put_off(m, c)
+    elif price != 0:
+        state["cross_price"] = price
+        state["stage"] = PAIR
+    else:
+        state["stage"] = ENTER_PHASE
 
-    It has the greatest volume, then the least surplus, then lies on the side of the surplus, then
-    nearest the reference (of two the higher). Cost: the ticks between best ask and best bid, and
-    the orders on them.
-    """
-    instrument = m.instruments[instrument_id]
-    bid = top(m, instrument_id, 0)
-    ask = top(m, instrument_id, 1)
-    if bid == 0 or ask == 0:
-        return i64(0)
-    high = price_at(instrument, 0, bid)
-    low = price_at(instrument, 1, ask)
-    if high < low:
-        return i64(0)
-    reference = i64(instrument["reference"])
-    buys = i64(0)
-    for price in range(low, high + 1):
-        buys += level_leaves(m, instrument, 0, index_at(instrument, 0, price))
-    sells = i64(0)
-    volume, surplus = i64(0), i64(0)
-    lowest = highest = nearest = low
-    presses_up, presses_down = False, False
-    for price in range(low, high + 1):
-        sells += level_leaves(m, instrument, 1, index_at(instrument, 1, price))
-        traded = min(buys, sells)
-        left = abs(buys - sells)
-        if traded > volume or (traded == volume and left < surplus):
-            volume, surplus = traded, left
-            lowest, nearest = price, price
-            presses_up, presses_down = True, True
-        if traded == volume and left == surplus:
-            highest = price
-            presses_up = presses_up and buys > sells
-            presses_down = presses_down and buys < sells
-            if abs(price - reference) <= abs(nearest - reference):
-                nearest = price
-        buys -= level_leaves(m, instrument, 0, index_at(instrument, 0, price))
-    if presses_up:
-        return highest
-    return lowest if presses_down else nearest
+
+@inline
+def is_put_off(m, price):
+    """Whether the end of a collar's auction is put off: the first price lies beyond the extension's
+    ticks, and it was not put off before."""
+    state = m.state[0]
+    auction = m.auctions[state["instrument"]]
+    return (
+        state["by_collar"] != 0
+        and state["cross_volume"] == 0
+        and price != 0
+        and i64(auction["extension"]) != 0
+        and i64(auction["extended"]) == 0
+        and abs(price - state["base_price"]) > i64(auction["extension"])
+    )
+
+
+@inline
+def put_off(m, c):
+    """Put the end of a collar's auction off: the auction goes on for as long again."""
+    state = m.state[0]
+    m.auctions[state["instrument"]]["extended"] = 1
+    report_phase(m, c, state["instrument"], AUCTION, 0, 0, 0)
+    schedule_collar_end(m, state["instrument"], state["due_s"])
+    state["stage"] = DUE
 
 
 @inline
 def pair_orders(m, c, instrument_id):
     """Trade the crossing orders with each other at the price found, by price, then time.
 
-    Returns False where the event buffer is full.
+    Returns False where the event buffer is full or the call has worked long enough.
     """
     state = m.state[0]
     instrument = m.instruments[instrument_id]
@@ -94,18 +79,20 @@ def pair_orders(m, c, instrument_id):
         ask = top(m, instrument_id, 1)
         if bid < index_at(instrument, 0, price) or ask < index_at(instrument, 1, price):
             return True
-        if is_buffer_full(m):
+        if must_pause(m):
             return False
+        state["spent"] += 1
         older_slot = first_order(m, level_at(instrument, 0, bid))
         newer_slot = first_order(m, level_at(instrument, 1, ask))
         if m.orders[older_slot]["accepted"] > m.orders[newer_slot]["accepted"]:
             older_slot, newer_slot = newer_slot, older_slot
         older, newer = m.orders[older_slot], m.orders[newer_slot]
+        older_leaves, newer_leaves = i64(older["leaves"]), i64(newer["leaves"])
         mode = i64(newer["mode"]) & STP_MASK
         if mode != 0 and are_related(m, older, newer):
             prevent_self_trade(m, c, newer_slot, older_slot, mode)
         else:
-            quantity = min(i64(older["leaves"]), i64(newer["leaves"]))
+            quantity = min(older_leaves, newer_leaves)
             older_fee, newer_fee = book_trade(
                 m, instrument, older, newer, price, quantity, rate, rate
             )
@@ -114,6 +101,8 @@ def pair_orders(m, c, instrument_id):
             trade_events(m, c, older, newer, price, quantity, older_fee, newer_fee, FLAG_AUCTION)
             note_price(state, instrument, price)
             state["cross_volume"] += quantity
+        take_off(m, older, older_leaves - i64(older["leaves"]))
+        take_off(m, newer, newer_leaves - i64(newer["leaves"]))
         finish_if_filled(m, older_slot)
         finish_if_filled(m, newer_slot)
 

@@ -303,8 +303,9 @@ def _execute(market: Market, order: BasketOrder, plan: list[Candidates]) -> None
             _, _, one, maker = min(fronts, key=lambda front: front[:2])
             lots = min(order.leaves, one.room, maker.shown)
             one.room -= lots
-            one.prices.append(maker.price)
-            market.trade(maker, order, lots)
+            price = maker.price
+            if market.trade(maker, order, lots):
+                one.prices.append(price)
     if order.leaves:
         left, order.leaves = order.leaves, 0
         _report(market, order, EventKind.CANCELLED, left, reason=Reason.REMAINDER)

@@ -320,7 +320,7 @@ def _trade_with(market: Market, block: Block, opposite: Block) -> None:
     for hour in block.hours:
         for one in (maker, taker):
             one.leaves, one.cumulative = quantity, 0
-        market.fill(maker, taker, hour, maker.price, quantity)
+        market.fill(maker, taker, hour, maker.price, quantity, on_book=False)
     market.remove_order(maker)
     market.remove_order(taker)
 
@@ -336,8 +336,9 @@ def _sweep(market: Market, block: Block) -> None:
         block.leaves, block.cumulative = quantity, 0
         while block.leaves:
             maker = next(hour.makers(block, low, high))
-            prices.append(maker.price)
-            market.trade(maker, block, min(block.leaves, maker.shown))
+            price = maker.price
+            if market.trade(maker, block, min(block.leaves, maker.shown)):
+                prices.append(price)
         traded.append((hour, base, prices))
     market.remove_order(block)
     for hour, base, prices in traded:

@@ -72,7 +72,7 @@ class Order:
             post_only=bool(command.flags & CommandFlag.POST_ONLY),
             price=command.price,
             stop=command.stop,
-            display=command.display,
+            display=command.display if command.tif in LASTING else 0,
             expiry_s=command.expiry_s,
             waiting=command.type in WITH_STOP,
             **fields,
@@ -182,11 +182,15 @@ class Instrument:
     deposit_fen: int = 0  # per lot sold short
     collar: int = 0  # ticks; 0: off
     collar_s: int = 0  # length of the auction that the collar starts
+    random_s: int = 0  # at most so many seconds longer, at random
+    extension: int = 0  # ticks; an auction's price further away puts its end off once; 0: never
+    extended: bool = False  # whether it was put off
     close_s: int = 0  # end of the day to come
     gate_s: int = 0  # gate closure to come
     gated: bool = False
     phase: int = Phase.CLOSED
     last: int = 0  # price of the last trade, in an uncross too
+    indicative: tuple[int, int, int] = (0, 0, 0)  # price, volume, surplus as reported last
     follows: "Instrument | None" = None  # the delivery period before
     after: "Instrument | None" = None  # the delivery period after
     longest: int = 0  # hours of the longest block that may begin here
@@ -267,7 +271,8 @@ class Instrument:
         return front is not None and order.accepts(front.price)
 
     def can_fill(self, order: Order, quantity: int) -> bool:
-        """Whether the order, arriving now, would trade this quantity at once (fill or kill).
+        """Whether the order, arriving now, would trade this quantity at once (fill or kill, and
+        the minimum of an IOC).
 
         Hidden quantity counts. The owner's orders never count under prevention. Where prevention
         would end or shrink the incoming order, nothing counts behind the first of them; of that
@@ -289,16 +294,17 @@ class Instrument:
                 return quantity <= sum(maker.shown for maker in makers[: own.index(True)])
         return quantity <= 0
 
-    def uncross_price(self) -> int | None:
+    def uncross_price(self, base: int) -> int | None:
         """The price at which the book is to be uncrossed; None where it is not crossed.
 
         Of all ticks those of the greatest volume, and of these the ones of the least surplus. Of
         the rest: the highest if buyers are left over at all of them, the lowest if sellers are;
-        otherwise the one nearest the reference, and of two equally near ones the higher.
+        otherwise the one nearest the base price, and of two equally near ones the higher.
         """
         buy, sell = self.front(BUY), self.front(SELL)
         if buy is None or sell is None or buy.price < sell.price:
             return None
+        # Nothing trades below the best sell or above the best buy.
         ticks = list(self._volumes(sell.price, buy.price))
         volume = max(volume for _, volume, _ in ticks)
         ticks = [tick for tick in ticks if tick[1] == volume]
@@ -309,15 +315,22 @@ class Instrument:
             return max(prices)
         if all(surplus < 0 for _, _, surplus in ticks):
             return min(prices)
-        return min(prices, key=lambda price: (abs(price - self.reference), -price))
+        return min(prices, key=lambda price: (abs(price - base), -price))
+
+    def indicate(self) -> tuple[int, int, int]:
+        """Price, volume and surplus of buys (negative: of sells) of an uncross now; zeros where
+        nothing crosses."""
+        price = self.uncross_price(self.last or self.reference)
+        if price is None:
+            return 0, 0, 0
+        ((_, volume, surplus),) = self._volumes(price, price)
+        return price, volume, surplus
 
     def _volumes(self, low: int, high: int) -> Iterator[tuple[int, int, int]]:
-        """Each price with the volume that would trade at it, and by how much buyers exceed sellers.
-
-        Nothing trades below the best sell or above the best buy, so other prices do not matter.
-        """
+        """Each price with the volume that would trade at it, and by how much buyers exceed
+        sellers."""
         buys = sum(_leaves(level) for price, level in self.levels(BUY) if price >= low)
-        sells = 0
+        sells = sum(_leaves(level) for price, level in self.levels(SELL) if price < low)
         for price in range(low, high + 1):
             sells += _leaves(self.sides[SELL].get(price, {}))
             yield price, min(buys, sells), buys - sells

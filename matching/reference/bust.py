@@ -1,6 +1,6 @@
 """The command BUST of the reference: a trade is taken back."""
 
-from matching.records import POSITION_MAX, RATE_UNIT, EventFlag, Reason, Side
+from matching.records import BUSTS_MAX, POSITION_MAX, RATE_UNIT, EventFlag, Reason, Side
 from matching.reference.accounts import Account, deposit_fen
 from matching.reference.book import Instrument
 from matching.reference.fields import Command
@@ -10,7 +10,8 @@ from matching.reference.market import Market
 def bust(market: Market, command: Command) -> Reason:
     """Take a trade back: quantity, money, fees and capacity of both sides; no order comes back.
 
-    The market does not keep its trades: the command repeats the trade as the day log has it.
+    The market does not keep its trades, only which were taken back: the command repeats the trade
+    as the day log has it.
     """
     buyer = market.accounts.get(command.account)
     seller = market.accounts.get(command.seller)
@@ -21,11 +22,14 @@ def bust(market: Market, command: Command) -> Reason:
         return Reason.UNKNOWN_INSTRUMENT
     if instrument.gated:
         return Reason.PHASE
-    if command.target_ref > market.trades:
+    if command.target_ref > market.trades or command.target_ref in market.busts:
         return Reason.UNKNOWN_ORDER
     reason = _check_bust(instrument, buyer, seller, command)
     if reason:
         return reason
+    if len(market.busts) == BUSTS_MAX:
+        return Reason.POOL_FULL
+    market.busts.add(command.target_ref)
     notional_fen = command.price * command.quantity * instrument.tick_fen
     buyer.pay(-(notional_fen + command.stop))
     seller.earned_fen -= notional_fen - command.display

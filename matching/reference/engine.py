@@ -66,6 +66,9 @@ class ReferenceEngine:
         if is_malformed(command, self.limits, operator):
             return Reason.MALFORMED
         if command.kind == CommandKind.CLOCK:
+            if operator:
+                self._market.seed = command.amount_fen or self._market.seed
+                self._market.indicate()
             return Reason.NONE
         if sender is None:
             return Reason.UNKNOWN_SESSION

@@ -107,10 +107,20 @@ def _has_time_of_type(command: Command) -> bool:
     post_only = command.flags & CommandFlag.POST_ONLY
     return (
         (command.expiry_s >= 1) == (command.tif == TimeInForce.GTD)
-        and (command.display == 0 or (lasting and command.type in WITH_LIMIT))
+        and (command.display == 0 or _has_slices(command) or _has_minimum(command))
         and (not post_only or (lasting and command.type == OrderType.LIMIT))
         and not (command.tif == TimeInForce.FOK and command.type in WITH_STOP)
     )
+
+
+def _has_slices(command: Command) -> bool:
+    """Whether `display` is the size of an iceberg's slices."""
+    return command.tif in LASTING and command.type in WITH_LIMIT
+
+
+def _has_minimum(command: Command) -> bool:
+    """Whether `display` is the least that an IOC must trade at once."""
+    return command.tif == TimeInForce.IOC and command.type in (OrderType.LIMIT, OrderType.MARKET)
 
 
 def _trades_at_once(command: Command) -> bool:
@@ -161,8 +171,10 @@ def _is_valid_fees(command: Command) -> bool:
 
 
 def _is_valid_collar(command: Command) -> bool:
-    on = command.price > 0 and 1 <= command.quantity <= AUCTION_MAX_S
-    return on or command.price == 0
+    least_s = 1 if command.price else 0
+    has_length = least_s <= command.quantity <= AUCTION_MAX_S
+    has_end = command.stop >= 0 and 0 <= command.display <= AUCTION_MAX_S
+    return command.price >= 0 and has_length and has_end
 
 
 def _is_valid_phase(command: Command) -> bool:

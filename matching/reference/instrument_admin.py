@@ -91,14 +91,22 @@ def set_times(market: Market, command: Command) -> Reason:
 
 
 def set_collar(market: Market, command: Command) -> Reason:
-    """COLLAR: set the distance in ticks from the last trade, and the auction's seconds."""
+    """COLLAR: set the distance in ticks from the last trade, the auction's seconds, most of those
+    added at random, and the distance from which on its end is put off."""
     instrument = market.instruments.get(command.instrument)
     if instrument is None:
         return Reason.UNKNOWN_INSTRUMENT
     if instrument.gated:
         return Reason.PHASE
     instrument.collar, instrument.collar_s = command.price, command.quantity
-    return market.accept(command, price=command.price, quantity=command.quantity)
+    instrument.random_s, instrument.extension = command.display, command.stop
+    return market.accept(
+        command,
+        price=command.price,
+        quantity=command.quantity,
+        number=command.stop,
+        amount=command.display,
+    )
 
 
 def set_phase(market: Market, command: Command) -> Reason:

@@ -28,6 +28,11 @@ from matching.state_tables import SCHEDULED_BY
 
 REFS_PER_PAGE = 1024
 
+LEHMER_MODULUS, LEHMER_MULTIPLIER = 2**31 - 1, 48_271
+
+ENDS_OF_TIME = (Reason.END_OF_TIME, Reason.END_OF_DAY, Reason.GATE_CLOSURE)
+"""Reasons for which an order expires; for the others it is cancelled."""
+
 
 class Market:
     """All sessions, accounts, instruments and live orders, and the clock."""
@@ -39,10 +44,12 @@ class Market:
         self.trade_groups = 0  # blocks and orders for baskets that traded
         self.accepted = 0
         self.ticks = 0
+        self.seed = 0  # of random ends
         self.sessions: dict[int, Session] = {}
         self.accounts: dict[int, Account] = {}
         self.instruments: dict[int, Instrument] = {}
         self.baskets: dict[int, list[Instrument]] = {}  # members in the order of listing
+        self.busts: set[int] = set()  # trades taken back
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.blocks: dict[tuple[int, int], Order] = {}  # those of them that are blocks
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
@@ -124,7 +131,7 @@ class Market:
 
     def reduce(self, order: Order, quantity: int, reason: int, request: int = 0) -> None:
         """Take quantity off an order without a trade; an order with nothing open ends."""
-        kind = EventKind.EXPIRED if reason >= Reason.END_OF_TIME else EventKind.CANCELLED
+        kind = EventKind.EXPIRED if reason in ENDS_OF_TIME else EventKind.CANCELLED
         order.set_leaves(order.leaves - quantity)
         if order.leaves == 0:
             self.remove_order(order)
@@ -152,7 +159,7 @@ class Market:
     def _run_order(self, order: Order) -> list[int]:
         """Match an incoming order, rest or cancel its remainder; returns the prices it traded at.
 
-        An order that the collar stopped starts the collar's auction.
+        An order that the collar stopped starts the collar's auction if it rests in it.
         """
         instrument = order.instrument
         prices: list[int] = []
@@ -160,10 +167,10 @@ class Market:
         if order.leaves and order.can_rest:
             order.shown = order.next_slice
             instrument.rest(order)
+            if stopped:
+                self._start_collar_auction(instrument)
         elif order.leaves:
             self.reduce(order, order.leaves, Reason.REMAINDER)
-        if stopped:
-            self._start_collar_auction(instrument)
         return prices
 
     def _match(self, order: Order, prices: list[int]) -> bool:
@@ -186,15 +193,22 @@ class Market:
                 prices.append(maker.price)
         return False
 
-    def trade(self, maker: Order, taker: Order, quantity: int) -> None:
-        """Trade with a resting order at its price; an iceberg's next slice goes to the back."""
+    def trade(self, maker: Order, taker: Order, quantity: int) -> bool:
+        """Trade with a resting order at its price; an iceberg's next slice goes to the back.
+
+        Returns whether it is a price of the instrument: not behind a better order, which is the
+        owner's own that a block or basket order passes over.
+        """
+        front = maker.instrument.front(maker.side)
+        on_book = front is not None and front.price == maker.price
         maker.shown -= quantity
-        self.fill(maker, taker, maker.instrument, maker.price, quantity)
+        self.fill(maker, taker, maker.instrument, maker.price, quantity, on_book=on_book)
         if maker.leaves and maker.shown == 0:
             maker.instrument.remove(maker)
             maker.shown = maker.next_slice
             maker.instrument.rest(maker)
             self.report(EventKind.REFRESHED, maker, maker.shown)
+        return on_book
 
     def fill(
         self,
@@ -203,18 +217,20 @@ class Market:
         instrument: Instrument,
         price: int,
         quantity: int,
+        *,
         auction: bool = False,
+        on_book: bool = True,
     ) -> None:
         """Move quantity and money between two orders, and report the fill to each, maker first.
 
-        Two blocks trade off the book: they do not move the instrument's last price.
+        Off the book: the price is none of the instrument's and does not move its last price.
         """
         self.trades += 1
         common = EventFlag.AUCTION if auction else 0
-        if maker.block_hours:
-            common = EventFlag.OFF_BOOK
-        else:
+        if on_book:
             instrument.last = price
+        else:
+            common = EventFlag.OFF_BOOK
         taker_rate = instrument.maker_rate if auction else instrument.taker_rate
         for order, rate, flags in (
             (maker, instrument.maker_rate, common),
@@ -297,8 +313,9 @@ class Market:
         if phase == Phase.CLOSED:
             self._end(instrument, Reason.END_OF_DAY, lambda order: order.tif == TimeInForce.DAY)
         if phase == Phase.CONTINUOUS:
-            prices, volume = self._uncross(instrument)
+            prices, volume = self._uncross(instrument, base)
         instrument.phase = phase
+        instrument.indicative = 0, 0, 0
         self.emit(
             Event(
                 kind=EventKind.PHASE_CHANGED,
@@ -314,10 +331,11 @@ class Market:
             stops = self.triggered_stops(instrument, [*prices, instrument.last], base)
             self.run_stops(instrument, stops, base)
 
-    def _uncross(self, instrument: Instrument) -> tuple[list[int], int]:
-        """Uncross until nothing crosses; returns the prices that traded, and the whole volume."""
+    def _uncross(self, instrument: Instrument, base: int) -> tuple[list[int], int]:
+        """Uncross until nothing crosses; returns the prices that traded, and the whole volume.
+        `base` is the last price before it."""
         prices, volume = [], 0
-        while (price := instrument.uncross_price()) is not None:
+        while (price := instrument.uncross_price(base)) is not None:
             traded = self._pair(instrument, price)
             if traded:
                 prices.append(price)
@@ -343,8 +361,56 @@ class Market:
     def _start_collar_auction(self, instrument: Instrument) -> None:
         """Change from continuous trading into an auction of the collar's length."""
         self.change_phase(instrument, Phase.AUCTION)
-        due_s = self.now_ns // NANOSECONDS + instrument.collar_s
+        instrument.extended = False
+        self._schedule_collar_end(instrument, self.now_ns // NANOSECONDS)
+
+    def _schedule_collar_end(self, instrument: Instrument, from_s: int) -> None:
+        """Schedule the end of a collar's auction: its seconds after `from_s`, and some at
+        random."""
+        due_s = from_s + instrument.collar_s + self._random_seconds(instrument)
         self.agenda.add_phase(instrument.id, due_s, Phase.CONTINUOUS, SCHEDULED_BY["collar"])
+
+    def _random_seconds(self, instrument: Instrument) -> int:
+        """Seconds from 0 to the instrument's most, drawn from the seed of the last CLOCK that gave
+        one: two steps of Lehmer's generator, one for each half of the seed."""
+        number = instrument.id
+        for half in (self.seed, self.seed >> 31):
+            number = (((half & LEHMER_MODULUS) ^ number) * LEHMER_MULTIPLIER + 1) % LEHMER_MODULUS
+        return number % (instrument.random_s + 1)
+
+    def _put_off(self, instrument: Instrument, due_s: int) -> bool:
+        """Put the end of a collar's auction off, once, where its price would lie too far away."""
+        base = instrument.last or instrument.reference
+        price = instrument.uncross_price(base)
+        if price is None or instrument.extended or not instrument.extension:
+            return False
+        if abs(price - base) <= instrument.extension:
+            return False
+        instrument.extended = True
+        kind = EventKind.PHASE_CHANGED
+        self.emit(Event(kind=kind, instrument=instrument.id, flags=Phase.AUCTION))
+        self._schedule_collar_end(instrument, due_s)
+        return True
+
+    def indicate(self) -> None:
+        """Report the indicative price, volume and surplus of each auction where they changed."""
+        for number, instrument in sorted(self.instruments.items()):
+            if instrument.phase != Phase.AUCTION:
+                continue
+            price, volume, surplus = found = instrument.indicate()
+            if found == instrument.indicative:
+                continue
+            instrument.indicative = found
+            self.emit(
+                Event(
+                    kind=EventKind.INDICATIVE,
+                    price=price,
+                    quantity=min(volume, QUANTITY_MAX),
+                    leaves=min(abs(surplus), QUANTITY_MAX),
+                    instrument=number,
+                    side=SELL if surplus < 0 else BUY,
+                )
+            )
 
     # Time
 
@@ -363,15 +429,20 @@ class Market:
         elif work == Work.GATE:
             self._close_gate(instrument)
         else:
-            self._change_phase_on_time(instrument, phase, cause)
+            self._change_phase_on_time(instrument, due_s, phase, cause)
         return True
 
-    def _change_phase_on_time(self, instrument: Instrument, phase: int, cause: int) -> None:
-        """Do a scheduled phase change, unless it has become meaningless."""
+    def _change_phase_on_time(
+        self, instrument: Instrument, due_s: int, phase: int, cause: int
+    ) -> None:
+        """Do a scheduled phase change, unless it has become meaningless or is put off."""
         if cause == SCHEDULED_BY["close"]:
             instrument.close_s = 0
-        if not (instrument.gated or instrument.phase == phase):
-            self.change_phase(instrument, phase)
+        if instrument.gated or instrument.phase == phase:
+            return
+        if cause == SCHEDULED_BY["collar"] and self._put_off(instrument, due_s):
+            return
+        self.change_phase(instrument, phase)
 
     def _expire(self, instrument: Instrument, due_s: int) -> None:
         """End the GTD orders of this second and, at the close, DAY orders, in acceptance sequence.

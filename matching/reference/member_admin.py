@@ -129,9 +129,12 @@ def _register_carried(
 
 
 def halt_account(market: Market, command: Command) -> Reason:
-    """HALT_ACCOUNT: reject the account's new orders and replaces, or accept them again."""
+    """HALT_ACCOUNT: end the account's orders and reject new ones, or accept them again."""
     account = market.accounts.get(command.account)
     if account is None:
         return Reason.UNKNOWN_ACCOUNT
     account.halted = bool(command.flags & CommandFlag.HALT)
-    return market.accept(command, quantity=int(account.halted))
+    orders = market.orders_by_acceptance(lambda order: account.halted and order.account is account)
+    for order in orders:
+        market.reduce(order, order.leaves, Reason.HALT, command.user_ref)
+    return market.accept(command, quantity=int(account.halted), leaves=len(orders))

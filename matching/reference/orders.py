@@ -46,7 +46,7 @@ def new_order(market: Market, command: Command, sender: Session) -> Reason:
     if command.hours:
         return new_block(market, command, account, instrument)
     order = Order.of(command, account, instrument)
-    reason = _check_new(market, order, command.quantity)
+    reason = _check_new(market, order, command)
     if reason:
         return reason
     market.add_order(order)
@@ -60,9 +60,9 @@ def new_order(market: Market, command: Command, sender: Session) -> Reason:
     return Reason.NONE
 
 
-def _check_new(market: Market, order: Order, quantity: int) -> Reason:
+def _check_new(market: Market, order: Order, command: Command) -> Reason:
     """The reason for which market, account or memory reject a new order, or NONE."""
-    instrument = order.instrument
+    instrument, quantity = order.instrument, command.quantity
     if instrument.phase in (Phase.HALTED, Phase.CLOSED):
         return Reason.PHASE
     if (order.session, order.user_ref) in market.orders:
@@ -80,7 +80,8 @@ def _check_new(market: Market, order: Order, quantity: int) -> Reason:
         return reason
     if order.post_only and instrument.would_cross(order):
         return Reason.POST_ONLY
-    if order.tif == TimeInForce.FOK and not instrument.can_fill(order, quantity):
+    minimum = {TimeInForce.FOK: quantity, TimeInForce.IOC: command.display}.get(order.tif, 0)
+    if minimum and not instrument.can_fill(order, minimum):
         return Reason.FOK
     return Reason.NONE
 

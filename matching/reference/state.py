@@ -11,7 +11,14 @@ def state_tables(market: Market) -> Tables:
     """The whole state of a market as tables of integers."""
     rows: dict[str, list[tuple[int, ...]]] = {
         "machine": [
-            (market.now_ns, market.trades, market.trade_groups, market.accepted, market.ticks)
+            (
+                market.now_ns,
+                market.trades,
+                market.trade_groups,
+                market.accepted,
+                market.ticks,
+                market.seed,
+            )
         ],
         "sessions": [
             (
@@ -41,6 +48,7 @@ def state_tables(market: Market) -> Tables:
             for number, basket in sorted(market.baskets.items())
             for place, member in enumerate(basket, start=1)
         ],
+        "busts": [(trade,) for trade in sorted(market.busts)],
     }
     return {name: table(name, rows[name]) for name in rows}
 
@@ -77,12 +85,16 @@ def _instrument(instrument: Instrument) -> tuple[int, ...]:
         instrument.deposit_fen,
         instrument.collar,
         instrument.collar_s,
+        instrument.random_s,
+        instrument.extension,
+        instrument.extended,
         instrument.gate_s,
         instrument.gated,
         instrument.phase,
         instrument.last,
         instrument.follows.id if instrument.follows else 0,
         instrument.longest,
+        *instrument.indicative,
     )
 
 

@@ -81,14 +81,14 @@ def test_triggered_stops_are_cancelled_when_a_collar_ends_trading():
     stops = [
         order(ref, BUY, 0, 5, type=OrderType.STOP, stop=100, account=1) for ref in range(20, 50)
     ]
-    limited = order(50, BUY, 108, 5, type=OrderType.STOP_LIMIT, stop=100)
+    limited = order(19, BUY, 112, 5, type=OrderType.STOP_LIMIT, stop=100)
     found = answers(
         venue(CommandKind.COLLAR, price=5, quantity=60),
         order(1, SELL, 100, 1),
         order(2, SELL, 104, 1),
         order(3, SELL, 110, 50),
-        *stops,
         limited,
+        *stops,
         order(60, BUY, 100, 1),
     )
     kinds = found[-1].kinds

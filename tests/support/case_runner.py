@@ -181,9 +181,13 @@ class World:
         )
         self.administer(CommandKind.TIMES, instrument=number, expiry_s=close_s, target_ref=gate_s)
         if "collar" in values:
-            ticks, _, seconds = values["collar"]
+            ticks, _, seconds, *extension = values["collar"]
             self.administer(
-                CommandKind.COLLAR, instrument=number, price=int(ticks), quantity=int(seconds)
+                CommandKind.COLLAR,
+                instrument=number,
+                price=int(ticks),
+                quantity=int(seconds),
+                stop=int(extension[1]) if extension else 0,
             )
         self.administer(CommandKind.PHASE, instrument=number, type=phase)
 
@@ -214,7 +218,7 @@ class World:
                     fields["expiry_s"] = BASE_S + int(next(words))
             elif word == "post":
                 fields["flags"] = CommandFlag.POST_ONLY
-            elif word == "show":
+            elif word in ("show", "least"):
                 fields["display"] = int(next(words))
             elif word == "hours":
                 fields["hours"] = int(next(words))
