@@ -1,5 +1,6 @@
 """The engine: the Python interface of the compiled machine."""
 
+from collections.abc import Callable
 from threading import Lock
 from typing import Self
 
@@ -68,9 +69,13 @@ class Engine(Inspection):
         if not is_compiled():
             compile_quickly(advance, (MACHINE, int64, boolean))
 
-    def process(self, commands: Commands) -> Events:
+    def process(self, commands: Commands, between: Callable[[], None] | None = None) -> Events:
         """Process commands, a COMMAND array of shape (n,); returns their events, EVENT of shape
         (m,).
+
+        Long work goes in slices of some 2 ms. After each that leaves more to come `between` is
+        called, so that a caller can do something else; it must not call this engine, and may write
+        to the memory of `commands`.
 
         The array is a view that is valid until the next call; copy what you keep. Time stamps must
         not go backwards (such a command is rejected as malformed). What `np.concatenate` makes of
@@ -84,11 +89,11 @@ class Engine(Inspection):
             raise ValueError(f"commands: expected one dimension, got shape {commands.shape}")
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(UNUSABLE)
-        events = self._process(commands)
+        events = self._process(commands, between)
         self._lock.release()  # not after an exception: the machine may stand inside a command
         return events
 
-    def _process(self, commands: Commands) -> Events:
+    def _process(self, commands: Commands, between: Callable[[], None] | None) -> Events:
         count = len(commands)
         if count <= INBOX:
             self._inbox_bytes[: count * COMMAND.itemsize] = commands.tobytes()
@@ -99,8 +104,12 @@ class Engine(Inspection):
         if made >= 0:
             return self._events[:made]
         parts = []
+        if between is not None and commands is not self._inbox:
+            commands = commands.copy()
         while made < 0:
             parts.append(self._events[: -1 - made].copy())
+            if between is not None:
+                between()
             made = self._advance(commands, count, False)
         return np.concatenate([*parts, self._events[:made]], dtype=EVENT)
 

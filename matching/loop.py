@@ -26,6 +26,8 @@ from matching.codes import (
     LIST_BASKET,
     MALFORMED,
     NEW,
+    PROTECT,
+    QUOTE,
     REPLACE,
     SEND_MASS_CANCEL,
     SESSION,
@@ -37,35 +39,47 @@ from matching.fast_path.dispatch import run_unwatched, run_watched
 from matching.fast_path.new import RUNS as FAST_RUNS
 from matching.fast_path.new import UNHANDLED as FAST_UNHANDLED
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import end_orders
-from matching.orders.entry import ENDED, RUNS, TRIGGERS, cancel, new_order
+from matching.orders.cancel_list import SCOPE_QUOTES, end_orders, go_on_books, go_on_sessions
+from matching.orders.entry import ENDED, RUNS, TRIGGERS, accept_looked, cancel, new_order
 from matching.orders.mass_cancel import halt_account, mass_cancel, report_mass_cancel
+from matching.orders.quotes import begin_withdrawal, enter_ask, protect, quote, withdraw_next
 from matching.orders.replace import replace, replace_target
 from matching.orders.stops import (
-    collect_after_uncross,
-    collect_triggered,
+    begin_collecting,
+    collect_stops,
+    has_triggered,
+    note_uncross,
     queue_single_stop,
+    queue_stops,
     run_queue,
 )
-from matching.orders.sweep import begin_run, finish_run, report_phase, sweep
+from matching.orders.sweep import begin_run, finish_run, look, report_phase, sweep
 from matching.phases.auction_quantities import measure
 from matching.phases.indicative import begin_clock, find_next_auction, report_indicative
 from matching.phases.transitions import begin_phase_command, close_gate, run_next_due
 from matching.phases.uncross import begin_uncross, pair_orders
 from matching.records import INT32_MAX, TIME_MAX_NS
 from matching.stages import (
+    AFTER_RUN,
     BLOCK_STOPS,
     CANCEL_LIST,
     CLOSE_GATE,
+    COLLECT_STOPS,
     DUE,
     ENTER_PHASE,
     EXECUTE,
     EXPIRING,
     FETCH,
+    FINISH,
+    GATHER_BOOKS,
+    GATHER_SESSIONS,
     INDICATE,
+    LOOK,
     MEASURE,
     NEXT_AUCTION,
     PAIR,
+    QUEUE_STOPS,
+    QUOTE_ASK,
     REPORT_MASS_CANCEL,
     STOP_QUEUE,
     SWEEP,
@@ -73,6 +87,7 @@ from matching.stages import (
     TRADE_BLOCK,
     TRY_BLOCKS,
     UNCROSS,
+    WITHDRAW,
 )
 
 i64 = np.int64
@@ -122,6 +137,7 @@ def run(m, count):
             break
         if must_pause(m):
             return False
+        state["spent"] += 1
         c = m.commands[state["cursor"]]
         if stage == FETCH:
             if not state["now_ns"] <= i64(c["time_ns"]) <= TIME_MAX_NS:
@@ -145,6 +161,8 @@ def run(m, count):
                 left = ENDED
             elif kind == REPLACE:
                 left = replace_any(m, c)
+            elif kind == QUOTE:
+                left = quote(m, c)
             else:
                 left = execute_other(m, c, kind)
             if left == RUNS:
@@ -186,9 +204,21 @@ def run_order(m, c):
         return
     finish_run(m, c)
     state["slot"] = 0
-    recheck_collar(m, instrument_id)
-    collect_triggered(m, instrument_id)
-    if state["queue_tail"] != 0:
+    state["instrument"] = instrument_id
+    if state["tripped"] != 0 and state["after"] != QUOTE_ASK:
+        begin_withdrawal(m, AFTER_RUN)
+    else:
+        end_run(m)
+
+
+@inline
+def end_run(m):
+    """Go on with the stops that a run has triggered, or with what follows it."""
+    state = m.state[0]
+    recheck_collar(m, state["instrument"])
+    if has_triggered(m, state["instrument"]):
+        begin_collecting(m, state["instrument"])
+    elif state["queue_tail"] != 0:
         state["stage"] = STOP_QUEUE
     else:
         resume(state)
@@ -217,6 +247,8 @@ def execute_other(m, c, kind):
     stage."""
     if kind == SEND_MASS_CANCEL:
         mass_cancel(m, c)
+    elif kind == PROTECT:
+        protect(m, c)
     elif kind == HALT_ACCOUNT:
         halt_account(m, c)
     elif kind == SET_PHASE:
@@ -272,9 +304,56 @@ def run_stage(m, c, stage):
             finish_command(state)
     elif stage == INDICATE:
         report_indicative(m, c)
+    elif stage == GATHER_SESSIONS:
+        if go_on_sessions(m):
+            state["stage"] = CANCEL_LIST if state["gather_scope"] != SCOPE_QUOTES else WITHDRAW
+    elif stage == GATHER_BOOKS:
+        if go_on_books(m):
+            state["stage"] = CANCEL_LIST
+    elif stage == WITHDRAW:
+        withdraw_next(m)
+    elif stage == COLLECT_STOPS:
+        if collect_stops(m):
+            state["stage"] = QUEUE_STOPS
+    elif stage == QUEUE_STOPS:
+        if queue_stops(m):
+            state["stage"] = STOP_QUEUE
+    elif stage == LOOK:
+        if look(m):
+            end_look(m, c)
+    elif stage == QUOTE_ASK:
+        run_ask(m, c)
+    elif stage == AFTER_RUN:
+        end_run(m)
+    elif stage == FINISH:
+        finish_command(state)
     elif run_basket_stops(m):
         state["after"] = FETCH
         resume(state)
+
+
+@inline
+def end_look(m, c):
+    """Reject an order that cannot trade at once what it must, or accept it and begin its run."""
+    if accept_looked(m, c) == RUNS:
+        note_base_price(m)
+        m.state[0]["stage"] = SWEEP
+    else:
+        finish_command(m.state[0])
+
+
+@inline
+def run_ask(m, c):
+    """Enter the ask of a quote, and begin its run."""
+    state = m.state[0]
+    state["after"] = FETCH
+    if enter_ask(m, c) == RUNS:
+        note_base_price(m)
+        state["stage"] = SWEEP
+    elif state["tripped"] != 0:
+        begin_withdrawal(m, FINISH)
+    else:
+        finish_command(state)
 
 
 @inline
@@ -282,6 +361,9 @@ def set_phase(m, c):
     """Enter the phase that was prepared, and report it. Into continuous trading, stops may
     trigger."""
     state = m.state[0]
+    if state["tripped"] != 0:
+        begin_withdrawal(m, ENTER_PHASE)
+        return
     instrument_id = state["instrument"]
     phase = state["phase"]
     enter_phase(m, instrument_id, phase)
@@ -293,8 +375,11 @@ def set_phase(m, c):
     if phase == CONTINUOUS:
         if i64(m.instruments[instrument_id]["watched"]) != 0:
             notify_all_blocks(m, instrument_id)
-        collect_after_uncross(m, instrument_id)
-        state["stage"] = STOP_QUEUE
+        note_uncross(m, instrument_id)
+        if has_triggered(m, instrument_id):
+            begin_collecting(m, instrument_id)
+        else:
+            resume(state)
     else:
         resume(state)
 

@@ -157,6 +157,8 @@ class CommandKind(IntEnum):
     CANCEL = 2
     REPLACE = 3
     MASS_CANCEL = 4
+    QUOTE = 5
+    PROTECT = 6
     CLOCK = 16
     LIST = 32
     BAND = 33
@@ -189,6 +191,7 @@ class EventKind(IntEnum):
     REJECTED = 8
     MASS_CANCELLED = 9
     INDICATIVE = 10
+    PROTECTED = 11
     LISTED = CommandKind.LIST
     BAND_SET = CommandKind.BAND
     FEES_SET = CommandKind.FEES
@@ -254,6 +257,7 @@ class Reason(IntEnum):
     END_OF_DAY = 37
     GATE_CLOSURE = 38
     HALT = 39  # of its account
+    PROTECTION = 40  # its account's protection withdrew its quotes
 
 
 RATE_UNIT = 1_000_000
@@ -264,6 +268,9 @@ NANOSECONDS = 1_000_000_000
 
 TIME_MAX_NS = (2**32 - 1) * NANOSECONDS
 """The latest time of a command: the last second that `expiry_s` can name, in February 2106."""
+
+PROTECTION_MAX_S = 86_400
+"""The longest time over which a protection counts: a day."""
 
 AUCTION_MAX_S = 86_400
 """The longest auction that a collar may start: a day."""

@@ -46,8 +46,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     # front at its price, and is 0 for a waiting stop.
     "orders": (
         "accepted", "session", "user_ref", "account", "instrument", "side", "type", "tif", "stp",
-        "post_only", "waiting", "price", "stop", "display", "leaves", "shown", "cumulative",
-        "fraction", "expiry_s", "place",
+        "post_only", "quote", "waiting", "price", "stop", "display", "leaves", "shown",
+        "cumulative", "fraction", "expiry_s", "place",
     ),
     # Standing blocks in acceptance sequence, by their first instrument; `quantity` in every hour.
     "blocks": (
@@ -58,6 +58,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "baskets": ("basket", "place", "instrument"),
     # Trades that were taken back, by number.
     "busts": ("trade",),
+    # Protections of accounts' quotes: bounds (0: none), and what was traded since the time began.
+    "protections": (
+        "account", "lots_max", "fills_max", "notional_max_fen", "window_s", "began_ns", "lots",
+        "fills", "notional_fen", "tripped",
+    ),
 }  # fmt: skip
 
 SCHEDULED_BY = {"close": 1, "command": 2, "collar": 3}

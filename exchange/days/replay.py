@@ -25,8 +25,9 @@ _COUNT_BYTES = 1 << 20  # of events counted at a time: in small pieces it costs 
 class Machine(Protocol):
     """An engine: the kernel or the reference."""
 
-    def process(self, commands: Records) -> Records:
-        """Return the events of the commands, EVENT[n], valid until the next call."""
+    def process(self, commands: Records, between: Callable[[], None] | None = None) -> Records:
+        """Return the events of the commands, EVENT[n], valid until the next call. `between` may be
+        called now and then in long work; it must not call the engine."""
         ...
 
     def state_tables(self) -> Tables:

@@ -40,6 +40,10 @@ class Recorder(Protocol):
 
     registry: Registry
 
+    def catch_up(self) -> None:
+        """Carry out commands that wait for the engine, so that the next ones may be stamped."""
+        ...
+
     def record(self, registry: Registry, commands: Records) -> Records:
         """Log and process stamped commands; return their events, durable and sent."""
         ...
@@ -67,6 +71,7 @@ class OperatorRequests:
         messages = self._gateway.messages
         while messages.requests:
             peer, request = messages.requests.pop(0)
+            self._recorder.catch_up()
             try:
                 reply = self._carry_out(request, peer.session_number)
             except ValueError as error:

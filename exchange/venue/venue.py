@@ -6,7 +6,8 @@
     gateway.report(events)             # execution reports, queued
     market_data.publish(events)        # market data, queued
 
-Nothing is sent to anybody before the day log is durable that far (`send_durable`).
+Nothing is sent to anybody before the day log is durable that far (`send_durable`). While the engine
+works long on one command, the loop goes on to receive and append; what came is processed next.
 """
 
 import logging
@@ -36,6 +37,9 @@ TURNS_MAX = 16
 IDLE_MS = 1
 """Idle time in ms after which deferred work runs, even before TURNS_MAX turns."""
 
+PENDING_MAX = 1 << 16
+"""Commands that may wait for the engine; beyond this the gateway reads no more."""
+
 BACKLOG_RETRY_MS = 2
 """Interval in ms between attempts to send to a broker that is behind."""
 
@@ -57,6 +61,8 @@ class Venue:
         self._poller = parts.poller
         self._schedule = Schedule(parts.registry)
         self._requests = OperatorRequests(self, parts)
+        self._pending: list[Commands] = []  # received and appended while the engine worked
+        self._processed_sequence = self.day_log.last_sequence
 
     def run(self) -> None:
         """Serve until `end` is called, then seal the day."""
@@ -66,7 +72,13 @@ class Venue:
 
     def step(self) -> None:
         """Run one turn of the loop: wait for input, carry it through the pipeline, tidy up."""
-        ports = self._wait()
+        commands = self._pending.pop(0) if self._pending else self._receive(self._wait())
+        if len(commands):
+            self._carry_out(commands)
+        self._housekeeping(is_idle=len(commands) == 0)
+
+    def _receive(self, ports: list[Port]) -> Commands:
+        """Return what has come, appended to the day log. Valid until the next call."""
         now_ns = self.clock.now_ns()
         clock_commands = self._schedule.due(now_ns, self.day_log.last_time_ns)
         # 1. Receive: drain the sockets, check, and stamp sequence, time and session.
@@ -74,14 +86,40 @@ class Venue:
         if len(commands):
             # 2. Append: the day log becomes durable on a thread of its own.
             self.day_log.append(commands)
-            # 3. Process: copied to bytes, because the engine uses its array again.
-            events = self.engine.process(commands).tobytes()
-            # 4. Report: queue execution reports.
-            self.gateway.report(events)
-            # 5. Publish: queue market data, and what the seal of the day vouches for.
-            self.market_data.publish(events, self.day_log.last_sequence)
-            self.event_hash.update(events)
-        self._housekeeping(is_idle=len(commands) == 0)
+        return commands
+
+    def _carry_out(self, commands: Commands) -> bytes:
+        """Return the events of commands that are in the day log."""
+        last_sequence = int(commands["sequence"][-1])
+        # 3. Process: copied to bytes, because the engine uses its array again.
+        events = self.engine.process(commands, self._stay_awake).tobytes()
+        self._processed_sequence = last_sequence
+        # 4. Report: queue execution reports.
+        self.gateway.report(events)
+        # 5. Publish: queue market data, and what the seal of the day vouches for.
+        self.market_data.publish(events, last_sequence)
+        self.event_hash.update(events)
+        return events
+
+    def catch_up(self) -> None:
+        """Carry out what came while the engine worked."""
+        while self._pending:
+            self._carry_out(self._pending.pop(0))
+
+    def _stay_awake(self) -> None:
+        """While the engine works: receive and append, answer what needs no engine, and send
+        heartbeats."""
+        if sum(map(len, self._pending)) < PENDING_MAX:
+            commands = self._receive(self._ready_ports(0))
+            if len(commands):
+                self._pending.append(commands.copy())
+        self._send_reports()
+        self.gateway.send_heartbeats(self.clock.monotonic_ns())
+
+    def _send_reports(self) -> None:
+        """Send the reports of commands that are processed and durable."""
+        durable_sequence = self.day_log.durable_sequence()
+        self.gateway.send_durable(min(durable_sequence, self._processed_sequence))
 
     def _housekeeping(self, *, is_idle: bool) -> None:
         """Answer requests and send the reports that are durable; when idle, run deferred work.
@@ -91,7 +129,7 @@ class Venue:
         """
         if self.gateway.messages.requests:
             self._requests.serve()
-        self.gateway.send_durable(self.day_log.durable_sequence())
+        self._send_reports()
         if is_idle or self.market_data.queued_turns >= TURNS_MAX:
             self._run_deferred()
             self.gateway.send_heartbeats(self.clock.monotonic_ns())
@@ -103,6 +141,10 @@ class Venue:
         wait_ms = IDLE_MS if self.market_data.queued_turns else self.clock.wait_ms()
         if self.gateway.has_backlog:
             wait_ms = min(wait_ms, BACKLOG_RETRY_MS)
+        return self._ready_ports(wait_ms)
+
+    def _ready_ports(self, wait_ms: int) -> list[Port]:
+        """Wait so long for input; return the ports that have frames or disconnects."""
         ready = self._poller.wait(wait_ms)
         return [
             port
@@ -118,7 +160,8 @@ class Venue:
     def record(self, registry: Registry, commands: Commands) -> Events:
         """Log and process commands of the venue's own; return their events, durable and sent.
 
-        `commands` are stamped already. A registry that has changed is logged before them.
+        `commands` are stamped already; nothing is left to catch up with. A registry that has
+        changed is logged before them.
         """
         if registry != self.registry:
             self.registry = registry
@@ -127,10 +170,7 @@ class Venue:
         events = b""
         if len(commands):
             self.day_log.append(commands)
-            events = self.engine.process(commands).tobytes()
-            self.gateway.report(events)
-            self.market_data.publish(events, self.day_log.last_sequence)
-            self.event_hash.update(events)
+            events = self._carry_out(commands)
         self._run_deferred()
         self.wait_durable()
         return np.frombuffer(events, EVENT)
@@ -138,7 +178,7 @@ class Venue:
     def wait_durable(self) -> None:
         """Wait until everything appended is durable, and send what is queued about it."""
         durable_sequence = self.day_log.wait_durable()
-        self.gateway.send_durable(durable_sequence)
+        self._send_reports()
         self.market_data.send_durable(durable_sequence)
 
     def end(self, *_: object) -> None:
@@ -150,6 +190,7 @@ class Venue:
         """Process what has arrived, report it, log everybody out, and seal the day."""
         self.gateway.messages.closing = True
         self.step()
+        self.catch_up()
         self._run_deferred()
         self.market_data.queue_heartbeats(last=True)
         self.wait_durable()

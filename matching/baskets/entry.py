@@ -60,6 +60,7 @@ from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
 from matching.orders.checks import is_plain_limit, reject_at_entry
 from matching.orders.entry import ENDED, write_order
+from matching.orders.quotes import begin_withdrawal
 from matching.orders.stops import trigger_hour
 from matching.records import (
     BLOCK_HOURS_MAX,
@@ -251,6 +252,8 @@ def trade_basket(m, c):
     state["leg"] = 0
     state["leg_left"] = 0
     state["stage"] = BASKET_STOPS
+    if state["tripped"] != 0:
+        begin_withdrawal(m, BASKET_STOPS)
     return True
 
 

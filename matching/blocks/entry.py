@@ -28,7 +28,6 @@ from matching.book.pools import (
 from matching.book.timers import EXPIRY, add_timer, reschedule_expiry
 from matching.codes import (
     ACCEPTED,
-    ACCOUNT_HALTED,
     BAND,
     CANCELLED,
     CONTINUOUS,
@@ -228,8 +227,6 @@ def accept_block(m, c, slot):
 def replace_block_reason(m, c, slot):
     """The first reason to reject a REPLACE of a block, before its size and risk."""
     order = m.orders[slot]
-    if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
-        return ACCOUNT_HALTED
     reason = hours_reason(m, order)
     if reason != NONE:
         return reason

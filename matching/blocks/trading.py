@@ -38,6 +38,7 @@ from matching.orders.fills import (
     note_price,
     trade_events,
 )
+from matching.orders.quotes import begin_withdrawal
 from matching.orders.stops import trigger_hour
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 
@@ -132,10 +133,13 @@ def best_counterparty(m, slot):
 def try_blocks(m):
     """Try the candidates in priority, until one trades or none is left.
 
-    Returns False where one begins to trade.
+    Returns False where one begins to trade, or where the call has worked long enough.
     """
     state = m.state[0]
     while state["candidates"] != 0:
+        if must_pause(m):
+            return False
+        state["spent"] += state["candidates"] >> 3
         best = i64(m.candidates[1])
         for at in range(2, state["candidates"] + 1):
             number = i64(m.candidates[at])
@@ -219,6 +223,8 @@ def trade_block(m, c):
         finish_block(m, opposite)
     state["leg"] = 0
     state["stage"] = BLOCK_STOPS
+    if state["tripped"] != 0:
+        begin_withdrawal(m, BLOCK_STOPS)
     return True
 
 

@@ -116,6 +116,7 @@ def hour_total(m, order, instrument_id, bound):
         price = price_at(instrument, book, index)
         slot = first_order(m, level_at(instrument, book, index))
         while is_order(m, slot):
+            m.state[0]["spent"] += 1
             maker = m.orders[slot]
             if not is_skipped(m, order, maker):
                 taken = min(wanted, i64(maker["leaves"]))

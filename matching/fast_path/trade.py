@@ -29,7 +29,7 @@ from matching.fast_path.record_words import (
     owner_of,
 )
 from matching.memory.compiler import inline
-from matching.memory.layout import BUY_STOPS, SELL_STOPS
+from matching.memory.layout import BUY_STOPS, QUOTE_BIT, SELL_STOPS
 from matching.orders.self_trade_prevention import is_related
 from matching.records import RATE_UNIT
 
@@ -41,8 +41,8 @@ def trade_incoming(m, at, side, leaves, limit):
     """Trade an incoming order, which is in no table yet, and book its trades.
 
     Returns the lots left, the lots filled, the fraction of its fee, and whether it stopped before a
-    special case: self-trade prevention, a collar, a stop that the next trade triggers, or no room
-    for its events.
+    special case: self-trade prevention, a quote, a collar, a stop that the next trade triggers, or
+    no room for its events.
     """
     state = m.state[0]
     owner = owner_of(m, at)
@@ -68,6 +68,7 @@ def trade_incoming(m, at, side, leaves, limit):
         price = by_side(side, high - best, low + best - 2) + 1
         if (
             (guarded and is_related(m, account_id, maker))
+            or i64(maker["mode"]) >= QUOTE_BIT
             or not sell_stop < price < buy_stop
             or state["events"] > room
         ):

@@ -8,8 +8,16 @@ from numpy.typing import NDArray
 
 from matching.book.timers import COLLAR_END, PHASE
 from matching.limits import Limits
-from matching.memory.layout import BLOCK_BIT, MEMBERS, PAGE, POST_ONLY, STP_MASK, WAITING
-from matching.records import POSITION_MAX, Phase
+from matching.memory.layout import (
+    BLOCK_BIT,
+    MEMBERS,
+    PAGE,
+    POST_ONLY,
+    QUOTE_BIT,
+    STP_MASK,
+    WAITING,
+)
+from matching.records import NANOSECONDS, POSITION_MAX, Phase
 from matching.state_tables import SCHEDULED_BY, Tables, state_hash, table
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -108,6 +116,7 @@ def state_tables(arrays: Arrays, limits: Limits) -> Tables:
         "orders": _orders(arrays),
         "blocks": _blocks(arrays),
         "baskets": _baskets(arrays["members"]),
+        "protections": _protections(arrays["protections"]),
         "busts": _columns(np.sort(arrays["busts"][1 : int(state["busts"]) + 1])),
     }
 
@@ -161,6 +170,16 @@ def _schedule(arrays: Arrays) -> list[tuple[int, ...]]:
     return rows
 
 
+def _protections(protections: NDArray[Any]) -> NDArray[np.int64]:
+    protected = np.flatnonzero(protections["window_ns"])
+    rows = protections[protected]
+    return _columns(
+        protected, rows["lots_max"], rows["fills_max"], rows["notional_max"],
+        rows["window_ns"] // NANOSECONDS, rows["began_ns"], rows["lots"], rows["fills"],
+        rows["notional"], rows["tripped"],
+    )  # fmt: skip
+
+
 def _positions(positions: NDArray[Any], accounts: int) -> NDArray[np.int64]:
     words = positions.view(np.int64).reshape(len(positions), 2)
     used = np.flatnonzero(words[:, 0] | words[:, 1])
@@ -180,7 +199,7 @@ def _orders(arrays: Arrays) -> NDArray[np.int64]:
     return _columns(
         rows["accepted"], rows["session"], rows["user_ref"], rows["account"], rows["instrument"],
         rows["side"], rows["type"], rows["tif"], rows["mode"] & STP_MASK,
-        (rows["mode"] & POST_ONLY) != 0, waiting, rows["price"],
+        (rows["mode"] & POST_ONLY) != 0, (rows["mode"] & QUOTE_BIT) != 0, waiting, rows["price"],
         np.where(waiting, rows["stop"], 0), rows["display"], rows["leaves"], rows["shown"],
         rows["cumulative"], rows["fee_fraction"], _expiry_s(arrays, rows), _places(arrays)[slots],
     )  # fmt: skip

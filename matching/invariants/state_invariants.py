@@ -26,8 +26,8 @@ def violations(tables: Tables) -> list[str]:
     """One line for each invariant that the state breaks; empty for a sound state."""
     state = {name: [row(*cells) for cells in tables[name].tolist()] for name, row in ROWS.items()}
     checks = (
-        _sessions, _orders, _queues, _books, _open_quantities, _positions, _money, _instruments,
-        block_violations, _baskets,
+        _sessions, _halted, _quotes, _orders, _queues, _books, _open_quantities, _positions, _money,
+        _instruments, block_violations, _baskets,
     )  # fmt: skip
     return [line for check in checks for line in check(state)]
 
@@ -46,6 +46,30 @@ def _sessions(state: State) -> Iterator[str]:
         counted = (session.orders, session.blocks, session.ref_pages)
         if counted != found:
             yield f"session {session.session}: {counted} orders, blocks, pages counted, has {found}"
+
+
+def _halted(state: State) -> Iterator[str]:
+    """A halted account has no live order."""
+    halted = {row.account for row in state["accounts"] if row.halted}
+    for order in state["orders"] + state["blocks"]:
+        if order.account in halted:
+            yield f"order {order.session}/{order.user_ref}: of account {order.account}, halted"
+
+
+def _quotes(state: State) -> Iterator[str]:
+    """An account whose protection has tripped has no quote; no other has reached a bound."""
+    tripped = {row.account for row in state["protections"] if row.tripped}
+    for order in state["orders"]:
+        if order.quote and order.account in tripped:
+            yield f"order {order.session}/{order.user_ref}: a quote of account {order.account}"
+    for row in state["protections"]:
+        reached = (
+            0 < row.lots_max <= row.lots
+            or 0 < row.fills_max <= row.fills
+            or 0 < row.notional_max_fen <= row.notional_fen
+        )
+        if reached != row.tripped:
+            yield f"account {row.account}: protection at a bound {reached}, tripped {row.tripped}"
 
 
 def _orders(state: State) -> Iterator[str]:

@@ -55,6 +55,7 @@ POST_ONLY = 8
 WAITING = 16
 TIMED = 32
 BLOCK_BIT = 64
+QUOTE_BIT = 128
 
 LINK = np.dtype([("next", "<u4"), ("prev", "<u4")])
 
@@ -108,6 +109,22 @@ ACCOUNT = np.dtype(
 """The first 64 bytes are all that a new order reads: limits as they act (the columns `_cap`; the
 largest number where there is no limit) and the firm whose sessions may trade (`trader`; 0 while the
 account is halted)."""
+
+PROTECTION = np.dtype(
+    [
+        ("lots_max", "<i8"),  # bounds; 0: none
+        ("fills_max", "<i8"),
+        ("notional_max", "<i8"),
+        ("window_ns", "<i8"),  # 0: no protection
+        ("began_ns", "<i8"),
+        ("lots", "<i8"),  # traded since then
+        ("fills", "<i8"),
+        ("notional", "<i8"),
+        ("tripped", "<u4"),  # 1: a bound was reached
+        ("next", "<u4"),  # of the accounts whose quotes are to be withdrawn
+    ]
+)
+"""Record of what an account's quotes may trade within a time."""
 
 POSITION = np.dtype(
     [("registered", "<i4"), ("net", "<i4"), ("open_buy", "<i4"), ("open_sell", "<i4")]
@@ -239,6 +256,7 @@ STATE = np.dtype(
         ("blocks_used", "<i8"),
         ("candidates", "<i8"),  # blocks to try; none between two commands
         ("busts", "<i8"),  # trades taken back
+        ("tripped", "<i8"),  # first account whose quotes are to be withdrawn; none between commands
         # what follows is meaningful only while a command is unfinished
         ("events", "<i8"),  # in the buffer
         ("cursor", "<i8"),  # command under way
@@ -256,8 +274,8 @@ STATE = np.dtype(
         ("queue_head", "<i8"),
         ("queue_reported", "<i8"),  # up to here TRIGGERED is reported
         ("queue_tail", "<i8"),
-        ("list_head", "<i8"),
-        ("list_tail", "<i8"),
+        ("list_size", "<i8"),  # orders in the list
+        ("list_count", "<i8"),  # orders that came into it
         ("list_reason", "<i8"),
         ("list_ref", "<i8"),
         ("instrument", "<i8"),  # of the phase change under way
@@ -271,6 +289,18 @@ STATE = np.dtype(
         ("walk_book", "<i8"),  # book, level and order under way; order 0: the level has not begun
         ("walk_index", "<i8"),
         ("walk_slot", "<i8"),
+        ("gather_session", "<i8"),  # sessions whose orders are gathered: under way, and the last
+        ("gather_last", "<i8"),
+        ("gather_firm", "<i8"),  # whose sessions; 0: any
+        ("gather_entry", "<i8"),  # page under way
+        ("gather_scope", "<i8"),
+        ("gather_account", "<i8"),
+        ("gather_instrument", "<i8"),
+        ("gather_second", "<i8"),
+        ("look_wanted", "<i8"),  # lots that a new order must trade at once
+        ("look_found", "<i8"),  # lots found so far, and those that are shown in front
+        ("look_shown", "<i8"),
+        ("quote_ask", "<i8"),  # slot of the ask that enters after the bid has run
         ("after_measure", "<i8"),  # the stage that follows
         ("cross_price", "<i8"),
         ("cross_volume", "<i8"),
@@ -292,6 +322,7 @@ TABLES: dict[str, np.dtype[Any]] = {
     "words": I8,  # bitmaps of non-empty levels
     "instruments": INSTRUMENT,
     "accounts": ACCOUNT,
+    "protections": PROTECTION,  # of accounts
     "positions": POSITION,  # instrument x (accounts + 1) + account
     "sessions": SESSION,
     "directory": U4,  # session x pages a session -> page
@@ -344,6 +375,7 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
         "words": BOOKS * (limits.ticks // 64 + limits.ticks // 4096 + 4 * limits.instruments),
         "instruments": limits.instruments + 1,
         "accounts": limits.accounts + 1,
+        "protections": limits.accounts + 1,
         "positions": (limits.instruments + 1) * (limits.accounts + 1),
         "sessions": limits.sessions + 1,
         "directory": (limits.sessions + 1) * pages_a_session(limits),

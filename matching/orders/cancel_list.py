@@ -1,7 +1,8 @@
-"""Lists of orders that end together, by acceptance: mass cancels, closes, gate closures.
+"""Lists of orders that end together, by acceptance: mass cancels, halts, closes, gate closures.
 
-A list is collected at once and ended step by step, so that a command which ends a million orders
-needs no more room for events than one that ends one.
+A list is a heap. Orders are gathered into it and ended out of it step by step, so that a command
+which ends a million orders needs no more room for events, and no more time at once, than one that
+ends a few.
 """
 
 import numpy as np
@@ -20,61 +21,162 @@ from matching.codes import (
     GATE_CLOSURE,
     GTD,
     MASS_CANCEL,
+    PROTECTION,
     SCOPE_ACCOUNT,
+    SCOPE_INSTRUMENT,
     SCOPE_SESSION,
 )
 from matching.memory.compiler import inline, kernel
-from matching.memory.layout import BOOKS, HOURS, PAGE, TOPS, WATCH_AT, WATCH_HEAD
+from matching.memory.layout import BOOKS, HOURS, PAGE, QUOTE_BIT, TOPS, WATCH_AT, WATCH_HEAD
 from matching.orders.entry import remove_order
+from matching.stages import CANCEL_LIST, GATHER_BOOKS, GATHER_SESSIONS
 
 i64 = np.int64
 
+SCOPE_QUOTES = 4
+"""A scope like those of mass cancels: the quotes of an account."""
 
-@inline
-def sift_down(m, at, size, key, slot):
-    """Move (key, slot) down from this position in a heap with the greatest key first."""
+
+@kernel
+def push(m, key, slot):
+    """Add an order to the list by its key."""
+    state = m.state[0]
+    at = state["list_size"]
+    state["list_size"] = at + 1
+    state["spent"] += 1
+    while at > 0:
+        above = (at - 1) >> 1
+        if m.keys[above] <= key:
+            break
+        m.keys[at] = m.keys[above]
+        m.slots[at] = m.slots[above]
+        at = above
+    m.keys[at] = key
+    m.slots[at] = slot
+
+
+@kernel
+def pop(m):
+    """Remove the order with the least key from a list that has one. Returns its slot."""
+    state = m.state[0]
+    size = state["list_size"] - 1
+    state["list_size"] = size
+    state["spent"] += 1
+    first = i64(m.slots[0])
+    key, slot = m.keys[size], m.slots[size]
+    at = i64(0)
     while True:
         child = 2 * at + 1
         if child >= size:
             break
-        if child + 1 < size and m.keys[child + 1] > m.keys[child]:
+        if child + 1 < size and m.keys[child + 1] < m.keys[child]:
             child += 1
-        if m.keys[child] <= key:
+        if m.keys[child] >= key:
             break
         m.keys[at] = m.keys[child]
         m.slots[at] = m.slots[child]
         at = child
     m.keys[at] = key
     m.slots[at] = slot
-
-
-@kernel
-def sort_list(m, size):
-    """Sort the list by key. Heapsort needs no memory, and has no slow case."""
-    at = size // 2 - 1
-    while at >= 0:
-        sift_down(m, at, size, m.keys[at], m.slots[at])
-        at -= 1
-    last = size - 1
-    while last > 0:
-        key = m.keys[last]
-        slot = m.slots[last]
-        m.keys[last] = m.keys[0]
-        m.slots[last] = m.slots[0]
-        sift_down(m, i64(0), last, key, slot)
-        last -= 1
+    return first
 
 
 @inline
-def begin_cancel_list(m, size, reason, request_ref, after_list):
-    """Sort a collected list, and set the state from which `end_orders` goes on."""
-    sort_list(m, size)
+def begin_list(m, reason, request_ref, after_list):
+    """Begin an empty list of orders that end for this reason; the stage `after_list` follows."""
     state = m.state[0]
-    state["list_head"] = 0
-    state["list_tail"] = size
+    state["list_size"] = 0
+    state["list_count"] = 0
     state["list_reason"] = reason
     state["list_ref"] = request_ref
     state["after_list"] = after_list
+    state["stage"] = CANCEL_LIST
+
+
+@inline
+def add_to_list(m, slot):
+    """Add an order to the list by its acceptance."""
+    m.state[0]["list_count"] += 1
+    push(m, i64(m.orders[slot]["accepted"]), slot)
+
+
+@inline
+def gather_session(m, session_id, scope, account_id, instrument_id):
+    """Have the orders of a session gathered that this scope reaches."""
+    gather_sessions(m, session_id, session_id, scope, account_id, instrument_id)
+    m.state[0]["gather_firm"] = 0
+
+
+@inline
+def gather_account(m, account_id, scope):
+    """Have the orders of an account gathered, of all sessions of its firm."""
+    gather_sessions(m, i64(1), i64(len(m.sessions) - 1), scope, account_id, i64(0))
+    m.state[0]["gather_firm"] = m.accounts[account_id]["firm"]
+
+
+@inline
+def gather_sessions(m, first, last, scope, account_id, instrument_id):
+    """Begin to gather orders of sessions, page of refs by page of refs."""
+    state = m.state[0]
+    state["gather_session"] = first
+    state["gather_last"] = last
+    state["gather_entry"] = 0
+    state["gather_scope"] = scope
+    state["gather_account"] = account_id
+    state["gather_instrument"] = instrument_id
+    state["stage"] = GATHER_SESSIONS
+
+
+@kernel
+def go_on_sessions(m):
+    """Gather orders of sessions from where it is. Returns False where the call has worked long
+    enough.
+
+    Cost: a read of the directories of the sessions and of their live pages of refs.
+    """
+    state = m.state[0]
+    firm = state["gather_firm"]
+    while state["gather_session"] <= state["gather_last"]:
+        session_id = state["gather_session"]
+        if firm == 0 or i64(m.sessions[session_id]["firm"]) == firm:
+            first = entry_at(m, session_id, i64(0))
+            while state["gather_entry"] < state["session_pages"]:
+                if must_pause(m):
+                    return False
+                page = i64(m.directory[first + state["gather_entry"]])
+                if page != 0:
+                    gather_page(m, page)
+                state["gather_entry"] += 1
+            state["spent"] += state["session_pages"] >> 4
+        state["gather_session"] += 1
+        state["gather_entry"] = 0
+    return True
+
+
+@kernel
+def gather_page(m, page):
+    """Gather the orders of a page of refs that the scope reaches."""
+    m.state[0]["spent"] += PAGE >> 4
+    for place in range(page * PAGE, (page + 1) * PAGE):
+        slot = i64(m.pages[place])
+        if slot != 0 and is_in_scope(m, slot):
+            add_to_list(m, slot)
+
+
+@inline
+def is_in_scope(m, slot):
+    """Whether the scope reaches an order of the session."""
+    state = m.state[0]
+    order, scope = m.orders[slot], state["gather_scope"]
+    if scope == SCOPE_SESSION:
+        return True
+    if scope == SCOPE_INSTRUMENT:
+        return i64(order["instrument"]) == state["gather_instrument"] or (
+            is_block(order) and has_hour(m, order, state["gather_instrument"])
+        )
+    return i64(order["account"]) == state["gather_account"] and (
+        scope == SCOPE_ACCOUNT or (i64(order["mode"]) & QUOTE_BIT) != 0
+    )
 
 
 @inline
@@ -84,34 +186,76 @@ def ends_all(reason):
 
 
 @kernel
-def gather_instrument(m, instrument_id, reason, second):
-    """Collect the orders of an instrument that its close ends: DAY orders, and GTD orders due at
-    this second. A gate closure and an operator's mass cancel end all. Returns the list's size."""
-    size = i64(0)
-    instrument = m.instruments[instrument_id]
-    for book in range(BOOKS):
-        index = top(m, instrument_id, book)
-        while index != 0:
-            slot = first_order(m, level_at(instrument, book, index))
-            while is_order(m, slot):
-                order = m.orders[slot]
-                tif = i64(order["tif"])
-                timer = i64(order["timer"])
-                if (
-                    ends_all(reason)
-                    or tif == DAY
-                    or (timer != 0 and i64(m.timers[timer]["due"]) >> 2 == second)
-                ):
-                    size = add_to_list(m, size, slot)
-                slot = next_order(m, slot)
-            index = next_below(m, instrument, book, index)
-    return gather_blocks(m, instrument_id, reason, second, size)
+def gather_instrument(m, instrument_id, second):
+    """Begin to gather the orders of an instrument that its close ends: DAY orders, and GTD orders
+    due at this second. A gate closure and an operator's mass cancel end all."""
+    state = m.state[0]
+    state["gather_instrument"] = instrument_id
+    state["gather_second"] = second
+    state["walk_book"] = 0
+    state["walk_index"] = top(m, instrument_id, 0)
+    state["walk_slot"] = 0
+    state["stage"] = GATHER_BOOKS
 
 
 @kernel
-def gather_blocks(m, instrument_id, reason, second, size):
-    """Add the blocks with an hour in the instrument. A GTD block ends by the timer of its first
-    hour. Returns the list's size."""
+def go_on_books(m):
+    """Gather orders of an instrument from where it is. Returns False where the call has worked long
+    enough."""
+    state = m.state[0]
+    instrument_id, book = state["gather_instrument"], state["walk_book"]
+    while book < BOOKS:
+        if not gather_book(m, instrument_id, book):
+            return False
+        book += 1
+        state["walk_book"] = book
+        state["walk_index"] = top(m, instrument_id, book) if book < BOOKS else i64(0)
+    gather_blocks(m, instrument_id)
+    return True
+
+
+@inline
+def gather_book(m, instrument_id, book):
+    """Gather orders of a book from where it is. Returns False where the call has worked long
+    enough."""
+    state = m.state[0]
+    instrument = m.instruments[instrument_id]
+    index, slot = state["walk_index"], state["walk_slot"]
+    while index != 0:
+        if slot == 0:
+            slot = first_order(m, level_at(instrument, book, index))
+        while is_order(m, slot) and not must_pause(m):
+            state["spent"] += 1
+            if is_to_end(m, slot):
+                add_to_list(m, slot)
+            slot = next_order(m, slot)
+        if is_order(m, slot):
+            state["walk_index"], state["walk_slot"] = index, slot
+            return False
+        slot = i64(0)
+        index = next_below(m, instrument, book, index)
+    state["walk_slot"] = 0
+    return True
+
+
+@inline
+def is_to_end(m, slot):
+    """Whether an order of the instrument ends."""
+    state = m.state[0]
+    order = m.orders[slot]
+    timer = i64(order["timer"])
+    return (
+        ends_all(state["list_reason"])
+        or i64(order["tif"]) == DAY
+        or (timer != 0 and i64(m.timers[timer]["due"]) >> 2 == state["gather_second"])
+    )
+
+
+@kernel
+def gather_blocks(m, instrument_id):
+    """Gather the blocks with an hour in the instrument that end. A GTD block ends by the timer of
+    its first hour."""
+    state = m.state[0]
     for side in range(2):
         leg = i64(m.watch[instrument_id * TOPS + WATCH_AT + WATCH_HEAD + side])
         while leg != 0:
@@ -119,74 +263,25 @@ def gather_blocks(m, instrument_id, reason, second, size):
             order = m.orders[slot]
             due = i64(m.timers[i64(order["timer"])]["due"]) >> 2
             if (
-                ends_all(reason)
+                ends_all(state["list_reason"])
                 or i64(order["tif"]) == DAY
-                or (due == second and i64(order["instrument"]) == instrument_id)
+                or (due == state["gather_second"] and i64(order["instrument"]) == instrument_id)
             ):
-                size = add_to_list(m, size, slot)
+                add_to_list(m, slot)
             leg = i64(m.legs[leg]["next"])
-    return size
-
-
-@kernel
-def gather_session(m, session_id, scope, account_id, instrument_id, size):
-    """Add the orders of a session that a mass cancel of this scope ends to a list of this size.
-    Returns the list's size. Cost: a read of the session's directory and its live pages of refs."""
-    first = entry_at(m, session_id, i64(0))
-    for entry in range(first, first + m.state[0]["session_pages"]):
-        page = i64(m.directory[entry])
-        if page == 0:
-            continue
-        for place in range(page * PAGE, (page + 1) * PAGE):
-            slot = i64(m.pages[place])
-            if slot != 0 and is_in_scope(m, slot, scope, account_id, instrument_id):
-                size = add_to_list(m, size, slot)
-    return size
-
-
-@kernel
-def gather_account(m, account_id):
-    """Collect the orders of an account, of all sessions of its firm, for an operator. Returns the
-    list's size. Cost: as `gather_session`, for each of them."""
-    size = i64(0)
-    for session_id in range(1, len(m.sessions)):
-        if m.sessions[session_id]["firm"] == m.accounts[account_id]["firm"]:
-            size = gather_session(m, session_id, SCOPE_ACCOUNT, account_id, i64(0), size)
-    return size
-
-
-@inline
-def is_in_scope(m, slot, scope, account_id, instrument_id):
-    """Whether a mass cancel of this scope ends an order of its session."""
-    order = m.orders[slot]
-    if scope == SCOPE_SESSION:
-        return True
-    if scope == SCOPE_ACCOUNT:
-        return i64(order["account"]) == account_id
-    return i64(order["instrument"]) == instrument_id or (
-        is_block(order) and has_hour(m, order, instrument_id)
-    )
-
-
-@inline
-def add_to_list(m, size, slot):
-    """Add an order to the list that is collected. Returns the list's size."""
-    m.keys[size] = i64(m.orders[slot]["accepted"])
-    m.slots[size] = slot
-    return size + 1
 
 
 @inline
 def end_orders(m, c):
-    """End the orders of the list one by one. Returns False where the event buffer is full."""
+    """End the orders of the list one by one. Returns False where the event buffer is full or the
+    call has worked long enough."""
     state = m.state[0]
     reason = state["list_reason"]
-    while state["list_head"] < state["list_tail"]:
+    while state["list_size"] != 0:
         if must_pause(m):
             return False
-        slot = i64(m.slots[state["list_head"]])
-        state["list_head"] += 1
-        if reason == MASS_CANCEL or reason == ENDED_BY_HALT:
+        slot = pop(m)
+        if reason == MASS_CANCEL or reason == ENDED_BY_HALT or reason == PROTECTION:
             remove_order(m, c, slot, CANCELLED, reason, state["list_ref"])
         elif reason == END_OF_DAY and i64(m.orders[slot]["tif"]) == GTD:
             remove_order(m, c, slot, EXPIRED, END_OF_TIME, 0)

@@ -4,7 +4,6 @@ import numpy as np
 
 from matching.book.block_holdings import end_block
 from matching.book.block_legs import is_block, recheck_collar_without
-from matching.book.collar import collar_bound
 from matching.book.events import reject, report
 from matching.book.order_ids import add_order_id, find_order, finish_order, room_reason
 from matching.book.pools import allocate_slot, return_slot
@@ -33,7 +32,7 @@ from matching.codes import (
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import POST_ONLY, WAITING
 from matching.orders.checks import is_stop_reached, new_order_reason
-from matching.orders.sweep import can_fill, limit_index, rest_or_end, start_run
+from matching.orders.sweep import begin_look, limit_index, rest_or_end, start_run
 
 i64 = np.int64
 
@@ -93,23 +92,6 @@ def least_at_once(c):
 
 
 @inline
-def book_reason(m, slot, least):
-    """Reason to reject an order that needs a look at the opposite side: post-only, or `least` lots
-    that it cannot trade at once; else NONE."""
-    order = m.orders[slot]
-    if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
-        return REFUSED_POST_ONLY
-    if least != 0:
-        instrument = m.instruments[i64(order["instrument"])]
-        side = i64(order["side"])
-        limit = limit_index(instrument, side, i64(order["price"]))
-        bound = collar_bound(m, i64(order["instrument"]), side, limit)
-        if not can_fill(m, order, bound, least):
-            return REFUSED_FOK
-    return NONE
-
-
-@inline
 def new_order(m, c):
     """Carry out NEW. Returns what remains to do."""
     reason = new_order_reason(m, c)
@@ -122,11 +104,35 @@ def new_order(m, c):
         reject(m, c, reason if reason != NONE else POOL_FULL)
         return ENDED
     write_order(m, c, slot)
-    reason = book_reason(m, slot, least_at_once(c))
-    if reason != NONE:
+    least = least_at_once(c)
+    if least != 0:
+        begin_look(m, slot, least)
+        return QUIET
+    order = m.orders[slot]
+    if (i64(order["mode"]) & POST_ONLY) != 0 and would_trade(m, order):
         return_slot(m, slot)
-        reject(m, c, reason)
+        reject(m, c, REFUSED_POST_ONLY)
         return ENDED
+    return accept_new(m, c, slot)
+
+
+@kernel
+def accept_looked(m, c):
+    """Accept a new order that can trade at once what it must, or reject it. Returns what remains to
+    do."""
+    state = m.state[0]
+    slot = state["slot"]
+    state["slot"] = 0
+    if state["look_found"] < state["look_wanted"]:
+        return_slot(m, slot)
+        reject(m, c, REFUSED_FOK)
+        return ENDED
+    return accept_new(m, c, slot)
+
+
+@inline
+def accept_new(m, c, slot):
+    """Accept a new order that is written into its slot. Returns what remains to do."""
     state = m.state[0]
     order = m.orders[slot]
     state["accepted"] += 1

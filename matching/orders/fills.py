@@ -6,6 +6,7 @@ from matching.book.events import report
 from matching.book.iceberg import show_next_slice
 from matching.book.order_ids import finish_order
 from matching.book.price_levels import remove_from_level
+from matching.book.protection import note_quote_fill
 from matching.book.risk import book_fill
 from matching.codes import (
     BUY,
@@ -13,6 +14,7 @@ from matching.codes import (
     TAKER,
 )
 from matching.memory.compiler import inline
+from matching.memory.layout import QUOTE_BIT
 
 i64 = np.int64
 
@@ -23,6 +25,10 @@ def trade_events(m, command, maker, taker, price, quantity, maker_fee, taker_fee
     state = m.state[0]
     state["trades"] += 1
     trade_id = state["trades"]
+    if ((i64(maker["mode"]) | i64(taker["mode"])) & QUOTE_BIT) != 0:
+        notional_fen = price * quantity * i64(m.instruments[i64(maker["instrument"])]["tick_fen"])
+        note_quote_fill(m, maker, quantity, notional_fen)
+        note_quote_fill(m, taker, quantity, notional_fen)
     report(m, command, maker, FILLED, 0, maker_flags, trade_id, maker_fee, price, quantity)
     report(m, command, taker, FILLED, 0, maker_flags | TAKER, trade_id, taker_fee, price, quantity)
 

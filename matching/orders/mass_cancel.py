@@ -29,12 +29,12 @@ from matching.codes import (
 )
 from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import (
-    begin_cancel_list,
+    begin_list,
     gather_account,
     gather_instrument,
     gather_session,
 )
-from matching.stages import CANCEL_LIST, REPORT_MASS_CANCEL
+from matching.stages import REPORT_MASS_CANCEL
 
 i64 = np.int64
 
@@ -67,8 +67,7 @@ def mass_cancel_reason(m, c):
 
 @kernel
 def mass_cancel(m, c):
-    """Carry out MASS_CANCEL: collect the orders; a stage of its own ends them."""
-    state = m.state[0]
+    """Carry out MASS_CANCEL: stages of their own gather the orders and end them."""
     reason = mass_cancel_reason(m, c)
     if reason != NONE:
         reject(m, c, reason)
@@ -78,21 +77,18 @@ def mass_cancel(m, c):
     if operator and scope == SCOPE_SESSION:
         session_id = i64(c["target_ref"])
     account_id, instrument_id = i64(c["account"]), i64(c["instrument"])
+    begin_list(m, MASS_CANCEL, i64(c["user_ref"]), REPORT_MASS_CANCEL)
     if scope == SCOPE_SESSION or not operator:
-        size = gather_session(m, session_id, scope, account_id, instrument_id, i64(0))
+        gather_session(m, session_id, scope, account_id, instrument_id)
     elif scope == SCOPE_ACCOUNT:
-        size = gather_account(m, account_id)
+        gather_account(m, account_id, scope)
     else:
-        size = gather_instrument(m, instrument_id, MASS_CANCEL, i64(-1))
-    begin_cancel_list(m, size, MASS_CANCEL, i64(c["user_ref"]), REPORT_MASS_CANCEL)
-    state["stage"] = CANCEL_LIST
+        gather_instrument(m, instrument_id, i64(-1))
 
 
 @kernel
 def halt_account(m, c):
-    """Carry out HALT_ACCOUNT: halt an account and collect its orders, which a stage of its own
-    ends; or resume it."""
-    state = m.state[0]
+    """Carry out HALT_ACCOUNT: halt an account, and have its orders ended; or resume it."""
     flags, account_id = i64(c["flags"]), i64(c["account"])
     reason = NONE
     if (i64(c["hours"]) | i64(c["spare"]) | (flags & ~HALT)) != 0:
@@ -107,15 +103,15 @@ def halt_account(m, c):
     account = m.accounts[account_id]
     account["halted"] = 1 if flags == HALT else 0
     set_trader(account)
-    size = gather_account(m, account_id) if flags == HALT else i64(0)
-    begin_cancel_list(m, size, ENDED_BY_HALT, i64(c["user_ref"]), REPORT_MASS_CANCEL)
-    state["stage"] = CANCEL_LIST
+    begin_list(m, ENDED_BY_HALT, i64(c["user_ref"]), REPORT_MASS_CANCEL)
+    if flags == HALT:
+        gather_account(m, account_id, SCOPE_ACCOUNT)
 
 
 @inline
 def report_mass_cancel(m, c):
     """Report how many orders a mass cancel or a halt ended."""
-    size = m.state[0]["list_tail"]
+    size = m.state[0]["list_count"]
     if i64(c["kind"]) == HALT_ACCOUNT:
         accept(m, c, 0, 0, 0, i64(m.accounts[i64(c["account"])]["halted"]), size)
         return

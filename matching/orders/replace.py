@@ -10,7 +10,6 @@ from matching.book.registry import is_open, is_ref
 from matching.book.risk import hold, release, reserve, worst_price
 from matching.book.timers import reschedule_expiry
 from matching.codes import (
-    ACCOUNT_HALTED,
     BAND,
     BUY,
     CANCELLED,
@@ -64,8 +63,6 @@ def replace_reason(m, c, slot):
     """The first reason to reject a REPLACE of this order, before its size and risk."""
     order = m.orders[slot]
     instrument = m.instruments[i64(order["instrument"])]
-    if i64(m.accounts[i64(order["account"])]["halted"]) != 0:
-        return ACCOUNT_HALTED
     reason = phase_reason(i64(instrument["phase"]))
     if reason != NONE:
         return reason

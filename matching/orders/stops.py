@@ -17,22 +17,57 @@ from matching.book.price_levels import (
 )
 from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
 from matching.memory.compiler import inline, kernel
-from matching.memory.layout import BUY_STOPS, SELL_STOPS, WAITING
-from matching.orders.cancel_list import sort_list
+from matching.memory.layout import BUY_STOPS, SELL_STOPS, TOPS, WAITING
+from matching.orders.cancel_list import pop, push
 from matching.orders.entry import shown_if_resting
 from matching.orders.fills import note_price
 from matching.orders.sweep import cancel_remainder, may_rest, start_run
-from matching.stages import STOP_QUEUE, SWEEP
+from matching.stages import COLLECT_STOPS, STOP_QUEUE, SWEEP
 
 i64 = np.int64
 
 
+@inline
+def has_triggered(m, instrument_id):
+    """Whether a run traded where stops wait, so that it may have triggered some."""
+    at = instrument_id * TOPS
+    stops = m.tops[at + BUY_STOPS] | m.tops[at + SELL_STOPS]
+    return m.state[0]["traded_high"] != 0 and stops != 0
+
+
 @kernel
-def collect_book(m, instrument_id, book, size):
-    """Add the stops of one side that the traded prices reach to the list. Returns its size."""
+def begin_collecting(m, instrument_id):
+    """Begin to collect the stops that the traded prices reach, as one wave: by distance from the
+    last trade before the command, then by acceptance."""
+    state = m.state[0]
+    state["gather_instrument"] = instrument_id
+    state["list_size"] = 0
+    state["walk_book"] = BUY_STOPS
+    state["walk_index"] = top(m, instrument_id, BUY_STOPS)
+    state["walk_slot"] = 0
+    state["stage"] = COLLECT_STOPS
+
+
+@kernel
+def collect_stops(m):
+    """Collect the stops of both sides from where it is. Returns False where the call has worked
+    long enough."""
+    state = m.state[0]
+    while state["walk_book"] <= SELL_STOPS:
+        if not collect_book(m, state["gather_instrument"], state["walk_book"]):
+            return False
+        state["walk_book"] += 1
+        state["walk_index"] = top(m, state["gather_instrument"], SELL_STOPS)
+    return True
+
+
+@inline
+def collect_book(m, instrument_id, book):
+    """Collect the stops of one side that the traded prices reach. Returns False where the call has
+    worked long enough."""
     state = m.state[0]
     instrument = m.instruments[instrument_id]
-    index = top(m, instrument_id, book)
+    index, slot = state["walk_index"], state["walk_slot"]
     while index != 0:
         stop = price_at(instrument, book, index)
         if (book == BUY_STOPS and stop > state["traded_high"]) or (
@@ -40,57 +75,50 @@ def collect_book(m, instrument_id, book, size):
         ):
             break
         distance = abs(stop - state["base_price"])
-        slot = first_order(m, level_at(instrument, book, index))
-        while is_order(m, slot):
-            m.keys[size] = (distance << 32) + i64(m.orders[slot]["accepted"])
-            m.slots[size] = slot
-            size += 1
+        if slot == 0:
+            slot = first_order(m, level_at(instrument, book, index))
+        while is_order(m, slot) and not must_pause(m):
+            push(m, (distance << 32) + i64(m.orders[slot]["accepted"]), slot)
             slot = next_order(m, slot)
+        if is_order(m, slot):
+            state["walk_index"], state["walk_slot"] = index, slot
+            return False
+        slot = i64(0)
         index = next_below(m, instrument, book, index)
-    return size
+    state["walk_slot"] = 0
+    return True
 
 
 @kernel
-def collect_wave(m, instrument_id):
-    """Move the triggered stops from their books into the queue, as one wave. They are ordered by
-    distance from the last trade before the command, then by acceptance."""
+def queue_stops(m):
+    """Move the collected stops from their books into the queue. Returns False where the call has
+    worked long enough."""
     state = m.state[0]
-    size = collect_book(m, instrument_id, BUY_STOPS, i64(0))
-    size = collect_book(m, instrument_id, SELL_STOPS, size)
-    sort_list(m, size)
-    for at in range(size):
-        slot = i64(m.slots[at])
+    while state["list_size"] != 0:
+        if must_pause(m):
+            return False
+        slot = pop(m)
         remove_from_level(m, slot)
         m.queue[state["queue_tail"]] = slot
         state["queue_tail"] += 1
-
-
-@inline
-def collect_triggered(m, instrument_id):
-    """After a run: collect the stops that its trades triggered."""
-    state = m.state[0]
-    if state["traded_high"] == 0:
-        return
-    if top(m, instrument_id, BUY_STOPS) != 0 or top(m, instrument_id, SELL_STOPS) != 0:
-        collect_wave(m, instrument_id)
+    return True
 
 
 @inline
 def trigger_hour(m, hour, instrument_id, stage):
     """Collect the stops that one hour's trades of a block or basket order triggered.
 
-    `hour` is a LEG or PLACE. Returns whether there are some; they run before `stage` goes on.
+    `hour` is a LEG or PLACE. Returns whether there may be some; they run before `stage` goes on.
     """
     state = m.state[0]
     state["traded_low"] = i64(hour["low"])
     state["traded_high"] = i64(hour["high"])
     state["base_price"] = i64(hour["base"])
     recheck_collar(m, instrument_id)
-    collect_triggered(m, instrument_id)
-    if state["queue_tail"] == 0:
+    if not has_triggered(m, instrument_id):
         return False
     state["after"] = stage
-    state["stage"] = STOP_QUEUE
+    begin_collecting(m, instrument_id)
     return True
 
 
@@ -132,15 +160,13 @@ def queue_single_stop(m):
     state["stage"] = STOP_QUEUE
 
 
-@kernel
-def collect_after_uncross(m, instrument_id):
-    """At the start of continuous trading: collect the stops that the uncross, or the last trade
-    before it, has reached."""
-    state = m.state[0]
+@inline
+def note_uncross(m, instrument_id):
+    """At the start of continuous trading: count the last trade, even one before the uncross, among
+    the prices that stops are compared with."""
     last = i64(m.instruments[instrument_id]["last"])
     if last != 0:
-        note_price(state, m.instruments[instrument_id], last)
-        collect_triggered(m, instrument_id)
+        note_price(m.state[0], m.instruments[instrument_id], last)
 
 
 @inline

@@ -42,6 +42,7 @@ from matching.memory.layout import STP_MASK
 from matching.orders.fills import fill_maker, finish_maker, note_price
 from matching.orders.self_trade_prevention import are_related, prevent_self_trade
 from matching.records import NANOSECONDS
+from matching.stages import LOOK
 
 i64 = np.int64
 
@@ -87,34 +88,68 @@ def begin_run(m):
 
 
 @kernel
-def can_fill(m, order, bound, wanted):
-    """Whether this quantity can trade at once. RULES.md says what self-trade prevention leaves
-    out."""
+def begin_look(m, slot, wanted):
+    """Begin to look whether a new order can trade this quantity at once, as far as limit and collar
+    admit."""
+    state = m.state[0]
+    order = m.orders[slot]
+    instrument_id, side = i64(order["instrument"]), i64(order["side"])
+    limit = limit_index(m.instruments[instrument_id], side, i64(order["price"]))
+    state["slot"] = slot
+    state["bound"] = collar_bound(m, instrument_id, side, limit)
+    state["look_wanted"] = wanted
+    state["look_found"] = 0
+    state["look_shown"] = 0
+    state["walk_index"] = top(m, instrument_id, 1 - side)
+    state["walk_slot"] = 0
+    state["stage"] = LOOK
+
+
+@kernel
+def look(m):
+    """Look on from where it is: `look_found` reaches `look_wanted` where the quantity can trade.
+    RULES.md says what self-trade prevention leaves out.
+
+    Returns False where the call has worked long enough.
+    """
+    state = m.state[0]
+    order = m.orders[state["slot"]]
     instrument_id = i64(order["instrument"])
     instrument = m.instruments[instrument_id]
-    book = 1 - i64(order["side"])
-    mode = i64(order["mode"]) & STP_MASK
-    index = top(m, instrument_id, book)
-    found = i64(0)
-    stops = mode != OLDEST
-    while index >= bound and index != 0:
-        slot = first_order(m, level_at(instrument, book, index))
-        shown = found
-        while is_order(m, slot):
-            resting = m.orders[slot]
-            if mode != 0 and are_related(m, order, resting):
-                if stops:
-                    return shown >= wanted
-            else:
-                found += i64(resting["leaves"])
-                shown += i64(resting["shown"])
-                if shown >= wanted or (found >= wanted and not stops):
-                    return True
+    book, wanted = 1 - i64(order["side"]), state["look_wanted"]
+    index, slot = state["walk_index"], state["walk_slot"]
+    while index >= state["bound"] and index != 0 and state["look_found"] < wanted:
+        if slot == 0:
+            slot = first_order(m, level_at(instrument, book, index))
+            state["look_shown"] = state["look_found"]
+        while is_order(m, slot) and not must_pause(m):
+            if count_resting(m, order, slot):
+                return True
             slot = next_order(m, slot)
-        if found >= wanted:
-            return True
+        if is_order(m, slot):
+            state["walk_index"], state["walk_slot"] = index, slot
+            return False
+        slot = i64(0)
         index = next_below(m, instrument, book, index)
-    return False
+    return True
+
+
+@inline
+def count_resting(m, order, slot):
+    """Count a resting order that an incoming one would meet. Returns whether this decides the
+    look."""
+    state = m.state[0]
+    state["spent"] += 1
+    resting = m.orders[slot]
+    mode, wanted = i64(order["mode"]) & STP_MASK, state["look_wanted"]
+    ends = mode != OLDEST
+    if mode != 0 and are_related(m, order, resting):
+        if ends:
+            state["look_found"] = state["look_shown"]
+        return ends
+    state["look_found"] += i64(resting["leaves"])
+    state["look_shown"] += i64(resting["shown"])
+    return state["look_shown"] >= wanted or (state["look_found"] >= wanted and not ends)
 
 
 @inline

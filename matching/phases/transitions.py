@@ -29,13 +29,12 @@ from matching.codes import (
     WRONG_PHASE,
 )
 from matching.memory.compiler import inline, kernel
-from matching.orders.cancel_list import begin_cancel_list, gather_instrument
+from matching.orders.cancel_list import begin_list, gather_instrument
 from matching.orders.entry import remove_order
 from matching.orders.sweep import report_phase
 from matching.phases.auction_quantities import begin_measure
 from matching.records import NANOSECONDS
 from matching.stages import (
-    CANCEL_LIST,
     CLOSE_GATE,
     DUE,
     ENTER_PHASE,
@@ -82,14 +81,12 @@ def run_next_due(m, c):
         ):
             state["stage"] = EXPIRING
     elif kind == EXPIRY:
-        size = gather_instrument(m, instrument_id, END_OF_DAY, second)
-        begin_cancel_list(m, size, END_OF_DAY, 0, DUE)
-        state["stage"] = CANCEL_LIST
+        begin_list(m, END_OF_DAY, 0, DUE)
+        gather_instrument(m, instrument_id, second)
     elif kind == GATE:
-        size = gather_instrument(m, instrument_id, GATE_CLOSURE, second)
-        begin_cancel_list(m, size, GATE_CLOSURE, 0, CLOSE_GATE)
+        begin_list(m, GATE_CLOSURE, 0, CLOSE_GATE)
+        gather_instrument(m, instrument_id, second)
         state["instrument"] = instrument_id
-        state["stage"] = CANCEL_LIST
     else:
         run_due_phase(m, instrument_id, phase, second)
 
@@ -133,9 +130,8 @@ def begin_phase(m, instrument_id, phase, by_command, after):
     state["traded_low"] = 0
     state["traded_high"] = 0
     if phase == CLOSED:
-        size = gather_instrument(m, instrument_id, END_OF_DAY, i64(-1))
-        begin_cancel_list(m, size, END_OF_DAY, 0, ENTER_PHASE)
-        state["stage"] = CANCEL_LIST
+        begin_list(m, END_OF_DAY, 0, ENTER_PHASE)
+        gather_instrument(m, instrument_id, i64(-1))
     elif phase == CONTINUOUS:
         begin_measure(m, instrument_id, UNCROSS)
     else:

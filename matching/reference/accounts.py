@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from matching.records import POSITION_MAX
+from matching.records import NANOSECONDS, POSITION_MAX
 
 
 @dataclass(slots=True)
@@ -29,6 +29,39 @@ class Position:
 
 
 @dataclass(slots=True)
+class Protection:
+    """Bounds of what the quotes of an account may trade within a time (0: none), and what they
+    have traded since it began."""
+
+    lots_max: int
+    fills_max: int
+    notional_max_fen: int
+    window_s: int
+    began_ns: int = 0
+    lots: int = 0
+    fills: int = 0
+    notional_fen: int = 0
+    tripped: bool = False
+
+    def note_fill(self, now_ns: int, lots: int, notional_fen: int) -> bool:
+        """Count a fill; returns whether it reaches a bound, the first time. The first fill after
+        the end of a time begins another."""
+        if self.tripped:
+            return False
+        if self.fills == 0 or now_ns - self.began_ns >= self.window_s * NANOSECONDS:
+            self.began_ns, self.lots, self.fills, self.notional_fen = now_ns, 0, 0, 0
+        self.lots += lots
+        self.fills += 1
+        self.notional_fen += notional_fen
+        self.tripped = (
+            0 < self.lots_max <= self.lots
+            or 0 < self.fills_max <= self.fills
+            or 0 < self.notional_max_fen <= self.notional_fen
+        )
+        return self.tripped
+
+
+@dataclass(slots=True)
 class Account:
     """An account: its owner, its limits (0: none) and its money in fen.
 
@@ -50,6 +83,7 @@ class Account:
     paid_fen: int = 0
     earned_fen: int = 0
     positions: dict[int, Position] = field(default_factory=dict)
+    protection: Protection | None = None
 
     def position(self, instrument: int) -> Position:
         """The account's position in the instrument of this number."""

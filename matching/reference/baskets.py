@@ -310,6 +310,7 @@ def _execute(market: Market, order: BasketOrder, plan: list[Candidates]) -> None
         left, order.leaves = order.leaves, 0
         _report(market, order, EventKind.CANCELLED, left, reason=Reason.REMAINDER)
     market.remove_order(order)
+    market.withdraw_quotes()
     for hour in plan:
         for one in hour:
             stops = market.triggered_stops(one.instrument, one.prices, one.base)

@@ -183,8 +183,6 @@ def _check_means(block: Block, price: int, quantity: int) -> Reason:
 
 def replace_block(market: Market, block: Block, command: Command) -> Reason:
     """Change a block, then try it; less quantity at the same price keeps its place."""
-    if block.account.halted:
-        return Reason.ACCOUNT_HALTED
     if any(hour.phase in (Phase.HALTED, Phase.CLOSED) for hour in block.hours):
         return Reason.PHASE
     if command.stop or command.display or (command.expiry_s and block.tif != TimeInForce.GTD):
@@ -341,5 +339,6 @@ def _sweep(market: Market, block: Block) -> None:
                 prices.append(price)
         traded.append((hour, base, prices))
     market.remove_order(block)
+    market.withdraw_quotes()
     for hour, base, prices in traded:
         market.run_stops(hour, market.triggered_stops(hour, prices, base), base)

@@ -54,6 +54,7 @@ class Order:
     reserved_fen: int = 0
     waiting: bool = False
     resting: bool = False
+    quote: bool = False  # one side of a quote
 
     @classmethod
     def of(

@@ -8,6 +8,8 @@ baskets.py (one of several instruments), admin.py and its parts (the venue's com
 (malformed commands), events.py and state.py (what is reported).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +37,13 @@ class ReferenceEngine:
         self.limits = limits
         self._market = Market(limits)
 
-    def process(self, commands: NDArray[np.void]) -> NDArray[np.void]:
-        """Execute `commands` (COMMAND[n]) in order; returns their events (EVENT[m]) in order."""
+    def process(
+        self, commands: NDArray[np.void], between: Callable[[], None] | None = None
+    ) -> NDArray[np.void]:
+        """Execute `commands` (COMMAND[n]) in order; returns their events (EVENT[m]) in order.
+
+        `between` is never called: this engine does not work in slices.
+        """
         market = self._market
         market.events = []
         for row in commands.astype(COMMAND, copy=False).tolist():

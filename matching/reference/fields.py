@@ -12,6 +12,7 @@ from matching.records import (
     AUCTION_MAX_S,
     BLOCK_HOURS_MAX,
     BLOCK_HOURS_MIN,
+    PROTECTION_MAX_S,
     RATE_MAX,
     CommandFlag,
     CommandKind,
@@ -67,10 +68,12 @@ def is_malformed(command: Command, limits: Limits, operator: bool) -> bool:
         return True
     if command.flags not in _FLAGS.get(command.kind, (0,)):
         return True
-    has_own_ref = command.kind <= CommandKind.MASS_CANCEL
+    has_own_ref = command.kind <= CommandKind.PROTECT
     if command.kind == CommandKind.MASS_CANCEL and operator:
         has_own_ref = False
     if has_own_ref and not 1 <= command.user_ref < limits.refs:
+        return True
+    if command.kind == CommandKind.QUOTE and quote_ref(command) + 1 >= limits.refs:
         return True
     return not _IS_VALID[command.kind](command)
 
@@ -125,7 +128,8 @@ def _has_minimum(command: Command) -> bool:
 
 def _trades_at_once(command: Command) -> bool:
     """Whether it may name a basket: a limit order that trades now or never."""
-    return command.type == OrderType.LIMIT and command.tif in (TimeInForce.IOC, TimeInForce.FOK)
+    is_limit = command.type == OrderType.LIMIT and command.display == 0
+    return is_limit and command.tif in (TimeInForce.IOC, TimeInForce.FOK)
 
 
 def _is_block(command: Command) -> bool:
@@ -155,6 +159,30 @@ def _is_always_valid(_: Command) -> bool:
 
 def _is_valid_mass_cancel(command: Command) -> bool:
     return command.type in MassCancelScope._value2member_map_
+
+
+def quote_ref(command: Command) -> int:
+    """The name of a quote's bid; its ask has the next one."""
+    return command.target_ref or command.user_ref
+
+
+def _is_valid_quote(command: Command) -> bool:
+    bid, ask = (command.price, command.quantity), (command.stop, command.display)
+    return (
+        command.side == 0
+        and command.type == OrderType.LIMIT
+        and command.tif in (TimeInForce.DAY, TimeInForce.GTC)
+        and _is_code(SelfTradePrevention, command.stp)
+        and command.expiry_s == 0
+        and all(min(one) >= 1 or one == (0, 0) for one in (bid, ask))
+        and not 0 < command.stop <= command.price
+    )
+
+
+def _is_valid_protection(command: Command) -> bool:
+    bounds = (command.quantity, command.display, command.amount_fen)
+    window = 1 <= command.expiry_s <= PROTECTION_MAX_S if any(bounds) else command.expiry_s == 0
+    return min(bounds) >= 0 and window
 
 
 def _is_valid_list(command: Command) -> bool:
@@ -223,6 +251,8 @@ _IS_VALID: dict[int, Callable[[Command], bool]] = {
     CommandKind.CANCEL: _is_always_valid,
     CommandKind.REPLACE: _is_valid_replace,
     CommandKind.MASS_CANCEL: _is_valid_mass_cancel,
+    CommandKind.QUOTE: _is_valid_quote,
+    CommandKind.PROTECT: _is_valid_protection,
     CommandKind.CLOCK: _is_always_valid,
     CommandKind.LIST: _is_valid_list,
     CommandKind.BAND: _is_valid_band,
@@ -245,6 +275,7 @@ _IS_VALID: dict[int, Callable[[Command], bool]] = {
 _FLAGS: dict[int, tuple[int, ...]] = {
     CommandKind.NEW: (0, CommandFlag.POST_ONLY, CommandFlag.SPLIT, CommandFlag.WHOLE),
     CommandKind.REPLACE: (0, CommandFlag.REQUEUE),
+    CommandKind.QUOTE: (0, CommandFlag.POST_ONLY),
     CommandKind.SESSION: (0, CommandFlag.OPERATOR),
     CommandKind.HALT_ACCOUNT: (0, CommandFlag.HALT),
     CommandKind.REGISTER: (0, CommandFlag.CARRIED),

@@ -50,6 +50,8 @@ class Market:
         self.instruments: dict[int, Instrument] = {}
         self.baskets: dict[int, list[Instrument]] = {}  # members in the order of listing
         self.busts: set[int] = set()  # trades taken back
+        self.tripped: set[int] = set()  # accounts whose quotes are to be withdrawn
+        self.holds_withdrawals = False  # while the other side of a quote is still to come
         self.orders: dict[tuple[int, int], Order] = {}  # live, by session and ref
         self.blocks: dict[tuple[int, int], Order] = {}  # those of them that are blocks
         self.ref_pages: Counter[tuple[int, int]] = Counter()  # live orders by session and page
@@ -171,6 +173,7 @@ class Market:
                 self._start_collar_auction(instrument)
         elif order.leaves:
             self.reduce(order, order.leaves, Reason.REMAINDER)
+        self.withdraw_quotes()
         return prices
 
     def _match(self, order: Order, prices: list[int]) -> bool:
@@ -237,6 +240,7 @@ class Market:
             (taker, taker_rate, common | EventFlag.TAKER),
         ):
             fee_fen = order.fill(instrument, price, quantity, rate)
+            self._note_protection(order, quantity, price * quantity * instrument.tick_fen)
             if order.leaves == 0 and not order.trades_in_group:
                 self.remove_order(order)
             self.report(
@@ -250,6 +254,23 @@ class Market:
                 flags=flags | order.fill_flags,
                 trade_group=self.trade_groups if taker.trades_in_group else 0,
             )
+
+    def _note_protection(self, order: Order, lots: int, notional_fen: int) -> None:
+        """Count a fill of a quote against its account's protection."""
+        protection = order.account.protection
+        if order.quote and protection and protection.note_fill(self.now_ns, lots, notional_fen):
+            self.tripped.add(order.account.id)
+
+    def withdraw_quotes(self) -> None:
+        """Withdraw the quotes of accounts whose protection has tripped, in acceptance sequence."""
+        if self.holds_withdrawals or not self.tripped:
+            return
+        quotes = self.orders_by_acceptance(
+            lambda order: order.quote and order.account.id in self.tripped
+        )
+        for order in quotes:
+            self.reduce(order, order.leaves, Reason.PROTECTION)
+        self.tripped.clear()
 
     def _prevent(self, resting: Order, incoming: Order) -> None:
         """Reduce or end two orders of one owner that meet, by the mode of the incoming one."""
@@ -314,6 +335,7 @@ class Market:
             self._end(instrument, Reason.END_OF_DAY, lambda order: order.tif == TimeInForce.DAY)
         if phase == Phase.CONTINUOUS:
             prices, volume = self._uncross(instrument, base)
+            self.withdraw_quotes()
         instrument.phase = phase
         instrument.indicative = 0, 0, 0
         self.emit(

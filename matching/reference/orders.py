@@ -25,6 +25,7 @@ from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference.events import command_event
 from matching.reference.fields import BASKET_FLAGS, Command
 from matching.reference.market import Market
+from matching.reference.quotes import protect, quote
 
 # New orders
 
@@ -80,7 +81,9 @@ def _check_new(market: Market, order: Order, command: Command) -> Reason:
         return reason
     if order.post_only and instrument.would_cross(order):
         return Reason.POST_ONLY
-    minimum = {TimeInForce.FOK: quantity, TimeInForce.IOC: command.display}.get(order.tif, 0)
+    minimum = quantity if order.tif == TimeInForce.FOK else 0
+    if order.tif == TimeInForce.IOC:
+        minimum = command.display
     if minimum and not instrument.can_fill(order, minimum):
         return Reason.FOK
     return Reason.NONE
@@ -186,8 +189,6 @@ def replace_order(market: Market, command: Command, _: Session) -> Reason:
         return Reason.UNKNOWN_ORDER
     if isinstance(order, Block):
         return replace_block(market, order, command)
-    if order.account.halted:
-        return Reason.ACCOUNT_HALTED
     if order.instrument.phase in (Phase.HALTED, Phase.CLOSED):
         return Reason.PHASE
     if not _is_replaceable(order, command):
@@ -260,4 +261,6 @@ ORDER_COMMANDS: dict[int, Callable[[Market, Command, Session], Reason]] = {
     CommandKind.CANCEL: cancel_order,
     CommandKind.REPLACE: replace_order,
     CommandKind.MASS_CANCEL: mass_cancel,
+    CommandKind.QUOTE: quote,
+    CommandKind.PROTECT: protect,
 }

@@ -49,6 +49,7 @@ def state_tables(market: Market) -> Tables:
             for place, member in enumerate(basket, start=1)
         ],
         "busts": [(trade,) for trade in sorted(market.busts)],
+        "protections": _protections(market),
     }
     return {name: table(name, rows[name]) for name in rows}
 
@@ -107,6 +108,25 @@ def _positions(market: Market) -> list[tuple[int, ...]]:
     return sorted(row for row in rows if any(row[2:]))
 
 
+def _protections(market: Market) -> list[tuple[int, ...]]:
+    return [
+        (
+            number,
+            protection.lots_max,
+            protection.fills_max,
+            protection.notional_max_fen,
+            protection.window_s,
+            protection.began_ns,
+            protection.lots,
+            protection.fills,
+            protection.notional_fen,
+            protection.tripped,
+        )
+        for number, account in sorted(market.accounts.items())
+        if (protection := account.protection) is not None
+    ]
+
+
 def _orders(market: Market) -> list[tuple[int, ...]]:
     places = {
         order: place
@@ -151,6 +171,7 @@ def _order(order: Order, place: int) -> tuple[int, ...]:
         order.tif,
         order.stp,
         order.post_only,
+        order.quote,
         order.waiting,
         order.price,
         order.stop if order.waiting else 0,

@@ -127,7 +127,7 @@ def test_prevention_in_an_uncross_costs_what_it_removes():
     began = time.perf_counter()
     events = engine.process(as_commands([phase(Phase.CONTINUOUS)]))
     assert len(events) == count + 1
-    assert time.perf_counter() - began < 2
+    assert JIT_DISABLED or time.perf_counter() - began < 2
 
 
 # Its end

@@ -169,9 +169,9 @@ def test_size_limits_count_all_hours_and_position_limits_each_hour():
         "NONE",
         "POSITION_LIMIT",
         "NONE",
-        "NONE",
+        "HALT",
         "ACCOUNT_HALTED",
-        "ACCOUNT_HALTED",
+        "UNKNOWN_ORDER",
     ]
 
 

@@ -273,6 +273,41 @@ class World:
             flags=CommandFlag.REQUEUE if requeue else 0,
         )
 
+    def do_quote(self, name: str, *words: str) -> Any:
+        session, ref = self.order(name)
+        letters = name.rstrip("0123456789")
+        self.order(f"{letters}{ref + 1}")
+        bid, _, bid_price, ask, _, ask_price, *where = words
+        return self.send(
+            CommandKind.QUOTE,
+            session=session,
+            user_ref=next(self.next_ref),
+            target_ref=ref,
+            account=self.account(letters),
+            instrument=self.instruments[where[1]] if where else 1,
+            type=OrderType.LIMIT,
+            tif=TimeInForce.GTC,
+            stp=self.mode,
+            price=int(bid_price),
+            quantity=int(bid),
+            stop=int(ask_price),
+            display=int(ask),
+        )
+
+    def do_protect(self, name: str, *words: str) -> Any:
+        account = self.account(name)
+        bounds = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+        return self.send(
+            CommandKind.PROTECT,
+            session=self.session(self.session_of[name]),
+            user_ref=next(self.next_ref),
+            account=account,
+            quantity=bounds.get("lots", 0),
+            display=bounds.get("fills", 0),
+            amount_fen=bounds.get("fen", 0),
+            expiry_s=bounds["seconds"],
+        )
+
     def do_mass_cancel(self, scope: str, name: str, *by: str) -> Any:
         fields: dict[str, int] = {"type": MassCancelScope[scope.upper()]}
         if scope == "session":

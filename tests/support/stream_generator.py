@@ -46,6 +46,7 @@ class Features(IntFlag):
     COLLARS = auto()
     MALFORMED = auto()
     BLOCKS = auto()  # and instruments in sequence
+    QUOTES = auto()  # and their protection
     BASKETS = auto()  # with blocks: several sequences, and baskets of their instruments
 
 
@@ -145,6 +146,7 @@ class _Generator:
         self.listed = 0
         self.head_count = 0  # instruments listed before the first order
         self.recent: list[tuple[int, int]] = []  # session, ref: used recently
+        self.quotes: list[dict[str, int]] = []  # session, account, instrument, name: used recently
         self.halted: list[int] = []
         self.recent_max = self.one_of(5, 20, 60)
         self.not_trading: list[int] = []  # instruments that may have left continuous trading
@@ -313,7 +315,14 @@ class _Generator:
     def _set_collar(self, number: int) -> None:
         self.not_trading.append(number)
         collar = self.one_of(0, 1, 2, max(1, self.world.width // 4))
-        self.send(CommandKind.COLLAR, instrument=number, price=collar, quantity=self.between(1, 5))
+        self.send(
+            CommandKind.COLLAR,
+            instrument=number,
+            price=collar,
+            quantity=self.between(1, 5),
+            display=self.one_of(0, 0, 2),
+            stop=self.one_of(0, 0, 1, 3),
+        )
 
     # One command
 
@@ -330,6 +339,8 @@ class _Generator:
                 self._new_for_basket()
             elif self.of(Features.BLOCKS) and self.chance(0.35):
                 self._new_block()
+            elif self.of(Features.QUOTES) and self.chance(0.15):
+                self._quote()
             else:
                 self._new()
         elif roll < 0.73:
@@ -339,7 +350,9 @@ class _Generator:
         elif roll < 0.886:
             self._mass_cancel()
         elif roll < 0.91:
-            self.send(CommandKind.CLOCK)
+            seed = self.one_of(0, 0, 5, 2**40 + 3, -7)
+            session = self.one_of(0, 0, 0, self.world.sessions, 1)
+            self.send(CommandKind.CLOCK, session=session, amount_fen=seed)
         elif roll < 0.93:
             self._change_phase()
         else:
@@ -422,6 +435,62 @@ class _Generator:
             self.recent = [*self.recent[-self.recent_max :], (session, fields["user_ref"])]
         self.send(CommandKind.NEW, **fields)
 
+    def _quote(self) -> None:
+        """A quote, most often one that changes an earlier one; seldom a protection."""
+        if self.chance(0.06):
+            self._protect()
+            return
+        if self.quotes and self.chance(0.7):
+            names = dict(self.quotes[self.below(len(self.quotes))])
+        else:
+            session, account = self._owner()
+            instrument, ref = self._instrument(), self._new_ref(session)
+            names = {"session": session, "account": account, "instrument": instrument}
+            names["target_ref"] = ref
+            self.quotes = [*self.quotes[-5:], names]
+            self.recent += [(session, ref), (session, ref + 1)]
+            self.next_ref = max(self.next_ref, ref + 1)
+        if self.chance(0.03):
+            names["target_ref"] = self.one_of(0, self._target()[1], self._target()[1] - 1)
+        bid = self._price(Side.BUY)
+        ask = max(self._price(Side.SELL), bid + self.one_of(0, 1, 1, 1, 2))
+        if self.chance(0.1):
+            bid = ask = self.one_of(bid, ask)
+        fields = {"price": bid, "quantity": self._quantity()}
+        fields |= {"stop": min(INT32_MAX, ask), "display": self._quantity()}
+        for price, quantity in (("price", "quantity"), ("stop", "display")):
+            if self.chance(0.1):
+                fields |= {price: 0, quantity: 0}
+        if self.of(Features.PREVENTION) and self.chance(0.4):
+            fields["stp"] = self.below(len(SelfTradePrevention))
+        self.send(
+            CommandKind.QUOTE,
+            type=OrderType.LIMIT,
+            tif=self.one_of(TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY),
+            flags=CommandFlag.POST_ONLY if self.chance(0.2) else 0,
+            user_ref=self._own_ref(),
+            **names,
+            **fields,
+        )
+
+    def _protect(self) -> None:
+        session, account = self._owner()
+        lot_fen = self.world.tick_fen * self.world.high
+        bounds = {
+            "quantity": self.one_of(0, 0, 1, 6, 30),
+            "display": self.one_of(0, 0, 1, 2, 5),
+            "amount_fen": self.one_of(0, 0, 4 * lot_fen, 1),
+        }
+        seconds = self.one_of(1, 3, 60) if any(bounds.values()) else 0
+        self.send(
+            CommandKind.PROTECT,
+            session=session,
+            account=account,
+            user_ref=self._own_ref(),
+            expiry_s=seconds,
+            **bounds,
+        )
+
     def _new_block(self) -> None:
         """A block; half of them are the opposite of the block before."""
         session, account = self._owner()
@@ -482,6 +551,8 @@ class _Generator:
         """Change some limit orders into rarer types."""
         roll = self.random.random()
         lasting = fields["tif"] in LASTING
+        if self.of(Features.TYPES) and fields["tif"] == TimeInForce.IOC and self.chance(0.2):
+            fields["display"] = self.between(1, fields["quantity"])
         if self.of(Features.TYPES) and roll < 0.08:
             fields["tif"] = TimeInForce.FOK
             if self.chance(0.2):
@@ -682,7 +753,7 @@ class _Generator:
             "account": (0, 2**32 - 1),
             "instrument": (0, 2**32 - 1),
             "expiry_s": (0, 1, 2**32 - 1),
-            "kind": (0, 5, 15, 31, 38, 39, 47, 48, 255),
+            "kind": (0, 5, 6, 7, 15, 31, 38, 39, 47, 48, 255),
             "side": (2, 255),
             "type": (0, 5, 6, 255),
             "tif": (2, 5, 7, 255),
