@@ -62,7 +62,8 @@ _until = click.option(
 )  # fmt: skip
 
 _stp = click.option(
-    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]), default="none",
+    "--stp", type=click.Choice(["none", "newest", "oldest", "both", "decrement"]),
+    default="newest",
     show_default=True,
     help="Self-trade prevention: the order that is cancelled (or reduced) before it would trade "
     "with an order of the same owner. / 自成交防范：将与本方委托成交时，撤销（或减少）哪一方。",

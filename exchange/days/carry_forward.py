@@ -171,6 +171,7 @@ def _draft_listing(
         _admin(
             CommandKind.COLLAR, int(collared.sum()), instrument=number[collared],
             price=rows["collar"][collared], quantity=rows["collar_s"][collared],
+            display=rows["random_s"][collared], stop=rows["extension"][collared],
         ),
         _admin(CommandKind.PHASE, count, instrument=number, type=Phase.PRE_OPEN),
         _draft_sequences(rows, trading),

@@ -1,5 +1,8 @@
 """CLOCK commands: the times that the venue tells the engine, second by second."""
 
+from collections.abc import Callable
+from secrets import randbits
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +18,14 @@ class Schedule:
     """The seconds of a day at which a CLOCK command is due.
 
     Every whole second is due unless a later one has begun already; the closure of a gate is always
-    due, also where the venue comes to it late.
+    due, also where the venue comes to it late. Each has a seed of its own, from which the engine
+    draws the random ends of auctions: nobody knows it before it is logged.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, draw_seed: Callable[[], int] = lambda: randbits(63)
+    ) -> None:
+        self._draw_seed = draw_seed
         gates_s = {instrument.gate_s for instrument in registry.instruments}
         self._gates_s = sorted(gates_s, reverse=True)  # the next one last
 
@@ -38,4 +45,5 @@ class Schedule:
         commands = np.zeros(len(seconds), COMMAND)
         commands["kind"] = CommandKind.CLOCK
         commands["time_ns"] = np.array(seconds, np.int64) * NANOSECONDS
+        commands["amount_fen"] = [self._draw_seed() for _ in seconds]
         return commands

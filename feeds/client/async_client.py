@@ -29,7 +29,7 @@ from feeds.client.operations import Operation
 from feeds.client.order_book import OrderBook
 from feeds.client.trade_tape import Trade
 from feeds.protocol import commands
-from feeds.protocol.commands import BlockOptions, OrderOptions, ReplaceOptions
+from feeds.protocol.commands import BlockOptions, OrderOptions, QuoteOptions, ReplaceOptions
 from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, NoticeLine
 from feeds.protocol.errors import TimedOut
 from feeds.protocol.execution_reports import Report
@@ -233,6 +233,35 @@ class AsyncOrders:
         """Change an order; the options are those of `feeds.protocol.commands.replace_order`."""
         command = commands.replace_order(target_ref, quantity, price, **options)
         return await self._client.ask(command)
+
+    async def quote(
+        self,
+        account: int,
+        instrument: int,
+        name: int,
+        bid: tuple[int, int] = (0, 0),
+        ask: tuple[int, int] = (0, 0),
+        **options: Unpack[QuoteOptions],
+    ) -> Report:
+        """Set bid and ask as one, as `sync_client.Orders.quote` does."""
+        record = commands.quote(account, instrument, name, bid, ask, **options)
+        return await self._client.ask(record)
+
+    async def protect(
+        self,
+        account: int,
+        *,
+        lots: int = 0,
+        fills: int = 0,
+        notional_fen: int = 0,
+        seconds: int = 0,
+    ) -> Report:
+        """Bound what an account's quotes may trade, as `sync_client.Orders.protect` does."""
+        return await self._client.ask(
+            commands.protect(
+                account, lots=lots, fills=fills, notional_fen=notional_fen, seconds=seconds
+            )
+        )
 
     async def cancel(self, target_ref: int) -> Report:
         """Cancel an order."""

@@ -22,6 +22,7 @@ from feeds.protocol.records import (
     MarketKind,
     read_market_head,
 )
+from matching.records import Phase
 
 TRADES_KEPT = 1_000_000
 _LAST_VALUES = {Channel.TOP: TOP, Channel.STATUS: STATUS, Channel.STATISTICS: STATISTICS}
@@ -102,6 +103,16 @@ class MarketView:
     def phases(self) -> dict[int, int]:
         """The phase of each instrument that is followed."""
         return {n: values["phase"] for n, values in self._last_values(Channel.STATUS).items()}
+
+    @property
+    def auctions(self) -> dict[int, dict[str, int]]:
+        """Indicative price, volume and surplus (of buys; negative: of sells) by instrument, of the
+        instruments that are followed and in an auction."""
+        return {
+            number: {"price": row["price"], "volume": row["quantity"], "surplus": row["surplus"]}
+            for number, row in self._last_values(Channel.STATUS).items()
+            if row["phase"] == Phase.AUCTION
+        }
 
     @property
     def missed_trades(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.protocol.errors import LogonRefused, NotConnected
-from feeds.protocol.execution_reports import Report, decode_reports
+from feeds.protocol.execution_reports import Report, decode_reports, is_side_of_quote
 from feeds.protocol.messages import (
     Logon,
     LogonAck,
@@ -35,6 +35,7 @@ _ANSWERS = (
     EventKind.CANCELLED,
     EventKind.REPLACED,
     EventKind.MASS_CANCELLED,
+    EventKind.PROTECTED,
 )
 
 
@@ -171,10 +172,11 @@ class OrderSession:
         kind = events["kind"]
         administrative = (kind >= EventKind.LISTED) & (kind != EventKind.BUSTED)
         answers = events[np.isin(kind, _ANSWERS) | administrative]
-        kinds, refs = answers["kind"].tolist(), answers["user_ref"].tolist()
-        for kind, ref, request in zip(kinds, refs, answers["request_ref"].tolist(), strict=True):
-            asked = request if kind in (EventKind.CANCELLED, EventKind.REPLACED) else ref
-            self._unanswered.pop(asked, None)
+        names_request = np.isin(answers["kind"], (EventKind.CANCELLED, EventKind.REPLACED))
+        names_request |= is_side_of_quote(answers)
+        refs = np.where(names_request, answers["request_ref"], answers["user_ref"])
+        for ref in refs.tolist():
+            self._unanswered.pop(ref, None)
 
     def _receive_message(self, frame: bytes) -> None:
         message = from_venue.decode(frame[FRAME.itemsize :])

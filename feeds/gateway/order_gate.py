@@ -32,6 +32,7 @@ _WINDOW = int(RefusalReason.REF_WINDOW)
 _BLOCKED = int(RefusalReason.BLOCKED)
 _DUPLICATE = -1  # beside the reasons: a record at the start whose user_ref was used before
 _NEW, _MASS_CANCEL = int(CommandKind.NEW), int(CommandKind.MASS_CANCEL)
+_PROTECT = int(CommandKind.PROTECT)
 _ADMIN, _BUST = int(CommandKind.LIST), int(CommandKind.BUST)
 _REGISTER, _CARRIED = int(CommandKind.REGISTER), int(CommandFlag.CARRIED)
 _OF_ACCOUNT = int(MassCancelScope.ACCOUNT)
@@ -49,7 +50,7 @@ def may_send(role, kind):
     """Whether a session of a role may send commands of a kind."""
     if role == OPERATOR:
         return kind == _MASS_CANCEL or _ADMIN <= kind < _BUST
-    return role != READ_ONLY and _NEW <= kind <= _MASS_CANCEL
+    return role != READ_ONLY and _NEW <= kind <= _PROTECT
 
 
 @inline
@@ -79,7 +80,8 @@ def frame_reason(h, rule, at, size):
 def may_use_account(h, rule, at, kind):
     """Whether a session may use the account that the COMMAND at a word names, if it names one."""
     row = rule["account_row"]
-    if row == 0 or (kind != _NEW and kind != _MASS_CANCEL):
+    names_one = kind == _NEW or _MASS_CANCEL <= kind <= _PROTECT
+    if row == 0 or not names_one:
         return True
     if kind == _MASS_CANCEL and (h.words[at + 7] >> 16) & 0xFF != _OF_ACCOUNT:
         return True

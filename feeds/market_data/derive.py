@@ -34,7 +34,7 @@ _CANCELLED, _EXPIRED = int(EventKind.CANCELLED), int(EventKind.EXPIRED)
 _REPLACED, _TRIGGERED = int(EventKind.REPLACED), int(EventKind.TRIGGERED)
 _REFRESHED, _LISTED = int(EventKind.REFRESHED), int(EventKind.LISTED)
 _BAND, _PHASE = int(EventKind.BAND_SET), int(EventKind.PHASE_CHANGED)
-_BUSTED = int(EventKind.BUSTED)
+_BUSTED, _INDICATIVE = int(EventKind.BUSTED), int(EventKind.INDICATIVE)
 _TAKER, _AUCTION = int(EventFlag.TAKER), int(EventFlag.AUCTION)
 _REQUEUED, _OFF_BOOK = int(EventFlag.REQUEUED), int(EventFlag.OFF_BOOK)
 _BLOCK, _BASKET = int(EventFlag.BLOCK), int(EventFlag.BASKET)
@@ -105,6 +105,9 @@ def apply_event(h, event):
     command = np.int64(event["sequence"])
     if kind >= _LISTED:
         apply_admin_event(h, event)
+    elif kind == _INDICATIVE:
+        surplus = np.int64(event["leaves"])
+        set_status(h, event, surplus if event["side"] == 0 else -surplus)
     elif flags & _BASKET:
         if kind == _FILLED:  # an order for a basket is in no book, and always the taker
             note_instrument(h, instrument, command)
@@ -242,14 +245,23 @@ def apply_admin_event(h, event):
     elif kind == _BAND:
         set_band(h, instrument, np.int64(event["price"]), np.int64(event["quantity"]))
     elif kind == _PHASE:
-        note_instrument(h, instrument, command)
-        state["has_status"] = 1
         state["phase"] = np.int64(event["flags"])
-        state["status_price"] = np.int64(event["price"])
-        state["status_quantity"] = np.int64(event["quantity"])
+        set_status(h, event, np.int64(0))
     elif kind == _BUSTED and event["flags"] & _TAKER:
         note_instrument(h, instrument, command)
         add_trade(h, event, _BUSTED_TRADE)
+
+
+@inline
+def set_status(h, event, surplus):
+    """Note the price and volume of an uncross, or of one now, and the surplus of the latter."""
+    instrument = np.int64(event["instrument"])
+    note_instrument(h, instrument, np.int64(event["sequence"]))
+    state = h.instruments[instrument]
+    state["has_status"] = 1
+    state["status_price"] = np.int64(event["price"])
+    state["status_quantity"] = np.int64(event["quantity"])
+    state["status_surplus"] = surplus
 
 
 @inline

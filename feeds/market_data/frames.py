@@ -283,7 +283,7 @@ def write_status(h, instrument, event):
     if start >= 0:
         end_frame(h, start, 1, 0, 0)
         h.out[start] = state["status_price"] | (state["status_quantity"] << 32)
-        h.out[start + 1] = state["phase"]
+        h.out[start + 1] = state["phase"] | (state["status_surplus"] << 32)
 
 
 @inline

@@ -37,6 +37,7 @@ INSTRUMENT = np.dtype(
         ("phase", "<i8"),
         ("status_price", "<i8"),
         ("status_quantity", "<i8"),
+        ("status_surplus", "<i8"),
         ("bid_price", "<i8"),  # best prices, as last published
         ("bid_quantity", "<i8"),
         ("bid_orders", "<i8"),

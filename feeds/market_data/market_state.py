@@ -202,6 +202,7 @@ class MarketState:
             status = np.zeros(1, STATUS)
             status["phase"] = book["phase"]
             status["price"], status["quantity"] = book["status_price"], book["status_quantity"]
+            status["surplus"] = book["status_surplus"]
             return MarketKind.STATUS, status
         statistics = np.zeros(1, STATISTICS)
         for name in ("volume", "turnover_fen", "open", "high", "low", "last"):

@@ -35,6 +35,14 @@ class OrderOptions(BlockOptions, total=False):
 
     stop: int
     display: int
+    minimum: int
+    post_only: bool
+
+
+class QuoteOptions(TypedDict, total=False):
+    """Options of `quote`."""
+
+    stp: SelfTradePrevention
     post_only: bool
 
 
@@ -65,9 +73,10 @@ def new_order(
     *,
     stop: int = 0,
     display: int = 0,
+    minimum: int = 0,
     tif: TimeInForce = TimeInForce.DAY,
     expiry_s: int = 0,
-    stp: SelfTradePrevention = SelfTradePrevention.NONE,
+    stp: SelfTradePrevention = SelfTradePrevention.NEWEST,
     post_only: bool = False,
     basket: int = 0,
     how: str = "split",
@@ -75,8 +84,10 @@ def new_order(
     """A new order. Its type follows from whether `price` (a limit) and `stop` are given.
 
     Prices are in ticks, quantities in lots; `expiry_s` is the end of a GTD order in seconds since
-    the epoch. `basket` is the number of a basket; then `instrument` names only the hour, and `how`
-    is `split` (take the best prices of all members) or `whole` (take everything from one member).
+    the epoch. `display` is what an iceberg shows, `minimum` what an IOC must trade at least. Unless
+    another `stp` is given, the order ends where it meets one of its owner. `basket` is the number
+    of a basket; then `instrument` names only the hour, and `how` is `split` (take the best prices
+    of all members) or `whole` (take everything from one member).
     Raises ValueError for another `how`.
     """
     types = {
@@ -99,7 +110,7 @@ def new_order(
         price=price,
         stop=stop,
         quantity=quantity,
-        display=display,
+        display=display or minimum,
         expiry_s=expiry_s,
         flags=flags,
         target_ref=basket,
@@ -116,7 +127,7 @@ def new_block(
     *,
     tif: TimeInForce = TimeInForce.DAY,
     expiry_s: int = 0,
-    stp: SelfTradePrevention = SelfTradePrevention.NONE,
+    stp: SelfTradePrevention = SelfTradePrevention.NEWEST,
     basket: int = 0,
     how: str = "split",
 ) -> Records:
@@ -130,6 +141,54 @@ def new_block(
     )  # fmt: skip
     block["hours"] = hours
     return block
+
+
+def quote(
+    account: int,
+    instrument: int,
+    name: int,
+    bid: tuple[int, int] = (0, 0),
+    ask: tuple[int, int] = (0, 0),
+    *,
+    stp: SelfTradePrevention = SelfTradePrevention.NEWEST,
+    post_only: bool = False,
+) -> Records:
+    """Bid and ask of an instrument, each as price in ticks and lots to be open, set as one.
+
+    (0, 0) withdraws a side. `name` is the ref of the bid, the next one that of the ask. The broker
+    chooses names that it does not use as user_refs: from `ref_max` down, two an instrument.
+    """
+    return command(
+        CommandKind.QUOTE,
+        account=account,
+        instrument=instrument,
+        target_ref=name,
+        type=OrderType.LIMIT,
+        tif=TimeInForce.DAY,
+        stp=stp,
+        price=bid[0],
+        quantity=bid[1],
+        stop=ask[0],
+        display=ask[1],
+        flags=CommandFlag.POST_ONLY if post_only else 0,
+    )
+
+
+def protect(
+    account: int, *, lots: int = 0, fills: int = 0, notional_fen: int = 0, seconds: int = 0
+) -> Records:
+    """The bounds of what an account's quotes may trade within so many seconds; 0: none.
+
+    It also lets the account quote again after a protection has withdrawn its quotes.
+    """
+    return command(
+        CommandKind.PROTECT,
+        account=account,
+        quantity=lots,
+        display=fills,
+        amount_fen=notional_fen,
+        expiry_s=seconds,
+    )
 
 
 def replace_order(

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -25,6 +26,7 @@ EXEC_TYPES = {
     EventKind.REJECTED: "8",  # Rejected
     EventKind.MASS_CANCELLED: "r",  # OrderMassCancelReport (a message of its own in FIX)
     EventKind.BUSTED: "H",  # Trade cancel
+    EventKind.PROTECTED: "A",  # the answer to PROTECT
 }
 """FIX ExecType (tag 150) of each kind of event; all other kinds are answers to operators: `A`."""
 
@@ -69,6 +71,7 @@ _REQUEST_REFS = {
     EventKind.REJECTED: "user_ref",
     EventKind.CANCELLED: "request_ref",
     EventKind.REPLACED: "request_ref",
+    EventKind.PROTECTED: "user_ref",
 }
 """Field with the user_ref of the request that an event answers."""
 
@@ -125,7 +128,7 @@ def _decode_report(event: np.void, number: int, flags: int) -> Report:
         exec_type=_exec_type(kind, leaves),
         ord_status=_ord_status(kind, leaves, cumulative),
         cl_ord_id=int(event["user_ref"]),
-        request_ref=int(event[_REQUEST_REFS[kind]]) if kind in _REQUEST_REFS else 0,
+        request_ref=_request_ref(kind, event),
         account=int(event["account"]),
         instrument=int(event["instrument"]),
         side="2" if event["side"] == Side.SELL else "1",
@@ -149,6 +152,19 @@ def _decode_report(event: np.void, number: int, flags: int) -> Report:
         poss_dup=bool(flags & FrameFlag.POSS_DUP),
         poss_resend=bool(flags & FrameFlag.RESENT),
     )
+
+
+def is_side_of_quote(events: Any) -> Any:
+    """Whether events are the ACCEPTED of a quote's side, which is named apart from its command."""
+    is_basket = events["flags"] & EventFlag.BASKET > 0
+    return (events["kind"] == EventKind.ACCEPTED) & (events["request_ref"] > 0) & ~is_basket
+
+
+def _request_ref(kind: EventKind, event: np.void) -> int:
+    """The user_ref of the request that an event answers; 0 if it answers none."""
+    if is_side_of_quote(event):
+        return int(event["request_ref"])
+    return int(event[_REQUEST_REFS[kind]]) if kind in _REQUEST_REFS else 0
 
 
 def _basket(kind: EventKind, event: np.void) -> int:

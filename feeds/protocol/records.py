@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 
 FRAME = np.dtype(
     [("kind", "u1"), ("flags", "u1"), ("count", "<u2"), ("spare", "<u4"), ("sequence", "<u8")]
@@ -145,8 +145,15 @@ TRADE = _record(
 )
 """A trade; `side` is the taker's. All trades of one block trade have the same `trade_group`."""
 
-STATUS = _record(("price", "<i4", 0), ("quantity", "<i4", 4), ("phase", "u1", 8), size=16)
-"""An instrument's phase, and price and volume of the uncross before it."""
+STATUS = _record(
+    ("price", "<i4", 0),
+    ("quantity", "<i4", 4),
+    ("phase", "u1", 8),
+    ("surplus", "<i4", 12),
+    size=16,
+)
+"""An instrument's phase, with price and volume of the uncross before it. In an auction, of an
+uncross now: price, volume and what it would leave of buys (negative: of sells)."""
 
 STATISTICS = _record(
     ("volume", "<i8", 0),

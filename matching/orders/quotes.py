@@ -39,7 +39,6 @@ from matching.codes import (
     DEPOSIT,
     FLAG_REQUEUED,
     FUNDS,
-    GTC,
     KIND_PROTECTED,
     LIMIT,
     MALFORMED,
@@ -71,12 +70,6 @@ i64 = np.int64
 
 
 @inline
-def bid_ref(c):
-    """Ref of a quote's bid; its ask has the next one."""
-    return i64(c["target_ref"]) if i64(c["target_ref"]) != 0 else i64(c["user_ref"])
-
-
-@inline
 def price_of(c, side):
     """Price that a QUOTE asks of a side."""
     return i64(c["price"]) if side == BUY else i64(c["stop"])
@@ -91,22 +84,23 @@ def lots_of(c, side):
 @inline
 def slot_of(m, c, side):
     """Slot of a side's live order; 0 if it has none."""
-    return find_order(m, i64(c["session"]), bid_ref(c) + side)
+    return find_order(m, i64(c["session"]), i64(c["target_ref"]) + side)
 
 
 @inline
 def quote_malformed(m, c):
     """Whether the fields of a QUOTE do not agree with one another."""
-    flags, tif = i64(c["flags"]), i64(c["tif"])
+    flags = i64(c["flags"])
     bid, ask = i64(c["price"]), i64(c["stop"])
     bid_lots, ask_lots = i64(c["quantity"]), i64(c["display"])
     return (
         not is_ref(m, i64(c["user_ref"]))
-        or not is_ref(m, bid_ref(c) + 1)
+        or not is_ref(m, i64(c["target_ref"]))
+        or not is_ref(m, i64(c["target_ref"]) + 1)
         or (i64(c["hours"]) | i64(c["spare"]) | i64(c["side"]) | i64(c["expiry_s"])) != 0
         or not (flags == 0 or flags == POST_ONLY_FLAG)
         or i64(c["type"]) != LIMIT
-        or not (tif == DAY or tif == GTC)
+        or i64(c["tif"]) != DAY
         or i64(c["stp"]) > 4
         or min(bid, ask, bid_lots, ask_lots) < 0
         or (bid == 0) != (bid_lots == 0)
@@ -259,7 +253,7 @@ def quote_room_reason(m, c, bid, ask):
 @inline
 def new_pages(m, c, bid, ask):
     """Pages of refs that a quote's new orders need."""
-    session_id, ref = i64(c["session"]), bid_ref(c)
+    session_id, ref = i64(c["session"]), i64(c["target_ref"])
     first, second = entry_at(m, session_id, ref), entry_at(m, session_id, ref + 1)
     of_bid = bid == 0 and lots_of(c, 0) != 0 and i64(m.directory[first]) == 0
     of_ask = ask == 0 and lots_of(c, 1) != 0 and i64(m.directory[second]) == 0
@@ -356,7 +350,6 @@ def unlink_side(m, slot):
 @inline
 def write_terms(c, order):
     """Give a side the terms of the command that are not price and quantity."""
-    order["tif"] = c["tif"]
     post_only = (i64(c["flags"]) & POST_ONLY_FLAG) * POST_ONLY
     order["mode"] = i64(c["stp"]) | post_only | QUOTE_BIT
 
@@ -392,7 +385,7 @@ def enter_side(m, c, slot, side):
     if is_new:
         slot = allocate_slot(m)
         write_side(m, c, slot, side)
-        add_order_id(m, i64(c["session"]), bid_ref(c) + side, slot)
+        add_order_id(m, i64(c["session"]), i64(c["target_ref"]) + side, slot)
     order = m.orders[slot]
     if not is_new:
         release(m, order, i64(order["leaves"]))
@@ -416,7 +409,7 @@ def write_side(m, c, slot, side):
     order["held"] = 0
     order["display"] = 0
     order["session"] = c["session"]
-    order["user_ref"] = bid_ref(c) + side
+    order["user_ref"] = i64(c["target_ref"]) + side
     order["account"] = c["account"]
     order["instrument"] = c["instrument"]
     order["cumulative"] = 0
@@ -425,6 +418,7 @@ def write_side(m, c, slot, side):
     order["fee_fraction"] = 0
     order["side"] = side
     order["type"] = c["type"]
+    order["tif"] = c["tif"]
 
 
 @kernel

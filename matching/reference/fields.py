@@ -73,7 +73,7 @@ def is_malformed(command: Command, limits: Limits, operator: bool) -> bool:
         has_own_ref = False
     if has_own_ref and not 1 <= command.user_ref < limits.refs:
         return True
-    if command.kind == CommandKind.QUOTE and quote_ref(command) + 1 >= limits.refs:
+    if command.kind == CommandKind.QUOTE and not 1 <= command.target_ref < limits.refs - 1:
         return True
     return not _IS_VALID[command.kind](command)
 
@@ -161,17 +161,12 @@ def _is_valid_mass_cancel(command: Command) -> bool:
     return command.type in MassCancelScope._value2member_map_
 
 
-def quote_ref(command: Command) -> int:
-    """The name of a quote's bid; its ask has the next one."""
-    return command.target_ref or command.user_ref
-
-
 def _is_valid_quote(command: Command) -> bool:
     bid, ask = (command.price, command.quantity), (command.stop, command.display)
     return (
         command.side == 0
         and command.type == OrderType.LIMIT
-        and command.tif in (TimeInForce.DAY, TimeInForce.GTC)
+        and command.tif == TimeInForce.DAY
         and _is_code(SelfTradePrevention, command.stp)
         and command.expiry_s == 0
         and all(min(one) >= 1 or one == (0, 0) for one in (bid, ask))

@@ -18,7 +18,7 @@ from matching.records import (
 from matching.reference.accounts import Account, Protection, Session, deposit_fen
 from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference.events import amount_fields, command_event
-from matching.reference.fields import Command, quote_ref
+from matching.reference.fields import Command
 from matching.reference.market import REFS_PER_PAGE, Market
 
 
@@ -81,7 +81,7 @@ def _sides(market: Market, command: Command) -> Iterator[QuoteSide]:
     """The bid, then the ask, that a command asks for."""
     asked = (command.price, command.quantity), (command.stop, command.display)
     for side, (price, quantity) in zip((BUY, SELL), asked, strict=True):
-        ref = quote_ref(command) + side
+        ref = command.target_ref + side
         yield QuoteSide(side, ref, market.orders.get((command.session, ref)), price, quantity)
 
 
@@ -197,7 +197,7 @@ def _carry_out(
 
 def _set_terms(order: Order, command: Command) -> None:
     """Give a side the terms of the command that are not price and quantity."""
-    order.tif, order.stp = command.tif, command.stp
+    order.stp = command.stp
     order.post_only = bool(command.flags & CommandFlag.POST_ONLY)
 
 

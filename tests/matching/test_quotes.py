@@ -49,12 +49,12 @@ def quote(
     return {
         "kind": QUOTE,
         "type": OrderType.LIMIT,
-        "tif": TimeInForce.GTC,
+        "tif": TimeInForce.DAY,
         "session": MEMBER,
         "account": 1,
         "instrument": 1,
         "user_ref": ref or name,
-        "target_ref": name if ref else 0,
+        "target_ref": name,
         "price": bid[0],
         "quantity": bid[1],
         "stop": ask[0],
@@ -213,7 +213,7 @@ def test_a_quote_is_replaced_and_cancelled_like_any_order():
 def test_quotes_of_the_day_end_with_it():
     rows = [
         venue(CommandKind.TIMES, expiry_s=START_S + 10),
-        quote(10, BID, ASK, tif=TimeInForce.DAY),
+        quote(10, BID, ASK),
         at(10, {"kind": CommandKind.CLOCK}),
     ]
     assert answers(*rows)[-1].kinds == ["EXPIRED", "EXPIRED", "PHASE_CHANGED"]
@@ -234,6 +234,7 @@ def test_quotes_of_the_day_end_with_it():
         {"side": 1},
         {"type": OrderType.MARKET},
         {"tif": IOC},
+        {"tif": TimeInForce.GTC},
         {"tif": TimeInForce.GTD, "expiry_s": START_S + 9},
         {"stp": 5},
         {"flags": CommandFlag.REQUEUE},
@@ -241,8 +242,9 @@ def test_quotes_of_the_day_end_with_it():
         {"spare": 1},
         {"expiry_s": START_S + 9},
         {"user_ref": 0},
-        {"user_ref": LIMITS.refs - 1},
-        {"user_ref": 5, "target_ref": LIMITS.refs - 1},
+        {"user_ref": LIMITS.refs},
+        {"target_ref": 0},
+        {"target_ref": LIMITS.refs - 1},
         {"target_ref": 2**32 - 1},
     ],
 )

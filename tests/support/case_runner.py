@@ -286,7 +286,7 @@ class World:
             account=self.account(letters),
             instrument=self.instruments[where[1]] if where else 1,
             type=OrderType.LIMIT,
-            tif=TimeInForce.GTC,
+            tif=TimeInForce.DAY,
             stp=self.mode,
             price=int(bid_price),
             quantity=int(bid),

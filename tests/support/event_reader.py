@@ -122,7 +122,7 @@ class EventReader:
         assert event["cumulative"] == order.cumulative
         assert event["quantity"] == event["cumulative"] + event["leaves"]
         if not event["flags"] & EventFlag.REQUEUED:
-            assert event["leaves"] < order.leaves
+            assert event["leaves"] <= order.leaves
             assert event["price"] == order.price
             assert event["shown"] == min(order.shown, event["leaves"])
         order.price, order.leaves = int(event["price"]), int(event["leaves"])

@@ -155,6 +155,8 @@ def check_rest(s, orders, tops):
         return 27, s["stage"]
     if s["queue_reported"] != 0 or s["slot"] != 0:
         return 27, s["slot"]
+    if s["tripped"] != 0 or s["list_size"] != 0:
+        return 27, s["tripped"]
     if orders[0]["instrument"] != 0 or orders[0]["leaves"] != 0:
         return 30, 0
     for book in range(BOOKS):

@@ -466,7 +466,7 @@ class _Generator:
         self.send(
             CommandKind.QUOTE,
             type=OrderType.LIMIT,
-            tif=self.one_of(TimeInForce.GTC, TimeInForce.GTC, TimeInForce.DAY),
+            tif=TimeInForce.DAY,
             flags=CommandFlag.POST_ONLY if self.chance(0.2) else 0,
             user_ref=self._own_ref(),
             **names,

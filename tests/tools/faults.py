@@ -6,6 +6,7 @@ Each is one change of text: the old text stands exactly once in its file.
 from tests.tools.basket_faults import BASKET_KERNEL, BASKET_REFERENCE
 from tests.tools.block_faults import BLOCK_KERNEL, BLOCK_REFERENCE
 from tests.tools.fault import Fault
+from tests.tools.market_faults import MARKET_FAULTS
 
 KERNEL = (
     Fault(
@@ -247,8 +248,8 @@ KERNEL = (
     ),
     Fault(
         "orders/sweep.py",
-        '                shown += i64(resting["shown"])',
-        '                shown += i64(resting["leaves"])',
+        'state["look_shown"] += i64(resting["shown"])',
+        'state["look_shown"] += i64(resting["leaves"])',
         "fill or kill counts hidden quantity in front of an own order",
     ),
     Fault(
@@ -324,15 +325,15 @@ KERNEL = (
         "a resale frees a deposit that was never held",
     ),
     Fault(
-        "phases/uncross.py",
-        "if abs(price - reference) <= abs(nearest - reference):",
-        "if abs(price - reference) >= abs(nearest - reference):",
-        "the auction's price is the farthest from the reference",
+        "phases/auction_quantities.py",
+        "price = min(max(base_price, before + first), before + last)",
+        "price = before + first",
+        "the auction's price is the lowest, however near the last trade another is",
     ),
     Fault(
-        "phases/uncross.py",
-        "traded == volume and left < surplus",
-        "traded == volume and left > surplus",
+        "phases/auction_quantities.py",
+        "volume_below == volume and surplus_below < surplus",
+        "volume_below == volume and surplus_below > surplus",
         "the greatest surplus instead of the least",
     ),
     Fault(
@@ -349,14 +350,14 @@ KERNEL = (
     ),
     Fault(
         "orders/stops.py",
-        "m.keys[size] = (distance << 32) + ",
-        "m.keys[size] = ",
+        "push(m, (distance << 32) + ",
+        "push(m, ",
         "a wave runs by acceptance alone",
     ),
     Fault(
         "orders/stops.py",
-        "        if is_buffer_full(m):\n            return False\n        slot =",
-        "        slot =",
+        "        if must_pause(m):\n            return False\n        slot = i64(m.queue",
+        "        slot = i64(m.queue",
         "a wave that a collar ends overruns the event buffer",
     ),
     Fault(
@@ -379,8 +380,8 @@ KERNEL = (
     ),
     Fault(
         "orders/cancel_list.py",
-        "                    or tif == DAY\n",
-        "",
+        '        or i64(order["tif"]) == DAY\n        or (timer',
+        "        or (timer",
         "the close ends no DAY orders",
     ),
     Fault(
@@ -391,8 +392,8 @@ KERNEL = (
     ),
     Fault(
         "phases/transitions.py",
-        "        remove_collar_end(m, instrument_id)\n        instrument",
-        "        instrument",
+        "        remove_collar_end(m, instrument_id)\n        enter_phase",
+        "        enter_phase",
         "the end of a collar's auction is due after gate closure",
     ),
     Fault(
@@ -481,8 +482,8 @@ KERNEL = (
     ),
     Fault(
         "orders/sweep.py",
-        "    stops = mode != OLDEST\n",
-        "    stops = mode != OLDEST and mode != 4\n",
+        "    ends = mode != OLDEST\n",
+        "    ends = mode != OLDEST and mode != 4\n",
         "a fill or kill under decrement trades in part",
     ),
     Fault(
@@ -499,8 +500,8 @@ KERNEL = (
     ),
     Fault(
         "orders/cancel_list.py",
-        '        return i64(order["account"]) == account_id\n',
-        "        return True\n",
+        '    return i64(order["account"]) == state["gather_account"] and (',
+        "    return True or (",
         "a member's mass cancel by account ends all orders of its session",
     ),
     Fault(
@@ -544,8 +545,8 @@ REFERENCE = (
     ),
     Fault(
         "reference/book.py",
-        "key=lambda price: (abs(price - self.reference), -price)",
-        "key=lambda price: (-abs(price - self.reference), -price)",
+        "key=lambda price: (abs(price - base), -price)",
+        "key=lambda price: (-abs(price - base), -price)",
         "the auction's price is the farthest from the reference",
     ),
     Fault(
@@ -634,4 +635,7 @@ REFERENCE = (
     ),
 )
 
-FAULTS = KERNEL + BLOCK_KERNEL + BASKET_KERNEL + REFERENCE + BLOCK_REFERENCE + BASKET_REFERENCE
+FAULTS = (
+    *KERNEL, *BLOCK_KERNEL, *BASKET_KERNEL, *REFERENCE, *BLOCK_REFERENCE, *BASKET_REFERENCE,
+    *MARKET_FAULTS,
+)  # fmt: skip

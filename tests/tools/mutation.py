@@ -28,6 +28,8 @@ TESTS = (
     "tests/matching/test_bust.py",
     "tests/matching/test_edges.py",
     "tests/matching/test_bounds.py",
+    "tests/matching/test_auctions.py",
+    "tests/matching/test_quotes.py",
     "tests/matching/test_baskets.py",
     "tests/matching/test_blocks.py",
     "tests/matching/test_cases.py",
