@@ -453,11 +453,11 @@ class _Generator:
         if self.chance(0.03):
             names["target_ref"] = self.one_of(0, self._target()[1], self._target()[1] - 1)
         bid = self._price(Side.BUY)
-        ask = max(self._price(Side.SELL), bid + self.one_of(0, 1, 1, 1, 2))
+        ask = min(INT32_MAX, max(self._price(Side.SELL), bid + self.one_of(0, 1, 1, 1, 2)))
         if self.chance(0.1):
             bid = ask = self.one_of(bid, ask)
         fields = {"price": bid, "quantity": self._quantity()}
-        fields |= {"stop": min(INT32_MAX, ask), "display": self._quantity()}
+        fields |= {"stop": ask, "display": self._quantity()}
         for price, quantity in (("price", "quantity"), ("stop", "display")):
             if self.chance(0.1):
                 fields |= {price: 0, quantity: 0}

@@ -88,8 +88,8 @@ MARKET_FAULTS = (
     ),
     Fault(
         "phases/indicative.py",
-        '    if not is_open(m, session_id) or i64(m.sessions[session_id]["operator"]) == 0:\n        return\n',
-        "",
+        'i64(m.sessions[session_id]["operator"]) == 0:',
+        "False:",
         "a member's CLOCK gives seeds",
     ),
     Fault(
@@ -136,8 +136,8 @@ MARKET_FAULTS = (
     ),
     Fault(
         "orders/entry.py",
-        '    return i64(c["quantity"]) if tif == FOK else (i64(c["display"]) if tif == IOC else i64(0))',
-        '    return i64(c["quantity"]) if tif == FOK else i64(0)',
+        '(i64(c["display"]) if tif == IOC else i64(0))',
+        "i64(0)",
         "the minimum of an IOC is not looked at",
     ),
     Fault(
