@@ -173,7 +173,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_the_memory_check_finds_any_single_change(name):
-    limits, commands = stream(6, 300)
+    limits, commands = stream(6, 400)
     engine = Engine(limits)
     engine.process(commands)
     soundness = Soundness(engine)

@@ -451,7 +451,7 @@ class _Generator:
             self.recent += [(session, ref), (session, ref + 1)]
             self.next_ref = max(self.next_ref, ref + 1)
         if self.chance(0.03):
-            names["target_ref"] = self.one_of(0, self._target()[1], self._target()[1] - 1)
+            names["target_ref"] = max(0, self._target()[1] - self.one_of(0, 0, 1))
         bid = self._price(Side.BUY)
         ask = min(INT32_MAX, max(self._price(Side.SELL), bid + self.one_of(0, 1, 1, 1, 2)))
         if self.chance(0.1):
