@@ -24,6 +24,7 @@ if not JIT_DISABLED:
 
 Commands = NDArray[np.void]
 Events = NDArray[np.void]
+Between = Callable[[Events], None]
 
 COMMANDS_ADDRESS = MACHINE_LAYOUT.word("commands", ADDRESS)
 INBOX = 64
@@ -69,13 +70,14 @@ class Engine(Inspection):
         if not is_compiled():
             compile_quickly(advance, (MACHINE, int64, boolean))
 
-    def process(self, commands: Commands, between: Callable[[], None] | None = None) -> Events:
+    def process(self, commands: Commands, between: Between | None = None) -> Events:
         """Process commands, a COMMAND array of shape (n,); returns their events, EVENT of shape
         (m,).
 
-        Long work goes in slices of some 2 ms. After each that leaves more to come `between` is
-        called, so that a caller can do something else; it must not call this engine, and may write
-        to the memory of `commands`.
+        Long work goes in slices of some 2 ms. After each that leaves more to come `between` gets
+        its events, a view that is valid while it runs, and may do something else; it must not call
+        this engine, and may write to the memory of `commands`. `process` then returns the events
+        that `between` did not get.
 
         The array is a view that is valid until the next call; copy what you keep. Time stamps must
         not go backwards (such a command is rejected as malformed). What `np.concatenate` makes of
@@ -93,7 +95,7 @@ class Engine(Inspection):
         self._lock.release()  # not after an exception: the machine may stand inside a command
         return events
 
-    def _process(self, commands: Commands, between: Callable[[], None] | None) -> Events:
+    def _process(self, commands: Commands, between: Between | None) -> Events:
         count = len(commands)
         if count <= INBOX:
             self._inbox_bytes[: count * COMMAND.itemsize] = commands.tobytes()
@@ -103,15 +105,18 @@ class Engine(Inspection):
         made = self._advance(commands, count, True)
         if made >= 0:
             return self._events[:made]
-        parts = []
+        parts: list[Events] = []
         if between is not None and commands is not self._inbox:
             commands = commands.copy()
         while made < 0:
-            parts.append(self._events[: -1 - made].copy())
-            if between is not None:
-                between()
+            events = self._events[: -1 - made]
+            if between is None:
+                parts.append(events.copy())
+            else:
+                between(events)
             made = self._advance(commands, count, False)
-        return np.concatenate([*parts, self._events[:made]], dtype=EVENT)
+        last = self._events[:made]
+        return np.concatenate([*parts, last], dtype=EVENT) if parts else last
 
     def snapshot(self) -> bytes:
         """The whole state as bytes, for `restore`. Raises RuntimeError as `process` does."""

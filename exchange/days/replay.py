@@ -25,9 +25,11 @@ _COUNT_BYTES = 1 << 20  # of events counted at a time: in small pieces it costs 
 class Machine(Protocol):
     """An engine: the kernel or the reference."""
 
-    def process(self, commands: Records, between: Callable[[], None] | None = None) -> Records:
-        """Return the events of the commands, EVENT[n], valid until the next call. `between` may be
-        called now and then in long work; it must not call the engine."""
+    def process(
+        self, commands: Records, between: Callable[[Records], None] | None = None
+    ) -> Records:
+        """Return the events of the commands, EVENT[n], valid until the next call. In long work
+        `between` may get a part of them instead, now and then; it must not call the engine."""
         ...
 
     def state_tables(self) -> Tables:

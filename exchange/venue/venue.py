@@ -88,18 +88,29 @@ class Venue:
             self.day_log.append(commands)
         return commands
 
-    def _carry_out(self, commands: Commands) -> bytes:
-        """Return the events of commands that are in the day log."""
+    def _carry_out(self, commands: Commands) -> list[bytes]:
+        """Return the events, in parts, of commands that are in the day log."""
         last_sequence = int(commands["sequence"][-1])
-        # 3. Process: copied to bytes, because the engine uses its array again.
-        events = self.engine.process(commands, self._stay_awake).tobytes()
+        parts: list[bytes] = []
+
+        def distribute(events: Events) -> None:
+            """Queue what follows from events, as bytes, because the engine uses its array again."""
+            parts.append(events.tobytes())
+            # 4. Report: queue execution reports.
+            self.gateway.report(parts[-1])
+            # 5. Publish: queue market data, and what the seal of the day vouches for.
+            self.market_data.publish(parts[-1], last_sequence)
+            self.event_hash.update(parts[-1])
+
+        def distribute_slice(events: Events) -> None:
+            """Do the same after a slice of long work, and what cannot wait."""
+            distribute(events)
+            self._stay_awake()
+
+        # 3. Process.
+        distribute(self.engine.process(commands, distribute_slice))
         self._processed_sequence = last_sequence
-        # 4. Report: queue execution reports.
-        self.gateway.report(events)
-        # 5. Publish: queue market data, and what the seal of the day vouches for.
-        self.market_data.publish(events, last_sequence)
-        self.event_hash.update(events)
-        return events
+        return parts
 
     def catch_up(self) -> None:
         """Carry out what came while the engine worked."""
@@ -167,13 +178,13 @@ class Venue:
             self.registry = registry
             self.day_log.append_registry(registry)
             self._schedule = Schedule(registry)
-        events = b""
+        events: list[bytes] = []
         if len(commands):
             self.day_log.append(commands)
             events = self._carry_out(commands)
         self._run_deferred()
         self.wait_durable()
-        return np.frombuffer(events, EVENT)
+        return np.frombuffer(b"".join(events), EVENT)
 
     def wait_durable(self) -> None:
         """Wait until everything appended is durable, and send what is queued about it."""

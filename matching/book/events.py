@@ -11,9 +11,9 @@ i64 = np.int64
 STEP_EVENTS_MAX = 8
 """Events that a single step of any task appends at most: the loop stops where fewer fit."""
 
-SPENT_MAX = 8_192
+SPENT_MAX = 2_048
 """Steps of longer tasks (a trade, an order that ends, an order that is looked at) after which a
-call ends, so that its caller can do something else: some 2 ms."""
+call ends, so that its caller can do something else: below 2 ms, with memory that is not cached."""
 
 EVENTS_AHEAD = 16
 """Distance in events at which the buffer is prefetched: the last batch evicted it from the

@@ -133,6 +133,7 @@ def run_queue(m, c):
                 return False
             report_triggered(m, c, i64(m.queue[state["queue_reported"]]))
             state["queue_reported"] += 1
+            state["spent"] += 1
         if state["queue_head"] == state["queue_tail"]:
             state["queue_head"] = 0
             state["queue_reported"] = 0

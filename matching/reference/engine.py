@@ -38,7 +38,9 @@ class ReferenceEngine:
         self._market = Market(limits)
 
     def process(
-        self, commands: NDArray[np.void], between: Callable[[], None] | None = None
+        self,
+        commands: NDArray[np.void],
+        between: Callable[[NDArray[np.void]], None] | None = None,
     ) -> NDArray[np.void]:
         """Execute `commands` (COMMAND[n]) in order; returns their events (EVENT[m]) in order.
 
