@@ -16,6 +16,7 @@ import ledger
 import matching
 from exchange.cli import suanshi
 from exchange.commands.outcome import ExitCode
+from matching.rules import FIRST_RELEASES, RULES, releases_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,3 +68,19 @@ def test_links_lead_to_files(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if not target.startswith("http"):
             assert (ROOT / page.parent / target).exists(), target
+
+
+def test_the_pages_list_the_rules_numbers_and_their_releases() -> None:
+    layout = (ROOT / "ledger" / "FORMAT.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d+) \| ([^|]*) \| ([^|]*) \|$", layout.partition("## The rules")[2], re.M
+    )
+    assert rows == [
+        ("0", "before 0.2.0", "no release"),
+        *((str(each), first, f"`{releases_of(each)}`") for each, first in FIRST_RELEASES.items()),
+    ]
+    changes = (ROOT / "docs" / "RULE_CHANGES.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^## Rules (\d+), since release (\S+)$", changes, re.MULTILINE)
+    assert heads == [(str(each), first) for each, first in reversed(FIRST_RELEASES.items())]
+    assert max(FIRST_RELEASES) == RULES
+    assert list(FIRST_RELEASES) == list(range(1, RULES + 1))

@@ -76,7 +76,11 @@ def write_day(path: Path, trades: int, seed: int = 1) -> SyntheticDay:
 
 
 def events_of(log: DayLog) -> Iterator[NDArray[np.void]]:
-    """Yield the events of a log's commands, a batch at a time; each is valid until the next."""
+    """Yield the events of a log's commands, a batch at a time; each is valid until the next.
+
+    Raises DayLogOtherRules for a log made under other rules than this build's.
+    """
+    log.check_rules()
     engine = Engine(log.limits)
     for block in log.blocks():
         yield from _process(engine, block)

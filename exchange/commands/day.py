@@ -1,7 +1,7 @@
 """`suanshi day`: open a day from the day before, close it into the books, show its status."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,7 +9,10 @@ from exchange.commands import options
 from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import Stages, cny, day_text, note_compiling, print_json, table
 from exchange.commands.inputs import ledger_path
-from exchange.commands.outcome import clear_outputs, require_folder
+from exchange.commands.outcome import Refused, clear_outputs, require_folder
+
+if TYPE_CHECKING:
+    from exchange.days.carry_forward import CarriedDay
 
 
 @click.group(cls=BilingualGroup)
@@ -23,7 +26,8 @@ def day() -> None:
 @day.command("open")
 @argument(
     "before", metavar="BEFORE.LOG", type=click.Path(path_type=Path),
-    help="The log of the day before, which must be settled. / 前一交易日的日志，须已结算。",
+    help="The log of the day before, which must be settled; or an opening that a build of other "
+    "rules wrote, to be taken over. / 前一交易日的日志，须已结算；或其他规则版本写出的开市日志。",
 )  # fmt: skip
 @options.day_log
 @options.ledger
@@ -43,28 +47,20 @@ def open_(
 
     写出新交易日日志的开头：期初资金、容量、持仓与仍有效的委托。
     """
-    from datetime import date, timedelta
+    from ledger.daylog import DayLogWriter
 
-    from exchange.days.carry_forward import carry_forward
-    from ledger.books.database import open_books
-    from ledger.daylog import DayLogWriter, read_day_log
-
-    clear_outputs([day_log], force=force, remove=not dry_run)
+    clear_outputs([day_log], force=force, remove=False)
     require_folder(day_log)
-    log = read_day_log(before)
-    tomorrow = date.fromisoformat(log.trading_day) + timedelta(days=1)
-    opened = date.fromisoformat(day_text(which) or tomorrow.isoformat())
-    with Stages() as stages:
-        tables = _final_state(log, stages)
-    with open_books(ledger_path(ledger, before), read_only=True) as books:
-        head = carry_forward(log, tables, books, opened)
+    head = _opening(before, ledger, day_text(which))
+    opened = head.registry.trading_day
     if not dry_run:
-        with DayLogWriter.create(day_log, venue=log.venue, trading_day=opened.isoformat()) as out:
+        clear_outputs([day_log], force=force)
+        with DayLogWriter.create(day_log, venue=head.registry.venue, trading_day=opened) as out:
             out.append_registry(head.registry)
             out.append(head.commands)
             out.sync()
     result = {
-        "day_log": str(day_log), "day": opened.isoformat(), "commands": len(head.commands),
+        "day_log": str(day_log), "day": opened, "commands": len(head.commands),
         "orders": head.orders, "cash_fen": head.funded_fen,
         "instruments": len(head.registry.instruments), "dry_run": dry_run,
     }  # fmt: skip
@@ -109,13 +105,42 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
     path = ledger_path(ledger, day_log)
     result: dict[str, Any] = {
         "day_log": str(day_log), "day": log.trading_day, "sealed": log.sealed,
-        "commands": log.command_count, "settled": False,
+        "commands": log.command_count, "rules": log.rules, "settled": False,
     }  # fmt: skip
     if path.exists():
         with open_books(path, read_only=True) as books:
             (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
             result |= found
     _print_day(result, as_json, "")
+
+
+def _opening(before: Path, ledger: Path | None, which: str | None) -> "CarriedDay":
+    """The day that follows a log, or the one whose opening a build of other rules wrote to it."""
+    from datetime import date, timedelta
+
+    from exchange.days.carry_forward import (
+        carry_forward,
+        check_carried_rules,
+        is_others_opening,
+        take_over,
+    )
+    from ledger.books.database import open_books
+    from ledger.daylog import read_day_log
+
+    log = read_day_log(before, unsealed=True)
+    if is_others_opening(log):
+        if which not in (None, log.trading_day):
+            raise Refused(f"{before}: is the opening of {log.trading_day}, not of {which}")
+        return take_over(log)
+    if not log.sealed:
+        read_day_log(before)  # raises
+    check_carried_rules(log)
+    tomorrow = date.fromisoformat(log.trading_day) + timedelta(days=1)
+    opened = date.fromisoformat(which or tomorrow.isoformat())
+    with Stages() as stages:
+        tables = _final_state(log, stages)
+    with open_books(ledger_path(ledger, before), read_only=True) as books:
+        return carry_forward(log, tables, books, opened)
 
 
 def _final_state(log: Any, stages: Stages) -> Any:

@@ -33,14 +33,17 @@ _SYNCS = 50
 )
 @options.as_json
 def doctor(folder: Path, as_json: bool) -> ExitCode:
-    """Check versions, kernel cache, processor, clock, disk and the data of the package.
+    """Check versions, rules, kernel cache, processor, clock, disk and the data of the package.
 
-    检查版本、编译缓存、处理器、时钟、磁盘与随包数据。
+    检查版本、规则编号、编译缓存、处理器、时钟、磁盘与随包数据。
     """
     checks = [_run_check(name, check) for name, check in _checks(folder)]
     healthy = all(check["ok"] for check in checks)
     if as_json:
-        print_json({"ok": healthy, "checks": checks})
+        from matching.rules import FIRST_RELEASES, RULES, releases_of
+
+        releases = {str(number): releases_of(number) for number in FIRST_RELEASES}
+        print_json({"ok": healthy, "rules": RULES, "releases": releases, "checks": checks})
     else:
         rows = [("ok" if c["ok"] else "FAILED", c["check"], c["found"]) for c in checks]
         click.echo(table(("", "check", "found"), rows, left=3))
@@ -51,6 +54,7 @@ def _checks(folder: Path) -> list[tuple[str, Callable[[], str]]]:
     return [
         ("python", lambda: f"{platform.python_implementation()} {platform.python_version()}"),
         *((package, lambda package=package: _version(package)) for package in _PACKAGES),
+        ("rules", _rules),
         ("processor", _processor),
         ("kernel cache", _kernel_cache),
         ("clock", _clock),
@@ -75,6 +79,15 @@ def _version(package: str) -> str:
         if package == "suanshi":
             return "not installed; runs from its sources"
         raise
+
+
+def _rules() -> str:
+    """The rules of the day logs that this build replays, and the releases for all others."""
+    from matching.rules import FIRST_RELEASES, RULES, releases_of
+
+    others = [f"rules {each}: {releases_of(each)}" for each in FIRST_RELEASES if each != RULES]
+    text = f"replays day logs of rules {RULES} ({releases_of(RULES)})"
+    return "; ".join([text, ", ".join(others)]) if others else text
 
 
 def _processor() -> str:

@@ -73,14 +73,14 @@ def _classify_library_error(error: BaseException) -> tuple[ExitCode, str]:
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
     from ledger.books.errors import LedgerError, NotBooksError
-    from ledger.daylog import DayLogError, DayLogNotSealed, DayLogUnwritable
+    from ledger.daylog import DayLogError, DayLogNotSealed, DayLogOtherRules, DayLogUnwritable
 
     line = " ".join(str(error).split())
     if isinstance(error, DayLogNotSealed):
         return ExitCode.NOT_SEALED, line
     if isinstance(error, SealDisagrees):
         return ExitCode.DIFFERENCES, line
-    if isinstance(error, DayLogUnwritable | DayRefused):
+    if isinstance(error, DayLogUnwritable | DayLogOtherRules | DayRefused):
         return ExitCode.REFUSED, line
     if isinstance(error, DayLogError | BadFile | BadDay | BadClock | BadKey | NotBooksError):
         return ExitCode.BAD_INPUT, line

@@ -50,6 +50,7 @@ def _report(path: Path, batch: int, engine: "EngineName", unsealed: bool) -> dic
 
     start_s = time.perf_counter()
     log = read_day_log(path, unsealed=unsealed)
+    log.check_rules()
     read_s = time.perf_counter() - start_s
     if not log.sealed:
         note(
@@ -71,6 +72,7 @@ def _report(path: Path, batch: int, engine: "EngineName", unsealed: bool) -> dic
         "day_log": str(path),
         "venue": log.venue,
         "trading_day": log.trading_day,
+        "rules": log.rules,
         "sealed": log.sealed,
         "torn_bytes": log.torn_bytes,
         "engine": engine,
@@ -98,7 +100,10 @@ def _memory_peak_bytes() -> int:
 
 def _show(report: dict[str, Any]) -> None:
     agrees = {True: "equal to the seal", False: "NOT equal to the seal", None: "no seal to compare"}
-    click.echo(f"{report['venue']}, trading day {report['trading_day']} ({report['day_log']})\n")
+    click.echo(
+        f"{report['venue']}, trading day {report['trading_day']}, rules {report['rules']} "
+        f"({report['day_log']})\n"
+    )
     rows = [
         ("commands", f"{report['commands']:,}"),
         ("events", f"{report['events']:,}"),

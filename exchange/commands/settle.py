@@ -69,10 +69,13 @@ def _settle(
 
     log = read_day_log(day_log)
     require_folder(path)
+    if not path.exists():  # else the day may be settled already, which needs no replay
+        log.check_rules()
     with Stages() as stages, _books(path, dry_run) as books:
 
         def events() -> Any:
             """The events of the day, replayed only if the day is not settled yet."""
+            log.check_rules()
             engine = open_engine("kernel", log.limits, compiling=note_compiling)
             replay = Replay(
                 log, engine, progress=lambda done: stages("replay", done, log.command_count)

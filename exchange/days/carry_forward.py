@@ -4,6 +4,9 @@ Cash comes from the books, everything else from the engine's state at the end of
 accounts and their limits, instruments that still trade, capacity, positions with the deposits of
 sellers, then GTC and GTD orders, then GTD blocks, both in the order in which they were accepted.
 Instruments open in pre-open, so that carried orders are in the book before anything can trade.
+
+That state is the result of a replay, so a day of other rules than this build's cannot be carried
+forward. The build that wrote it writes the opening, and this one takes over its commands.
 """
 
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from matching.records import (
     Phase,
     TimeInForce,
 )
+from matching.rules import RULES
 from matching.state_tables import COLUMNS, Tables
 
 Commands = npt.NDArray[np.void]
@@ -87,6 +91,39 @@ def carry_forward(
         note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
     )  # fmt: skip
     return CarriedDay(registry, commands, len(resting), sum(cash_fen.values()))
+
+
+def check_carried_rules(log: DayLog) -> None:
+    """Raise DayLogOtherRules, with the way to the next day, for a log of other rules."""
+    log.check_rules(
+        "With the build that wrote it, end and settle the day and write the next one's opening: "
+        f"`suanshi day open {log.path} OPENING.LOG`; this build takes it over: "
+        "`suanshi day open OPENING.LOG DAY.LOG`"
+    )
+
+
+def is_others_opening(log: DayLog) -> bool:
+    """Whether a build of other rules wrote the opening of a day into a log, and nothing more."""
+    opening = log.registry.opening_commands
+    return (
+        log.rules != RULES
+        and not (log.sealed or log.torn_bytes)
+        and log.command_count == opening > 0
+    )
+
+
+def take_over(log: DayLog) -> CarriedDay:
+    """Return the day whose opening another build wrote: its registry, and its commands unchanged.
+
+    Nothing was reported of them yet, so they may run under other rules.
+    """
+    assert is_others_opening(log)
+    commands = log.commands()
+    kinds = commands["kind"]
+    funded_fen = commands["amount_fen"][kinds == CommandKind.FUND].sum(dtype=np.int64)
+    return CarriedDay(
+        log.registry, commands, int((kinds == CommandKind.NEW).sum()), int(funded_fen)
+    )
 
 
 def _check_settled(books: Books, log: DayLog, day: date) -> None:

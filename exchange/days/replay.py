@@ -117,7 +117,8 @@ class Replay:
     """A replay of a log: iterate once for its events, then call `result`.
 
     Each array of events is valid until the next; copy one to keep it. The events, and so the hash,
-    are the same for every size of batch.
+    are the same for every size of batch. Raises DayLogOtherRules for a log made under other rules
+    than this build's.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Replay:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         assert batch >= 1
+        log.check_rules()
         self._log = log
         self._machine = machine
         self._batch = batch

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange.days.carry_forward import check_carried_rules
 from exchange.definition.calendar import day_of, day_start_s, parse_day
 from exchange.definition.contracts import read_venue
 from exchange.definition.members import Members, read_members
@@ -63,13 +64,17 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
     The first day of a folder opens with the balances of the configuration, each later one with
     what the previous day closed with. Raises DayRefused for a day that is sealed and for one that
     cannot open yet, BadFile and BadKey for a file that cannot be read, DayLogError for a log that
-    is damaged or cannot be written.
+    is damaged, made under other rules or cannot be written.
     """
     folder = Path(config.folder)
+    newest, incomplete = newest_log(folder)
+    if newest is not None:
+        check_carried_rules(newest)  # both to continue it and to open the next day, it is replayed
     folder.mkdir(parents=True, exist_ok=True)
     members = read_members(config.members or None)
     secret, entitlements = _keys(keys_folder(config), members, make_keys)
-    newest = newest_log(folder)
+    for path in incomplete:
+        path.replace(path.with_suffix(".headless"))
     day = next_day(config, clock, newest)
     path = folder / f"{day.isoformat()}.log"
     if newest is not None and newest.path == path:
@@ -134,12 +139,13 @@ def _keys(folder: Path, members: Members, make_keys: bool) -> tuple[Secret, dict
     return read_secret(venue), read_entitlements(folder)
 
 
-def newest_log(folder: Path) -> DayLog | None:
-    """Return the last day log of a folder, sealed or not; None where no day was ever served.
+def newest_log(folder: Path) -> tuple[DayLog | None, list[Path]]:
+    """Return the last day log of a folder, sealed or not, and later ones with half an opening.
 
-    A log whose opening is incomplete is renamed: the venue stopped while it wrote it, so nothing
-    was reported from it.
+    The venue stopped while it wrote such an opening, so nothing was reported from it. The log is
+    None where no day was ever served.
     """
+    incomplete: list[Path] = []
     for path in sorted(folder.glob("????-??-??.log"), reverse=True):
         try:
             log = read_day_log(path, unsealed=True)
@@ -148,9 +154,9 @@ def newest_log(folder: Path) -> DayLog | None:
                 raise
         else:
             if log.sealed or log.command_count >= max(1, log.registry.opening_commands):
-                return log
-        path.replace(path.with_suffix(".headless"))
-    return None
+                return log, incomplete
+        incomplete.append(path)
+    return None, incomplete
 
 
 def _continue_day(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
         DayLogDamaged,
         DayLogError,
         DayLogNotSealed,
+        DayLogOtherRules,
         DayLogUnreadable,
         DayLogUnwritable,
     )
@@ -19,6 +20,7 @@ __all__ = [
     "DayLogDamaged",
     "DayLogError",
     "DayLogNotSealed",
+    "DayLogOtherRules",
     "DayLogUnreadable",
     "DayLogUnwritable",
     "DayLogWriter",

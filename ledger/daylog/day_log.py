@@ -10,7 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ledger.daylog.layout import DayLogOtherRules
 from ledger.daylog.registry import Registry
+from matching import rules
 from matching.limits import Limits
 from matching.records import COMMAND
 
@@ -28,6 +30,7 @@ class DayLog:
     path: Path
     venue: str
     trading_day: str  # YYYY-MM-DD
+    rules: int  # number of the rules that it was made under; 0: before the first release
     registries: tuple[Registry, ...]  # one for each REFERENCE block
     command_count: int
     sealed: bool
@@ -48,6 +51,14 @@ class DayLog:
     def limits(self) -> Limits:
         """The limits of the machine that ran this day."""
         return Limits(**self.registries[0].limits)
+
+    def check_rules(self, then: str = "") -> None:
+        """Raise DayLogOtherRules where this build does not replay the log; `then` ends its line.
+
+        Whatever runs the commands through a machine calls this first.
+        """
+        if self.rules != rules.RULES:
+            raise DayLogOtherRules(self.path, self.rules, then)
 
     @property
     def block_count(self) -> int:

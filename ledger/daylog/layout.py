@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matching.records import COMMAND, EVENT
+from matching.rules import explain_refusal
 
 CELL = 64
-VERSION = 1
+VERSION = 2
+UNNAMED_RULES_VERSION = 1
+"""Logs of this version name no rules: they were made before the first release. They are read, and
+never written."""
+
 FILE_MAGIC = b"SUANSHI\n"
 BLOCK_MAGIC = b"SUANBLK\n"
 SEAL_MARK = b"SEALED\r\n"
@@ -24,7 +29,7 @@ _FILE = struct.Struct("<8sHHHHI32s8sI")
 _BLOCK_HEAD = struct.Struct("<8sIIQQ24s")
 _CHECKSUMS = struct.Struct("<II")
 _BLOCK = struct.Struct("<8sIIQQ24sII")
-_SEAL = struct.Struct("<32sQQQ8s")
+_SEAL = struct.Struct("<32sQIIQ8s")
 assert _FILE.size == _BLOCK.size == _SEAL.size == CELL
 
 
@@ -75,6 +80,17 @@ class DayLogDamaged(DayLogError):
         self.rule = rule
 
 
+class DayLogOtherRules(DayLogError):
+    """The log was made under other rules than this build replays; the line names the release.
+
+    It can still be read and queried. `then` is a sentence for the end of the line.
+    """
+
+    def __init__(self, path: Path, rules: int, then: str = "") -> None:
+        super().__init__(path, explain_refusal(rules) + (f". {then}" if then else ""))
+        self.rules = rules
+
+
 class DayLogNotSealed(DayLogError):
     """The log has no SEAL: it is still being written, or writing was interrupted."""
 
@@ -89,7 +105,16 @@ class DayLogNotSealed(DayLogError):
         self.torn_bytes = torn_bytes
 
 
-def pack_file_header(venue: str, trading_day: str) -> bytes:
+class FileHeader(NamedTuple):
+    """A log's first cell, whose checksum matches."""
+
+    version: int
+    venue: str
+    trading_day: str  # YYYY-MM-DD
+    checksum: int
+
+
+def pack_file_header(venue: str, trading_day: str, version: int = VERSION) -> bytes:
     """The first cell of a log.
 
     Raises ValueError unless the venue has 1 to 32 bytes of UTF-8 and the day is YYYY-MM-DD.
@@ -99,22 +124,23 @@ def pack_file_header(venue: str, trading_day: str) -> bytes:
         raise ValueError(f"venue: must have 1 to {VENUE_BYTES_MAX} bytes of UTF-8, got {venue!r}")
     day = _day_number(trading_day)
     head = _FILE.pack(
-        FILE_MAGIC, VERSION, CELL, COMMAND.itemsize, EVENT.itemsize, day, name, b"", 0
+        FILE_MAGIC, version, CELL, COMMAND.itemsize, EVENT.itemsize, day, name, b"", 0
     )[:-4]
     return head + struct.pack("<I", zlib.crc32(head))
 
 
-def unpack_file_header(cell: bytes) -> tuple[str, str, int]:
-    """Venue, trading day and checksum of a log's first cell; raises ValueError with the broken
-    rule.
+def unpack_file_header(cell: bytes) -> FileHeader:
+    """The fields of a log's first cell; raises ValueError with the broken rule.
 
     The version is checked before the checksum, because another version may have another layout.
     """
     magic, version, cell_size, command, event, day, name, spare, checksum = _FILE.unpack(cell)
     if magic != FILE_MAGIC:
         raise ValueError("not a day log: the file must start with the magic `SUANSHI`")
-    if version != VERSION:
-        raise ValueError(f"format version must be {VERSION}, got {version}")
+    if version not in (UNNAMED_RULES_VERSION, VERSION):
+        raise ValueError(
+            f"format version must be {UNNAMED_RULES_VERSION} or {VERSION}, got {version}"
+        )
     if checksum != zlib.crc32(cell[:-4]):
         raise ValueError("the file header does not match its checksum")
     if (cell_size, command, event) != (CELL, COMMAND.itemsize, EVENT.itemsize):
@@ -130,9 +156,9 @@ def unpack_file_header(cell: bytes) -> tuple[str, str, int]:
         venue = name.rstrip(b"\0").decode()
     except UnicodeDecodeError:
         raise ValueError("the venue must be UTF-8") from None
-    if pack_file_header(venue, trading_day) != cell:
+    if pack_file_header(venue, trading_day, version) != cell:
         raise ValueError("the venue must be padded with zeros")
-    return venue, trading_day, checksum
+    return FileHeader(version, venue, trading_day, checksum)
 
 
 def pack_block_header(
@@ -162,21 +188,23 @@ def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader 
     return BlockHeader(kind, count, first, head_checksum, checksum)
 
 
-def pack_seal(events_sha256: bytes, commands: int, blocks: int, offset: int) -> bytes:
+def pack_seal(events_sha256: bytes, commands: int, blocks: int, offset: int, rules: int) -> bytes:
     """The content of a SEAL. A hash of 32 zero bytes means that the writer ran no machine."""
     if len(events_sha256) != 32:
         raise ValueError(f"events_sha256: must have 32 bytes, got {len(events_sha256)}")
-    return _SEAL.pack(events_sha256, commands, blocks, offset, SEAL_MARK)
+    return _SEAL.pack(events_sha256, commands, blocks, rules, offset, SEAL_MARK)
 
 
-def unpack_seal(cell: bytes | memoryview, commands: int, blocks: int, offset: int) -> bytes:
-    """The event hash of a SEAL; raises ValueError where its counts are not those given."""
+def unpack_seal(
+    cell: bytes | memoryview, commands: int, blocks: int, offset: int, rules: int
+) -> bytes:
+    """The event hash of a SEAL; raises ValueError where it has other counts or rules than given."""
     events_sha256: bytes
-    events_sha256, *counted, mark = _SEAL.unpack(cell)
-    if counted != [commands, blocks, offset] or mark != SEAL_MARK:
+    events_sha256, *stated, mark = _SEAL.unpack(cell)
+    if stated != [commands, blocks, rules, offset] or mark != SEAL_MARK:
         raise ValueError(
-            f"the seal must count {commands} commands and {blocks} blocks in {offset} bytes, "
-            f"got {counted[0]}, {counted[1]} and {counted[2]}"
+            f"the seal must count {commands} commands and {blocks} blocks in {offset} bytes under "
+            f"rules {rules}, got {stated[0]}, {stated[1]}, {stated[3]} and {stated[2]}"
         )
     return events_sha256
 

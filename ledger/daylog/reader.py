@@ -31,6 +31,7 @@ def read_day_log(path: str | Path, *, unsealed: bool = False) -> DayLog:
         path=path,
         venue=scan.venue,
         trading_day=scan.trading_day,
+        rules=scan.rules,
         registries=tuple(scan.registries),
         command_count=scan.next_sequence - 1,
         sealed=scan.sealed,

@@ -8,7 +8,7 @@ canonical JSON (UTF-8, keys sorted, no spaces), so equal registries have equal b
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Code = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,16}$")]
 BasketCode = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,31}$")]
@@ -16,6 +16,11 @@ Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
 Ppm = Annotated[int, Meta(ge=0, le=1_000_000)]
 RateBp = Annotated[int, Meta(ge=1, le=10_000)]
+
+RULES_MAX = 2**32 - 1
+"""The greatest rules number that a SEAL has room for."""
+
+RulesNumber = Annotated[int, Meta(ge=1, le=RULES_MAX)]
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +182,12 @@ class Programme(ProgrammeTerms, frozen=True, kw_only=True):
 
 
 class Registry(Record, frozen=True, kw_only=True):
-    """Everything that a day's commands refer to, and the limits of the machine that ran the day."""
+    """Everything that a day's commands refer to, and the limits of the machine that ran the day.
+
+    The writer of a log sets `rules`, the number of the rules of that machine (matching/rules.py).
+    Logs made before release 0.2.0 name none; `DayLog.rules` is 0 then. An unset number is no key in
+    the JSON, so their registries have the bytes that they always had.
+    """
 
     venue: str
     trading_day: str  # YYYY-MM-DD, Asia/Shanghai
@@ -194,6 +204,7 @@ class Registry(Record, frozen=True, kw_only=True):
     inventory: tuple[Inventory, ...] = ()
     programmes: tuple[Programme, ...] = ()
     baskets: tuple[Basket, ...] = ()
+    rules: RulesNumber | UnsetType = UNSET
 
 
 def encode(registry: Registry) -> bytes:

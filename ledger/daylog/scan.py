@@ -14,9 +14,11 @@ import numpy as np
 
 from ledger.daylog.layout import (
     CELL,
+    UNNAMED_RULES_VERSION,
     BlockHeader,
     BlockKind,
     DayLogDamaged,
+    FileHeader,
     padded_size,
     unpack_block_header,
     unpack_file_header,
@@ -49,7 +51,9 @@ class Scan:
         self.events_sha256: bytes | None = None
         self.torn_bytes = 0
         self.zero_bytes = 0
-        self.venue, self.trading_day, self.checksum = self._file_header()
+        self.rules = 0  # of the first registry
+        header = self._file_header()
+        self.version, self.venue, self.trading_day, self.checksum = header
 
     def run(self) -> None:
         """Read all blocks."""
@@ -61,7 +65,7 @@ class Scan:
         self.torn_bytes = max(0, self._written_end() - self.offset)
         self.zero_bytes = rest - self.torn_bytes
 
-    def _file_header(self) -> tuple[str, str, int]:
+    def _file_header(self) -> FileHeader:
         if len(self.content) < CELL:
             size = len(self.content)
             self._raise_damaged(
@@ -145,12 +149,24 @@ class Scan:
                 f"the registry must be of {self.venue} on {self.trading_day}, "
                 f"got {registry.venue} on {registry.trading_day}"
             )
+        self._read_rules(registry)
         self.registries.append(registry)
+
+    def _read_rules(self, registry: Registry) -> None:
+        """Take the rules number of the first registry, which later ones repeat."""
+        named = 0 if registry.rules is msgspec.UNSET else registry.rules
+        if self.version == UNNAMED_RULES_VERSION and named:
+            self._raise_damaged(f"a log of version {self.version} names no rules, got {named}")
+        if self.version != UNNAMED_RULES_VERSION and not named:
+            self._raise_damaged(f"a log of version {self.version} must name its rules")
+        if self.registries and named != self.rules:
+            self._raise_damaged(f"the registry must name rules {self.rules}, got {named}")
+        self.rules = named
 
     def _read_seal(self, payload: memoryview) -> None:
         counted = (self.next_sequence - 1, self.block_count, self.offset)
         try:
-            events_sha256 = unpack_seal(payload, *counted)
+            events_sha256 = unpack_seal(payload, *counted, self.rules)
         except ValueError as error:
             self._raise_damaged(str(error))
         self.sealed = True

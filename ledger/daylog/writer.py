@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from ledger.daylog.day_log import DayLog
 from ledger.daylog.layout import (
@@ -18,8 +19,9 @@ from ledger.daylog.layout import (
     pack_seal,
     padded_size,
 )
-from ledger.daylog.registry import Registry, encode
+from ledger.daylog.registry import RULES_MAX, Registry, encode
 from matching.records import COMMAND
+from matching.rules import RULES
 
 BLOCK_COMMANDS_MAX = 1 << 16
 """A longer batch becomes several blocks, so that readers need little memory at a time."""
@@ -36,10 +38,13 @@ class DayLogWriter:
     After a failed write the end of the file is unknown, so every further call is refused.
     """
 
-    def __init__(self, descriptor: int, path: Path, *, venue: str, trading_day: str) -> None:
+    def __init__(
+        self, descriptor: int, path: Path, *, venue: str, trading_day: str, rules: int
+    ) -> None:
         self.path = path
         self.venue = venue
         self.trading_day = trading_day
+        self.rules = rules
         self.next_sequence = 1
         self.last_time_ns = -(2**63)
         self.sealed = False
@@ -51,14 +56,17 @@ class DayLogWriter:
         self._broken = False
 
     @classmethod
-    def create(cls, path: str | Path, *, venue: str, trading_day: str) -> Self:
+    def create(cls, path: str | Path, *, venue: str, trading_day: str, rules: int = RULES) -> Self:
         """A writer of a new log; the day is YYYY-MM-DD.
 
-        Raises DayLogUnwritable where the path exists or cannot be created, ValueError where venue
-        or day do not fit into a header.
+        `rules` is the number of the rules of the machine that runs the commands, by default this
+        build's. Raises DayLogUnwritable where the path exists or cannot be created, ValueError
+        where venue, day or number do not fit into a log.
         """
         path = Path(path)
         header = pack_file_header(venue, trading_day)
+        if not 1 <= rules <= RULES_MAX:
+            raise ValueError(f"rules: must be 1 to {RULES_MAX}, got {rules}")
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(path, flags, 0o644)
@@ -68,7 +76,7 @@ class DayLogWriter:
             if not path.parent.exists():
                 raise DayLogUnwritable(path, f"the folder {path.parent} does not exist") from None
             raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
-        writer = cls(descriptor, path, venue=venue, trading_day=trading_day)
+        writer = cls(descriptor, path, venue=venue, trading_day=trading_day, rules=rules)
         try:
             writer._write(descriptor, header)
         except DayLogUnwritable:
@@ -82,10 +90,12 @@ class DayLogWriter:
         """A writer that continues after the last whole block of a log without a SEAL.
 
         The bytes of an interrupted write are moved to the file `torn` first. Raises ValueError for
-        a sealed log, DayLogUnwritable where the file cannot be written.
+        a sealed log, DayLogOtherRules for one made under other rules than this build's,
+        DayLogUnwritable where the file cannot be written.
         """
         if log.sealed:
             raise ValueError(f"{log.path}: sealed, nothing can follow")
+        log.check_rules()
         descriptor = -1
         try:
             if log.torn_bytes:
@@ -100,7 +110,9 @@ class DayLogWriter:
             if descriptor >= 0:
                 os.close(descriptor)
             raise DayLogUnwritable(log.path, f"cannot be continued: {error.strerror}") from None
-        writer = cls(descriptor, log.path, venue=log.venue, trading_day=log.trading_day)
+        writer = cls(
+            descriptor, log.path, venue=log.venue, trading_day=log.trading_day, rules=log.rules
+        )
         writer.next_sequence = log.command_count + 1
         writer.last_time_ns = log.last_time_ns
         writer._checksum = log.checksum
@@ -110,13 +122,16 @@ class DayLogWriter:
         return writer
 
     def append_registry(self, registry: Registry) -> None:
-        """Append a REFERENCE block with the registry that the following commands refer to."""
+        """Append a REFERENCE block with the registry that the following commands refer to.
+
+        It names the rules of the log, whatever `registry.rules` is.
+        """
         if (registry.venue, registry.trading_day) != (self.venue, self.trading_day):
             raise ValueError(
                 f"registry: is of {registry.venue} on {registry.trading_day}, "
                 f"the log of {self.venue} on {self.trading_day}"
             )
-        blob = encode(registry)
+        blob = encode(replace(registry, rules=self.rules))
         self._append_block(
             BlockKind.REFERENCE, len(blob), blob.ljust(padded_size(len(blob)), b"\0")
         )
@@ -161,7 +176,9 @@ class DayLogWriter:
         """
         if not self._has_registry:
             raise ValueError("seal: a REFERENCE block comes first")
-        seal = pack_seal(events_sha256, self.next_sequence - 1, self._blocks, self._offset)
+        seal = pack_seal(
+            events_sha256, self.next_sequence - 1, self._blocks, self._offset, self.rules
+        )
         self._append_block(BlockKind.SEAL, 1, seal)
         self.sealed = True
         self.sync()

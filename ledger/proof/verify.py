@@ -50,10 +50,11 @@ def verify(
     """All differences between the books and the day log, as sentences; an empty list is good.
 
     `machine` creates the machine that runs the commands (None: the compiled engine). Raises
-    DayLogError where the log is damaged or not sealed, LedgerError where the books cannot be
-    opened.
+    DayLogError where the log is damaged, not sealed or of other rules than this build's,
+    LedgerError where the books cannot be opened.
     """
     log = read_day_log(log_path)
+    log.check_rules()
     if machine is None:
         from matching import Engine
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ledger.daylog import (
+    DayLog,
     DayLogDamaged,
     DayLogError,
     DayLogNotSealed,
@@ -21,10 +22,13 @@ from ledger.daylog.layout import CELL, BlockKind, pack_block_header, pack_seal
 from ledger.daylog.registry import Registry, encode
 from matching.limits import Limits
 from matching.records import COMMAND
+from matching.rules import RULES
 
 DAY = "2026-11-22"
 HASH = bytes(range(1, 33))
-REGISTRY = Registry(venue="算市", trading_day=DAY, note="a test", limits=Limits().as_dict())
+REGISTRY = Registry(
+    venue="算市", trading_day=DAY, note="a test", limits=Limits().as_dict(), rules=RULES
+)
 
 
 def commands(count: int, first: int = 1, time_ns: int = 1_000) -> np.ndarray:
@@ -87,7 +91,9 @@ def test_a_seal_without_a_machine_has_no_event_hash(tmp_path: Path) -> None:
 
 
 def test_a_later_registry_is_the_one_in_force(tmp_path: Path) -> None:
-    later = Registry(venue="算市", trading_day=DAY, note="later", limits=REGISTRY.limits)
+    later = Registry(
+        venue="算市", trading_day=DAY, note="later", limits=REGISTRY.limits, rules=RULES
+    )
     with DayLogWriter.create(tmp_path / "day.log", venue="算市", trading_day=DAY) as writer:
         writer.append_registry(REGISTRY)
         writer.append(commands(1))
@@ -219,9 +225,9 @@ def test_a_log_without_a_registry_cannot_be_read_at_all(sealed: Path) -> None:
 class Forger:
     """Writes logs with right checksums and content that breaks a rule."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, version: int = daylog_layout.VERSION) -> None:
         self.path = path
-        self.content = daylog_layout.pack_file_header("算市", DAY)
+        self.content = daylog_layout.pack_file_header("算市", DAY, version)
         self.checksum = int.from_bytes(self.content[-4:], "little")
 
     def block(self, kind: int, length: int, payload: bytes, first: int = 1) -> "Forger":
@@ -238,6 +244,18 @@ class Forger:
     def commands(self, batch: np.ndarray, first: int = 1) -> "Forger":
         return self.block(BlockKind.COMMANDS, len(batch), batch.tobytes(), first)
 
+    def seal(self, rules: int, offset: int) -> "Forger":
+        """The SEAL of a log with a registry and no commands."""
+        return self.block(BlockKind.SEAL, 1, pack_seal(HASH, 0, 1, offset, rules))
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def reads(self) -> DayLog:
+        self.path.write_bytes(self.content)
+        return read_day_log(self.path)
+
     def breaks(self, rule: str) -> None:
         self.path.write_bytes(self.content)
         with pytest.raises(DayLogDamaged, match=rule):
@@ -252,7 +270,7 @@ def test_right_checksums_do_not_excuse_broken_rules(tmp_path: Path) -> None:
     backwards["time_ns"][2] = 5
     gap["sequence"][1] = 7
     forger().commands(commands(1)).breaks("REFERENCE block must come first")
-    forger().block(BlockKind.SEAL, 1, pack_seal(HASH, 0, 0, 64)).breaks("must come first")
+    forger().block(BlockKind.SEAL, 1, pack_seal(HASH, 0, 0, 64, RULES)).breaks("must come first")
     forger().reference().commands(gap).breaks("sequence must be 2, got 7")
     forger().reference().commands(backwards).breaks("must not go backwards, got 5")
     forger().reference().commands(commands(1, first=2)).breaks("sequence must be 1, got 2")
@@ -262,7 +280,7 @@ def test_right_checksums_do_not_excuse_broken_rules(tmp_path: Path) -> None:
     forger().reference(blob=b"{").breaks("registry is wrong")
     forger().reference(blob=b"\xff").breaks("registry is wrong")
     forger().reference(blob=encode(REGISTRY) + b" ").breaks("canonical JSON")
-    seal = pack_seal(HASH, 1, 1, 0)
+    seal = pack_seal(HASH, 1, 1, 0, RULES)
     forger().reference().block(BlockKind.SEAL, 1, seal).breaks("must count 0 commands")
 
 
