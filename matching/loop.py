@@ -42,7 +42,8 @@ from matching.memory.compiler import inline, kernel
 from matching.orders.cancel_list import SCOPE_QUOTES, end_orders, go_on_books, go_on_sessions
 from matching.orders.entry import ENDED, RUNS, TRIGGERS, accept_looked, cancel, new_order
 from matching.orders.mass_cancel import halt_account, mass_cancel, report_mass_cancel
-from matching.orders.quotes import begin_withdrawal, enter_ask, protect, quote, withdraw_next
+from matching.orders.quote_protection import begin_withdrawal, protect, withdraw_next
+from matching.orders.quotes import enter_ask, quote
 from matching.orders.replace import replace, replace_target
 from matching.orders.stops import (
     begin_collecting,
@@ -53,7 +54,14 @@ from matching.orders.stops import (
     queue_stops,
     run_queue,
 )
-from matching.orders.sweep import begin_run, finish_run, look, report_phase, sweep
+from matching.orders.sweep import (
+    begin_run,
+    finish_run,
+    look,
+    note_base_price,
+    report_phase,
+    sweep,
+)
 from matching.phases.auction_quantities import measure
 from matching.phases.indicative import begin_clock, find_next_auction, report_indicative
 from matching.phases.transitions import begin_phase_command, close_gate, run_next_due
@@ -95,18 +103,14 @@ i64 = np.int64
 
 @kernel
 def advance(m, count, fresh):
-    """Begin a batch of `count` commands (`fresh`), or go on with it.
-
-    Returns the number of events in the buffer, or -1 less that number where there is more to come.
-    """
+    """Begin a batch of `count` commands (`fresh`), or go on with it. Returns the number of events
+    in the buffer, or -1 less that number where there is more to come."""
     state = m.state[0]
     state["events"] = 0
     if fresh:
         state["cursor"] = 0
         state["foreseen"] = 0
-    if run(m, count):
-        return state["events"]
-    return -1 - state["events"]
+    return state["events"] if run(m, count) else -1 - state["events"]
 
 
 @inline
@@ -181,15 +185,6 @@ def run(m, count):
             continue
         run_stage(m, c, stage)
     return True
-
-
-@inline
-def note_base_price(m):
-    """Record the last trade price before a command: the distances of stops count from it."""
-    state = m.state[0]
-    instrument = m.instruments[i64(m.orders[state["slot"]]["instrument"])]
-    last = i64(instrument["last"])
-    state["base_price"] = last if last > 0 else i64(instrument["reference"])
 
 
 @inline

@@ -138,6 +138,47 @@ def phase(instrument: str, phase: str, at: int, connection: Path, key: Path, as_
     _send("PHASE", connection, key, as_json, instrument=instrument, type=number, expiry_s=at)
 
 
+@admin.command("collar")
+@_INSTRUMENT
+@argument(
+    "ticks", type=click.IntRange(min=0),
+    help="Most ticks from the last trade at which orders trade at once; 0: no collar. / "
+    "可立即成交的价格距最新成交价的最大跳数；0 表示不设熔断。",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.IntRange(min=1), default=120, show_default=True,
+    help="Length of the auction that a price further away starts. / 熔断后集合竞价的时长（秒）。",
+)  # fmt: skip
+@click.option(
+    "--random", "random_s", type=click.IntRange(min=0), default=30, show_default=True,
+    help="Most seconds that are added to it at random. / 随机延长的最大秒数。",
+)  # fmt: skip
+@click.option(
+    "--extension", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Ticks; where the auction's price would lie further from the last trade, its end is put "
+    "off once. 0: never. / 集合竞价价格超过该跳数时延长一次；0 表示不延长。",
+)  # fmt: skip
+@_operator
+def collar(
+    instrument: str,
+    ticks: int,
+    seconds: int,
+    random_s: int,
+    extension: int,
+    connection: Path,
+    key: Path,
+    as_json: bool,
+) -> None:
+    """Set how far from the last trade an instrument trades at once, and the auction beyond.
+
+    设置合约的动态熔断幅度及熔断后的集合竞价。
+    """
+    _send(
+        "COLLAR", connection, key, as_json, instrument=instrument,
+        price=ticks, quantity=seconds, display=random_s, stop=extension,
+    )  # fmt: skip
+
+
 @admin.command("halt")
 @argument(
     "who", metavar="ACCOUNT|firm:NUMBER|session:NAME",
@@ -145,16 +186,14 @@ def phase(instrument: str, phase: str, at: int, connection: Path, key: Path, as_
     "账户编号，或带前缀的会员编号、席位名称。",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Resume instead of halting. / 恢复交易。")
-@click.option(
-    "--kill", is_flag=True, help="Cancel the accounts' orders, too. / 同时撤销其全部委托。"
-)
 @_operator
-def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_json: bool) -> None:
-    """Halt or resume an account, all accounts of a firm, or a session.
+def halt(who: str, resume: bool, connection: Path, key: Path, as_json: bool) -> None:
+    """Halt or resume an account, all accounts of a firm, or a session; a halt cancels the orders.
 
-    暂停或恢复账户、会员的全部账户或席位的交易。
+    暂停或恢复账户、会员的全部账户或席位的交易；暂停时撤销其全部委托。
     """
     from feeds.protocol.messages import FirmAccounts, FirmAccountsRequest, KillSwitch
+    from matching.records import CommandFlag
 
     kind, _, name = who.rpartition(":")
     if kind == "session":
@@ -174,19 +213,8 @@ def halt(who: str, resume: bool, kill: bool, connection: Path, key: Path, as_jso
         assert isinstance(found, FirmAccounts)
         accounts = found.accounts
     for account in accounts:
-        _halt(account, resume, kill, connection, key, as_json)
-
-
-def _halt(
-    account: int, resume: bool, kill: bool, connection: Path, key: Path, as_json: bool
-) -> None:
-    from matching.records import CommandFlag, MassCancelScope
-
-    flags = 0 if resume else CommandFlag.HALT
-    _send("HALT_ACCOUNT", connection, key, as_json, account=account, flags=flags)
-    if kill and not resume:
-        scope = MassCancelScope.ACCOUNT
-        _send("MASS_CANCEL", connection, key, as_json, account=account, type=scope)
+        flags = 0 if resume else CommandFlag.HALT
+        _send("HALT_ACCOUNT", connection, key, as_json, account=account, flags=flags)
 
 
 @admin.command("bust-trade")

@@ -60,7 +60,7 @@ from matching.memory.compiler import inline, kernel
 from matching.memory.layout import MEMBERS
 from matching.orders.checks import is_plain_limit, reject_at_entry
 from matching.orders.entry import ENDED, write_order
-from matching.orders.quotes import begin_withdrawal
+from matching.orders.quote_protection import begin_withdrawal
 from matching.orders.stops import trigger_hour
 from matching.records import (
     BLOCK_HOURS_MAX,

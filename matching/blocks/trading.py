@@ -38,7 +38,7 @@ from matching.orders.fills import (
     note_price,
     trade_events,
 )
-from matching.orders.quotes import begin_withdrawal
+from matching.orders.quote_protection import begin_withdrawal
 from matching.orders.stops import trigger_hour
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
 

@@ -1,1 +1,1 @@
-"""Single orders: checks, entry, sweep, self-trade prevention, replace, stops, mass cancel."""
+"""Single orders: checks, entry, sweep, prevention, replace, stops, quotes, mass cancel."""

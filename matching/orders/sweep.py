@@ -87,6 +87,15 @@ def begin_run(m):
     state["traded_high"] = 0
 
 
+@inline
+def note_base_price(m):
+    """Record the last trade price before a command: the distances of stops count from it."""
+    state = m.state[0]
+    instrument = m.instruments[i64(m.orders[state["slot"]]["instrument"])]
+    last = i64(instrument["last"])
+    state["base_price"] = last if last > 0 else i64(instrument["reference"])
+
+
 @kernel
 def begin_look(m, slot, wanted):
     """Begin to look whether a new order can trade this quantity at once, as far as limit and collar

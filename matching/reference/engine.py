@@ -3,9 +3,10 @@
 It is the specification. For the same commands, the compiled engine must give the same events, to
 the byte; where the two differ, RULES.md decides. The code is kept simple, not fast. Read in this
 order: this file (a command's way), orders.py (checks and changes of orders), market.py (how orders
-run), book.py, accounts.py and agenda.py (the state), blocks.py (several hours as one order),
-baskets.py (one of several instruments), admin.py and its parts (the venue's commands), fields.py
-(malformed commands), events.py and state.py (what is reported).
+run), market_state.py, book.py, accounts.py and agenda.py (the state), quotes.py (bid and ask as
+one), blocks.py (several hours as one order), baskets.py (one of several instruments), admin.py and
+its parts (the venue's commands), fields.py (malformed commands), events.py and state.py (what is
+reported).
 """
 
 from collections.abc import Callable

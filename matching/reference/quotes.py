@@ -19,11 +19,12 @@ from matching.reference.accounts import Account, Protection, Session, deposit_fe
 from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference.events import amount_fields, command_event
 from matching.reference.fields import Command
-from matching.reference.market import REFS_PER_PAGE, Market
+from matching.reference.market import Market
+from matching.reference.market_state import REFS_PER_PAGE
 
 
 class QuoteSide(NamedTuple):
-    """What a QUOTE asks of one side: its ref, its live order if it has one, the price, and the
+    """One side as a QUOTE asks for it: its ref, its live order if it has one, the price, and the
     quantity to be open."""
 
     side: int

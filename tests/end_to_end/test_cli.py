@@ -76,7 +76,7 @@ def test_the_admin_commands_change_the_venue(
     assert (code, json.loads(out)["symbol"]) == (0, "PF16.QD.20261130")
     code, _, err = operate("list", "PF16.QD.20261130")
     assert (code, "listed already" in err) == (4, True)
-    assert operate("halt", account, "--kill")[0] == 0
+    assert operate("halt", account)[0] == 0
     assert operate("halt", account, "--resume")[0] == 0
     assert operate("halt", "firm:1", "--json")[0] == 0
     assert operate("halt", "firm:1", "--resume", "--json")[0] == 0
