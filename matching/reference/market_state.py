@@ -1,4 +1,4 @@
-"""What a market of the reference holds: sessions, accounts, instruments, live orders and events.
+"""The state of a market of the reference: sessions, accounts, instruments, live orders, events.
 
 A MarketState keeps the counts that belong to a live order with it, and collects events.
 """
