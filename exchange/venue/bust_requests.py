@@ -61,13 +61,17 @@ def bust_command(
 
 
 def read_bust(events: Records, trade_id: int) -> TradeBusted:
-    """Return the answer to a BUST from its events. Raises BustRefused with the engine's reason."""
-    if events["kind"][0] == EventKind.REJECTED:
-        reason = Reason(int(events["reason"][0])).name
+    """Return the answer to a BUST from the last of its events.
+
+    What was due by its time comes before them. Raises BustRefused with the engine's reason.
+    """
+    if events["kind"][-1] == EventKind.REJECTED:
+        reason = Reason(int(events["reason"][-1])).name
         text = f"trade {trade_id} stands: {reason}"
         raise BustRefused(RefusalReason.REJECTED, text)
-    assert events["kind"].tolist() == [EventKind.BUSTED, EventKind.BUSTED]
-    buy, sell = events[np.argsort(events["side"])]
+    busted = events[-2:]
+    assert busted["kind"].tolist() == [EventKind.BUSTED, EventKind.BUSTED]
+    buy, sell = busted[np.argsort(busted["side"])]
     return TradeBusted(
         sequence=int(buy["sequence"]),
         trade_id=trade_id,
