@@ -66,10 +66,11 @@ def open_next_day(
     listed = _new_instruments(config, venue, old, trading_day, now_ns)
     firms = {firm.id for firm in old.firms}
     codes = {contract.code for contract in old.contracts}
+    chips, hubs = ({each.code for each in now} for now in (venue.chips, venue.hubs))
     registry = replace(
         old,
-        chips=venue.chips,
-        hubs=venue.hubs,
+        chips=(*venue.chips, *(chip for chip in old.chips if chip.code not in chips)),
+        hubs=(*venue.hubs, *(hub for hub in old.hubs if hub.code not in hubs)),
         contracts=(*old.contracts, *(c for c in venue.contracts if c.code not in codes)),
         instruments=(*old.instruments, *listed),
         firms=(*old.firms, *(firm for firm in members.firms if firm.id not in firms)),
