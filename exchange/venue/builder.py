@@ -28,6 +28,7 @@ from feeds.transport import compiler as wire_compiler
 from feeds.transport.poller import Poller
 from feeds.transport.sockets import Context
 from feeds.transport.zap import ZapHandler
+from ledger.delivery.inventory import RegisteredCapacity
 
 REPLAY_COMMANDS = 4_096
 """Commands of the day log that a restart hands to the engine at a time."""
@@ -67,8 +68,8 @@ def build_venue(
         (config.market, config.recovery),
         plain=config.plain,
     )
-    event_hash = EventHash()
-    _replay_day(day, engine, event_hash, gateway, market_data)
+    capacity, event_hash = RegisteredCapacity(day.registry), EventHash()
+    _replay_day(day, engine, capacity, event_hash, gateway, market_data)
     market_data.define_instruments(definitions(day.registry), day.writer.next_sequence - 1)
     day_log = GroupCommit(day.writer, durable=config.durable)
     venue = Venue(
@@ -77,6 +78,7 @@ def build_venue(
             clock=clock,
             day_log=day_log,
             engine=engine,
+            capacity=capacity,
             event_hash=event_hash,
             context=context,
             zap=zap,
@@ -99,6 +101,7 @@ def build_venue(
 def _replay_day(
     day: VenueDay,
     engine: Machine,
+    capacity: RegisteredCapacity,
     event_hash: EventHash,
     gateway: Gateway,
     market_data: MarketDataPublisher,
@@ -108,6 +111,7 @@ def _replay_day(
         for start in range(0, len(block), REPLAY_COMMANDS):
             commands = block[start : start + REPLAY_COMMANDS]
             events = engine.process(commands)
+            capacity.note(events)
             event_hash.update(events.tobytes())
             event_hash.hash_queued()
             gateway.restore(commands, events)

@@ -31,6 +31,7 @@ from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
 from exchange.venue.opening import (
     PHASES,
+    fit_inventory,
     limits_of,
     register_inventory,
     with_phase,
@@ -40,6 +41,7 @@ from ledger.books.database import open_books
 from ledger.books.errors import LedgerError
 from ledger.daylog import DayLog
 from ledger.daylog.registry import Basket, Instrument, Registry
+from ledger.delivery.inventory import RegisteredCapacity
 from matching.records import CommandKind, Phase
 
 Commands = NDArray[np.void]
@@ -56,7 +58,8 @@ def open_next_day(
 ) -> tuple[Registry, Commands]:
     """Return the registry of the day after `before`, and the stamped commands that open it.
 
-    Raises DayRefused, which names the command to run first, where `before` is not settled.
+    Raises DayRefused, which names the command to run first, where `before` is not settled, and
+    where less is installed now than was registered or sold.
     """
     carried = _carry_forward(config, before, trading_day)
     old = carried.registry
@@ -82,7 +85,11 @@ def open_next_day(
     )
     registry = replace(registry, limits=_limits(config, old, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
-    drafts += _draft_new_instruments(config, venue, members, listed, trading_day, now_ns)
+    capacity = _carried_capacity(registry, carried)
+    drafts += [
+        fit_inventory(draft, capacity)
+        for draft in _draft_new_instruments(config, venue, members, listed, trading_day, now_ns)
+    ]
     drafts.append(
         draft_sequences(
             registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
@@ -121,6 +128,21 @@ def _carry_forward(config: VenueConfig, before: DayLog, trading_day: date) -> Ca
             return carry_forward(before, tables, books, trading_day, baskets=False)
         except LedgerError as error:
             raise DayRefused(f"{error}; `{first}`") from None
+
+
+def _carried_capacity(registry: Registry, carried: CarriedDay) -> RegisteredCapacity:
+    """Return what is carried of capacity, against the inventory of the new day.
+
+    Raises DayRefused where less is installed than was registered or sold.
+    """
+    capacity = RegisteredCapacity(registry)
+    capacity.note(carried.commands)
+    if capacity.breaches:
+        raise DayRefused(
+            f"{registry.trading_day}: {capacity.breaches[0]}; keep the members' [[inventory]] as "
+            "it was until the capacity is taken back"
+        )
+    return capacity
 
 
 def _in_phase(commands: Commands, config: VenueConfig) -> Commands:

@@ -29,6 +29,7 @@ from exchange.definition.toml_file import BadFile
 from exchange.venue.config import VenueConfig
 from feeds.protocol.keys import Entitlement
 from ledger.daylog.registry import Account, Registry, Session
+from ledger.delivery.inventory import RegisteredCapacity
 from matching.limits import Limits
 from matching.records import NANOSECONDS, CommandKind, Phase
 
@@ -123,13 +124,17 @@ def open_day(
         baskets=venue.baskets,
     )
     close_s = day_start_s(trading_day) + DAY_S
+    capacity = RegisteredCapacity(registry)
     drafts = [
         draft_members(members, sessions, now_ns),
         with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
         draft_sequences(listing.instruments, listing.contracts, now_ns),
         draft_baskets(listing.instruments, venue.baskets, now_ns),
         *_balances(config, members, now_ns),
-        *register_inventory(config, venue, members, listing, now_ns),
+        *(
+            fit_inventory(draft, capacity)
+            for draft in register_inventory(config, venue, members, listing, now_ns)
+        ),
     ]
     return registry, number_commands(sort_by_time(join(drafts)))
 
@@ -168,6 +173,21 @@ def register_inventory(
             quantity=offers.capacity,
         )
     ]
+
+
+def fit_inventory(draft: Draft, capacity: RegisteredCapacity) -> Draft:
+    """Return a draft of which each REGISTER has no more than is installed; the rest is as it was.
+
+    Counts the REGISTER commands in `capacity`.
+    """
+    commands = draft.commands.copy()
+    for row in np.flatnonzero(commands["kind"] == CommandKind.REGISTER).tolist():
+        one = commands[row : row + 1]
+        room = capacity.room(int(one["account"][0]), int(one["instrument"][0]))
+        one["quantity"] = np.clip(one["quantity"], 0, max(0, room.lots))
+        capacity.note(one)
+    empty = (commands["kind"] == CommandKind.REGISTER) & (commands["quantity"] == 0)
+    return Draft(commands, draft.handles, draft.targets).select(~empty)
 
 
 def _admin(kind: CommandKind, now_ns: int, account: Any, **fields: Any) -> Draft:

@@ -48,6 +48,7 @@ class Venue:
         self.clock = parts.clock
         self.day_log = parts.day_log
         self.engine = parts.engine
+        self.capacity = parts.capacity
         self.event_hash = parts.event_hash
         self.gateway = parts.gateway
         self.market_data = parts.market_data
@@ -122,6 +123,7 @@ class Venue:
         """
         if registry != self.registry:
             self.registry = registry
+            self.capacity.use(registry)
             self.day_log.append_registry(registry)
             self._schedule = Schedule(registry)
         events = b""
@@ -131,6 +133,7 @@ class Venue:
             self.gateway.report(events)
             self.market_data.publish(events, self.day_log.last_sequence)
             self.event_hash.update(events)
+        self.capacity.note(np.frombuffer(events, EVENT))
         self._run_deferred()
         self.wait_durable()
         return np.frombuffer(events, EVENT)

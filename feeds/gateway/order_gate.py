@@ -12,7 +12,7 @@ from feeds.gateway.read_frames import UNKNOWN_PEER, read_frames
 from feeds.protocol.messages import RefusalReason
 from feeds.protocol.records import FRAME
 from feeds.transport.compiler import entry, inline, kernel
-from matching.records import COMMAND, CommandFlag, CommandKind, MassCancelScope
+from matching.records import COMMAND, CommandKind, MassCancelScope
 
 COMMAND_WORDS = COMMAND.itemsize // 8
 HEAD_WORDS = FRAME.itemsize // 8
@@ -33,7 +33,7 @@ _BLOCKED = int(RefusalReason.BLOCKED)
 _DUPLICATE = -1  # beside the reasons: a record at the start whose user_ref was used before
 _NEW, _MASS_CANCEL = int(CommandKind.NEW), int(CommandKind.MASS_CANCEL)
 _ADMIN, _BUST = int(CommandKind.LIST), int(CommandKind.BUST)
-_REGISTER, _CARRIED = int(CommandKind.REGISTER), int(CommandFlag.CARRIED)
+_REGISTER = int(CommandKind.REGISTER)
 _OF_ACCOUNT = int(MassCancelScope.ACCOUNT)
 _LOW = 0xFFFF_FFFF
 
@@ -46,9 +46,12 @@ def user_ref_at(h, at):
 
 @inline
 def may_send(role, kind):
-    """Whether a session of a role may send commands of a kind."""
+    """Whether a session of a role may send commands of a kind.
+
+    Only the venue itself makes a BUST or a REGISTER, at an operator's request.
+    """
     if role == OPERATOR:
-        return kind == _MASS_CANCEL or _ADMIN <= kind < _BUST
+        return kind == _MASS_CANCEL or (_ADMIN <= kind < _BUST and kind != _REGISTER)
     return role != READ_ONLY and _NEW <= kind <= _MASS_CANCEL
 
 
@@ -105,8 +108,6 @@ def record_reason(h, rule, at, kind, last_ref, new_count, now_ns):
         return _WINDOW
     if valid_until_ns < 0 or (valid_until_ns != 0 and valid_until_ns < now_ns):
         return _STALE
-    if kind == _REGISTER and (h.words[at + 7] >> 40) & _CARRIED:
-        return _NOT_ENTITLED  # only the venue itself carries positions into a day
     return 0 if may_use_account(h, rule, at, kind) else _NOT_ENTITLED
 
 

@@ -33,6 +33,7 @@ from feeds.protocol.messages import (
     OrderStatusRequest,
     Refusal,
     RefusalReason,
+    RegisterCapacity,
     ResendRequest,
     VenueStatus,
     VenueStatusRequest,
@@ -57,6 +58,7 @@ Request: TypeAlias = (
     ListInstrument
     | ListBasket
     | BustTrade
+    | RegisterCapacity
     | FirmAccountsRequest
     | KeysRequest
     | NoticesRequest

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 
 FRAME = np.dtype(
     [("kind", "u1"), ("flags", "u1"), ("count", "<u2"), ("spare", "<u4"), ("sequence", "<u8")]

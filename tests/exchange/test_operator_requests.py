@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from exchange.venue.bust_requests import BustRefused, read_bust
+from exchange.venue.bust_requests import read_bust
+from exchange.venue.capacity_requests import read_registered
+from exchange.venue.errors import RequestRefused
 from feeds.protocol.messages import RefusalReason
-from matching.records import CommandKind, EventKind, TimeInForce
+from matching.records import CommandKind, EventFlag, EventKind, TimeInForce
 from tests.support.scripts import BUY, SELL, START_S, Row, answers, order, venue
 
 PRICE, LOTS = 101, 5
@@ -34,6 +36,22 @@ def test_the_answer_to_a_bust_comes_after_what_was_due_by_then() -> None:
         *trade, DIES, order(3, SELL, PRICE, 10**6), bust(**LATER, account=2, seller=1)
     )
     assert events["kind"].tolist() == [EventKind.EXPIRED, EventKind.REJECTED]
-    with pytest.raises(BustRefused, match="trade 1 stands: FUNDS") as caught:
+    with pytest.raises(RequestRefused, match="trade 1 stands: FUNDS") as caught:
         read_bust(events, 1)
+    assert caught.value.reason == RefusalReason.REJECTED
+
+
+def test_the_answer_to_a_registration_comes_after_what_was_due_by_then() -> None:
+    registered = venue(CommandKind.REGISTER, account=2, quantity=7, **LATER)
+    events = events_of(DIES, registered)
+    assert events["kind"].tolist() == [EventKind.EXPIRED, EventKind.REGISTERED]
+    done = read_registered(events)
+    assert (done.account, done.instrument, done.quantity, done.registered) == (2, 1, 7, 10**6 + 7)
+    events = events_of(DIES, registered | {"quantity": -(10**6) - 1})
+    assert events["kind"].tolist() == [EventKind.EXPIRED, EventKind.REJECTED]
+    assert events["flags"][-1] & EventFlag.CARRIED == 0
+    with pytest.raises(
+        RequestRefused, match="account 2, instrument 1: CAPACITY: more than"
+    ) as caught:
+        read_registered(events)
     assert caught.value.reason == RefusalReason.REJECTED

@@ -69,7 +69,7 @@ def test_each_refusal_reason_is_listed(reason: RefusalReason) -> None:
 
 
 def test_unknown_fields_of_messages_are_ignored_and_missing_ones_refused() -> None:
-    body = msgpack.encode({"type": "logon", "version": 5, "later": 5})
+    body = msgpack.encode({"type": "logon", "version": 6, "later": 5})
     assert to_venue.decode(body) == Logon()
     with pytest.raises(msgspec.ValidationError):
         to_venue.decode(msgpack.encode({"type": "resend"}))
