@@ -29,10 +29,10 @@ from exchange.definition.sequences import draft_sequences
 from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
+from exchange.venue.limits import limits_of
 from exchange.venue.opening import (
     PHASES,
     fit_inventory,
-    limits_of,
     register_inventory,
     with_phase,
 )
@@ -83,7 +83,7 @@ def open_next_day(
         programmes=venue.programmes,
         baskets=_baskets(venue, old),
     )
-    registry = replace(registry, limits=_limits(config, old, registry))
+    registry = replace(registry, limits=_limits(config, carried, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
     capacity = _carried_capacity(registry, carried)
     drafts += [
@@ -199,17 +199,18 @@ def _draft_new_instruments(
     return [draft]
 
 
-def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str, int]:
-    """Return limits for the day, never below those of the previous day."""
+def _limits(config: VenueConfig, carried: CarriedDay, registry: Registry) -> dict[str, int]:
+    """Return limits for the day: of no pool below those of the previous day."""
     numbered = [replace(each, id=place) for place, each in enumerate(registry.instruments, 1)]
-    wanted = limits_of(
+    return limits_of(
         config,
         build_columns(numbered, registry.contracts),
         registry.accounts,
         registry.sessions,
         last=max(each.id for each in registry.instruments),
+        before=carried.registry.limits,
+        carried=carried.commands,
     ).as_dict()
-    return {name: max(size, old.limits.get(name, 0)) for name, size in wanted.items()}
 
 
 def _concatenate(carried: Commands, more: Commands) -> Commands:

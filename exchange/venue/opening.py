@@ -1,7 +1,6 @@
 """The opening of a venue's first day: its registry, and the first commands of its log."""
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -27,10 +26,10 @@ from exchange.definition.offers import offers_of
 from exchange.definition.sequences import draft_sequences
 from exchange.definition.toml_file import BadFile
 from exchange.venue.config import VenueConfig
+from exchange.venue.limits import limits_of
 from feeds.protocol.keys import Entitlement
-from ledger.daylog.registry import Account, Registry, Session
+from ledger.daylog.registry import Registry, Session
 from ledger.delivery.inventory import RegisteredCapacity
-from matching.limits import Limits
 from matching.records import NANOSECONDS, CommandKind, Phase
 
 Commands = NDArray[np.void]
@@ -40,8 +39,6 @@ PHASES = {
     "auction": Phase.AUCTION,
     "continuous": Phase.CONTINUOUS,
 }
-_SPARE_INSTRUMENTS = 64  # for listings during the day
-_SPARE_SESSIONS = 32
 
 
 def sessions_of(members: Members, entitlements: dict[str, Entitlement]) -> tuple[Session, ...]:
@@ -192,40 +189,3 @@ def fit_inventory(draft: Draft, capacity: RegisteredCapacity) -> Draft:
 
 def _admin(kind: CommandKind, now_ns: int, account: Any, **fields: Any) -> Draft:
     return draft_admin(kind, np.full(len(account), now_ns), account=account, **fields)
-
-
-def limits_of(
-    config: VenueConfig,
-    listing: InstrumentColumns,
-    accounts: Iterable[Account],
-    sessions: Iterable[Session],
-    *,
-    last: int,
-) -> Limits:
-    """Return limits with room for the day, replaced by those that the configuration sets.
-
-    The pools are shared out evenly, so that no session can use up what others need.
-    `last` is the greatest number of an instrument. Raises BadFile for limits that are not valid.
-    """
-    widths = listing.high_ticks - listing.low_ticks + 1
-    spare_ticks = int(widths.max(initial=1)) * _SPARE_INSTRUMENTS
-    default = Limits()
-    room = max(64, max(s.id for s in sessions) + _SPARE_SESSIONS)
-    pools = {"orders": default.orders, "blocks": default.blocks, "ref_pages": default.ref_pages * 4}
-    pools |= {name: size for name, size in config.limits.items() if name in pools}
-    shares = {f"session_{name}": max(1, size // room) for name, size in pools.items()}
-    wanted = {
-        "sessions": room,
-        "accounts": max(64, *(account.id for account in accounts)),
-        "instruments": last + _SPARE_INSTRUMENTS,
-        **pools,
-        **shares,
-        "refs": default.refs,
-        "ticks": max(default.ticks, int(widths.sum()) + spare_ticks),
-        "events": default.events,
-        **config.limits,
-    }
-    try:
-        return Limits(**wanted)
-    except (TypeError, ValueError) as error:
-        raise BadFile(f"limits: {error}") from None
