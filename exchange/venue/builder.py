@@ -20,7 +20,7 @@ from exchange.venue.metering import Metering
 from exchange.venue.parts import VenueParts
 from exchange.venue.venue import Venue
 from feeds.client.connection_file import Connection
-from feeds.gateway.config import GatewayConfig
+from feeds.gateway.config import GatewayConfig, OrderToTradeLimit
 from feeds.gateway.gateway import Gateway
 from feeds.market_data.market_state import MarketState
 from feeds.market_data.publisher import MarketDataPublisher
@@ -120,6 +120,7 @@ def _replay_day(
 
 def _gateway_config(config: VenueConfig, day: VenueDay) -> GatewayConfig:
     sessions, firms = session_numbers(day.registry)
+    limit = config.order_to_trade
     return GatewayConfig(
         venue=day.registry.venue,
         trading_day=day.registry.trading_day,
@@ -132,6 +133,10 @@ def _gateway_config(config: VenueConfig, day: VenueDay) -> GatewayConfig:
         orders=config.orders,
         admin=config.admin,
         plain=config.plain,
+        order_to_trade=None
+        if limit is None
+        else OrderToTradeLimit(free=limit.free, per_trade=limit.per_trade),
+        opening_commands=day.registry.opening_commands,
     )
 
 

@@ -30,8 +30,10 @@ _RATE = int(RefusalReason.RATE)
 _NOT_NEW = int(RefusalReason.REF_NOT_NEW)
 _WINDOW = int(RefusalReason.REF_WINDOW)
 _BLOCKED = int(RefusalReason.BLOCKED)
+_ORDER_TO_TRADE = int(RefusalReason.ORDER_TO_TRADE)
 _DUPLICATE = -1  # beside the reasons: a record at the start whose user_ref was used before
-_NEW, _MASS_CANCEL = int(CommandKind.NEW), int(CommandKind.MASS_CANCEL)
+_NEW, _REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+_MASS_CANCEL = int(CommandKind.MASS_CANCEL)
 _ADMIN, _BUST = int(CommandKind.LIST), int(CommandKind.BUST)
 _REGISTER = int(CommandKind.REGISTER)
 _OF_ACCOUNT = int(MassCancelScope.ACCOUNT)
@@ -150,10 +152,15 @@ def admit_records(h, place, now_ns, sequence, row):
             new_count += 1
         at += COMMAND_WORDS
     due_ns = max(rule["due_ns"], now_ns - rule["burst_ns"]) + new_count * rule["cost_ns"]
-    if new_count > 0 and due_ns > now_ns:
-        verdict["reason"], verdict["index"] = _RATE, verdict["repeated"]
+    reason = _RATE if new_count > 0 and due_ns > now_ns else 0
+    balance = h.order_to_trade[session]
+    if new_count > balance["left"] and new_count > 0 and (kind == _NEW or kind == _REPLACE):
+        reason = _ORDER_TO_TRADE
+    if reason != 0:
+        verdict["reason"], verdict["index"] = reason, verdict["repeated"]
         verdict["ref"] = user_ref_at(h, first_new)
         return 0
+    balance["left"] -= new_count
     rule["due_ns"], rule["last_ref"] = due_ns, last_ref
     return new_count
 

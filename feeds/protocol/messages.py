@@ -46,6 +46,7 @@ class RefusalReason(IntEnum):
     SILENT = 20  # a session with cancel_on_disconnect sent nothing for silence_ms_max
     REVOKED = 21  # the key was revoked or replaced
     INVENTORY = 22  # more capacity than is installed
+    ORDER_TO_TRADE = 23  # too many commands for the session's trades; only cancels are taken
 
 
 class Logon(Struct, tag="logon", frozen=True, kw_only=True):
@@ -74,6 +75,8 @@ class LogonAck(Struct, tag="logon_ack", frozen=True, kw_only=True):
     heartbeat_ms: int  # the venue sends a heartbeat after this time without other frames
     silence_ms_max: int  # a session that sends nothing for this time is ended; 0: never
     time_ns: int  # now, by the venue's clock
+    commands_left: int = -1  # before NEW and REPLACE are refused today; -1: no limit
+    commands_per_trade: int = 0  # so many more are left after each trade
 
 
 class Logout(Struct, tag="logout", frozen=True, kw_only=True):
