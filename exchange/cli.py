@@ -26,6 +26,7 @@ from exchange.commands.serve import serve
 from exchange.commands.settle import settle
 from exchange.commands.top import top
 from exchange.commands.trade.orders import trade
+from exchange.commands.traffic import traffic
 from exchange.commands.verify import verify
 from exchange.commands.voucher import voucher
 
@@ -48,7 +49,7 @@ def suanshi(context: click.Context) -> None:
 
 for command in (
     demo,
-    contracts, keys, serve, admin, trade, top, flow, replay,
+    contracts, keys, serve, admin, trade, top, flow, replay, traffic,
     settle, day, voucher, deliver, claim, verify, ledger, doctor,
 ):  # fmt: skip
     suanshi.add_command(command)

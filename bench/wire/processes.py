@@ -33,6 +33,7 @@ TARGET = "target.json"
 
 CONFIG = """
 folder = "venue"
+members = "members.toml"
 trading_day = "2026-11-22"
 days = 1
 buyer_fen = 100000000000000
@@ -121,6 +122,7 @@ def venue(folder: Path, kind: str) -> Process:
     folder.mkdir(parents=True)
     plain, durable = ("true" if word in kind else "false" for word in ("plain", "durable"))
     (folder / "venue.toml").write_text(CONFIG.format(plain=plain, durable=durable))
+    (folder / "members.toml").write_text(_members())
     keys, fast = folder / "venue" / "keys", 10_000_000
     for session in read_members().sessions:
         role = "operator" if session.operator else "trading"
@@ -133,13 +135,26 @@ def venue(folder: Path, kind: str) -> Process:
     return server
 
 
+def _members() -> str:
+    """Return the demonstration's members, of whom each has GPUs for every order it may sell."""
+    from exchange.definition.members import DEMO_PATH, read_members
+
+    hub, chip = CONTRACT.split(".")[::-1]
+    people = DEMO_PATH.read_text(encoding="utf-8").partition("[[inventory]]")[0]
+    people = people.replace('role = "buyer"', 'role = "supplier"')
+    entries = (
+        f'[[inventory]]\nhub = "{hub}"\nchip = "{chip}"\naccount = {account.id}\ngpus = {1 << 30}\n'
+        for account in read_members().accounts
+    )
+    return people + "\n".join(entries)
+
+
 def _open_market(folder: Path) -> None:
     """Choose the instruments, write them to TARGET, and give every account capacity in them."""
     from exchange.definition.members import read_members
     from feeds.client import connect
-    from feeds.protocol.commands import command
+    from feeds.protocol.messages import RegisterCapacity
     from ledger.daylog import read_day_log
-    from matching.records import CommandKind
 
     venue_folder = folder / "venue"
     registry = read_day_log(next(venue_folder.glob("*.log")), unsealed=True).registry
@@ -151,7 +166,7 @@ def _open_market(folder: Path) -> None:
         for account in read_members().accounts:
             for instrument in instruments:
                 wanted = {"account": account.id, "instrument": instrument, "quantity": 1 << 30}
-                operator.ask(command(CommandKind.REGISTER, **wanted))
+                operator.request(RegisterCapacity(**wanted))
 
 
 class Load:

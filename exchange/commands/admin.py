@@ -101,7 +101,7 @@ def withdraw(account: int, fen: int, connection: Path, key: Path, as_json: bool)
 @_ACCOUNT
 @_INSTRUMENT
 @argument(
-    "lots", type=int,
+    "lots", type=click.IntRange(-(1 << 30), 1 << 30),
     help="Capacity in lots; a negative number deregisters unsold capacity. / "
     "容量（手）；负数表示注销未售出的容量。",
 )  # fmt: skip
@@ -109,13 +109,22 @@ def withdraw(account: int, fen: int, connection: Path, key: Path, as_json: bool)
 def register(
     account: int, instrument: str, lots: int, connection: Path, key: Path, as_json: bool
 ) -> None:
-    """Register capacity that an account may sell.
+    """Register capacity that an account may sell, up to what is installed.
 
-    登记账户可卖出的容量。
+    登记账户可卖出的容量，以已装机数量为限。
     """
-    _send(
-        "REGISTER", connection, key, as_json, instrument=instrument, account=account, quantity=lots
-    )
+    import msgspec
+
+    from feeds.protocol.messages import CapacityRegistered, RegisterCapacity
+
+    with open_client(connection, key, admin=True) as client:
+        number = instrument_number(client, instrument)
+        done = client.request(RegisterCapacity(account=account, instrument=number, quantity=lots))
+    assert isinstance(done, CapacityRegistered)
+    if as_json:
+        print_json(msgspec.to_builtins(done))
+        return
+    click.echo(f"account {account} has {done.registered:,} lots of {instrument} registered")
 
 
 @admin.command("phase")

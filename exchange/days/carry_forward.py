@@ -23,7 +23,7 @@ from exchange.definition.command_drafts import Draft, draft_admin, join
 from ledger.books.database import Books
 from ledger.books.errors import LedgerError
 from ledger.daylog import DayLog
-from ledger.daylog.registry import Registry
+from ledger.daylog.registry import Commitment, Registry
 from ledger.delivery.nomination import match_positions
 from ledger.statements.account import closing_cash_fen, settlement_ticks
 from matching.records import (
@@ -88,6 +88,7 @@ def carry_forward(
     commands = _stamp(join(drafts), start_s)
     registry = msgspec.structs.replace(
         before, trading_day=day.isoformat(), instruments=kept, opening_commands=len(commands),
+        committed=_commitments(before, state["positions"], trading, start_s),
         note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
     )  # fmt: skip
     return CarriedDay(registry, commands, len(resting), sum(cash_fen.values()))
@@ -262,6 +263,24 @@ def _draft_capacity(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> 
         CommandKind.REGISTER, int(chosen.sum()), account=held["account"][chosen],
         instrument=held["instrument"][chosen], quantity=held["registered"][chosen],
     )  # fmt: skip
+
+
+def _commitments(
+    before: Registry, held: Table, trading: npt.NDArray[np.int64], start_s: int
+) -> tuple[Commitment, ...]:
+    """Return the lots sold whose instruments trade no more and are not delivered at `start_s`."""
+    listed = {each.id: each for each in before.instruments}
+    chosen = (held["net"] < 0) & ~np.isin(held["instrument"], trading)
+    sold = []
+    for account, instrument, net in zip(*(
+        held[name][chosen].tolist() for name in ("account", "instrument", "net")), strict=True
+    ):  # fmt: skip
+        of = listed[instrument]
+        sold.append(Commitment(
+            account=account, contract=of.contract, delivery_start_s=of.delivery_start_s,
+            delivery_end_s=of.delivery_end_s, lots=-net,
+        ))  # fmt: skip
+    return tuple(each for each in (*before.committed, *sold) if each.delivery_end_s > start_s)
 
 
 def _draft_positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:

@@ -172,9 +172,9 @@ class Replay:
             blocks=self._tally.blocks,
             block_trades=self._tally.block_trades,
             block_lots=self._tally.block_lots,
-            commands_by_kind=_by_name(self._command_kinds, CommandKind),
-            events_by_kind=_by_name(self._tally.kinds, EventKind),
-            rejects=_by_name(self._tally.reasons, Reason),
+            commands_by_kind=by_name(self._command_kinds, CommandKind),
+            events_by_kind=by_name(self._tally.kinds, EventKind),
+            rejects=by_name(self._tally.reasons, Reason),
             events_sha256=self._tally.sha256.hex(),
             engine_s=self._engine_ns / 1e9,
             replay_s=self._whole_ns / 1e9,
@@ -218,8 +218,7 @@ def _count(counter: Counter[int], values: npt.NDArray[np.uint8]) -> None:
         counter[int(value)] += int(counts[value])
 
 
-def _by_name(
-    counter: Counter[int], names: type[CommandKind | EventKind | Reason]
-) -> dict[str, int]:
+def by_name(counter: Counter[int], names: type[CommandKind | EventKind | Reason]) -> dict[str, int]:
+    """Return counts by number as counts by name, in order of the numbers."""
     known = {int(member): member.name for member in names}
     return {known.get(value, f"KIND_{value}"): counter[value] for value in sorted(counter)}

@@ -18,7 +18,6 @@ from exchange.definition.command_drafts import (
 from exchange.definition.contracts import Venue, read_venue
 from exchange.definition.instrument_columns import InstrumentColumns, build_columns
 from exchange.definition.instruments import instruments
-from exchange.definition.inventory import inventory_breaches
 from exchange.definition.members import Members, read_members
 from exchange.definition.offers import Offers, offers_of
 from exchange.definition.sequences import draft_sequences
@@ -39,6 +38,7 @@ from exchange.flow.random_integers import Ints
 from exchange.flow.settings import DaySettings
 from exchange.flow.supply import draft_supply
 from ledger.daylog.registry import Registry
+from ledger.delivery.inventory import inventory_breaches
 from matching.limits import Limits
 from matching.records import CommandFlag, CommandKind
 

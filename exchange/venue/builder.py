@@ -20,7 +20,7 @@ from exchange.venue.metering import Metering
 from exchange.venue.parts import VenueParts
 from exchange.venue.venue import Venue
 from feeds.client.connection_file import Connection
-from feeds.gateway.config import GatewayConfig
+from feeds.gateway.config import GatewayConfig, OrderToTradeLimit
 from feeds.gateway.gateway import Gateway
 from feeds.market_data.market_state import MarketState
 from feeds.market_data.publisher import MarketDataPublisher
@@ -28,6 +28,7 @@ from feeds.transport import compiler as wire_compiler
 from feeds.transport.poller import Poller
 from feeds.transport.sockets import Context
 from feeds.transport.zap import ZapHandler
+from ledger.delivery.inventory import RegisteredCapacity
 
 REPLAY_COMMANDS = 4_096
 """Commands of the day log that a restart hands to the engine at a time."""
@@ -67,8 +68,8 @@ def build_venue(
         (config.market, config.recovery),
         plain=config.plain,
     )
-    event_hash = EventHash()
-    _replay_day(day, engine, event_hash, gateway, market_data)
+    capacity, event_hash = RegisteredCapacity(day.registry), EventHash()
+    _replay_day(day, engine, capacity, event_hash, gateway, market_data)
     market_data.define_instruments(definitions(day.registry), day.writer.next_sequence - 1)
     day_log = GroupCommit(day.writer, durable=config.durable)
     venue = Venue(
@@ -77,6 +78,7 @@ def build_venue(
             clock=clock,
             day_log=day_log,
             engine=engine,
+            capacity=capacity,
             event_hash=event_hash,
             context=context,
             zap=zap,
@@ -99,6 +101,7 @@ def build_venue(
 def _replay_day(
     day: VenueDay,
     engine: Machine,
+    capacity: RegisteredCapacity,
     event_hash: EventHash,
     gateway: Gateway,
     market_data: MarketDataPublisher,
@@ -108,6 +111,7 @@ def _replay_day(
         for start in range(0, len(block), REPLAY_COMMANDS):
             commands = block[start : start + REPLAY_COMMANDS]
             events = engine.process(commands)
+            capacity.note(events)
             event_hash.update(events.tobytes())
             event_hash.hash_queued()
             gateway.restore(commands, events)
@@ -116,6 +120,7 @@ def _replay_day(
 
 def _gateway_config(config: VenueConfig, day: VenueDay) -> GatewayConfig:
     sessions, firms = session_numbers(day.registry)
+    limit = config.order_to_trade
     return GatewayConfig(
         venue=day.registry.venue,
         trading_day=day.registry.trading_day,
@@ -128,6 +133,10 @@ def _gateway_config(config: VenueConfig, day: VenueDay) -> GatewayConfig:
         orders=config.orders,
         admin=config.admin,
         plain=config.plain,
+        order_to_trade=None
+        if limit is None
+        else OrderToTradeLimit(free=limit.free, per_trade=limit.per_trade),
+        opening_commands=day.registry.opening_commands,
     )
 
 

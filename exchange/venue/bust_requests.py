@@ -7,6 +7,7 @@ say what the trade was, and whether it was busted before.
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange.venue.errors import RequestRefused
 from feeds.gateway.report_streams import ReportStreams
 from feeds.protocol.messages import BustTrade, RefusalReason, TradeBusted
 from matching.records import COMMAND, CommandKind, EventFlag, EventKind, Reason, Side
@@ -14,27 +15,19 @@ from matching.records import COMMAND, CommandKind, EventFlag, EventKind, Reason,
 Records = NDArray[np.void]
 
 
-class BustRefused(Exception):
-    """A trade cannot be busted; the message says why."""
-
-    def __init__(self, reason: RefusalReason, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
 def bust_command(
     streams: ReportStreams, request: BustTrade, session: int, now_ns: int, sequence: int
 ) -> Records:
     """Return the stamped BUST of a trade, COMMAND[1], in the name of an operator's session.
 
-    Its user_ref is 0, because it uses none of the session's refs. Raises BustRefused for a trade
+    Its user_ref is 0, because it uses none of the session's refs. Raises RequestRefused for a trade
     that is not of the day, is of another instrument, or was busted already.
     """
     trade_id = request.trade_id
     fills = streams.fills_of(trade_id)
     if not len(fills):
         text = f"the day has no trade {trade_id}"
-        raise BustRefused(RefusalReason.UNKNOWN, text)
+        raise RequestRefused(RefusalReason.UNKNOWN, text)
     assert sorted(fills["side"].tolist()) == [Side.BUY, Side.SELL], trade_id
     taker_flag = fills["flags"] & EventFlag.TAKER
     assert sorted(taker_flag.tolist()) == [0, EventFlag.TAKER], trade_id
@@ -44,10 +37,10 @@ def bust_command(
         text = (
             f"trade {trade_id} is of instrument {maker['instrument']}, not of {request.instrument}"
         )
-        raise BustRefused(RefusalReason.UNKNOWN, text)
+        raise RequestRefused(RefusalReason.UNKNOWN, text)
     if trade_id in streams.busted_trades:
         text = f"trade {trade_id} was taken back already"
-        raise BustRefused(RefusalReason.BUSTED_ALREADY, text)
+        raise RequestRefused(RefusalReason.BUSTED_ALREADY, text)
     command = np.zeros(1, COMMAND)
     command["kind"] = CommandKind.BUST
     command["sequence"], command["time_ns"] = sequence, now_ns
@@ -61,13 +54,17 @@ def bust_command(
 
 
 def read_bust(events: Records, trade_id: int) -> TradeBusted:
-    """Return the answer to a BUST from its events. Raises BustRefused with the engine's reason."""
-    if events["kind"][0] == EventKind.REJECTED:
-        reason = Reason(int(events["reason"][0])).name
+    """Return the answer to a BUST from the last of its events.
+
+    What was due by its time comes before them. Raises RequestRefused with the engine's reason.
+    """
+    if events["kind"][-1] == EventKind.REJECTED:
+        reason = Reason(int(events["reason"][-1])).name
         text = f"trade {trade_id} stands: {reason}"
-        raise BustRefused(RefusalReason.REJECTED, text)
-    assert events["kind"].tolist() == [EventKind.BUSTED, EventKind.BUSTED]
-    buy, sell = events[np.argsort(events["side"])]
+        raise RequestRefused(RefusalReason.REJECTED, text)
+    busted = events[-2:]
+    assert busted["kind"].tolist() == [EventKind.BUSTED, EventKind.BUSTED]
+    buy, sell = busted[np.argsort(busted["side"])]
     return TradeBusted(
         sequence=int(buy["sequence"]),
         trade_id=trade_id,

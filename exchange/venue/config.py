@@ -14,6 +14,13 @@ LOOPBACK = "tcp://127.0.0.1:*"
 Fen = Annotated[int, Meta(ge=0)]
 
 
+class OrderToTrade(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Commands that a session may send in a day before its NEW, REPLACE and QUOTE are refused."""
+
+    free: Annotated[int, Meta(ge=1, le=1 << 40)]
+    per_trade: Annotated[int, Meta(ge=0, le=1 << 20)] = 0  # more of them for each trade
+
+
 class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys of `venue.toml`; its paths start from the folder of the file."""
 
@@ -34,6 +41,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     recovery: str = LOOPBACK
     plain: bool = False  # names and passwords instead of CURVE; on loopback only
     durable: bool = True  # false: reports do not wait for the disk
+    order_to_trade: OrderToTrade | None = None  # of every session; default: no limit
     limits: dict[
         str, Annotated[int, Meta(ge=1)]
     ] = {}  # of the engine, where the default is too small

@@ -29,9 +29,10 @@ from exchange.definition.sequences import draft_sequences
 from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
+from exchange.venue.limits import limits_of
 from exchange.venue.opening import (
     PHASES,
-    limits_of,
+    fit_inventory,
     register_inventory,
     with_phase,
 )
@@ -40,6 +41,7 @@ from ledger.books.database import open_books
 from ledger.books.errors import LedgerError
 from ledger.daylog import DayLog
 from ledger.daylog.registry import Basket, Instrument, Registry
+from ledger.delivery.inventory import RegisteredCapacity
 from matching.records import CommandKind, Phase
 
 Commands = NDArray[np.void]
@@ -56,7 +58,8 @@ def open_next_day(
 ) -> tuple[Registry, Commands]:
     """Return the registry of the day after `before`, and the stamped commands that open it.
 
-    Raises DayRefused, which names the command to run first, where `before` is not settled.
+    Raises DayRefused, which names the command to run first, where `before` is not settled, and
+    where less is installed now than was registered or sold.
     """
     carried = _carry_forward(config, before, trading_day)
     old = carried.registry
@@ -66,10 +69,11 @@ def open_next_day(
     listed = _new_instruments(config, venue, old, trading_day, now_ns)
     firms = {firm.id for firm in old.firms}
     codes = {contract.code for contract in old.contracts}
+    chips, hubs = ({each.code for each in now} for now in (venue.chips, venue.hubs))
     registry = replace(
         old,
-        chips=venue.chips,
-        hubs=venue.hubs,
+        chips=(*venue.chips, *(chip for chip in old.chips if chip.code not in chips)),
+        hubs=(*venue.hubs, *(hub for hub in old.hubs if hub.code not in hubs)),
         contracts=(*old.contracts, *(c for c in venue.contracts if c.code not in codes)),
         instruments=(*old.instruments, *listed),
         firms=(*old.firms, *(firm for firm in members.firms if firm.id not in firms)),
@@ -79,9 +83,13 @@ def open_next_day(
         programmes=venue.programmes,
         baskets=_baskets(venue, old),
     )
-    registry = replace(registry, limits=_limits(config, old, registry))
+    registry = replace(registry, limits=_limits(config, carried, registry))
     drafts = [draft_members(joined, sessions[len(old.sessions) :], now_ns)]
-    drafts += _draft_new_instruments(config, venue, members, listed, trading_day, now_ns)
+    capacity = _carried_capacity(registry, carried)
+    drafts += [
+        fit_inventory(draft, capacity)
+        for draft in _draft_new_instruments(config, venue, members, listed, trading_day, now_ns)
+    ]
     drafts.append(
         draft_sequences(
             registry.instruments, registry.contracts, now_ns, new={each.id for each in listed}
@@ -120,6 +128,21 @@ def _carry_forward(config: VenueConfig, before: DayLog, trading_day: date) -> Ca
             return carry_forward(before, tables, books, trading_day, baskets=False)
         except LedgerError as error:
             raise DayRefused(f"{error}; `{first}`") from None
+
+
+def _carried_capacity(registry: Registry, carried: CarriedDay) -> RegisteredCapacity:
+    """Return what is carried of capacity, against the inventory of the new day.
+
+    Raises DayRefused where less is installed than was registered or sold.
+    """
+    capacity = RegisteredCapacity(registry)
+    capacity.note(carried.commands)
+    if capacity.breaches:
+        raise DayRefused(
+            f"{registry.trading_day}: {capacity.breaches[0]}; keep the members' [[inventory]] as "
+            "it was until the capacity is taken back"
+        )
+    return capacity
 
 
 def _in_phase(commands: Commands, config: VenueConfig) -> Commands:
@@ -176,17 +199,18 @@ def _draft_new_instruments(
     return [draft]
 
 
-def _limits(config: VenueConfig, old: Registry, registry: Registry) -> dict[str, int]:
-    """Return limits for the day, never below those of the previous day."""
+def _limits(config: VenueConfig, carried: CarriedDay, registry: Registry) -> dict[str, int]:
+    """Return limits for the day: of no pool below those of the previous day."""
     numbered = [replace(each, id=place) for place, each in enumerate(registry.instruments, 1)]
-    wanted = limits_of(
+    return limits_of(
         config,
         build_columns(numbered, registry.contracts),
         registry.accounts,
         registry.sessions,
         last=max(each.id for each in registry.instruments),
+        before=carried.registry.limits,
+        carried=carried.commands,
     ).as_dict()
-    return {name: max(size, old.limits.get(name, 0)) for name, size in wanted.items()}
 
 
 def _concatenate(carried: Commands, more: Commands) -> Commands:

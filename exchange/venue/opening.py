@@ -1,7 +1,6 @@
 """The opening of a venue's first day: its registry, and the first commands of its log."""
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -27,9 +26,10 @@ from exchange.definition.offers import offers_of
 from exchange.definition.sequences import draft_sequences
 from exchange.definition.toml_file import BadFile
 from exchange.venue.config import VenueConfig
+from exchange.venue.limits import limits_of
 from feeds.protocol.keys import Entitlement
-from ledger.daylog.registry import Account, Registry, Session
-from matching.limits import Limits
+from ledger.daylog.registry import Registry, Session
+from ledger.delivery.inventory import RegisteredCapacity
 from matching.records import NANOSECONDS, CommandKind, Phase
 
 Commands = NDArray[np.void]
@@ -39,8 +39,6 @@ PHASES = {
     "auction": Phase.AUCTION,
     "continuous": Phase.CONTINUOUS,
 }
-_SPARE_INSTRUMENTS = 64  # for listings during the day
-_SPARE_SESSIONS = 32
 
 
 def sessions_of(members: Members, entitlements: dict[str, Entitlement]) -> tuple[Session, ...]:
@@ -123,13 +121,17 @@ def open_day(
         baskets=venue.baskets,
     )
     close_s = day_start_s(trading_day) + DAY_S
+    capacity = RegisteredCapacity(registry)
     drafts = [
         draft_members(members, sessions, now_ns),
         with_phase(draft_listing(listing, now_ns, close_s), PHASES[config.phase]),
         draft_sequences(listing.instruments, listing.contracts, now_ns),
         draft_baskets(listing.instruments, venue.baskets, now_ns),
         *_balances(config, members, now_ns),
-        *register_inventory(config, venue, members, listing, now_ns),
+        *(
+            fit_inventory(draft, capacity)
+            for draft in register_inventory(config, venue, members, listing, now_ns)
+        ),
     ]
     return registry, number_commands(sort_by_time(join(drafts)))
 
@@ -170,42 +172,20 @@ def register_inventory(
     ]
 
 
+def fit_inventory(draft: Draft, capacity: RegisteredCapacity) -> Draft:
+    """Return a draft of which each REGISTER has no more than is installed; the rest is as it was.
+
+    Counts the REGISTER commands in `capacity`.
+    """
+    commands = draft.commands.copy()
+    for row in np.flatnonzero(commands["kind"] == CommandKind.REGISTER).tolist():
+        one = commands[row : row + 1]
+        room = capacity.room(int(one["account"][0]), int(one["instrument"][0]))
+        one["quantity"] = np.clip(one["quantity"], 0, max(0, room.lots))
+        capacity.note(one)
+    empty = (commands["kind"] == CommandKind.REGISTER) & (commands["quantity"] == 0)
+    return Draft(commands, draft.handles, draft.targets).select(~empty)
+
+
 def _admin(kind: CommandKind, now_ns: int, account: Any, **fields: Any) -> Draft:
     return draft_admin(kind, np.full(len(account), now_ns), account=account, **fields)
-
-
-def limits_of(
-    config: VenueConfig,
-    listing: InstrumentColumns,
-    accounts: Iterable[Account],
-    sessions: Iterable[Session],
-    *,
-    last: int,
-) -> Limits:
-    """Return limits with room for the day, replaced by those that the configuration sets.
-
-    The pools are shared out evenly, so that no session can use up what others need.
-    `last` is the greatest number of an instrument. Raises BadFile for limits that are not valid.
-    """
-    widths = listing.high_ticks - listing.low_ticks + 1
-    spare_ticks = int(widths.max(initial=1)) * _SPARE_INSTRUMENTS
-    default = Limits()
-    room = max(64, max(s.id for s in sessions) + _SPARE_SESSIONS)
-    pools = {"orders": default.orders, "blocks": default.blocks, "ref_pages": default.ref_pages * 4}
-    pools |= {name: size for name, size in config.limits.items() if name in pools}
-    shares = {f"session_{name}": max(1, size // room) for name, size in pools.items()}
-    wanted = {
-        "sessions": room,
-        "accounts": max(64, *(account.id for account in accounts)),
-        "instruments": last + _SPARE_INSTRUMENTS,
-        **pools,
-        **shares,
-        "refs": default.refs,
-        "ticks": max(default.ticks, int(widths.sum()) + spare_ticks),
-        "events": default.events,
-        **config.limits,
-    }
-    try:
-        return Limits(**wanted)
-    except (TypeError, ValueError) as error:
-        raise BadFile(f"limits: {error}") from None

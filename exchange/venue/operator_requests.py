@@ -6,8 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange.venue.bust_requests import BustRefused, bust_command, read_bust
+from exchange.venue.bust_requests import bust_command, read_bust
+from exchange.venue.capacity_requests import read_registered, register_command
 from exchange.venue.day import session_numbers
+from exchange.venue.errors import RequestRefused
 from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.listing_requests import definitions, list_basket, list_instrument
 from exchange.venue.parts import VenueParts
@@ -16,6 +18,7 @@ from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
 from feeds.protocol.keys import read_entitlements
 from feeds.protocol.messages import (
     BustTrade,
+    CapacityRegistered,
     Definition,
     Done,
     FirmAccounts,
@@ -25,10 +28,12 @@ from feeds.protocol.messages import (
     ListBasket,
     ListInstrument,
     RefusalReason,
+    RegisterCapacity,
     Reply,
     TradeBusted,
 )
 from ledger.daylog.registry import Registry
+from ledger.delivery.inventory import RegisteredCapacity
 
 LOG = logging.getLogger("suanshi.venue")
 
@@ -39,6 +44,7 @@ class Recorder(Protocol):
     """The venue's loop, as far as requests use it."""
 
     registry: Registry
+    capacity: RegisteredCapacity
 
     def catch_up(self) -> None:
         """Carry out commands that wait for the engine, so that the next ones may be stamped."""
@@ -76,7 +82,7 @@ class OperatorRequests:
                 reply = self._carry_out(request, peer.session_number)
             except ValueError as error:
                 messages.refuse(peer, RefusalReason.UNKNOWN, str(error))
-            except BustRefused as error:
+            except RequestRefused as error:
                 messages.refuse(peer, error.reason, str(error))
             except OSError as error:
                 LOG.error("readings cannot be written: %s", error)
@@ -88,7 +94,7 @@ class OperatorRequests:
     def _carry_out(self, request: Request, session: int) -> Reply:
         """Return the reply to a request of a session.
 
-        Raises ValueError, BustRefused and OSError for a request that is refused.
+        Raises ValueError, RequestRefused and OSError for a request that is refused.
         """
         if isinstance(request, ListInstrument):
             return self._list_instrument(request)
@@ -96,6 +102,8 @@ class OperatorRequests:
             return self._list_basket(request)
         if isinstance(request, BustTrade):
             return self._bust(request, session)
+        if isinstance(request, RegisterCapacity):
+            return self._register(request, session)
         if isinstance(request, KeysRequest):
             return self._reload_keys()
         if isinstance(request, FirmAccountsRequest):
@@ -125,13 +133,21 @@ class OperatorRequests:
         return done
 
     def _bust(self, request: BustTrade, session: int) -> TradeBusted:
-        """Bust a trade. Raises BustRefused where the venue or the engine refuses it."""
-        if session == 0:  # logged out since it sent this
-            raise BustRefused(RefusalReason.NOT_LOGGED_ON, "log on first")
+        """Bust a trade. Raises RequestRefused where the venue or the engine refuses it."""
+        _require_session(session)
         self._recorder.wait_durable()  # so that the reports have every trade's fills
         now_ns, sequence = self._next_stamp()
         command = bust_command(self._gateway.streams, request, session, now_ns, sequence)
         return read_bust(self._recorder.record(self._recorder.registry, command), request.trade_id)
+
+    def _register(self, request: RegisterCapacity, session: int) -> CapacityRegistered:
+        """Register capacity. Raises RequestRefused where the venue or the engine refuses it."""
+        _require_session(session)
+        registry = self._recorder.registry
+        command = register_command(
+            registry, self._recorder.capacity, request, session, *self._next_stamp()
+        )
+        return read_registered(self._recorder.record(registry, command))
 
     def _reload_keys(self) -> KeysKnown:
         """Read the folder of keys again. Raises ValueError where a file there is wrong."""
@@ -180,3 +196,9 @@ class OperatorRequests:
     def _next_stamp(self) -> tuple[int, int]:
         """Return time in ns and sequence of the next command."""
         return self._clock.now_ns(), self._day_log.next_sequence
+
+
+def _require_session(session: int) -> None:
+    """Raise RequestRefused where a session has logged out since it sent its request."""
+    if session == 0:
+        raise RequestRefused(RefusalReason.NOT_LOGGED_ON, "log on first")

@@ -15,6 +15,7 @@ from feeds.transport.poller import Poller
 from feeds.transport.sockets import Context
 from feeds.transport.zap import ZapHandler
 from ledger.daylog.registry import Registry
+from ledger.delivery.inventory import RegisteredCapacity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class VenueParts:
     clock: VenueClock
     day_log: GroupCommit
     engine: Machine
+    capacity: RegisteredCapacity  # against the inventory
     event_hash: EventHash
     context: Context
     zap: ZapHandler

@@ -52,6 +52,7 @@ class Venue:
         self.clock = parts.clock
         self.day_log = parts.day_log
         self.engine = parts.engine
+        self.capacity = parts.capacity
         self.event_hash = parts.event_hash
         self.gateway = parts.gateway
         self.market_data = parts.market_data
@@ -176,12 +177,14 @@ class Venue:
         """
         if registry != self.registry:
             self.registry = registry
+            self.capacity.use(registry)
             self.day_log.append_registry(registry)
             self._schedule = Schedule(registry)
         events: list[bytes] = []
         if len(commands):
             self.day_log.append(commands)
             events = self._carry_out(commands)
+        self.capacity.note(np.frombuffer(b"".join(events), EVENT))
         self._run_deferred()
         self.wait_durable()
         return np.frombuffer(b"".join(events), EVENT)

@@ -8,6 +8,14 @@ from matching.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderToTradeLimit:
+    """Commands that a session may send in a day before NEW, REPLACE and QUOTE are refused."""
+
+    free: int
+    per_trade: int  # more of them for each trade of the session
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayConfig:
     """Configuration of a gateway for one trading day."""
 
@@ -22,3 +30,5 @@ class GatewayConfig:
     orders: str = "tcp://127.0.0.1:*"
     admin: str = "tcp://127.0.0.1:*"
     plain: bool = False
+    order_to_trade: OrderToTradeLimit | None = None  # None: no limit
+    opening_commands: int = 0  # first commands of the day, which no session has sent

@@ -68,6 +68,7 @@ class FrameReader:
                 "scratch": scratch,
                 "peers": np.zeros(0, PEER_ROW),
                 "rules": rules.sessions,
+                "order_to_trade": rules.order_to_trade,
                 "accounts": rules.accounts.reshape(-1),
                 "verdicts": self.verdicts,
                 "out": np.zeros(0, np.int64),

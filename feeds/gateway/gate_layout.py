@@ -42,6 +42,17 @@ SESSION_RULE = np.dtype(
 
 READ_ONLY, TRADING, OPERATOR = 0, 1, 2
 
+ORDER_TO_TRADE = np.dtype(
+    [
+        (
+            "left",
+            "<i8",
+        ),  # commands, before NEW, REPLACE and QUOTE are refused; cancels may go below 0
+        ("trades", "<i8"),  # of the day; counted only where there is a limit
+    ]
+)
+"""A session's account under the order-to-trade limit."""
+
 VERDICT = np.dtype(
     [
         ("reason", "<i8"),  # a RefusalReason; 0: admitted
@@ -94,6 +105,7 @@ GATE_LAYOUT = HandleLayout(
         "scratch": SCRATCH,  # one record
         "peers": PEER_ROW,
         "rules": SESSION_RULE,  # by session
+        "order_to_trade": ORDER_TO_TRADE,  # by session
         "accounts": np.dtype("u1"),  # session x account_row_length + account: whether it may use it
         "verdicts": VERDICT,  # by frame
         "out": np.dtype("<i8"),  # COMMAND records as words

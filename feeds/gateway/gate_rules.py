@@ -5,12 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.gateway.gate_layout import OPERATOR, READ_ONLY, SESSION_RULE, TRADING
+from feeds.gateway.config import OrderToTradeLimit
+from feeds.gateway.gate_layout import (
+    OPERATOR,
+    ORDER_TO_TRADE,
+    READ_ONLY,
+    SESSION_RULE,
+    TRADING,
+)
 from feeds.protocol.keys import Entitlement
 from matching.records import NANOSECONDS
 
 MARK_REFS = 256
 """A report stream remembers its position once in so many user_refs."""
+
+NO_LIMIT = 1 << 62
+"""Commands left to a session where there is no order-to-trade limit."""
 
 _ROLES = {"trading": TRADING, "operator": OPERATOR}
 
@@ -22,6 +32,8 @@ class GateRules:
     sessions: NDArray[np.void]  # SESSION_RULE[sessions + 1]
     accounts: NDArray[np.uint8]  # [sessions + 1, accounts + 1]: whether a session may use it
     ref_max: int
+    order_to_trade: NDArray[np.void]  # ORDER_TO_TRADE[sessions + 1]
+    limit: OrderToTradeLimit | None
 
     def entitle(self, session: int, entitlement: Entitlement) -> None:
         """Give a session the rights of an entitlement."""
@@ -44,10 +56,36 @@ class GateRules:
         rule["due_ns"] = due_ns
         return True
 
+    def count_sent(self, sessions: NDArray[np.uint32]) -> None:
+        """Count a command of each of these sessions that this gate did not admit."""
+        np.subtract.at(self.order_to_trade["left"], sessions, 1)
 
-def new_rules(sessions: int, accounts: int, ref_max: int) -> GateRules:
+    def commands_left(self, session: int) -> int:
+        """Commands that a session may send before NEW, REPLACE and QUOTE are refused; -1: no limit."""
+        if self.limit is None:
+            return -1
+        return max(0, int(self.order_to_trade["left"][session]))
+
+    def explain_limit(self, session: int) -> str:
+        """The figures by which a session's new orders are refused, as a sentence."""
+        assert self.limit is not None
+        free, per_trade = self.limit.free, self.limit.per_trade
+        left, trades = self.order_to_trade[session].tolist()
+        return (
+            f"{free + per_trade * trades - left:,} commands and {trades:,} trades today: {free:,} "
+            f"commands are free, and {per_trade:,} more for each trade; only CANCEL and "
+            "MASS_CANCEL are taken"
+        )
+
+
+def new_rules(
+    sessions: int, accounts: int, ref_max: int, limit: OrderToTradeLimit | None = None
+) -> GateRules:
     """Rules for sessions 0 to `sessions` that have no rights yet."""
     table = np.zeros(sessions + 1, SESSION_RULE)
     table["cost_ns"] = NANOSECONDS
     table["marked_ref"] = -MARK_REFS
-    return GateRules(table, np.zeros((sessions + 1, accounts + 1), np.uint8), ref_max)
+    allowed = np.zeros((sessions + 1, accounts + 1), np.uint8)
+    order_to_trade = np.zeros(sessions + 1, ORDER_TO_TRADE)
+    order_to_trade["left"] = NO_LIMIT if limit is None else limit.free
+    return GateRules(table, allowed, ref_max, order_to_trade, limit)

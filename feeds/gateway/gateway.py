@@ -46,8 +46,10 @@ class Gateway:
     def __init__(self, context: Context, config: GatewayConfig, counters: Counter[str]) -> None:
         self.config = config
         limits = config.limits
-        self.streams = ReportStreams(config.folder, limits.sessions, config.firms)
-        self._rules = new_rules(limits.sessions, limits.accounts, limits.refs - 1)
+        self._rules = new_rules(
+            limits.sessions, limits.accounts, limits.refs - 1, config.order_to_trade
+        )
+        self.streams = ReportStreams(config.folder, limits.sessions, config.firms, self._rules)
         self._state = GatewayState(config, counters, self._rules, self.streams)
         self.registry = SessionRegistry(self._state)
         self.sessions = Sessions(self._state)
@@ -196,6 +198,9 @@ class Gateway:
     def restore(self, commands: Records, events: Records) -> None:
         """Process commands and events of the day before this start: user_refs used, reports."""
         self.note_used_refs(commands)
+        opening = self.config.opening_commands
+        sent = commands[(commands["session"] > 0) & (commands["sequence"] > opening)]
+        self._rules.count_sent(sent["session"])
         self.streams.append(events.tobytes())
         for stream in self.streams.dispatch():
             stream.send_from(stream.count + 1)

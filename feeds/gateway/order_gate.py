@@ -12,7 +12,7 @@ from feeds.gateway.read_frames import UNKNOWN_PEER, read_frames
 from feeds.protocol.messages import RefusalReason
 from feeds.protocol.records import FRAME
 from feeds.transport.compiler import entry, inline, kernel
-from matching.records import COMMAND, CommandFlag, CommandKind, MassCancelScope
+from matching.records import COMMAND, CommandKind, MassCancelScope
 
 COMMAND_WORDS = COMMAND.itemsize // 8
 HEAD_WORDS = FRAME.itemsize // 8
@@ -30,11 +30,13 @@ _RATE = int(RefusalReason.RATE)
 _NOT_NEW = int(RefusalReason.REF_NOT_NEW)
 _WINDOW = int(RefusalReason.REF_WINDOW)
 _BLOCKED = int(RefusalReason.BLOCKED)
+_ORDER_TO_TRADE = int(RefusalReason.ORDER_TO_TRADE)
 _DUPLICATE = -1  # beside the reasons: a record at the start whose user_ref was used before
-_NEW, _MASS_CANCEL = int(CommandKind.NEW), int(CommandKind.MASS_CANCEL)
-_PROTECT = int(CommandKind.PROTECT)
+_NEW, _REPLACE = int(CommandKind.NEW), int(CommandKind.REPLACE)
+_MASS_CANCEL = int(CommandKind.MASS_CANCEL)
+_QUOTE, _PROTECT = int(CommandKind.QUOTE), int(CommandKind.PROTECT)
 _ADMIN, _BUST = int(CommandKind.LIST), int(CommandKind.BUST)
-_REGISTER, _CARRIED = int(CommandKind.REGISTER), int(CommandFlag.CARRIED)
+_REGISTER = int(CommandKind.REGISTER)
 _OF_ACCOUNT = int(MassCancelScope.ACCOUNT)
 _LOW = 0xFFFF_FFFF
 
@@ -47,10 +49,19 @@ def user_ref_at(h, at):
 
 @inline
 def may_send(role, kind):
-    """Whether a session of a role may send commands of a kind."""
+    """Whether a session of a role may send commands of a kind.
+
+    Only the venue itself makes a BUST or a REGISTER, at an operator's request.
+    """
     if role == OPERATOR:
-        return kind == _MASS_CANCEL or _ADMIN <= kind < _BUST
+        return kind == _MASS_CANCEL or (_ADMIN <= kind < _BUST and kind != _REGISTER)
     return role != READ_ONLY and _NEW <= kind <= _PROTECT
+
+
+@inline
+def is_limited(kind):
+    """Whether a session beyond its allowance of commands may not send this kind."""
+    return kind == _NEW or kind == _REPLACE or kind == _QUOTE
 
 
 @inline
@@ -107,8 +118,6 @@ def record_reason(h, rule, at, kind, last_ref, new_count, now_ns):
         return _WINDOW
     if valid_until_ns < 0 or (valid_until_ns != 0 and valid_until_ns < now_ns):
         return _STALE
-    if kind == _REGISTER and (h.words[at + 7] >> 40) & _CARRIED:
-        return _NOT_ENTITLED  # only the venue itself carries positions into a day
     return 0 if may_use_account(h, rule, at, kind) else _NOT_ENTITLED
 
 
@@ -151,10 +160,15 @@ def admit_records(h, place, now_ns, sequence, row):
             new_count += 1
         at += COMMAND_WORDS
     due_ns = max(rule["due_ns"], now_ns - rule["burst_ns"]) + new_count * rule["cost_ns"]
-    if new_count > 0 and due_ns > now_ns:
-        verdict["reason"], verdict["index"] = _RATE, verdict["repeated"]
+    reason = _RATE if new_count > 0 and due_ns > now_ns else 0
+    balance = h.order_to_trade[session]
+    if new_count > balance["left"] and new_count > 0 and is_limited(kind):
+        reason = _ORDER_TO_TRADE
+    if reason != 0:
+        verdict["reason"], verdict["index"] = reason, verdict["repeated"]
         verdict["ref"] = user_ref_at(h, first_new)
         return 0
+    balance["left"] -= new_count
     rule["due_ns"], rule["last_ref"] = due_ns, last_ref
     return new_count
 

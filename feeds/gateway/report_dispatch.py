@@ -7,6 +7,7 @@ its reader has received all earlier ones.
 import numpy as np
 import zmq
 
+from feeds.gateway.gate_layout import ORDER_TO_TRADE
 from feeds.protocol.records import FRAME, FRAME_RECORDS_MAX, RECORD_BYTES, FrameKind
 from feeds.transport.compiler import entry, inline, kernel
 from feeds.transport.libzmq import call
@@ -47,6 +48,7 @@ DISPATCH_CALL = np.dtype(
         ("first", "<i8"),  # event; afterwards the first that was not dispatched
         ("end", "<i8"),
         ("is_bust", "<i8"),  # whether that event is a bust, which the caller dispatches
+        ("per_trade", "<i8"),  # commands that a trade allows a session; -1: no limit, none counted
     ]
 )
 """Arguments and results of `dispatch`."""
@@ -59,6 +61,7 @@ DISPATCH_LAYOUT = HandleLayout(
         "events": EVENT,
         "session_streams": _WORD,  # two a session: its own, its firm's drop copy; -1: none
         "streams": STREAM,
+        "order_to_trade": ORDER_TO_TRADE,  # by session
         "new_counts": _WORD,  # by stream; all 0 between two calls
         "new_reports": NEW_REPORTS,
         "out": _WORD,  # reports by stream, with room for a frame's head before each stream's
@@ -74,7 +77,7 @@ NO_ROOM = -1
 WAYS = 2
 """Streams of a session."""
 
-_BUSTED = int(EventKind.BUSTED)
+_BUSTED, _FILLED = int(EventKind.BUSTED), int(EventKind.FILLED)
 _REPORTS, _RECORDS_MAX = int(FrameKind.REPORTS), int(FRAME_RECORDS_MAX)
 _HEAD_WORDS, _RECORD_WORDS = FRAME.itemsize // 8, RECORD_BYTES // 8
 
@@ -158,6 +161,25 @@ def copy_reports(h, end):
                     h.new_counts[stream] = start + _RECORD_WORDS
 
 
+@inline
+def count_trades(h, end):
+    """Count each session's trades, which allow it more commands.
+
+    The two fills of a trade follow each other; between two orders of one session it counts once.
+    """
+    per_trade = h.call[0]["per_trade"]
+    last_trade, last_session = np.int64(-1), np.int64(-1)
+    for at in range(h.call[0]["first"], end):
+        event = h.events[at]
+        session = np.int64(event["session"])
+        if event["kind"] == _FILLED and session < len(h.order_to_trade):
+            trade = np.int64(event["trade_id"])
+            if trade != last_trade or session != last_session:
+                h.order_to_trade[session]["trades"] += 1
+                h.order_to_trade[session]["left"] += per_trade
+            last_trade, last_session = trade, session
+
+
 @kernel
 def dispatch_events(h, until):
     """Dispatch events up to the command `until`; returns how many streams got reports.
@@ -177,6 +199,8 @@ def dispatch_events(h, until):
     has_room = place <= len(h.out)
     if has_room:
         copy_reports(h, end)
+        if cells["per_trade"] >= 0:
+            count_trades(h, end)
     for index in range(used):
         h.new_counts[h.new_reports[index]["stream"]] = 0
         if has_room:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.event_buffer import EventBuffer
+from feeds.gateway.gate_rules import GateRules, new_rules
 from feeds.gateway.report_dispatch import (
     DISPATCH_CALL,
     DISPATCH_LAYOUT,
@@ -40,11 +41,14 @@ class ReportStreams:
         folder: Path,
         sessions: int,
         firms: dict[int, int],
+        rules: GateRules | None = None,
         *,
         events: int = 1 << 12,
         words: int = 1 << 16,
     ) -> None:
         """`firms`: the firm of each session; streams of firms are numbered after the sessions.
+
+        `rules`: of the gate; each trade allows its sessions more commands under their limit.
 
         `events` and `words`: room at the beginning for events that wait and for the reports of one
         dispatch; both grow as needed.
@@ -70,7 +74,9 @@ class ReportStreams:
         self._pending_memory = self._pending.memory  # as the handle has it
         new_reports = np.zeros(total, NEW_REPORTS)
         self._new_reports = new_reports.view(np.int64).reshape(total, -1)  # read in every turn
+        rules = rules or new_rules(sessions, 0, 0)
         self._call, route = np.zeros(1, DISPATCH_CALL), np.zeros(1, np.int64)
+        self._call["per_trade"] = -1 if rules.limit is None else rules.limit.per_trade
         self._call["zmq_send"], self._call["route_address"] = (
             function("zmq_send"),
             route.ctypes.data,
@@ -86,6 +92,7 @@ class ReportStreams:
                 "events": self._pending.memory,
                 "session_streams": self._of_session.reshape(-1),
                 "streams": rows,
+                "order_to_trade": rules.order_to_trade,
                 "new_counts": np.zeros(total, np.int64),
                 "new_reports": new_reports,
                 "out": out,

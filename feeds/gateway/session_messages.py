@@ -33,6 +33,7 @@ from feeds.protocol.messages import (
     OrderStatusRequest,
     Refusal,
     RefusalReason,
+    RegisterCapacity,
     ResendRequest,
     VenueStatus,
     VenueStatusRequest,
@@ -57,6 +58,7 @@ Request: TypeAlias = (
     ListInstrument
     | ListBasket
     | BustTrade
+    | RegisterCapacity
     | FirmAccountsRequest
     | KeysRequest
     | NoticesRequest
@@ -129,7 +131,11 @@ class SessionMessages:
             reason = RefusalReason(int(verdict["reason"]))
             count = (len(content) - FRAME.itemsize) // RECORD_BYTES - repeated
             index, ref = int(verdict["index"]), int(verdict["ref"])
-            text = f"{_TEXTS[reason]}; nothing of the frame was taken"
+            if reason == RefusalReason.ORDER_TO_TRADE:
+                text = self._state.rules.explain_limit(session.number)
+            else:
+                text = _TEXTS[reason]
+            text += "; nothing of the frame was taken"
             self.refuse(peer, reason, text, user_ref=ref, index=index, count=count)
 
     def refuse(
@@ -264,6 +270,8 @@ class SessionMessages:
             frame_records_max=FRAME_RECORDS_MAX,
             heartbeat_ms=HEARTBEAT_MS,
             silence_ms_max=SILENCE_MS_MAX if session.cancel_on_disconnect else 0,
+            commands_left=state.rules.commands_left(session.number),
+            commands_per_trade=0 if state.rules.limit is None else state.rules.limit.per_trade,
             time_ns=state.now_ns,
         )
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from feeds.protocol.delivery_messages import MeterAnswers, MeterReadings, Notices, NoticesRequest
 from feeds.protocol.records import FRAME_HEAD, PROTOCOL_VERSION, FrameKind
-from matching.records import BASKET_MEMBERS_MAX
+from matching.records import BASKET_MEMBERS_MAX, POSITION_MAX
 
 NonNegative = Annotated[int, Meta(ge=0, le=2**53)]
 Positive = Annotated[int, Meta(ge=1, le=2**53)]
@@ -45,6 +45,8 @@ class RefusalReason(IntEnum):
     REJECTED = 19  # an operator's request was rejected; `text` has the machine's reason
     SILENT = 20  # a session with cancel_on_disconnect sent nothing for silence_ms_max
     REVOKED = 21  # the key was revoked or replaced
+    INVENTORY = 22  # more capacity than is installed
+    ORDER_TO_TRADE = 23  # too many commands for the session's trades; only cancels are taken
 
 
 class Logon(Struct, tag="logon", frozen=True, kw_only=True):
@@ -73,6 +75,8 @@ class LogonAck(Struct, tag="logon_ack", frozen=True, kw_only=True):
     heartbeat_ms: int  # the venue sends a heartbeat after this time without other frames
     silence_ms_max: int  # a session that sends nothing for this time is ended; 0: never
     time_ns: int  # now, by the venue's clock
+    commands_left: int = -1  # before NEW, REPLACE and QUOTE are refused today; -1: no limit
+    commands_per_trade: int = 0  # so many more are left after each trade
 
 
 class Logout(Struct, tag="logout", frozen=True, kw_only=True):
@@ -136,6 +140,24 @@ class TradeBusted(Struct, tag="bust_trade_ack", frozen=True, kw_only=True):
     seller: int  # account
     buyer_fee_fen: int
     seller_fee_fen: int
+
+
+class RegisterCapacity(Struct, tag="register_capacity", frozen=True, kw_only=True):
+    """Operator's request to register capacity that an account may sell, or to take some back."""
+
+    account: Positive
+    instrument: Positive
+    quantity: Annotated[int, Meta(ge=-POSITION_MAX, le=POSITION_MAX)]  # lots; below 0: less
+
+
+class CapacityRegistered(Struct, tag="register_capacity_ack", frozen=True, kw_only=True):
+    """The change of capacity was carried out."""
+
+    sequence: int  # of the REGISTER in the day log
+    account: int
+    instrument: int
+    quantity: int
+    registered: int  # lots of this account in this instrument now
 
 
 class FirmAccountsRequest(Struct, tag="firm_accounts", frozen=True, kw_only=True):
@@ -222,6 +244,7 @@ ToVenue: TypeAlias = (
     | ListInstrument
     | ListBasket
     | BustTrade
+    | RegisterCapacity
     | FirmAccountsRequest
     | KillSwitch
     | KeysRequest
@@ -230,7 +253,14 @@ ToVenue: TypeAlias = (
     | MeterReadings
 )
 Reply: TypeAlias = (
-    Done | TradeBusted | FirmAccounts | KeysKnown | VenueStatus | Notices | MeterAnswers
+    Done
+    | TradeBusted
+    | CapacityRegistered
+    | FirmAccounts
+    | KeysKnown
+    | VenueStatus
+    | Notices
+    | MeterAnswers
 )
 FromVenue: TypeAlias = LogonAck | Logout | Refusal | Reply
 Message: TypeAlias = (
@@ -244,6 +274,8 @@ Message: TypeAlias = (
     | ListBasket
     | BustTrade
     | TradeBusted
+    | RegisterCapacity
+    | CapacityRegistered
     | FirmAccountsRequest
     | FirmAccounts
     | KillSwitch

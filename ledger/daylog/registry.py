@@ -133,6 +133,19 @@ class Inventory(Record, frozen=True, kw_only=True):
     gpus: Positive
 
 
+class Commitment(Record, frozen=True, kw_only=True):
+    """Lots that an account has sold on earlier days in an instrument that no longer trades.
+
+    They are to be delivered in this period, from the GPUs installed.
+    """
+
+    account: Positive
+    contract: str
+    delivery_start_s: NonNegative
+    delivery_end_s: NonNegative
+    lots: Positive
+
+
 class ProgrammeTerms(Record, frozen=True, kw_only=True):
     """Terms that a voucher programme and its publication state in the same way.
 
@@ -204,6 +217,7 @@ class Registry(Record, frozen=True, kw_only=True):
     inventory: tuple[Inventory, ...] = ()
     programmes: tuple[Programme, ...] = ()
     baskets: tuple[Basket, ...] = ()
+    committed: tuple[Commitment, ...] = ()
     rules: RulesNumber | UnsetType = UNSET
 
 

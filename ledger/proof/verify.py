@@ -1,8 +1,9 @@
 """Verification: replays the day log, settles the day again and compares every row of the books.
 
 Reading the log verifies every checksum and sequence number. A machine runs its commands, and its
-state must be sound after every block. The events' hash must equal the sealed one. The day is
-settled again beside the books and compared row by row. Last, the books are audited by themselves.
+state must be sound after every block, and no supplier may ever have registered more capacity than
+is installed. The events' hash must equal the sealed one. The day is settled again beside the books
+and compared row by row. Last, the books are audited by themselves.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from ledger.books.schema import columns_of
 from ledger.day_settlement import Events, settle
 from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Registry
+from ledger.delivery.inventory import RegisteredCapacity, has_inventory
 from ledger.proof.audit import audit
 from matching.invariants.state_invariants import violations
 from matching.limits import Limits
@@ -77,17 +79,22 @@ def _events(
     report: Progress,
 ) -> Iterator[NDArray[np.void]]:  # fmt: skip
     done = 0
+    capacity = RegisteredCapacity(log.registry) if has_inventory(log.registry) else None
     for block in log.blocks():
         report("commands", done, log.command_count)
         done += len(block)
         events = machine.process(block)
         hashed(np.ascontiguousarray(events).view(np.uint8).data)
+        if capacity is not None:
+            capacity.note(events)
         sequence = int(block["sequence"][-1])
         unsound += [
             f"{log.path}: after command {sequence}: {fault}"
             for fault in violations(machine.state_tables())
         ]
         yield events
+    if capacity is not None:
+        unsound += [f"{log.path}: {breach}" for breach in capacity.breaches]
 
 
 def compare(

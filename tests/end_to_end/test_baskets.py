@@ -9,18 +9,19 @@ import pytest
 
 from exchange.cli import run
 from feeds.client import Client, connect_async
-from feeds.protocol import commands
 from feeds.protocol.errors import FrameRefused, OrderRejected
 from feeds.protocol.execution_reports import Report
-from feeds.protocol.messages import Done, ListBasket, RefusalReason
+from feeds.protocol.messages import Done, ListBasket, RefusalReason, RegisterCapacity
 from ledger.books.database import open_books
 from ledger.daylog import read_day_log
-from matching.records import CommandKind, EventKind, Reason, Side, TimeInForce
+from matching.records import EventKind, Reason, Side, TimeInForce
 from tests.support.venue_process import World
 
 BASKET, LISTED = "H800.WUHAN", 2
 MEMBERS = ("H800.SG", "H800.QD", "H800.CD")
 HOURS = ("2026112222", "2026112223")
+SUPPLIERS = {"SG": ("coast-1", 7), "QD": ("coast-1", 1), "CD": ("inland-1", 4)}
+"""Session and account of a supplier at each hub."""
 PRICE = 1_200
 IOC, FOK = TimeInForce.IOC, TimeInForce.FOK
 
@@ -32,12 +33,19 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.end()
 
 
-def offer(world: World, clients: tuple[Client, Client], symbol: str, lots: int, price: int) -> int:
+def open_sellers(world: World) -> dict[str, Client]:
+    """A client for each session of SUPPLIERS, and the operator's."""
+    names = {name for name, _ in SUPPLIERS.values()}
+    return {name: world.client(name) for name in names} | {"operator": world.operator()}
+
+
+def offer(clients: dict[str, Client], symbol: str, lots: int, price: int) -> int:
     """Register capacity and place a sell order for it; returns the instrument's number."""
-    seller, operator = clients
-    number, account = seller.instrument(symbol), world.account("coast-1", "supplier")
-    fields = {"account": account, "instrument": number, "quantity": lots}
-    operator.ask(commands.command(CommandKind.REGISTER, **fields))
+    session, account = SUPPLIERS[symbol.split(".")[1]]
+    seller = clients[session]
+    number = seller.instrument(symbol)
+    asked = RegisterCapacity(account=account, instrument=number, quantity=lots)
+    clients["operator"].request(asked)
     seller.orders.new(account, number, Side.SELL, lots, price)
     return number
 
@@ -54,10 +62,10 @@ def fills(client: Client, count: int) -> list[Report]:
 
 def test_any_member_fills_a_basket_order_and_the_books_settle_it(world: World) -> None:
     buyer, watcher = world.client("east-1"), world.client("west-1")
-    clients = world.client("coast-1"), world.operator()
-    early = [offer(world, clients, f"{code}.{HOURS[0]}", 3, PRICE + at)
+    clients = open_sellers(world)
+    early = [offer(clients, f"{code}.{HOURS[0]}", 3, PRICE + at)
              for at, code in enumerate(MEMBERS)]  # fmt: skip
-    late = [offer(world, clients, f"{code}.{HOURS[1]}", 3, PRICE + at)
+    late = [offer(clients, f"{code}.{HOURS[1]}", 3, PRICE + at)
             for at, code in enumerate(MEMBERS)]  # fmt: skip
     watcher.instrument(early[0])
     account = world.account("east-1")
@@ -108,8 +116,8 @@ def test_any_member_fills_a_basket_order_and_the_books_settle_it(world: World) -
 
 
 def test_the_asynchronous_client_accepts_basket_codes(world: World) -> None:
-    seller = world.client("coast-1")
-    number = offer(world, (seller, world.operator()), f"{MEMBERS[1]}.{HOURS[0]}", 3, PRICE)
+    clients = open_sellers(world)
+    seller, number = clients["coast-1"], offer(clients, f"{MEMBERS[1]}.{HOURS[0]}", 3, PRICE)
 
     async def buy() -> Report:
         client = await connect_async(world.connection, world.secret("east-1"))
@@ -130,8 +138,9 @@ def test_the_asynchronous_client_accepts_basket_codes(world: World) -> None:
 def test_an_operator_lists_a_basket_and_clients_receive_it(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    buyer, seller, operator = world.client("east-1"), world.client("coast-1"), world.operator()
-    number = offer(world, (seller, operator), f"A100.QD.{HOURS[0]}", 3, PRICE - 200)
+    buyer, clients = world.client("east-1"), open_sellers(world)
+    operator = clients["operator"]
+    number = offer(clients, f"A100.QD.{HOURS[0]}", 3, PRICE - 200)
     buyer.instrument(number)
     assert "MINE" not in buyer.market.baskets
     done = operator.request(ListBasket(code="MINE", contracts=["H800.QD", "A100.QD"]))

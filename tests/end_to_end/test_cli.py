@@ -70,7 +70,10 @@ def test_the_admin_commands_change_the_venue(
     account, symbol = world.account(), world.instrument(1).symbol
     assert operate("fund", account, 500)[0] == 0
     assert operate("withdraw", account, 200)[0] == 0
-    assert operate("register", account, symbol, 7)[0] == 0
+    supplier = world.account("coast-1", "supplier")
+    assert operate("register", supplier, symbol, 7)[0] == 0
+    code, _, err = operate("register", account, symbol, 7)
+    assert (code, "INVENTORY: 7 lots" in err) == (4, True)
     assert operate("phase", symbol, "halted")[0] == 0
     code, out, _ = operate("list", "PF16.QD.20261130", "--json")
     assert (code, json.loads(out)["symbol"]) == (0, "PF16.QD.20261130")

@@ -1,5 +1,7 @@
 """Consecutive days of a served venue: each carries forward the day before."""
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange.cli import run
+from exchange.definition.contracts import DEFAULT_PATH
 from feeds.protocol.records import Channel
 from ledger.books.database import open_books
 from ledger.daylog import read_day_log
@@ -201,3 +204,31 @@ def test_an_incomplete_opening_is_written_again(world: World) -> None:
         assert world.started["sequence"] >= whole.registry.opening_commands
     finally:
         world.end()
+
+
+def test_a_hub_and_chips_that_the_definition_drops_stay_for_the_contracts_that_trade(
+    world: World,
+) -> None:
+    """The registry keeps the contracts of the day before, so it keeps what they name."""
+    folder = world.folder / "definition"
+    shutil.copytree(DEFAULT_PATH, folder)
+    try:
+        config(world, 'definition = "definition"\n')
+        world.start()
+        close_and_settle(world)
+        shutil.rmtree(folder / "programmes")  # one names the hub
+        for path in folder.rglob("*.toml"):
+            drop_entries(path, ('hub = "SG"', 'code = "SG"', 'code = "RTX4090"', '"RTX4090"]'))
+        world.start()
+        registry = read_day_log(log_of(world, DAYS[1]), unsealed=True).registry
+        assert {"RTX4090.SG", "RTX4090.QD"} <= {each.code for each in registry.contracts}
+        close_and_settle(world)
+    finally:
+        world.end()
+
+
+def drop_entries(path: Path, marks: tuple[str, ...]) -> None:
+    """Remove the tables of a TOML file that have a line that ends so."""
+    head, *tables = re.split(r"(?=^\[\[)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    kept = [each for each in tables if not any(line.endswith(marks) for line in each.splitlines())]
+    path.write_text(head + "".join(kept), encoding="utf-8")

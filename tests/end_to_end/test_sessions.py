@@ -27,7 +27,7 @@ from feeds.protocol.messages import (
     VenueStatusRequest,
 )
 from feeds.protocol.records import FRAME_HEAD, FrameFlag, FrameKind
-from matching.records import COMMAND, CommandFlag, CommandKind, EventKind, Reason, Side
+from matching.records import COMMAND, CommandKind, EventKind, Reason, Side
 from tests.support.venue_process import World
 
 
@@ -187,16 +187,6 @@ def test_a_key_has_the_rights_of_its_entitlement(world: World) -> None:
     with pytest.raises(FrameRefused) as caught:
         client.ask(commands.command(CommandKind.FUND, account=world.account(), amount_fen=1))
     assert caught.value.reason == RefusalReason.NOT_ENTITLED
-
-
-def test_an_operator_cannot_register_carried_positions(world: World) -> None:
-    operator = world.operator()
-    held = {"account": world.account(), "instrument": world.instrument().id, "quantity": 1}
-    carried = {"seller": world.account("coast-1", "supplier"), "flags": CommandFlag.CARRIED}
-    with pytest.raises(FrameRefused) as caught:
-        operator.ask(commands.command(CommandKind.REGISTER, **held, **carried))
-    assert caught.value.reason == RefusalReason.NOT_ENTITLED
-    operator.ask(commands.command(CommandKind.REGISTER, **held))
 
 
 def test_an_unknown_key_is_not_allowed(world: World) -> None:

@@ -222,6 +222,26 @@ def test_any_batch_and_any_engine_give_the_same_events(
     assert report["memory_peak_bytes"] > 0
 
 
+def test_the_traffic_of_a_day_is_that_of_its_log(demo: Path, command: Suanshi) -> None:
+    code, out, _ = command("traffic", demo / "day.log", "--json", "--free", 1_000, "--per-trade", 5)
+    document = json.loads(out)
+    assert (code, document["day"]) == (DONE, "2026-11-22")
+    found = document["sessions"]
+    _, out, _ = command("replay", demo / "day.log", "--json")
+    report = json.loads(out)
+    sent = sum(each["commands_by_kind"].get("NEW", 0) for each in found)
+    assert sent == report["commands_by_kind"]["NEW"]
+    assert report["trades"] < sum(each["trades"] for each in found) <= 2 * report["trades"]
+    for each in found:
+        assert each["excess"] == max(0, each["commands"] - 1_000 - 5 * each["trades"])
+    code, out, _ = command("traffic", demo / "day.log")
+    header, *rows = out.splitlines()[2:]
+    assert (code, "commands/trade" in header, "excess" in header) == (DONE, True, False)
+    assert len([row for row in rows if row.strip(" -")]) == sum(
+        each["commands"] > 0 for each in found
+    )
+
+
 def test_a_replay_that_differs_from_the_seal_is_a_difference(
     tmp_path: Path, demo: Path, command: Suanshi
 ) -> None:

@@ -22,7 +22,6 @@ from exchange.definition.command_drafts import (
     sort_by_time,
 )
 from exchange.definition.contracts import read_venue
-from exchange.definition.inventory import inventory_breaches
 from exchange.definition.members import read_members
 from exchange.definition.offers import NothingToTrade
 from exchange.definition.toml_file import BadFile
@@ -32,6 +31,7 @@ from exchange.flow.random_integers import SeededIntegers
 from exchange.flow.synthetic import BadSize
 from ledger.daylog import DayLogUnwritable, read_day_log
 from ledger.daylog.registry import Registry
+from ledger.delivery.inventory import inventory_breaches
 from matching.limits import Limits
 from matching.records import (
     COMMAND,
@@ -203,7 +203,7 @@ def test_pflops_days_use_gpus_in_every_hour_of_their_day(day: Day) -> None:
     more["quantity"][row] *= 10
     breaches = inventory_breaches(day.registry, more)
     assert len(breaches) == 24
-    assert "PFLOPS-days registered" in breaches[0]
+    assert "1,500 PF16.QD registered" in breaches[0]
 
 
 def test_every_contract_has_two_suppliers_and_firms_are_of_many_kinds(day: Day) -> None:

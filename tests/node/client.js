@@ -116,7 +116,7 @@ class Session {
   }
 
   async logon(nextReport) {
-    await this.socket.send(message({ type: "logon", version: 5, next_report: nextReport }))
+    await this.socket.send(message({ type: "logon", version: 6, next_report: nextReport }))
     this.ack = await this.until(() => this.messages.find((each) => each.type === "logon_ack"))
     this.next = nextReport || this.ack.next_report
     this.ref = this.ack.last_ref
