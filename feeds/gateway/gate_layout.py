@@ -47,7 +47,7 @@ ORDER_TO_TRADE = np.dtype(
         (
             "left",
             "<i8",
-        ),  # commands, before NEW, REPLACE and QUOTE are refused; cancels may go below 0
+        ),  # commands before new orders are refused; cancels may go below 0
         ("trades", "<i8"),  # of the day; counted only where there is a limit
     ]
 )

@@ -61,7 +61,7 @@ class GateRules:
         np.subtract.at(self.order_to_trade["left"], sessions, 1)
 
     def commands_left(self, session: int) -> int:
-        """Commands that a session may send before NEW, REPLACE and QUOTE are refused; -1: no limit."""
+        """Commands that a session may send before its new orders are refused; -1: no limit."""
         if self.limit is None:
             return -1
         return max(0, int(self.order_to_trade["left"][session]))
