@@ -13,11 +13,13 @@ from matching.records import (
     NANOSECONDS,
     CommandKind,
     EventKind,
+    MassCancelScope,
     OrderType,
     Phase,
     SelfTradePrevention,
     TimeInForce,
 )
+from matching.reference.engine import ReferenceEngine
 from tests.support.scripts import (
     BUY,
     LIMITS,
@@ -106,6 +108,29 @@ def test_the_uncross_is_nearest_the_last_trade_not_the_listing():
     ]
     assert auction_trades(answers(*rows)[-1]) == [(120, 1)]
     assert auction_trades(answers(*rows[2:])[-1]) == [(100, 1)]
+
+
+def test_small_auctions_have_the_price_of_the_rule():
+    """A thousand auctions of few lots at few ticks, where many prices are equally good."""
+    random = np.random.default_rng(7)
+    rows = [*head(1, 9), venue(CommandKind.COLLAR, price=2, quantity=60)]
+    ref = 0
+    for number in range(1_000):
+        rows.append(phase(Phase.AUCTION))
+        for _ in range(random.integers(2, 9)):
+            ref = ref % 4_000 + 1
+            side, price, quantity = random.integers(0, (2, 9, 4)).tolist()
+            make = order if random.random() < 0.5 else other
+            mode = int(random.integers(0, 5)) if number % 3 else 0
+            rows.append(make(ref, side, price + 1, quantity + 1, stp=mode))
+        rows += [clock(0), phase(Phase.CONTINUOUS)]
+        if number % 4 == 0:
+            rows.append(venue(CommandKind.MASS_CANCEL, type=MassCancelScope.INSTRUMENT))
+    commands = as_commands(rows)
+    limits = replace(LIMITS, orders=4_096)
+    expected = ReferenceEngine(limits).process(commands)
+    assert Engine(limits).process(commands).tobytes() == expected.tobytes()
+    assert (expected["kind"] == EventKind.INDICATIVE).sum() > 500
 
 
 def test_prevention_in_an_uncross_costs_what_it_removes():
