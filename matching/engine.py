@@ -14,7 +14,7 @@ from matching.invariants.inspection import Inspection
 from matching.limits import Limits
 from matching.loop import advance
 from matching.memory.allocation import allocate
-from matching.memory.compiler import JIT_DISABLED, compile_quickly, entry, is_compiled
+from matching.memory.compiler import JIT_DISABLED, alone, compile_quickly, entry, is_compiled
 from matching.memory.handle import ADDRESS
 from matching.memory.layout import MACHINE_LAYOUT, pages_a_session, shapes
 from matching.records import COMMAND, EVENT, as_commands
@@ -37,6 +37,14 @@ UNUSABLE = (
     "engine: another thread is in a call, or an exception ended a call in the middle. Give each "
     "engine one thread; after an exception build the engine again from a snapshot or the day log"
 )
+
+
+def _compile() -> None:
+    """Compile the machine, once for all processes that start together."""
+    with alone():
+        if not is_compiled():
+            compile_quickly(advance, (MACHINE, int64, boolean))
+            run_compiled.compile((int64, int64, boolean))
 
 
 @entry
@@ -68,7 +76,7 @@ class Engine(Inspection):
         self._header_address = self._header.ctypes.data
         self._inbox_address = self._inbox.ctypes.data
         if not is_compiled():
-            compile_quickly(advance, (MACHINE, int64, boolean))
+            _compile()
 
     def process(self, commands: Commands, between: Between | None = None) -> Events:
         """Process commands, a COMMAND array of shape (n,); returns their events, EVENT of shape

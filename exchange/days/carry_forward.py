@@ -88,7 +88,7 @@ def carry_forward(
     commands = _stamp(join(drafts), start_s)
     registry = msgspec.structs.replace(
         before, trading_day=day.isoformat(), instruments=kept, opening_commands=len(commands),
-        committed=_commitments(before, state["positions"], trading, start_s),
+        committed=_commitments(before, state["positions"], trading, start_s) or msgspec.UNSET,
         note=f"Opened from {before.trading_day}, log {log.sha256[:16]}.",
     )  # fmt: skip
     return CarriedDay(registry, commands, len(resting), sum(cash_fen.values()))
@@ -280,7 +280,8 @@ def _commitments(
             account=account, contract=of.contract, delivery_start_s=of.delivery_start_s,
             delivery_end_s=of.delivery_end_s, lots=-net,
         ))  # fmt: skip
-    return tuple(each for each in (*before.committed, *sold) if each.delivery_end_s > start_s)
+    both = (*(before.committed or ()), *sold)
+    return tuple(each for each in both if each.delivery_end_s > start_s)
 
 
 def _draft_positions(state: dict[str, Table], trading: npt.NDArray[np.int64]) -> Draft:

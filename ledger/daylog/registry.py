@@ -217,7 +217,7 @@ class Registry(Record, frozen=True, kw_only=True):
     inventory: tuple[Inventory, ...] = ()
     programmes: tuple[Programme, ...] = ()
     baskets: tuple[Basket, ...] = ()
-    committed: tuple[Commitment, ...] = ()
+    committed: tuple[Commitment, ...] | UnsetType = UNSET
     rules: RulesNumber | UnsetType = UNSET
 
 

@@ -56,7 +56,7 @@ class RegisteredCapacity:
         self._broken: set[Hour | int] = set()  # hours and unknown instruments with a line
         self._lots: dict[Hour, dict[str, int]] = {}  # by contract
         self.use(registry)
-        for each in registry.committed:
+        for each in registry.committed or ():
             contract = self._contracts[each.contract]
             self._add(each.account, contract, each.delivery_start_s, each.delivery_end_s, each.lots)
 

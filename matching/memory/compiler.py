@@ -4,9 +4,11 @@ Numba's file cache does not see a change in another file. Therefore the cache fo
 hash of every module in this package: changed source, new folder.
 """
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,22 @@ def _widen_literals(dispatcher: Any) -> None:
     dispatcher.get_call_template = lambda args, kws: resolve(
         tuple(unliteral(argument) for argument in args), kws
     )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the cache folder while kernels are compiled. A second process waits, and then finds them
+    there. Where the folder cannot be written, each process compiles its own."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError:
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def compile_quickly(function: Any, signature: Any) -> None:

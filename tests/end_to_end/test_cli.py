@@ -12,7 +12,7 @@ from exchange.cli import run
 from exchange.screen.screen import Screen
 from feeds.client import connect_async
 from feeds.protocol.errors import OrderRejected
-from matching.records import CommandKind, EventKind, Reason, Side
+from matching.records import CommandKind, EventKind, Reason, SelfTradePrevention, Side
 from tests.support.venue_process import MEMBERS, World
 
 Outcome = tuple[int, str, str]
@@ -105,7 +105,8 @@ def test_an_operator_busts_a_trade_from_a_terminal(
     buyer, seller = world.client("south-1"), world.client("coast-1")
     buyer.orders.new(world.account("south-1"), instrument.id, Side.BUY, 2, price)
     account = world.account("coast-1", "supplier")
-    seller.orders.new(account, instrument.id, Side.SELL, 2, price)
+    related = SelfTradePrevention.NONE
+    seller.orders.new(account, instrument.id, Side.SELL, 2, price, stp=related)
     trade = next(r.trade_id for r in buyer.reports(5) if r.kind == EventKind.FILLED)
     words = ("admin", "bust-trade", instrument.symbol, trade)
     code, out, _ = call(world, capsys, *words, "--json", key="operations")
@@ -119,7 +120,7 @@ def test_a_block_is_placed_and_watched_from_a_terminal(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, price = world.instrument(4), world.price()
-    where = ("--account", world.account("south-1"), "--price", price, "--json")
+    where = ("--account", world.account("south-1"), "--price", price, "--stp", "none", "--json")
     place = ("trade", "block", "buy", 2, first.symbol, 2, *where)
     code, _, err = call(world, capsys, *place, "--tif", "gtd", "--until", 1, key="south-1")
     assert (code, "TIME_PAST" in err) == (4, True)

@@ -14,7 +14,7 @@ from feeds.client import Client
 from feeds.protocol.errors import OrderRejected
 from feeds.protocol.execution_reports import Report
 from matching.limits import Limits
-from matching.records import EventKind, Reason, Side
+from matching.records import EventKind, Reason, SelfTradePrevention, Side
 from tests.end_to_end.test_days import close_and_settle
 from tests.support.venue_process import World
 
@@ -61,7 +61,9 @@ def trade(world: World, buyer: Member) -> None:
     """Let a member buy one lot of a supplier, above all bids."""
     seller, price = world.client("coast-1"), world.price()
     seller.orders.new(world.account("coast-1", "supplier"), buyer.number, Side.SELL, 1, price)
-    buyer.client.orders.new(buyer.account, buyer.number, Side.BUY, 1, price)
+    buyer.client.orders.new(
+        buyer.account, buyer.number, Side.BUY, 1, price, stp=SelfTradePrevention.NONE
+    )
     assert any(each.kind == EventKind.FILLED for each in buyer.client.reports(5))
 
 

@@ -83,12 +83,13 @@ class LossyNetwork:
 
 
 def bands(made: Stream) -> dict[int, tuple[int, int]]:
-    """The first band of every instrument of a stream; later bands lie inside it."""
+    """Lowest and highest price of all bands of every instrument of a stream."""
     events = ReferenceEngine(made.limits).process(made.commands)
     found: dict[int, tuple[int, int]] = {}
     for event in events[events["kind"] == EventKind.BAND_SET]:
         band = int(event["price"]), int(event["quantity"])
-        found.setdefault(int(event["instrument"]), band)
+        low, high = found.get(int(event["instrument"]), band)
+        found[int(event["instrument"])] = min(low, band[0]), max(high, band[1])
     return found
 
 
