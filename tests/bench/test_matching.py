@@ -35,7 +35,7 @@ from bench.workloads.recording import Flow, Recording, record
 from bench.workloads.refs import Refs
 from matching import COMMAND, EVENT
 from matching.memory.compiler import JIT_DISABLED
-from matching.records import CommandFlag, CommandKind, EventKind, OrderType, TimeInForce
+from matching.records import CommandKind, EventKind, OrderType, TimeInForce
 from matching.state_tables import COLUMNS
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="the benchmark is about compiled code")
@@ -90,9 +90,7 @@ def test_blocks_elsewhere_and_links_change_no_event_of_a_stream() -> None:
     }
     rows = compare(recording, limits, before, 1, lambda text: None)
     assert [(row["before"], row["ratio"] > 0) for row in rows] == [("none", True), ("blocks", True)]
-    first = {
-        "blocks": rows_of(CommandKind.HALT_ACCOUNT, account=np.array([1]), flags=CommandFlag.HALT)
-    }
+    first = {"blocks": rows_of(CommandKind.LIMITS, account=np.array([1]), quantity=1)}
     with pytest.raises(RuntimeError, match="blocks: changes the events"):
         compare(recording, limits, first, 1, lambda text: None)
 
