@@ -7,6 +7,9 @@ import pytest
 from ledger.books.connection import CONFIG
 from tests.support.programs import find_program
 
+FIRST = ("tests/matching/test_cases.py", "tests/test_documentation.py", "tests/ledger/")
+"""Files that begin: one that has the engine compiled, and meanwhile those that need none."""
+
 CONFIG["threads"] = 1  # small books: more threads wait for each other, a third slower
 
 
@@ -28,11 +31,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_rank)
     if config.getoption("--long"):
         return
     for item in items:
         if "long" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="takes minutes; runs with --long"))
+
+
+def _rank(item: pytest.Item) -> int:
+    """Place of an item's file among those that begin; the others follow in their own order."""
+    starts = enumerate(FIRST)
+    return next((at for at, start in starts if item.nodeid.startswith(start)), len(FIRST))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

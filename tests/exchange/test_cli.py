@@ -207,7 +207,12 @@ def test_a_demonstration_that_fails_leaves_nothing_behind(
 
 @pytest.mark.parametrize(
     "options",
-    [["--batch", "1"], ["--batch", "7"], ["--batch", "1000000"], ["--engine", "reference"]],
+    [
+        ["--batch", "1"],
+        ["--batch", "7"],
+        ["--batch", "1000000"],
+        pytest.param(["--engine", "reference"], marks=pytest.mark.long),
+    ],
     ids=" ".join,
 )
 def test_any_batch_and_any_engine_give_the_same_events(
