@@ -27,6 +27,7 @@ TESTS = (
     "tests/matching/test_kernel.py::test_kernel_and_reference_agree_event_by_event_and_stay_sound",
     "tests/matching/test_bust.py",
     "tests/matching/test_edges.py",
+    "tests/matching/test_carried_positions.py",
     "tests/matching/test_bounds.py",
     "tests/matching/test_auctions.py",
     "tests/matching/test_quotes.py",
