@@ -18,6 +18,7 @@ from matching.memory.compiler import JIT_DISABLED, alone, compile_quickly, entry
 from matching.memory.handle import ADDRESS
 from matching.memory.layout import MACHINE_LAYOUT, pages_a_session, shapes
 from matching.records import COMMAND, EVENT, as_commands
+from matching.snapshot import MEMORY_MAX_BYTES
 
 if not JIT_DISABLED:
     from matching.memory.machine_type import MACHINE, machine_at
@@ -127,21 +128,37 @@ class Engine(Inspection):
         return np.concatenate([*parts, last], dtype=EVENT) if parts else last
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes, for `restore`. Raises RuntimeError as `process` does."""
+        """The whole state as bytes, for `restore`. Raises RuntimeError as `process` does; an
+        exception in here ends nothing, because it changes nothing."""
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(UNUSABLE)
-        blob = snapshot.write(self.limits, self._arrays)
-        self._lock.release()
-        return blob
+        try:
+            return snapshot.write(self.limits, self._arrays)
+        finally:
+            self._lock.release()
 
     @classmethod
-    def restore(cls, blob: bytes) -> Self:
+    def restore(
+        cls,
+        blob: bytes | bytearray | memoryview,
+        memory_max_bytes: int = MEMORY_MAX_BYTES,
+    ) -> Self:
         """The machine that a snapshot was taken from: it gives the same events from here on.
 
-        Raises ValueError with what is wrong and where, for anything that is not a whole snapshot.
+        Raises ValueError with what is wrong and where: bytes that are not a whole snapshot, limits
+        that need more than `memory_max_bytes`, or more than the system gives. Raises TypeError for
+        what is not bytes.
         """
-        engine = cls(snapshot.read_limits(blob))
-        snapshot.read(blob, engine._arrays)
+        flat = snapshot.as_bytes(blob)
+        limits = snapshot.read_limits(flat)
+        snapshot.require_memory(limits, memory_max_bytes)
+        try:
+            engine = cls(limits)
+            snapshot.read(flat, engine._arrays)
+        except (MemoryError, OSError) as error:
+            raise ValueError(
+                f"snapshot: no memory for a machine with its limits: {error}"
+            ) from error
         return engine
 
     def _advance(self, commands: Commands, count: int, fresh: bool) -> int:

@@ -317,6 +317,13 @@ def shapes(limits: Limits) -> dict[str, tuple[int, np.dtype[Any]]]:
     return {name: (length, TABLES[name]) for name, length in lengths.items()}
 
 
+def memory_bytes(limits: Limits) -> dict[str, int]:
+    """Bytes of each table and of the buffer of events, by name. Pages that are never used cost no
+    memory."""
+    sizes = {name: length * dtype.itemsize for name, (length, dtype) in shapes(limits).items()}
+    return sizes | {"events": limits.events * EVENT.itemsize}
+
+
 def pages_a_session(limits: Limits) -> int:
     """Entries that one session has in the directory of the order id table."""
     return (limits.refs + PAGE - 1) // PAGE

@@ -85,3 +85,8 @@ STATE = np.dtype(
         ("after_blocks", "<i8"),  # the stage that follows when no block can trade
     ]
 )
+_COLUMNS = tuple(STATE.names or ())
+
+UNFINISHED = _COLUMNS[_COLUMNS.index("events") :]
+"""Columns that mean something only while a command is unfinished. Each command writes them before
+it reads them, so a snapshot has zeros there."""
