@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from matching import snapshot
 from matching.initial_state import open_memory
 from matching.invariants.inspection import Inspection
+from matching.invariants.memory.violations import first_violation
 from matching.limits import Limits
 from matching.loop import advance
 from matching.memory.allocation import allocate
@@ -145,20 +146,25 @@ class Engine(Inspection):
     ) -> Self:
         """The machine that a snapshot was taken from: it gives the same events from here on.
 
-        Raises ValueError with what is wrong and where: bytes that are not a whole snapshot, limits
-        that need more than `memory_max_bytes`, or more than the system gives. Raises TypeError for
-        what is not bytes.
+        The snapshot is checked, not trusted: what comes back is a machine that some commands may
+        have led to, whatever the bytes are. Not proved is that the commands of a log lead to it.
+
+        Raises ValueError with what is wrong and where: bytes that are not a whole snapshot, a rule
+        that a table breaks (table, row, column, rule), limits that need more than
+        `memory_max_bytes`, or more than the system gives. Raises TypeError for what is not bytes.
         """
         flat = snapshot.as_bytes(blob)
         limits = snapshot.read_limits(flat)
         snapshot.require_memory(limits, memory_max_bytes)
         try:
             engine = cls(limits)
-            snapshot.read(flat, engine._arrays)
+            broken = first_violation(engine._arrays, limits, snapshot.read(flat, engine._arrays))
         except (MemoryError, OSError) as error:
             raise ValueError(
                 f"snapshot: no memory for a machine with its limits: {error}"
             ) from error
+        if broken is not None:
+            raise ValueError(f"snapshot: {broken}")
         return engine
 
     def _advance(self, commands: Commands, count: int, fresh: bool) -> int:

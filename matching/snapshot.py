@@ -18,6 +18,9 @@ without their empty blocks. It continues exactly as the machine it was taken fro
 All integers are little-endian. Scratch memory, which means something only inside a command, is
 left out, and zeros stand for the columns of STATE that do (UNFINISHED). A snapshot is a shortcut to
 a day log's replay: a program with another layout refuses it.
+
+Checksums find damage, not malice. So what is read here is only put into its place; whether it is a
+machine, matching/invariants/memory/violations.py says.
 """
 
 import struct
