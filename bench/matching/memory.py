@@ -52,7 +52,7 @@ def fill(spread: str, instruments: int, resting: int) -> dict[str, Any]:
     for commands in opening(workload):
         engine.process(commands)
     accepted = 0
-    for orders in _resting_orders(workload, spread, resting):
+    for orders in resting_orders(workload, spread, resting):
         accepted += len(engine.process(orders))
     if accepted != resting:
         raise RuntimeError(f"memory: {resting} orders should rest, {accepted} do")
@@ -63,7 +63,7 @@ def fill(spread: str, instruments: int, resting: int) -> dict[str, Any]:
     }
 
 
-def _resting_orders(workload: Workload, spread: str, resting: int) -> Iterator[NDArray[np.void]]:
+def resting_orders(workload: Workload, spread: str, resting: int) -> Iterator[NDArray[np.void]]:
     """Yield orders that rest, in chunks, with prices near the mid or anywhere in the band."""
     rng, refs = np.random.default_rng(1), Refs(workload.sessions)
     mid = workload.mid_start_ticks

@@ -23,6 +23,7 @@ from bench.matching.blocks import HOURS, compare, list_hours, resting_blocks
 from bench.matching.by_kind import KINDS, by_kind
 from bench.matching.floor import Floor
 from bench.matching.measure import check_events, warmed_engine
+from bench.matching.snapshots import snapshots
 from bench.matching.startup import start
 from bench.matching.timing import split
 from bench.matching.tricks import TRICKS, Trick
@@ -368,6 +369,13 @@ class Book:
 def short(recordings: dict[tuple[str, str], Recording]) -> Recording:
     recording = recordings["plain", "one"]
     return replace(recording, stream=recording.stream[:256])
+
+
+def test_a_restore_is_timed_with_its_checks() -> None:
+    found = snapshots(2_000, books=4, repeats=1)
+    assert found["orders"] == 2_000
+    assert 2_000 * 64 < found["bytes"] < 2_000 * 640
+    assert all(found[f"{what}_s"] > 0 for what in ("snapshot", "restore", "checks"))
 
 
 def test_a_peer_runs_the_same_commands(short: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
