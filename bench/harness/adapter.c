@@ -175,7 +175,7 @@ static void put_modify(suanshi_command *command, const modify_t *modify)
 /* Gives the free part of the ring's memory to the machine as its buffer of events. */
 static void lend_ring(int64_t events)
 {
-    suanshi_lend(machine, inbox, ring->events, ring_room(ring));
+    suanshi_lend(machine, inbox, CHUNK, ring->events, ring_room(ring));
     suanshi_rewind(machine, events);
     due = ring_due(ring);
 }
@@ -199,6 +199,8 @@ static void process(int64_t count)
 {
     int64_t events = run(machine, count);
     while (events < 0) {
+        if (suanshi_error(events))
+            fail(suanshi_error(events), count);
         publish_events(-1 - events);
         events = suanshi_resume(machine, count);
     }
@@ -297,7 +299,7 @@ const me_transport_t *engine_get_transport(void)
 
 static void run_admin(suanshi_command command)
 {
-    suanshi_lend(machine, &command, buffer, BUFFER);
+    suanshi_lend(machine, &command, 1, buffer, BUFFER);
     if (suanshi_run(machine, 1) != 1 || buffer[0].reason)
         fail("the venue's own command was rejected, kind", command.kind);
 }
@@ -331,7 +333,7 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *report_si
     if (ring)
         lend_ring(0);
     else
-        suanshi_lend(machine, inbox, buffer, BUFFER);
+        suanshi_lend(machine, inbox, CHUNK, buffer, BUFFER);
 }
 
 void engine_shutdown(void)

@@ -49,7 +49,7 @@ def run_blind(header, count):
 
 
 def resume(header, count):
-    """Continue after the event buffer was full."""
+    """Go on with commands that were left."""
     return go_on(machine_at(header), count)
 
 
@@ -64,9 +64,9 @@ def begin(m, count, foreseen):
 
 @inline
 def go_on(m, count):
-    """Run until all commands are done or the event buffer is full.
+    """Run until all commands are done, the buffer is full, or the call has worked long enough.
 
-    Returns the number of events in the buffer; -1 less that number where the buffer is full.
+    Returns the number of events in the buffer; -1 less that number where commands are left.
     """
     if run(m, count):
         return m.state[0]["events"]
@@ -81,11 +81,12 @@ def best(header, instrument_id, book):
 
 
 def depth(header, instrument_id, book, price):
-    """Lots that rest at a price, hidden lots included; 0 for a price outside the band."""
+    """Lots that rest at a price, hidden lots included; 0 for a price outside the band, as each is
+    where there is no band."""
     m = machine_at(header)
     instrument = m.instruments[instrument_id]
     found = i64(0)
-    if i64(instrument["low"]) <= price <= i64(instrument["high"]):
+    if 0 < i64(instrument["low"]) <= price <= i64(instrument["high"]):
         slot = first_order(m, level_at(instrument, book, index_at(instrument, book, price)))
         while is_order(m, slot):
             found += i64(m.orders[slot]["leaves"])

@@ -43,12 +43,13 @@ int main(void)
          .user_ref = 2, .account = BUYER, .instrument = H800, .side = SUANSHI_SIDE_BUY,
          .price = 1140, .quantity = 5},
     };
+    const int64_t length = sizeof commands / sizeof commands[0];
     suanshi_event events[ROOM];
     suanshi *machine = suanshi_open(&limits);
-    if (!machine)
-        return 1;
-    suanshi_lend(machine, commands, events, ROOM);
-    int64_t count = suanshi_run(machine, sizeof commands / sizeof commands[0]);
+    int64_t count = suanshi_lend(machine, commands, length, events, ROOM);
+    count = suanshi_error(count) ? count : suanshi_run(machine, length);
+    if (suanshi_error(count))
+        return puts(suanshi_error(count)), 1;
     for (int64_t at = 0; at < count; at++)
         show(&events[at]);
     printf("best ask %" PRId64 ", %" PRId64 " lots\n",

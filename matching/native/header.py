@@ -86,7 +86,7 @@ def header() -> str:
         struct("suanshi_event", EVENT),
         *(codes(prefix, kinds) for prefix, kinds in CODES.items()),
         limits(),
-        CALLS.replace("@ROOM@", str(STEP_EVENTS_MAX)),
+        CALLS.replace("@ROOM@", str(STEP_EVENTS_MAX)).replace("@ERRORS@", errors()),
         "/* What follows is for suanshi.c. */",
         tables(),
         *(prototype(name, arguments) for name, (_, arguments) in ENTRIES.items()),
@@ -160,32 +160,64 @@ def limits() -> str:
 CALLS = """
 typedef struct suanshi suanshi;
 
-/* Allocates a machine for these limits; NULL where a limit is outside its bounds or memory is not
- * available. */
+/* Errors are results below every number of events. A call with an error has changed nothing. */
+@ERRORS@
+
+/* The text of an error; NULL for any other result. */
+const char *suanshi_error(int64_t result);
+
+/* Allocates a machine for these limits. NULL, with errno EINVAL where there are no limits or one is
+ * outside its bounds, ENOMEM where the system does not give the memory. */
 suanshi *suanshi_open(const suanshi_limits *limits);
+/* Frees a machine; does nothing for NULL. */
 void suanshi_close(suanshi *machine);
 
-/* Sets the commands to run, and the buffer of `room` events, at least SUANSHI_EVENTS_MIN. */
+/* Sets the array of `length` commands to run from, and the buffer of `room` events, at least
+ * SUANSHI_EVENTS_MIN. Returns 0 or an error. While commands are unfinished only the buffer may
+ * change. */
 enum { SUANSHI_EVENTS_MIN = 2 * @ROOM@ };
-void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_event *events,
-                  int64_t room);
+int64_t suanshi_lend(suanshi *machine, const suanshi_command *commands, int64_t length,
+                     suanshi_event *events, int64_t room);
 
 /* Runs the first `count` commands and adds their events to those in the buffer. Returns the number
- * of events in the buffer. Where the buffer is full before all commands are done, returns -1 less
- * that number: take the events, rewind, and call suanshi_resume with the same commands until it
- * returns 0 or more. */
+ * of events in the buffer, or an error. Where commands are left, because the buffer is full or the
+ * call has worked for some 2 ms, returns -1 less that number: take the events, rewind, and call
+ * suanshi_resume with the same count until it returns 0 or more. */
 int64_t suanshi_run(suanshi *machine, int64_t count);
 int64_t suanshi_resume(suanshi *machine, int64_t count);
 /* The same without prefetching: no command is read before the one in front of it is done. */
 int64_t suanshi_run_blind(suanshi *machine, int64_t count);
 
-/* Keeps the first `events` events of the buffer; the next event is written behind them. */
-void suanshi_rewind(suanshi *machine, int64_t events);
+/* Keeps the first `events` events of the buffer; the next event is written behind them. Returns 0
+ * or an error. */
+int64_t suanshi_rewind(suanshi *machine, int64_t events);
 
-/* Best price of a side, 0 where it is empty; lots that rest at a price. */
+/* Best price of a side, 0 where it is empty; lots that rest at a price; or an error. */
 int64_t suanshi_best(const suanshi *machine, uint32_t instrument, int side);
 int64_t suanshi_depth(const suanshi *machine, uint32_t instrument, int side, int64_t price_ticks);
 """
+
+ERRORS = {
+    "MACHINE": "there is no machine",
+    "BUFFER": "no commands or no buffer of events was lent",
+    "COUNT": "a count is negative, or beyond what was lent",
+    "ROOM": "the buffer has less room than SUANSHI_EVENTS_MIN, or more than memory has",
+    "UNFINISHED": "commands are unfinished: suanshi_resume comes first",
+    "FINISHED": "there are no commands to resume, or another number of them",
+    "INSTRUMENT": "the instrument is not one of the limits",
+    "SIDE": "the side is neither SUANSHI_SIDE_BUY nor SUANSHI_SIDE_SELL",
+}
+"""Errors of calls by the end of their name in C, with their texts."""
+
+
+def errors() -> str:
+    """The errors as C constants, and their texts in the same order."""
+    lines = [
+        f"#define SUANSHI_ERROR_{name} (INT64_MIN + {number}) /* {text} */"
+        for number, (name, text) in enumerate(ERRORS.items())
+    ]
+    texts = ", ".join(f'"{text}"' for text in ERRORS.values())
+    return "\n".join([*lines, f"#define SUANSHI_ERROR_TEXTS {{{texts}}}"])
 
 
 def tables() -> str:

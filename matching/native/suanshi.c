@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "suanshi.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,8 +13,13 @@ enum { DENSE, SPARSE, KINDS };
 static const int64_t ITEM_BYTES[SUANSHI_TABLES] = SUANSHI_ITEM_BYTES;
 static const int IS_SPARSE[SUANSHI_TABLES] = SUANSHI_SPARSE;
 
+static const char *const ERROR_TEXTS[] = SUANSHI_ERROR_TEXTS;
+
+enum { FINISHED = -1 };
+
 struct suanshi {
     int64_t header[2 * SUANSHI_TABLES]; /* address and length of each table */
+    int64_t unfinished; /* commands of the run that is under way; FINISHED if none is */
     void *memory[KINDS];
     size_t bytes[KINDS];
 };
@@ -77,17 +83,29 @@ static int are_possible(const suanshi_limits *limits)
     return 1;
 }
 
+const char *suanshi_error(int64_t result)
+{
+    const int64_t count = sizeof ERROR_TEXTS / sizeof ERROR_TEXTS[0];
+    return result < INT64_MIN + count ? ERROR_TEXTS[result - INT64_MIN] : NULL;
+}
+
 suanshi *suanshi_open(const suanshi_limits *limits)
 {
     int64_t lengths[SUANSHI_TABLES] = {0};
-    suanshi *machine = are_possible(limits) ? calloc(1, sizeof *machine) : NULL;
-    if (!machine)
+    if (!limits || !are_possible(limits)) {
+        errno = EINVAL;
         return NULL;
+    }
+    suanshi *machine = calloc(1, sizeof *machine);
+    if (!machine)
+        return NULL; /* calloc has set errno */
+    machine->unfinished = FINISHED;
     suanshi_lengths(limits, lengths);
     for (int table = 0; table < SUANSHI_TABLES; table++)
         machine->header[2 * table + 1] = lengths[table];
     if (!allocate(machine)) {
         suanshi_close(machine);
+        errno = ENOMEM;
         return NULL;
     }
     suanshi_core_prepare((int64_t)machine->header, limits->refs, SUANSHI_SESSION_PAGES(limits),
@@ -98,48 +116,125 @@ suanshi *suanshi_open(const suanshi_limits *limits)
 
 void suanshi_close(suanshi *machine)
 {
+    if (!machine)
+        return;
     for (int kind = 0; kind < KINDS; kind++)
         if (machine->memory[kind])
             munmap(machine->memory[kind], machine->bytes[kind]);
     free(machine);
 }
 
-void suanshi_lend(suanshi *machine, const suanshi_command *commands, suanshi_event *events,
-                  int64_t room)
+static int64_t lent(const suanshi *machine, int table)
 {
+    return machine->header[2 * table + 1];
+}
+
+/* Whether an array of so many records of 64 bytes can be in memory. */
+static int is_length(int64_t length)
+{
+    return length >= 0 && length <= PTRDIFF_MAX / (int64_t)sizeof(suanshi_command);
+}
+
+int64_t suanshi_lend(suanshi *machine, const suanshi_command *commands, int64_t length,
+                     suanshi_event *events, int64_t room)
+{
+    if (!machine)
+        return SUANSHI_ERROR_MACHINE;
     int64_t *header = machine->header;
+    if (!events || (!commands && length != 0))
+        return SUANSHI_ERROR_BUFFER;
+    if (!is_length(length))
+        return SUANSHI_ERROR_COUNT;
+    if (room < SUANSHI_EVENTS_MIN || !is_length(room))
+        return SUANSHI_ERROR_ROOM;
+    if (machine->unfinished != FINISHED && (header[2 * SUANSHI_TABLE_COMMANDS] != (int64_t)commands
+                                            || lent(machine, SUANSHI_TABLE_COMMANDS) != length))
+        return SUANSHI_ERROR_UNFINISHED;
     header[2 * SUANSHI_TABLE_COMMANDS] = (int64_t)commands;
+    header[2 * SUANSHI_TABLE_COMMANDS + 1] = length;
     header[2 * SUANSHI_TABLE_EVENTS] = (int64_t)events;
     header[2 * SUANSHI_TABLE_EVENTS + 1] = room;
-    suanshi_rewind(machine, 0);
+    return suanshi_rewind(machine, 0);
+}
+
+/* The error of a run of so many commands; 0 where it may begin. */
+static int64_t run_error(const suanshi *machine, int64_t count)
+{
+    if (!machine)
+        return SUANSHI_ERROR_MACHINE;
+    if (machine->unfinished != FINISHED)
+        return SUANSHI_ERROR_UNFINISHED;
+    if (lent(machine, SUANSHI_TABLE_EVENTS) == 0)
+        return SUANSHI_ERROR_BUFFER;
+    if (count < 0 || count > lent(machine, SUANSHI_TABLE_COMMANDS))
+        return SUANSHI_ERROR_COUNT;
+    return 0;
+}
+
+/* Notes whether a run has come to its end, and passes its result on. */
+static int64_t note(suanshi *machine, int64_t count, int64_t events)
+{
+    machine->unfinished = events < 0 ? count : FINISHED;
+    return events;
 }
 
 int64_t suanshi_run(suanshi *machine, int64_t count)
 {
-    return suanshi_core_run_with_prefetch((int64_t)machine->header, count);
+    int64_t error = run_error(machine, count);
+    if (error)
+        return error;
+    return note(machine, count, suanshi_core_run_with_prefetch((int64_t)machine->header, count));
 }
 
 int64_t suanshi_run_blind(suanshi *machine, int64_t count)
 {
-    return suanshi_core_run_blind((int64_t)machine->header, count);
+    int64_t error = run_error(machine, count);
+    if (error)
+        return error;
+    return note(machine, count, suanshi_core_run_blind((int64_t)machine->header, count));
 }
 
 int64_t suanshi_resume(suanshi *machine, int64_t count)
 {
-    return suanshi_core_resume((int64_t)machine->header, count);
+    if (!machine)
+        return SUANSHI_ERROR_MACHINE;
+    if (machine->unfinished == FINISHED || machine->unfinished != count)
+        return SUANSHI_ERROR_FINISHED;
+    return note(machine, count, suanshi_core_resume((int64_t)machine->header, count));
 }
 
-void suanshi_rewind(suanshi *machine, int64_t events)
+int64_t suanshi_rewind(suanshi *machine, int64_t events)
 {
+    if (!machine)
+        return SUANSHI_ERROR_MACHINE;
+    if (events < 0 || events > lent(machine, SUANSHI_TABLE_EVENTS))
+        return SUANSHI_ERROR_COUNT;
     suanshi_core_rewind((int64_t)machine->header, events);
+    return 0;
+}
+
+/* The error of a query; 0 where it has an answer. */
+static int64_t query_error(const suanshi *machine, uint32_t instrument, int side)
+{
+    if (!machine)
+        return SUANSHI_ERROR_MACHINE;
+    if (machine->unfinished != FINISHED)
+        return SUANSHI_ERROR_UNFINISHED;
+    if (instrument == 0 || instrument >= lent(machine, SUANSHI_TABLE_INSTRUMENTS))
+        return SUANSHI_ERROR_INSTRUMENT;
+    return side == SUANSHI_SIDE_BUY || side == SUANSHI_SIDE_SELL ? 0 : SUANSHI_ERROR_SIDE;
 }
 
 int64_t suanshi_best(const suanshi *machine, uint32_t instrument, int side)
 {
-    return suanshi_core_best((int64_t)machine->header, instrument, side);
+    int64_t error = query_error(machine, instrument, side);
+    return error ? error : suanshi_core_best((int64_t)machine->header, instrument, side);
 }
 
 int64_t suanshi_depth(const suanshi *machine, uint32_t instrument, int side, int64_t price_ticks)
 {
+    int64_t error = query_error(machine, instrument, side);
+    if (error)
+        return error;
     return suanshi_core_depth((int64_t)machine->header, instrument, side, price_ticks);
 }

@@ -1,5 +1,6 @@
 """The compiled machine without Python: C programs include, link and run it."""
 
+import resource
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from matching import COMMAND, EVENT, Engine, Limits
 from matching.limits import BOUNDS
 from matching.memory.compiler import JIT_DISABLED
 from matching.memory.layout import TABLES, pages_a_session, shapes
-from matching.native.header import header, struct
+from matching.native.header import ERRORS, header, struct
+from tests.conftest import unavailable
 from tests.tools import fuzz
 
 pytestmark = pytest.mark.skipif(JIT_DISABLED, reason="object code is compiled code")
@@ -34,34 +36,17 @@ order 2 filled: 5 lots at 1130, 0 left
 best ask 1130, 3 lots
 """
 
-FILTER = """
-#include <stdio.h>
-#include <stdlib.h>
-#include "suanshi.h"
+FILTER = Path(__file__).with_name("filter.c")
+"""COMMANDs from the standard input, EVENTs to the standard output."""
 
-/* COMMANDs from the standard input, EVENTs to the standard output: HOW COUNT ROOM LIMITS... */
-int main(int argc, char **argv)
+TEXTS = """
+#include <stdio.h>
+#include "suanshi.h"
+int main(void)
 {
-    int64_t given[sizeof(suanshi_limits) / sizeof(int64_t)];
-    for (int at = 0; at + 4 < argc; at++)
-        given[at] = atoll(argv[at + 4]);
-    suanshi *machine = suanshi_open((suanshi_limits *)given);
-    int64_t count = atoll(argv[2]), room = atoll(argv[3]), made;
-    suanshi_command *commands = calloc(count, sizeof *commands);
-    suanshi_event *events = calloc(room, sizeof *events);
-    int64_t (*run)(suanshi *, int64_t) = argv[1][0] == 'b' ? suanshi_run_blind : suanshi_run;
-    if (!machine)
-        return 3;
-    while ((count = fread(commands, sizeof *commands, count, stdin)) > 0) {
-        suanshi_lend(machine, commands, events, room);
-        for (made = run(machine, count); made < 0; made = suanshi_resume(machine, count)) {
-            fwrite(events, sizeof *events, -1 - made, stdout);
-            suanshi_rewind(machine, 0);
-        }
-        fwrite(events, sizeof *events, made, stdout);
-    }
-    suanshi_close(machine);
-    return 0;
+    const int64_t results[] = {@NAMES@, 0, 1, -1, INT64_MAX};
+    for (unsigned at = 0; at < sizeof results / sizeof results[0]; at++)
+        puts(suanshi_error(results[at]) ? suanshi_error(results[at]) : "none");
 }
 """
 
@@ -118,8 +103,7 @@ def test_the_example_lists_an_instrument_and_matches_two_orders(native):
 @pytest.fixture(scope="module")
 def filter_program(native: Path) -> Path:
     """FILTER, compiled."""
-    (native / "filter.c").write_text(FILTER)
-    cc(native, "-o", "filter", "filter.c", "suanshi.c", "suanshi_core.o")
+    cc(native, "-I.", "-o", "filter", str(FILTER), "suanshi.c", "suanshi_core.o")
     return native / "filter"
 
 
@@ -129,12 +113,61 @@ def filter_program(native: Path) -> Path:
     [(1, "blind", 1, 16), (2, "seeing", 64, 4096), (6, "blind", 7, 99)],
 )
 def test_a_c_program_gives_the_events_of_the_engine(filter_program, seed, how, batch, room):
+    check_events(filter_program, seed, how, batch, room)
+
+
+def check_events(program: Path, seed: int, how: str, batch: int, room: int) -> None:
+    """Run a stream through the program, and compare its events with the engine's."""
     limits, commands = fuzz.stream_of(seed, 2_000)
     given = [how, str(batch), str(room), *bounds(limits)]
     found = subprocess.run(
-        [filter_program, *given], input=commands.tobytes(), check=True, capture_output=True
+        [program, *given], input=commands.tobytes(), check=False, capture_output=True
     )
+    assert found.returncode == 0, found.stderr.decode()
     assert found.stdout == Engine(limits).process(commands).tobytes()
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize(
+    ("seed", "how", "batch", "room"), [(3, "bm", 5, 16), (5, "sm", 64, 16), (1, "sm", 9, 40)]
+)
+def test_every_mistake_has_its_error_and_changes_nothing(filter_program, seed, how, batch, room):
+    check_events(filter_program, seed, how, batch, room)
+
+
+@pytest.mark.needs("cc")
+def test_no_mistake_reads_or_writes_beyond_its_memory(native, tmp_path, request):
+    """With the compiler's address and undefined behaviour sanitizers, where it has them."""
+    sanitized = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    (tmp_path / "none.c").write_text("int main(void) { return 0; }")
+    try:
+        cc(tmp_path, *sanitized, "-o", "none", "none.c")
+    except subprocess.CalledProcessError:
+        unavailable(request.config, "the C compiler has no sanitizers")
+    cc(native, *sanitized, "-I.", "-o", "checked", str(FILTER), "suanshi.c", "suanshi_core.o")
+    check_events(native / "checked", 5, "sm", 64, 16)
+
+
+@pytest.mark.needs("cc")
+def test_memory_that_the_system_does_not_give_opens_no_machine(filter_program):
+    huge = replace(SMALL, accounts=1 << 20, instruments=1 << 20)
+    found = subprocess.run(
+        [filter_program, "blind", "1", "16", *bounds(huge)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32)),
+        check=False,
+    )
+    assert found.returncode == 4
+
+
+@pytest.mark.needs("cc")
+def test_every_error_has_a_text_and_no_other_result_has(tmp_path, native):
+    names = ", ".join(f"SUANSHI_ERROR_{name}" for name in ERRORS)
+    (native / "texts.c").write_text(TEXTS.replace("@NAMES@", names))
+    cc(native, "-o", "texts", "texts.c", "suanshi.c", "suanshi_core.o")
+    printed = subprocess.check_output([native / "texts"], text=True)
+    assert printed.splitlines() == [*ERRORS.values(), *["none"] * 4]
+    page = (native / "C.md").read_text()
+    assert all(f"| `SUANSHI_ERROR_{name}` | {text}" in page for name, text in ERRORS.items())
 
 
 @pytest.mark.needs("cc")
