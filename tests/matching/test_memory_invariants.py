@@ -107,6 +107,10 @@ STATE_CASES: list[Case] = [
     ("state", 0, "candidates", 1, "must be 0"),
     ("state", 0, "tripped", 1, "must be 0"),
     ("state", 0, "busts", 2**16 + 1, "must be between 0 and 65536"),
+    ("links", 0, "next", 1, "must be 0"),
+    ("links", 0, "prev", 1, "must be 0"),
+    ("timers", 0, "due", 1, "must be 0"),
+    ("page_live", 0, "", 1, "must be 0"),
     ("busts", 1, "", 3, "must be the number of a trade"),
     ("busts", 1, "", 0, "must be the number of a trade"),
     ("busts", 2, "", 1, "must be 0"),
@@ -206,6 +210,7 @@ INSTRUMENT_CASES: list[Case] = [
 
 ORDER_CASES: list[Case] = [
     ("orders", 0, "instrument", 1, "must be 0: slot 0 holds no order"),
+    ("orders", 0, "leaves", 1, "must be 0: slot 0 holds no order"),
     ("orders", 0, "session", 9, "must be an opened session of the account's firm"),
     ("orders", 32, "leaves", 1, "must be of a slot that was used"),
     ("orders", FREE_SLOTS[0], "session", 6, "must be an opened session of the account's firm"),

@@ -44,6 +44,7 @@ from matching.invariants.memory.rules import (
     ORDER_TIF,
     ORDER_TIMER,
     ORDER_TYPE,
+    SLOT_LEFT,
     SLOT_SCRATCH,
     SOUND,
     STP_MAX,
@@ -99,11 +100,21 @@ def check_slots(m, s):
     for slot in range(last + 1):
         prefetch_order(m, s, min(slot + AHEAD, last))
         rule = bounds_rule(m, slot)
-        if rule == SOUND and i64(m.orders[slot]["instrument"]) != 0:
-            rule = SLOT_SCRATCH if slot == 0 else live_rule(m, s, slot)
+        if rule == SOUND and slot == 0:
+            rule = scratch_rule(m)
+        elif rule == SOUND and i64(m.orders[slot]["instrument"]) != 0:
+            rule = live_rule(m, s, slot)
         if rule != SOUND:
             return rule, i64(slot)
     return SOUND, i64(0)
+
+
+@inline
+def scratch_rule(m):
+    """Rule of slot 0, which stands for no order: it has no instrument, and nothing left."""
+    if i64(m.orders[0]["instrument"]) != 0:
+        return SLOT_SCRATCH
+    return SLOT_LEFT if i64(m.orders[0]["leaves"]) != 0 else SOUND
 
 
 @inline

@@ -46,34 +46,35 @@ LEVEL_EMPTY = 29
 LEVEL_BIT = 30
 BEST_LEVEL = 31
 SLOT_SCRATCH = 32
-SLOT_HEAD = 33
-SLOT_FREE = 34
-PAGE_HEAD = 35
-PAGE_FREE = 36
-BLOCK_HEAD = 37
-BLOCK_FREE = 38
-BLOCK_NUMBER = 39
-BLOCK_SPAN = 40
-BLOCK_ACTIVE = 41
-BLOCK_CANDIDATE = 42
-BLOCK_TOTAL = 43
-BLOCK_LACKING = 44
-BLOCK_STANDS = 45
-LEG_INSTRUMENT = 46
-LEG_HEAD = 47
-LEG_NEXT = 48
-LEG_PREV = 49
-LEG_TOTAL = 50
-LEG_LAST_INDEX = 51
-WATCHED = 52
-POSITION_OWNER = 53
-POSITION_REGISTERED = 54
-POSITION_NET = 55
-POSITION_OPEN_BUY = 56
-POSITION_OPEN_SELL = 57
-POSITION_TOO_SHORT = 58
-POSITION_TOO_LONG = 59
-POSITION_SUM = 60
+SLOT_LEFT = 33
+SLOT_HEAD = 34
+SLOT_FREE = 35
+PAGE_HEAD = 36
+PAGE_FREE = 37
+BLOCK_HEAD = 38
+BLOCK_FREE = 39
+BLOCK_NUMBER = 40
+BLOCK_SPAN = 41
+BLOCK_ACTIVE = 42
+BLOCK_CANDIDATE = 43
+BLOCK_TOTAL = 44
+BLOCK_LACKING = 45
+BLOCK_STANDS = 46
+LEG_INSTRUMENT = 47
+LEG_HEAD = 48
+LEG_NEXT = 49
+LEG_PREV = 50
+LEG_TOTAL = 51
+LEG_LAST_INDEX = 52
+WATCHED = 53
+POSITION_OWNER = 54
+POSITION_REGISTERED = 55
+POSITION_NET = 56
+POSITION_OPEN_BUY = 57
+POSITION_OPEN_SELL = 58
+POSITION_TOO_SHORT = 59
+POSITION_TOO_LONG = 60
+POSITION_SUM = 61
 
 STP_MAX = int(max(SelfTradePrevention))
 
@@ -128,6 +129,7 @@ RULES = {
     ),
     POSITION_SUM: Rule("positions", "net", "must be 0 in the sum of an instrument"),
     SLOT_SCRATCH: Rule("orders", "instrument", "must be 0: slot 0 holds no order"),
+    SLOT_LEFT: Rule("orders", "leaves", "must be 0: slot 0 holds no order"),
     SLOT_HEAD: Rule("state", "free_slot", "must lead to a slot without an order, or be 0"),
     SLOT_FREE: Rule("links", "next", "must lead to each slot without an order, once"),
     PAGE_HEAD: Rule("state", "free_page", "must lead to a page without an order, or be 0"),

@@ -62,7 +62,6 @@ from matching.memory.allocation import allocate
 from matching.memory.blocks_used import BLOCK as BLOCK_BYTES
 from matching.memory.handle import Handle
 from matching.memory.layout import (
-    BLOCK,
     BOOKS,
     LINK,
     MACHINE_LAYOUT,
@@ -79,6 +78,10 @@ from matching.records import ACCEPTED_MAX, TIME_MAX_NS
 TRADE_ID_MAX = 2**32 - 1
 OF_INSTRUMENTS = {"tops": slice(BOOKS), "watch": slice(WATCH_AT + WATCH_HEAD, WATCH_AT + 2)}
 """Words of an instrument's record that have no name in INSTRUMENT."""
+
+OF_NOTHING = ("blocks", "links", "page_live", "timers")
+"""Tables whose row 0 stands for nothing and is zeros. Those of other tables are checked with the
+rest of them."""
 
 SCHEDULED_MAX = 2**31
 """Times and phases scheduled in a day: the machine has no more than 2^32 ranks for them."""
@@ -207,9 +210,9 @@ def _check_state(memory: Memory) -> None:
     unused = memory.rows("orders", memory.used("orders", memory.number("slots_used") + 1))
     unused.require("instrument", np.zeros(len(unused), bool), "must be of a slot that was used")
     never = np.arange(memory.number("blocks_used") + 1, len(memory.arrays["blocks"]))
-    unused = memory.rows("blocks", np.append(0, never))
-    for column in BLOCK.names or ():
-        unused.require_range(column, 0, 0)
+    for unused in (memory.rows("blocks", never), *(memory.rows(name, [0]) for name in OF_NOTHING)):
+        for column in TABLES[unused.table].names or ("",):
+            unused.require_range(column, 0, 0)
 
 
 def _check_busts(memory: Memory) -> None:
