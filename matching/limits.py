@@ -2,6 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
+REFS_PER_PAGE = 1_024
+"""Refs of a session that share a page of the order id table."""
+
 BOUNDS = {
     "sessions": (1, 1 << 16),
     "accounts": (1, 1 << 20),
@@ -36,7 +39,7 @@ class Limits:
     blocks: int = 1_024  # live blocks, all sequences together
     baskets: int = 64  # of like instruments
     refs: int = 1 << 24  # user_refs a session may use: 1 to refs - 1
-    ref_pages: int = 4_096  # pages of 1,024 refs that hold a live order
+    ref_pages: int = 4_096  # pages of REFS_PER_PAGE refs that hold a live order
     session_orders: int = 1 << 14  # live orders of one session, blocks and stops among them
     session_blocks: int = 64  # live blocks of one session
     session_ref_pages: int = 256  # pages of refs of one session

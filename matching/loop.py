@@ -54,14 +54,7 @@ from matching.orders.stops import (
     queue_stops,
     run_queue,
 )
-from matching.orders.sweep import (
-    begin_run,
-    finish_run,
-    look,
-    note_base_price,
-    report_phase,
-    sweep,
-)
+from matching.orders.sweep import begin_run, finish_run, look, note_base_price, report_phase, sweep
 from matching.phases.auction_quantities import measure
 from matching.phases.indicative import begin_clock, find_next_auction, report_indicative
 from matching.phases.transitions import begin_phase_command, close_gate, run_next_due

@@ -7,14 +7,7 @@ import click
 
 from exchange.commands import options
 from exchange.commands.bilingual import BilingualCommand
-from exchange.commands.console import (
-    Stages,
-    cny,
-    echo_postings,
-    note_compiling,
-    print_json,
-    table,
-)
+from exchange.commands.console import Stages, cny, echo_postings, note_compiling, print_json, table
 from exchange.commands.inputs import ledger_path
 from exchange.commands.outcome import require_folder
 

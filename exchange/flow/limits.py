@@ -5,10 +5,8 @@ import numpy.typing as npt
 
 from exchange.definition.instrument_columns import InstrumentColumns
 from exchange.definition.members import Members
-from matching.limits import Limits
+from matching.limits import REFS_PER_PAGE, Limits
 from matching.records import CommandKind
-
-PAGE_REFS = 1_024
 
 
 def limits_for(
@@ -22,7 +20,7 @@ def limits_for(
     orders, blocks = int(new.sum()), int((new & (commands["hours"] > 0)).sum())
     sessions = max((session.id for session in members.sessions), default=1)
     widths = columns.high_ticks - columns.low_ticks + 1
-    pages = len(commands) // PAGE_REFS + 2 * sessions
+    pages = len(commands) // REFS_PER_PAGE + 2 * sessions
     return Limits(
         sessions=_capacity(sessions),
         accounts=_capacity(max(account.id for account in members.accounts)),

@@ -9,7 +9,7 @@ from exchange.definition.instrument_columns import InstrumentColumns
 from exchange.definition.toml_file import BadFile
 from exchange.venue.config import VenueConfig
 from ledger.daylog.registry import Account, Session
-from matching.limits import BOUNDS, Limits
+from matching.limits import BOUNDS, REFS_PER_PAGE, Limits
 from matching.records import COMMAND, CommandKind
 
 Commands = NDArray[np.void]
@@ -17,7 +17,6 @@ Commands = NDArray[np.void]
 POOLS = ("orders", "blocks", "ref_pages")
 """Limits of which each session has a share, `session_orders` and so on."""
 
-PAGE_REFS = 1_024
 _SPARE_INSTRUMENTS = 64  # for listings during the day
 _SPARE_SESSIONS = 32
 _NOTHING = np.zeros(0, COMMAND)
@@ -100,6 +99,6 @@ def _most_carried(commands: Commands) -> dict[str, int]:
     """Return the most orders, blocks and pages of refs that one session carries into the day."""
     new = commands[commands["kind"] == CommandKind.NEW]
     sessions = new["session"].astype(np.int64)
-    pages = np.unique(sessions << 32 | new["user_ref"] // PAGE_REFS)
+    pages = np.unique(sessions << 32 | new["user_ref"] // REFS_PER_PAGE)
     owners = {"orders": sessions, "blocks": sessions[new["hours"] > 0], "ref_pages": pages >> 32}
     return {name: int(np.bincount(owners[name]).max(initial=0)) for name in POOLS}

@@ -30,12 +30,7 @@ from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
 from exchange.venue.limits import limits_of
-from exchange.venue.opening import (
-    PHASES,
-    fit_inventory,
-    register_inventory,
-    with_phase,
-)
+from exchange.venue.opening import PHASES, fit_inventory, register_inventory, with_phase
 from feeds.protocol.keys import Entitlement
 from ledger.books.database import open_books
 from ledger.books.errors import LedgerError

@@ -180,14 +180,15 @@ class Venue:
             self.capacity.use(registry)
             self.day_log.append_registry(registry)
             self._schedule = Schedule(registry)
-        events: list[bytes] = []
+        parts: list[bytes] = []
         if len(commands):
             self.day_log.append(commands)
-            events = self._carry_out(commands)
-        self.capacity.note(np.frombuffer(b"".join(events), EVENT))
+            parts = self._carry_out(commands)
+        events = np.frombuffer(b"".join(parts), EVENT)
+        self.capacity.note(events)
         self._run_deferred()
         self.wait_durable()
-        return np.frombuffer(b"".join(events), EVENT)
+        return events
 
     def wait_durable(self) -> None:
         """Wait until everything appended is durable, and send what is queued about it."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.protocol.errors import LogonRefused, NotConnected
-from feeds.protocol.execution_reports import Report, decode_reports, is_side_of_quote
+from feeds.protocol.execution_reports import Report, decode_reports, is_named_by_request
 from feeds.protocol.messages import (
     Logon,
     LogonAck,
@@ -172,9 +172,7 @@ class OrderSession:
         kind = events["kind"]
         administrative = (kind >= EventKind.LISTED) & (kind != EventKind.BUSTED)
         answers = events[np.isin(kind, _ANSWERS) | administrative]
-        names_request = np.isin(answers["kind"], (EventKind.CANCELLED, EventKind.REPLACED))
-        names_request |= is_side_of_quote(answers)
-        refs = np.where(names_request, answers["request_ref"], answers["user_ref"])
+        refs = np.where(is_named_by_request(answers), answers["request_ref"], answers["user_ref"])
         for ref in refs.tolist():
             self._unanswered.pop(ref, None)
 

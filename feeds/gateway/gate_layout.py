@@ -44,10 +44,7 @@ READ_ONLY, TRADING, OPERATOR = 0, 1, 2
 
 ORDER_TO_TRADE = np.dtype(
     [
-        (
-            "left",
-            "<i8",
-        ),  # commands before new orders are refused; cancels may go below 0
+        ("left", "<i8"),  # commands before new orders are refused; cancels may go below 0
         ("trades", "<i8"),  # of the day; counted only where there is a limit
     ]
 )

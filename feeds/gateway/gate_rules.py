@@ -6,13 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feeds.gateway.config import OrderToTradeLimit
-from feeds.gateway.gate_layout import (
-    OPERATOR,
-    ORDER_TO_TRADE,
-    READ_ONLY,
-    SESSION_RULE,
-    TRADING,
-)
+from feeds.gateway.gate_layout import OPERATOR, ORDER_TO_TRADE, READ_ONLY, SESSION_RULE, TRADING
 from feeds.protocol.keys import Entitlement
 from matching.records import NANOSECONDS
 

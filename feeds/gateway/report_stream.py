@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from feeds.gateway.gate_rules import MARK_REFS
 from feeds.gateway.report_dispatch import BEHIND, CURRENT, UNREAD
-from feeds.protocol.execution_reports import is_side_of_quote
+from feeds.protocol.execution_reports import is_named_by_request
 from feeds.protocol.records import RECORD_BYTES
 from matching.records import EVENT, EventKind
 
@@ -139,9 +139,7 @@ class ReportStream:
             reports = self._reports(first)
             is_answer = reports["user_ref"] == user_ref
             is_answer &= ~np.isin(reports["kind"], _OF_TRADES)
-            was_requested = np.isin(reports["kind"], (EventKind.CANCELLED, EventKind.REPLACED))
-            was_requested |= is_side_of_quote(reports)
-            was_requested &= reports["request_ref"] == user_ref
+            was_requested = is_named_by_request(reports) & (reports["request_ref"] == user_ref)
             found = np.flatnonzero(is_answer | was_requested)
             if len(found):
                 at = int(found[0])

@@ -77,10 +77,8 @@ class ReportStreams:
         rules = rules or new_rules(sessions, 0, 0)
         self._call, route = np.zeros(1, DISPATCH_CALL), np.zeros(1, np.int64)
         self._call["per_trade"] = -1 if rules.limit is None else rules.limit.per_trade
-        self._call["zmq_send"], self._call["route_address"] = (
-            function("zmq_send"),
-            route.ctypes.data,
-        )
+        self._call["zmq_send"] = function("zmq_send")
+        self._call["route_address"] = route.ctypes.data
         # Memoryviews of single fields: faster than a record's, and used in every turn.
         self._first, self._end = self._call["first"].data, self._call["end"].data
         self._is_bust = self._call["is_bust"].data

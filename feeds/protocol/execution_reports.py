@@ -160,6 +160,13 @@ def is_side_of_quote(events: Any) -> Any:
     return (events["kind"] == EventKind.ACCEPTED) & (events["request_ref"] > 0) & ~is_basket
 
 
+def is_named_by_request(events: Any) -> Any:
+    """Whether events answer a request that `request_ref` names, not the order's own user_ref."""
+    kind = events["kind"]
+    by_request = (kind == EventKind.CANCELLED) | (kind == EventKind.REPLACED)
+    return by_request | is_side_of_quote(events)
+
+
 def _request_ref(kind: EventKind, event: np.void) -> int:
     """The user_ref of the request that an event answers; 0 if it answers none."""
     if is_side_of_quote(event):

@@ -19,7 +19,7 @@ from matching.book.price_levels import (
     price_at,
     top,
 )
-from matching.book.registry import is_basket
+from matching.book.registry import base_price, is_basket
 from matching.book.risk import deposit_for, position_at
 from matching.codes import BUY, CONTINUOUS, NONE
 from matching.memory.compiler import inline, kernel
@@ -138,8 +138,7 @@ def measure_places(m, order):
         if span_of(order) == 0:
             limit = limit_index(instrument, side, i64(order["price"]))
         place["bound"] = collar_bound(m, instrument_id, side, limit)
-        last = i64(instrument["last"])
-        place["base"] = last if last > 0 else i64(instrument["reference"])
+        place["base"] = base_price(instrument)
         place["low"] = 0
         place["high"] = 0
 

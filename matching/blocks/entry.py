@@ -9,13 +9,7 @@ from matching.book.block_holdings import (
     report_block,
     set_block_quantity,
 )
-from matching.book.block_legs import (
-    activate,
-    deactivate,
-    hour_instrument,
-    resolve_hours,
-    span_of,
-)
+from matching.book.block_legs import activate, deactivate, hour_instrument, resolve_hours, span_of
 from matching.book.events import reject
 from matching.book.order_ids import add_order_id, find_order, room_reason
 from matching.book.pools import (

@@ -20,24 +20,12 @@ from matching.book.block_legs import (
 )
 from matching.book.collar import collar_bound
 from matching.book.events import must_pause
-from matching.book.price_levels import (
-    first_order,
-    is_order,
-    level_at,
-    next_below,
-    next_order,
-    top,
-)
+from matching.book.price_levels import first_order, is_order, level_at, next_below, next_order, top
+from matching.book.registry import base_price
 from matching.codes import BUY, CONTINUOUS, FLAG_BLOCK, OFF_BOOK
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import HOURS, TOPS, WATCH_AT, WATCH_HEAD
-from matching.orders.fills import (
-    book_trade,
-    fill_maker,
-    finish_maker,
-    note_price,
-    trade_events,
-)
+from matching.orders.fills import book_trade, fill_maker, finish_maker, note_price, trade_events
 from matching.orders.quote_protection import begin_withdrawal
 from matching.orders.stops import trigger_hour
 from matching.stages import BLOCK_STOPS, TRADE_BLOCK, TRY_BLOCKS
@@ -233,11 +221,9 @@ def begin_hour(m, known, instrument_id):
     """Reset the traded prices of an hour, and record the price from which its stops' distances
     count."""
     state = m.state[0]
-    instrument = m.instruments[instrument_id]
     state["traded_low"] = 0
     state["traded_high"] = 0
-    last = i64(instrument["last"])
-    known["base"] = last if last > 0 else i64(instrument["reference"])
+    known["base"] = base_price(m.instruments[instrument_id])
     known["low"] = 0
     known["high"] = 0
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from matching.book.price_levels import index_at, top
+from matching.book.registry import base_price
 from matching.codes import BUY
 from matching.memory.compiler import inline
 
@@ -13,11 +14,10 @@ OUT_OF_REACH = 2**40
 
 @inline
 def collar_edge(instrument, side, distance):
-    """Level of the opposite book so many ticks from the reference price, away from an incoming
+    """Level of the opposite book so many ticks from the base price, away from an incoming
     order of this side; a negative distance is toward it."""
-    last = i64(instrument["last"])
-    reference = last if last > 0 else i64(instrument["reference"])
-    return index_at(instrument, 1 - side, reference + (distance if side == BUY else -distance))
+    base = base_price(instrument)
+    return index_at(instrument, 1 - side, base + (distance if side == BUY else -distance))
 
 
 @inline

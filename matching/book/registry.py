@@ -1,4 +1,5 @@
-"""Checks of numbers in commands: is the session open, the account opened, the instrument listed."""
+"""Checks of numbers in commands: is the session open, the account opened, the instrument listed.
+And what several rooms ask of one that is."""
 
 import numpy as np
 
@@ -39,6 +40,13 @@ def set_trader(account):
 def is_listed(m, instrument_id):
     """Whether an instrument has been listed."""
     return instrument_id < len(m.instruments) and i64(m.instruments[instrument_id]["phase"]) != 0
+
+
+@inline
+def base_price(instrument):
+    """Price of an instrument's last trade; before the first, its reference price."""
+    last = i64(instrument["last"])
+    return last if last > 0 else i64(instrument["reference"])
 
 
 @inline

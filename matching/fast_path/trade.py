@@ -9,13 +9,8 @@ import numpy as np
 from matching.book.events import STEP_EVENTS_MAX
 from matching.book.iceberg import show_next_slice
 from matching.book.order_ids import finish_order
-from matching.book.price_levels import (
-    first_order,
-    level_at,
-    remove_level,
-    top,
-    unlink,
-)
+from matching.book.price_levels import first_order, level_at, remove_level, top, unlink
+from matching.book.registry import base_price
 from matching.book.risk import deposit_for, position_at, reserve, whole_fen
 from matching.codes import FILLED, TAKER
 from matching.fast_path.record_words import (
@@ -51,8 +46,7 @@ def trade_incoming(m, at, side, leaves, limit):
     low, high = i64(instrument["low"]), i64(instrument["high"])
     tick_fen = i64(instrument["tick_fen"])
     rate, maker_rate = i64(instrument["taker_rate"]), i64(instrument["maker_rate"])
-    traded = i64(instrument["last"])
-    state["base_price"] = traded if traded > 0 else i64(instrument["reference"])
+    state["base_price"] = base_price(instrument)
     # Prices that trigger the nearest stops; outside the band where there are no stops.
     buy_stop = high + 1 - top(m, instrument_id, BUY_STOPS)
     sell_stop = low - 1 + top(m, instrument_id, SELL_STOPS)

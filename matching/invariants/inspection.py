@@ -8,15 +8,7 @@ from numpy.typing import NDArray
 
 from matching.book.timers import COLLAR_END, PHASE
 from matching.limits import Limits
-from matching.memory.layout import (
-    BLOCK_BIT,
-    MEMBERS,
-    PAGE,
-    POST_ONLY,
-    QUOTE_BIT,
-    STP_MASK,
-    WAITING,
-)
+from matching.memory.layout import BLOCK_BIT, MEMBERS, PAGE, POST_ONLY, QUOTE_BIT, STP_MASK, WAITING
 from matching.records import NANOSECONDS, POSITION_MAX, Phase
 from matching.state_tables import SCHEDULED_BY, Tables, state_hash, table
 

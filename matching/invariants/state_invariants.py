@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from matching.invariants.block_invariants import block_violations, open_lots, reserves_fen
+from matching.limits import REFS_PER_PAGE
 from matching.records import FUNDED_MAX_FEN, POSITION_MAX, RATE_UNIT, OrderType, Phase, Side
 from matching.state_tables import COLUMNS, Tables
 
@@ -17,7 +18,6 @@ Row = Any
 
 State = dict[str, list[Row]]
 
-REFS_PER_PAGE = 1024
 
 ROWS: dict[str, Any] = {name: namedtuple(name, columns) for name, columns in COLUMNS.items()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matching.limits import Limits
+from matching.limits import REFS_PER_PAGE, Limits
 from matching.memory.handle import HandleLayout
 from matching.memory.state_record import STATE
 from matching.records import BASKET_MEMBERS_MAX, BLOCK_HOURS_MAX, BUSTS_MAX, COMMAND, EVENT
@@ -16,8 +16,7 @@ RING = 64
 """Commands for which look-ahead keeps its results: a power of two, and more than the look-ahead
 distance."""
 
-PAGE = 1024
-"""Refs in a page of the order id table."""
+PAGE = REFS_PER_PAGE
 
 BOOKS = 4
 BUY_STOPS, SELL_STOPS = 2, 3

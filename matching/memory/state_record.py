@@ -60,7 +60,7 @@ STATE = np.dtype(
         ("measured_low", "<i8"),  # price of tick 1 of the range that is measured
         ("measured_ticks", "<i8"),
         ("demand", "<i8"),  # lots of all buys in it
-        ("walk_book", "<i8"),  # book, level and order under way; order 0: the level has not begun
+        ("walk_book", "<i8"),  # of a walk over a book: book, level and order under way
         ("walk_index", "<i8"),
         ("walk_slot", "<i8"),
         ("gather_session", "<i8"),  # sessions whose orders are gathered: under way, and the last

@@ -10,7 +10,7 @@ import numpy as np
 from matching.book.block_legs import has_hour, is_block
 from matching.book.events import must_pause
 from matching.book.order_ids import entry_at
-from matching.book.price_levels import first_order, is_order, level_at, next_below, next_order, top
+from matching.book.walk import begin_walk, next_in_book, pause_walk
 from matching.codes import (
     CANCELLED,
     DAY,
@@ -192,9 +192,7 @@ def gather_instrument(m, instrument_id, second):
     state = m.state[0]
     state["gather_instrument"] = instrument_id
     state["gather_second"] = second
-    state["walk_book"] = 0
-    state["walk_index"] = top(m, instrument_id, 0)
-    state["walk_slot"] = 0
+    begin_walk(m, instrument_id, 0)
     state["stage"] = GATHER_BOOKS
 
 
@@ -203,15 +201,13 @@ def go_on_books(m):
     """Gather orders of an instrument from where it is. Returns False where the call has worked long
     enough."""
     state = m.state[0]
-    instrument_id, book = state["gather_instrument"], state["walk_book"]
-    while book < BOOKS:
-        if not gather_book(m, instrument_id, book):
-            return False
-        book += 1
-        state["walk_book"] = book
-        state["walk_index"] = top(m, instrument_id, book) if book < BOOKS else i64(0)
-    gather_blocks(m, instrument_id)
-    return True
+    instrument_id = state["gather_instrument"]
+    while gather_book(m, instrument_id, state["walk_book"]):
+        if state["walk_book"] == BOOKS - 1:
+            gather_blocks(m, instrument_id)
+            return True
+        begin_walk(m, instrument_id, state["walk_book"] + 1)
+    return False
 
 
 @inline
@@ -222,19 +218,13 @@ def gather_book(m, instrument_id, book):
     instrument = m.instruments[instrument_id]
     index, slot = state["walk_index"], state["walk_slot"]
     while index != 0:
-        if slot == 0:
-            slot = first_order(m, level_at(instrument, book, index))
-        while is_order(m, slot) and not must_pause(m):
-            state["spent"] += 1
-            if is_to_end(m, slot):
-                add_to_list(m, slot)
-            slot = next_order(m, slot)
-        if is_order(m, slot):
-            state["walk_index"], state["walk_slot"] = index, slot
+        if must_pause(m):
+            pause_walk(m, index, slot)
             return False
-        slot = i64(0)
-        index = next_below(m, instrument, book, index)
-    state["walk_slot"] = 0
+        state["spent"] += 1
+        if is_to_end(m, slot):
+            add_to_list(m, slot)
+        index, slot = next_in_book(m, instrument, book, index, slot)
     return True
 
 

@@ -8,11 +8,7 @@ from matching.book.order_ids import finish_order
 from matching.book.price_levels import remove_from_level
 from matching.book.protection import note_quote_fill
 from matching.book.risk import book_fill
-from matching.codes import (
-    BUY,
-    FILLED,
-    TAKER,
-)
+from matching.codes import BUY, FILLED, TAKER
 from matching.memory.compiler import inline
 from matching.memory.layout import QUOTE_BIT
 

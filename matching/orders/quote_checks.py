@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from matching.book.order_ids import (
-    entry_at,
-    find_order,
-)
+from matching.book.order_ids import entry_at, find_order
 from matching.book.pools import has_numbers
 from matching.book.price_levels import (
     first_order,

@@ -4,12 +4,7 @@ import numpy as np
 
 from matching.book.events import answer, reject
 from matching.book.registry import is_ref
-from matching.codes import (
-    KIND_PROTECTED,
-    MALFORMED,
-    NONE,
-    PROTECTION,
-)
+from matching.codes import KIND_PROTECTED, MALFORMED, NONE, PROTECTION
 from matching.memory.compiler import kernel
 from matching.orders.cancel_list import SCOPE_QUOTES, begin_list, gather_account
 from matching.orders.quote_checks import owner_reason

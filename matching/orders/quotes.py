@@ -8,13 +8,9 @@ import numpy as np
 
 from matching.book.block_legs import recheck_collar_without
 from matching.book.events import reject, report
-from matching.book.order_ids import (
-    add_order_id,
-)
+from matching.book.order_ids import add_order_id
 from matching.book.pools import allocate_slot
-from matching.book.price_levels import (
-    remove_from_level,
-)
+from matching.book.price_levels import remove_from_level
 from matching.book.risk import hold, release
 from matching.codes import (
     ACCEPTED,

@@ -5,16 +5,8 @@ import numpy as np
 
 from matching.book.block_legs import recheck_collar
 from matching.book.events import must_pause, report
-from matching.book.price_levels import (
-    first_order,
-    is_order,
-    level_at,
-    next_below,
-    next_order,
-    price_at,
-    remove_from_level,
-    top,
-)
+from matching.book.price_levels import price_at, remove_from_level
+from matching.book.walk import begin_walk, next_in_book, pause_walk
 from matching.codes import CONTINUOUS, REMAINDER, TRIGGERED
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import BUY_STOPS, SELL_STOPS, TOPS, WAITING
@@ -42,9 +34,7 @@ def begin_collecting(m, instrument_id):
     state = m.state[0]
     state["gather_instrument"] = instrument_id
     state["list_size"] = 0
-    state["walk_book"] = BUY_STOPS
-    state["walk_index"] = top(m, instrument_id, BUY_STOPS)
-    state["walk_slot"] = 0
+    begin_walk(m, instrument_id, BUY_STOPS)
     state["stage"] = COLLECT_STOPS
 
 
@@ -53,12 +43,11 @@ def collect_stops(m):
     """Collect the stops of both sides from where it is. Returns False where the call has worked
     long enough."""
     state = m.state[0]
-    while state["walk_book"] <= SELL_STOPS:
-        if not collect_book(m, state["gather_instrument"], state["walk_book"]):
-            return False
-        state["walk_book"] += 1
-        state["walk_index"] = top(m, state["gather_instrument"], SELL_STOPS)
-    return True
+    while collect_book(m, state["gather_instrument"], state["walk_book"]):
+        if state["walk_book"] == SELL_STOPS:
+            return True
+        begin_walk(m, state["gather_instrument"], SELL_STOPS)
+    return False
 
 
 @inline
@@ -74,18 +63,12 @@ def collect_book(m, instrument_id, book):
             book == SELL_STOPS and stop < state["traded_low"]
         ):
             break
-        distance = abs(stop - state["base_price"])
-        if slot == 0:
-            slot = first_order(m, level_at(instrument, book, index))
-        while is_order(m, slot) and not must_pause(m):
-            push(m, (distance << 32) + i64(m.orders[slot]["accepted"]), slot)
-            slot = next_order(m, slot)
-        if is_order(m, slot):
-            state["walk_index"], state["walk_slot"] = index, slot
+        if must_pause(m):
+            pause_walk(m, index, slot)
             return False
-        slot = i64(0)
-        index = next_below(m, instrument, book, index)
-    state["walk_slot"] = 0
+        distance = abs(stop - state["base_price"])
+        push(m, (distance << 32) + i64(m.orders[slot]["accepted"]), slot)
+        index, slot = next_in_book(m, instrument, book, index, slot)
     return True
 
 

@@ -15,16 +15,15 @@ from matching.book.price_levels import (
     add_to_level,
     first_order,
     index_at,
-    is_order,
     level_at,
-    next_below,
-    next_order,
     price_at,
     remove_from_level,
     top,
 )
+from matching.book.registry import base_price
 from matching.book.risk import release
 from matching.book.timers import COLLAR_END, PHASE, add_timer
+from matching.book.walk import begin_walk, next_in_book, pause_walk
 from matching.codes import (
     AUCTION,
     CANCELLED,
@@ -92,8 +91,7 @@ def note_base_price(m):
     """Record the last trade price before a command: the distances of stops count from it."""
     state = m.state[0]
     instrument = m.instruments[i64(m.orders[state["slot"]]["instrument"])]
-    last = i64(instrument["last"])
-    state["base_price"] = last if last > 0 else i64(instrument["reference"])
+    state["base_price"] = base_price(instrument)
 
 
 @kernel
@@ -109,8 +107,7 @@ def begin_look(m, slot, wanted):
     state["look_wanted"] = wanted
     state["look_found"] = 0
     state["look_shown"] = 0
-    state["walk_index"] = top(m, instrument_id, 1 - side)
-    state["walk_slot"] = 0
+    begin_walk(m, instrument_id, 1 - side)
     state["stage"] = LOOK
 
 
@@ -127,19 +124,18 @@ def look(m):
     instrument = m.instruments[instrument_id]
     book, wanted = 1 - i64(order["side"]), state["look_wanted"]
     index, slot = state["walk_index"], state["walk_slot"]
-    while index >= state["bound"] and index != 0 and state["look_found"] < wanted:
-        if slot == 0:
-            slot = first_order(m, level_at(instrument, book, index))
-            state["look_shown"] = state["look_found"]
-        while is_order(m, slot) and not must_pause(m):
-            if count_resting(m, order, slot):
-                return True
-            slot = next_order(m, slot)
-        if is_order(m, slot):
-            state["walk_index"], state["walk_slot"] = index, slot
+    while index >= state["bound"] and index != 0:
+        if must_pause(m):
+            pause_walk(m, index, slot)
             return False
-        slot = i64(0)
-        index = next_below(m, instrument, book, index)
+        if count_resting(m, order, slot):
+            return True
+        level = index
+        index, slot = next_in_book(m, instrument, book, index, slot)
+        if index != level:
+            if state["look_found"] >= wanted:
+                return True
+            state["look_shown"] = state["look_found"]
     return True
 
 

@@ -9,16 +9,8 @@ first ticks, and a change of one tick, cost as many steps as the number of ticks
 import numpy as np
 
 from matching.book.events import must_pause
-from matching.book.price_levels import (
-    first_order,
-    index_at,
-    is_order,
-    level_at,
-    next_below,
-    next_order,
-    price_at,
-    top,
-)
+from matching.book.price_levels import index_at, price_at, top
+from matching.book.walk import begin_walk, next_in_book, pause_walk
 from matching.codes import BUY
 from matching.memory.compiler import inline, kernel
 from matching.stages import MEASURE
@@ -47,9 +39,7 @@ def begin_measure(m, instrument_id, after):
     state["measured_low"] = low
     state["measured_ticks"] = ticks
     state["demand"] = 0
-    state["walk_book"] = 0
-    state["walk_index"] = top(m, instrument_id, 0)
-    state["walk_slot"] = 0
+    begin_walk(m, instrument_id, 0)
     state["after_measure"] = after
     state["stage"] = MEASURE
     for tick in range(1, ticks + 1):
@@ -64,14 +54,13 @@ def measure(m):
     state = m.state[0]
     if state["measured_ticks"] == 0:
         return True
-    while state["walk_book"] <= 1:
-        if not measure_side(m, state["walk_book"]):
-            return False
-        state["walk_book"] += 1
-        state["walk_index"] = top(m, state["instrument"], 1)
-    build_tree(m.buys, state["measured_ticks"])
-    build_tree(m.sells, state["measured_ticks"])
-    return True
+    while measure_side(m, state["walk_book"]):
+        if state["walk_book"] == 1:
+            build_tree(m.buys, state["measured_ticks"])
+            build_tree(m.sells, state["measured_ticks"])
+            return True
+        begin_walk(m, state["instrument"], 1)
+    return False
 
 
 @kernel
@@ -85,20 +74,13 @@ def measure_side(m, book):
     end = index_at(instrument, book, last)
     index, slot = state["walk_index"], state["walk_slot"]
     while index >= end and index != 0:
-        if slot == 0:
-            slot = first_order(m, level_at(instrument, book, index))
-        total = i64(0)
-        while is_order(m, slot) and not must_pause(m):
-            total += i64(m.orders[slot]["leaves"])
-            state["spent"] += 1
-            slot = next_order(m, slot)
-        add_at_tick(m, book, price_at(instrument, book, index) - low + 1, total)
-        if is_order(m, slot):
-            state["walk_index"], state["walk_slot"] = index, slot
+        if must_pause(m):
+            pause_walk(m, index, slot)
             return False
-        slot = i64(0)
-        index = next_below(m, instrument, book, index)
-    state["walk_slot"] = 0
+        state["spent"] += 1
+        tick = price_at(instrument, book, index) - low + 1
+        add_at_tick(m, book, tick, i64(m.orders[slot]["leaves"]))
+        index, slot = next_in_book(m, instrument, book, index, slot)
     return True
 
 

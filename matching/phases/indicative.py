@@ -4,7 +4,7 @@ import numpy as np
 
 from matching.book.auctions import next_auction
 from matching.book.events import emit, reject
-from matching.book.registry import is_open
+from matching.book.registry import base_price, is_open
 from matching.codes import KIND_INDICATIVE, MALFORMED
 from matching.memory.compiler import inline, kernel
 from matching.phases.auction_quantities import begin_measure, cross
@@ -45,10 +45,9 @@ def report_indicative(m, c):
     """Report price, volume and surplus of an uncross now, if they changed since the last report."""
     state = m.state[0]
     instrument_id = state["instrument"]
-    instrument, auction = m.instruments[instrument_id], m.auctions[instrument_id]
-    last = i64(instrument["last"])
-    base_price = last if last > 0 else i64(instrument["reference"])
-    price, volume, surplus = cross(m, instrument_id, base_price)
+    auction = m.auctions[instrument_id]
+    base = base_price(m.instruments[instrument_id])
+    price, volume, surplus = cross(m, instrument_id, base)
     if (
         price != i64(auction["price"])
         or volume != i64(auction["volume"])

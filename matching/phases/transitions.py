@@ -4,7 +4,7 @@ import numpy as np
 
 from matching.book.auctions import enter_phase
 from matching.book.events import reject
-from matching.book.registry import is_listed, operator_reason
+from matching.book.registry import base_price, is_listed, operator_reason
 from matching.book.timers import (
     COLLAR_END,
     EXPIRY,
@@ -118,9 +118,7 @@ def begin_phase(m, instrument_id, phase, by_command, after):
     uncross. The end of a collar's auction is due no more."""
     state = m.state[0]
     remove_collar_end(m, instrument_id)
-    instrument = m.instruments[instrument_id]
-    last = i64(instrument["last"])
-    state["base_price"] = last if last > 0 else i64(instrument["reference"])
+    state["base_price"] = base_price(m.instruments[instrument_id])
     state["instrument"] = instrument_id
     state["phase"] = phase
     state["by_command"] = by_command

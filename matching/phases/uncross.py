@@ -4,13 +4,7 @@ import numpy as np
 
 from matching.book.events import must_pause
 from matching.book.order_ids import finish_order
-from matching.book.price_levels import (
-    first_order,
-    index_at,
-    level_at,
-    remove_from_level,
-    top,
-)
+from matching.book.price_levels import first_order, index_at, level_at, remove_from_level, top
 from matching.codes import AUCTION, FLAG_AUCTION
 from matching.memory.compiler import inline, kernel
 from matching.memory.layout import STP_MASK

@@ -6,14 +6,7 @@ from typing import Any, Self
 
 from sortedcontainers import SortedDict
 
-from matching.records import (
-    FEE_MAX_FEN,
-    RATE_UNIT,
-    CommandFlag,
-    Phase,
-    SelfTradePrevention,
-    Side,
-)
+from matching.records import FEE_MAX_FEN, RATE_UNIT, CommandFlag, Phase, SelfTradePrevention, Side
 from matching.reference.accounts import Account
 from matching.reference.fields import LASTING, WITH_LIMIT, WITH_STOP, Command
 

@@ -6,21 +6,13 @@ A MarketState keeps the counts that belong to a live order with it, and collects
 from collections import Counter
 from collections.abc import Callable
 
-from matching.limits import Limits
-from matching.records import (
-    ACCEPTED_MAX,
-    NANOSECONDS,
-    TRADES_MAX,
-    EventKind,
-    Reason,
-)
+from matching.limits import REFS_PER_PAGE, Limits
+from matching.records import ACCEPTED_MAX, NANOSECONDS, TRADES_MAX, EventKind, Reason
 from matching.reference.accounts import Account, Session
 from matching.reference.agenda import Agenda
 from matching.reference.book import Instrument, Order
 from matching.reference.events import Event, command_event, order_event
 from matching.reference.fields import Command
-
-REFS_PER_PAGE = 1024
 
 ENDS_OF_TIME = (Reason.END_OF_TIME, Reason.END_OF_DAY, Reason.GATE_CLOSURE)
 """Reasons for which an order expires; for the others it is cancelled."""

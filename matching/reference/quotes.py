@@ -7,20 +7,13 @@ The two sides of a quote are orders like others, named by a ref and the next one
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from matching.records import (
-    ACCEPTED_MAX,
-    CommandFlag,
-    EventFlag,
-    EventKind,
-    Phase,
-    Reason,
-)
+from matching.limits import REFS_PER_PAGE
+from matching.records import ACCEPTED_MAX, CommandFlag, EventFlag, EventKind, Phase, Reason
 from matching.reference.accounts import Account, Protection, Session, deposit_fen
 from matching.reference.book import BUY, QUANTITY_MAX, SELL, Instrument, Order
 from matching.reference.events import amount_fields, command_event
 from matching.reference.fields import Command
 from matching.reference.market import Market
-from matching.reference.market_state import REFS_PER_PAGE
 
 
 class QuoteSide(NamedTuple):

@@ -7,11 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.daylog import (
-    DayLogOtherRules,
-    DayLogWriter,
-    read_day_log,
-)
+from ledger.daylog import DayLogOtherRules, DayLogWriter, read_day_log
 from ledger.daylog.layout import CELL, pack_seal
 from ledger.daylog.registry import Registry, decode, encode
 from ledger.proof.verify import verify

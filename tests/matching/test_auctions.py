@@ -25,16 +25,17 @@ from tests.support.scripts import (
     LIMITS,
     MEMBER,
     OPERATOR,
-    OTHER_MEMBER,
     SELL,
     START_S,
     Answer,
     Row,
     answers,
     as_commands,
+    at,
     head,
     listing,
     order,
+    other,
     reasons,
     target,
     venue,
@@ -47,14 +48,9 @@ def phase(number: int, **fields: int) -> Row:
     return venue(PHASE, type=number, **fields)
 
 
-def other(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
-    """An order of the other member's account."""
-    return order(ref, side, price, quantity, session=OTHER_MEMBER, account=3, **fields)
-
-
 def clock(seconds: int, **fields: int) -> Row:
     """The venue's CLOCK so many seconds after the start."""
-    return {"kind": CLOCK, "time_ns": (START_S + seconds) * NANOSECONDS, **fields}
+    return at(seconds, {"kind": CLOCK, **fields})
 
 
 def auction_trades(answer: Answer) -> list[tuple[int, int]]:

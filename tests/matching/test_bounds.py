@@ -37,11 +37,13 @@ from tests.support.scripts import (
     Row,
     answers,
     as_commands,
+    at,
     capacity,
     head,
     listing,
     mass_cancel,
     order,
+    other,
     reasons,
     sequence,
     target,
@@ -55,16 +57,6 @@ FOK, IOC = TimeInForce.FOK, TimeInForce.IOC
 def clock(time_ns: int) -> Row:
     """A CLOCK command at a time."""
     return {"kind": CLOCK, "time_ns": time_ns}
-
-
-def at(seconds: int, row: Row) -> Row:
-    """The row so many seconds after the start of the script."""
-    return row | {"time_ns": (START_S + seconds) * NANOSECONDS}
-
-
-def other(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
-    """An order of the other member's account."""
-    return order(ref, side, price, quantity, session=OTHER_MEMBER, account=3, **fields)
 
 
 def collar_auction(seconds: int = 60) -> list[Row]:

@@ -6,15 +6,7 @@ import pytest
 
 from matching import Engine
 from matching.invariants.memory.violations import first_violation
-from matching.memory.layout import (
-    HOURS,
-    PAGE,
-    TABLES,
-    TOPS,
-    WATCH_AT,
-    WATCH_HEAD,
-    WATCH_REACH,
-)
+from matching.memory.layout import HOURS, PAGE, TABLES, TOPS, WATCH_AT, WATCH_HEAD, WATCH_REACH
 from matching.memory.state_record import UNFINISHED
 from matching.records import CommandKind
 from matching.snapshot import BOUNDS, SCRATCH

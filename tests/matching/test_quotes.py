@@ -6,7 +6,6 @@ import pytest
 
 from matching.records import (
     ACCEPTED_MAX,
-    NANOSECONDS,
     PROTECTION_MAX_S,
     CommandFlag,
     CommandKind,
@@ -27,10 +26,12 @@ from tests.support.scripts import (
     Row,
     answers,
     as_commands,
+    at,
     capacity,
     head,
     listing,
     order,
+    other,
     reasons,
     sequence,
     target,
@@ -76,15 +77,6 @@ def protect(lots: int = 0, fills: int = 0, fen: int = 0, seconds: int = 10, **fi
         "expiry_s": seconds,
         **fields,
     }
-
-
-def other(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
-    """An order of the other member's account."""
-    return order(ref, side, price, quantity, session=OTHER_MEMBER, account=3, **fields)
-
-
-def at(seconds: int, row: Row) -> Row:
-    return row | {"time_ns": (START_S + seconds) * NANOSECONDS}
 
 
 BID, ASK = (99, 5), (101, 5)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matching import COMMAND, Engine, Limits
 from matching.records import (
+    NANOSECONDS,
     CommandFlag,
     CommandKind,
     EventKind,
@@ -54,6 +55,16 @@ def order(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> 
         "quantity": quantity,
         **fields,
     }
+
+
+def other(ref: int, side: int, price: int, quantity: int = 1, **fields: int) -> Row:
+    """A new limit order of the other member's account."""
+    return order(ref, side, price, quantity, session=OTHER_MEMBER, account=3, **fields)
+
+
+def at(seconds: int, row: Row) -> Row:
+    """The row so many seconds after the start of the script."""
+    return row | {"time_ns": (START_S + seconds) * NANOSECONDS}
 
 
 def target(kind: CommandKind, ref: int, **fields: int) -> Row:

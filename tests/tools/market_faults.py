@@ -22,8 +22,8 @@ MARKET_FAULTS = (
     ),
     Fault(
         "phases/auction_quantities.py",
-        '            total += i64(m.orders[slot]["leaves"])',
-        '            total += i64(m.orders[slot]["shown"])',
+        'add_at_tick(m, book, tick, i64(m.orders[slot]["leaves"]))',
+        'add_at_tick(m, book, tick, i64(m.orders[slot]["shown"]))',
         "an uncross does not count what icebergs hide",
     ),
     Fault(

@@ -49,13 +49,7 @@ from matching.invariants.memory.rules import (
     SOUND,
     STP_MAX,
 )
-from matching.invariants.memory.sums import (
-    add_open,
-    add_order,
-    machine_at,
-    prefetch_order,
-    sums_at,
-)
+from matching.invariants.memory.sums import add_open, add_order, machine_at, prefetch_order, sums_at
 from matching.memory.compiler import entry, inline, kernel
 from matching.memory.layout import POST_ONLY, QUOTE_BIT, STP_MASK, TIMED, WAITING
 from matching.records import RATE_UNIT

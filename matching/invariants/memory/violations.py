@@ -26,11 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.invariants.memory.blocks import check_standing
-from matching.invariants.memory.instruments import (
-    check_auctions,
-    check_baskets,
-    check_instruments,
-)
+from matching.invariants.memory.instruments import check_auctions, check_baskets, check_instruments
 from matching.invariants.memory.levels import (
     bands_of,
     check_best,
