@@ -282,6 +282,9 @@ TRADES_MAX = 2**31
 """Trades of a day after which no order is accepted. `trade_id` is u32, and one order, which has
 at most 2^31 - 1 lots, makes no more trades than that."""
 
+SCHEDULED_MAX = 2**31
+"""Closes and phases scheduled in a day after which an operator schedules no more."""
+
 BUSTS_MAX = 2**16
 """Trades of a day that may be taken back."""
 

@@ -10,7 +10,14 @@ from matching.book.timers import EXPIRY, GATE, PHASE, add_timer, remove_day_time
 from matching.codes import CLOSED, NONE, POOL_FULL, TIME_PAST, UNKNOWN_INSTRUMENT, WRONG_PHASE
 from matching.memory.compiler import inline
 from matching.memory.layout import BOOKS, TOPS
-from matching.records import FEE_MAX_FEN, INT32_MAX, NANOSECONDS, NOTIONAL_MAX_FEN, RATE_UNIT
+from matching.records import (
+    FEE_MAX_FEN,
+    INT32_MAX,
+    NANOSECONDS,
+    NOTIONAL_MAX_FEN,
+    RATE_UNIT,
+    SCHEDULED_MAX,
+)
 
 i64 = np.int64
 
@@ -122,6 +129,8 @@ def set_times(m, c):
     for second in (close_s, gate_s):
         if second != 0 and second * NANOSECONDS <= state["now_ns"]:
             return TIME_PAST
+    if close_s != 0 and state["scheduled"] >= SCHEDULED_MAX:
+        return POOL_FULL
     if i64(instrument["close_s"]) != 0 or i64(instrument["gate_s"]) != 0:
         remove_day_times(m, instrument_id)
     instrument["close_s"] = close_s

@@ -8,7 +8,7 @@ instruments' own times.
 import numpy as np
 
 from matching.memory.compiler import inline, kernel
-from matching.memory.layout import TIMED
+from matching.memory.layout import RANK_BITS, TIMED
 from matching.records import NANOSECONDS, TIME_MAX_NS
 
 i64 = np.int64
@@ -37,7 +37,7 @@ def write_timer(m, at, due, rank, slot, phase):
 @inline
 def note_own_timer(m, due, rank, phase, at):
     """Note the position of an instrument's own timer; 0: it is removed."""
-    own = m.own_timers[rank >> 32]
+    own = m.own_timers[rank >> RANK_BITS]
     kind = due & 3
     if kind == EXPIRY:
         own["expiry"] = at
@@ -95,7 +95,7 @@ def add_timer(m, second, kind, instrument_id, order_rank, slot, phase):
     state = m.state[0]
     state["timers"] += 1
     due = second * 4 + kind
-    rank = (instrument_id << 32) + order_rank
+    rank = (instrument_id << RANK_BITS) + order_rank
     write_timer(m, sift_up(m, state["timers"], due, rank), due, rank, slot, phase)
     update_next_due(m)
 

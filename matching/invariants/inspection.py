@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 
 from matching.book.timers import COLLAR_END, PHASE
 from matching.limits import Limits
-from matching.memory.layout import BLOCK_BIT, MEMBERS, PAGE, POST_ONLY, QUOTE_BIT, STP_MASK, WAITING
+from matching.memory.layout import (
+    BLOCK_BIT,
+    MEMBERS,
+    PAGE,
+    POST_ONLY,
+    QUOTE_BIT,
+    RANK_BITS,
+    STP_MASK,
+    WAITING,
+)
 from matching.records import NANOSECONDS, POSITION_MAX, Phase
 from matching.state_tables import SCHEDULED_BY, Tables, state_hash, table
 
@@ -158,7 +167,7 @@ def _schedule(arrays: Arrays) -> list[tuple[int, ...]]:
             phase, cause = int(Phase.CLOSED), SCHEDULED_BY["close"]
         elif phase == COLLAR_END:
             phase, cause = int(Phase.CONTINUOUS), SCHEDULED_BY["collar"]
-        rows.append((int(timer["due"]) >> 2, int(timer["rank"]) >> 32, phase, cause))
+        rows.append((int(timer["due"]) >> 2, int(timer["rank"]) >> RANK_BITS, phase, cause))
     return rows
 
 

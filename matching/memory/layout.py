@@ -22,6 +22,9 @@ BOOKS = 4
 BUY_STOPS, SELL_STOPS = 2, 3
 """Books of an instrument: 0 bids, 1 asks, 2 waiting buy stops, 3 waiting sell stops."""
 
+RANK_BITS = 40
+"""Bits of a timer's rank below its instrument."""
+
 AUCTIONED_BITS = 32
 """Instruments of a word of the bitmap `auctioned`."""
 
@@ -204,7 +207,7 @@ AUCTION = np.dtype(
 TIMER = np.dtype(
     [
         ("due", "<i8"),  # seconds x 4 + class
-        ("rank", "<i8"),  # instrument x 2^32 + acceptance sequence or order of scheduling
+        ("rank", "<i8"),  # instrument x 2^RANK_BITS + acceptance sequence or order of scheduling
         ("slot", "<u4"),  # the order that expires; 0: a timer of the instrument
         ("phase", "<u4"),  # of class PHASE: the new phase, or COLLAR_END
     ]

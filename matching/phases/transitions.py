@@ -29,11 +29,12 @@ from matching.codes import (
     WRONG_PHASE,
 )
 from matching.memory.compiler import inline, kernel
+from matching.memory.layout import RANK_BITS
 from matching.orders.cancel_list import begin_list, gather_instrument
 from matching.orders.entry import remove_order
 from matching.orders.sweep import report_phase
 from matching.phases.auction_quantities import begin_measure
-from matching.records import NANOSECONDS
+from matching.records import NANOSECONDS, SCHEDULED_MAX
 from matching.stages import (
     CLOSE_GATE,
     DUE,
@@ -68,7 +69,7 @@ def run_next_due(m, c):
     timer = m.timers[1]
     due = i64(timer["due"])
     second, kind = due >> 2, due & 3
-    instrument_id = i64(timer["rank"]) >> 32
+    instrument_id = i64(timer["rank"]) >> RANK_BITS
     slot, phase = i64(timer["slot"]), i64(timer["phase"])
     remove_timer(m, i64(1))
     state["stage"] = DUE
@@ -77,7 +78,7 @@ def run_next_due(m, c):
         if (
             state["timers"] != 0
             and i64(timer["due"]) == due
-            and i64(timer["rank"]) >> 32 == instrument_id
+            and i64(timer["rank"]) >> RANK_BITS == instrument_id
         ):
             state["stage"] = EXPIRING
     elif kind == EXPIRY:
@@ -186,6 +187,7 @@ def phase_command_reason(m, instrument_id, phase, second):
         return WRONG_PHASE if i64(instrument["phase"]) == phase else NONE
     if second * NANOSECONDS <= state["now_ns"]:
         return TIME_PAST
-    if state["phases_pending"] >= PENDING_PER_INSTRUMENT * (len(m.instruments) - 1):
+    most = PENDING_PER_INSTRUMENT * (len(m.instruments) - 1)
+    if state["phases_pending"] >= most or state["scheduled"] >= SCHEDULED_MAX:
         return POOL_FULL
     return NONE

@@ -24,7 +24,7 @@ class Agenda:
 
     def __init__(self) -> None:
         self.work: SortedDict = SortedDict()  # Due -> (phase, cause), which is 0, 0 but for PHASE
-        self._scheduled = 0
+        self.scheduled = 0  # phase changes of the day
 
     def add_expiry(self, instrument: int, due_s: int) -> None:
         """At this second, look for orders of the instrument that end."""
@@ -38,8 +38,8 @@ class Agenda:
 
     def add_phase(self, instrument: int, due_s: int, phase: int, cause: int) -> None:
         """Schedule a phase change, after those scheduled earlier for the same second."""
-        self._scheduled += 1
-        self.work[due_s, Work.PHASE, instrument, self._scheduled] = (phase, cause)
+        self.scheduled += 1
+        self.work[due_s, Work.PHASE, instrument, self.scheduled] = (phase, cause)
 
     def drop_phases(self, instrument: int, cause: int) -> None:
         """Remove the instrument's phase changes of this cause."""

@@ -4,7 +4,7 @@ Each function takes a well-formed command of an operator and returns the reason 
 or Reason.NONE when it is done and reported.
 """
 
-from matching.records import BASKET_MEMBERS_MAX, Phase, Reason
+from matching.records import BASKET_MEMBERS_MAX, SCHEDULED_MAX, Phase, Reason
 from matching.reference.book import Instrument
 from matching.reference.fields import Command
 from matching.reference.market import Market
@@ -81,6 +81,8 @@ def set_times(market: Market, command: Command) -> Reason:
     if market.is_past(close_s) or market.is_past(gate_s):
         return Reason.TIME_PAST
     agenda, cause = market.agenda, SCHEDULED_BY["close"]
+    if close_s and agenda.scheduled >= SCHEDULED_MAX:
+        return Reason.POOL_FULL
     agenda.drop_phases(instrument.id, cause)
     if close_s:
         agenda.add_expiry(instrument.id, close_s)
@@ -123,10 +125,11 @@ def set_phase(market: Market, command: Command) -> Reason:
         return Reason.NONE
     if market.is_past(command.expiry_s):
         return Reason.TIME_PAST
-    cause = SCHEDULED_BY["command"]
-    if market.agenda.count_phases(cause) >= scheduled_phases_max(market.limits):
+    agenda, cause = market.agenda, SCHEDULED_BY["command"]
+    is_full = agenda.count_phases(cause) >= scheduled_phases_max(market.limits)
+    if is_full or agenda.scheduled >= SCHEDULED_MAX:
         return Reason.POOL_FULL
-    market.agenda.add_phase(instrument.id, command.expiry_s, command.type, cause)
+    agenda.add_phase(instrument.id, command.expiry_s, command.type, cause)
     return Reason.NONE
 
 

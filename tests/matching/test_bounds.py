@@ -14,10 +14,12 @@ from matching.records import (
     AUCTION_MAX_S,
     FUNDED_MAX_FEN,
     NANOSECONDS,
+    SCHEDULED_MAX,
     TIME_MAX_NS,
     TRADES_MAX,
     CommandFlag,
     CommandKind,
+    EventKind,
     MassCancelScope,
     OrderType,
     Phase,
@@ -279,6 +281,37 @@ def test_the_numbers_of_a_day_never_wrap(accepted, trades, reason):
             market._market.accepted, market._market.trades = accepted, trades
             assert market.process(as_commands([row, *less])).tobytes() == found.tobytes()
             assert differences(market.state_tables(), copy.state_tables()) == []
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "is_room"), [(SCHEDULED_MAX - 1, True), (SCHEDULED_MAX, False)]
+)
+def test_the_order_of_scheduling_never_wraps(scheduled, is_room):
+    """Operators schedule no more when it is used up; collars, which follow orders, still do."""
+    setup = [*head(), *listing(2), *capacity(2)]
+    times = {"instrument": 2, "expiry_s": START_S + 9}
+    schedule = [
+        venue(CommandKind.TIMES, **times),
+        venue(CommandKind.PHASE, type=Phase.HALTED, **times),
+    ]
+    other_rows = [
+        venue(CommandKind.TIMES, instrument=2, target_ref=START_S + 9),
+        *collar_auction(),
+        clock((START_S + 70) * NANOSECONDS),
+    ]
+    for row in schedule:
+        commands = as_commands([row, *other_rows])
+        engine, market = Engine(LIMITS), ReferenceEngine(LIMITS)
+        for machine in (engine, market):
+            machine.process(as_commands(setup))
+        engine._arrays["state"]["scheduled"] = market._market.agenda.scheduled = scheduled
+        found = engine.process(commands)
+        assert found.tobytes() == market.process(commands).tobytes()
+        assert differences(market.state_tables(), engine.state_tables()) == []
+        assert (found["reason"][0] != Reason.POOL_FULL) == is_room
+        changes = found[(found["kind"] == EventKind.PHASE_CHANGED) & (found["instrument"] == 1)]
+        assert len(changes) == 2
+        Engine.restore(engine.snapshot())
 
 
 # The cost of a mass cancel

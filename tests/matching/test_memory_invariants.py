@@ -6,7 +6,16 @@ import pytest
 
 from matching import Engine
 from matching.invariants.memory.violations import first_violation
-from matching.memory.layout import HOURS, PAGE, TABLES, TOPS, WATCH_AT, WATCH_HEAD, WATCH_REACH
+from matching.memory.layout import (
+    HOURS,
+    PAGE,
+    RANK_BITS,
+    TABLES,
+    TOPS,
+    WATCH_AT,
+    WATCH_HEAD,
+    WATCH_REACH,
+)
 from matching.memory.state_record import UNFINISHED
 from matching.records import CommandKind
 from matching.snapshot import BOUNDS, SCRATCH
@@ -70,7 +79,7 @@ STATE_CASES: list[Case] = [
     ("state", 0, "next_due_ns", 0, f"must be the first timer's, {(START_S + 50) * 10**9}"),
     ("state", 0, "accepted", 2**32, "must be between 0 and 4294967295"),
     ("state", 0, "trades", -1, "must be between 0 and 4294967295"),
-    ("state", 0, "scheduled", 2**31 + 1, "must be between 0 and 2147483648"),
+    ("state", 0, "scheduled", 2**39 + 1, "must be between 0 and 549755813888"),
     ("state", 0, "phases_pending", 1, "must be the phases to come, 2"),
     ("state", 0, "free_slot", ICEBERG, "must lead to a slot without an order, or be 0"),
     ("state", 0, "free_slot", 99, "must lead to a slot without an order, or be 0"),
@@ -347,23 +356,23 @@ TIMER_CASES: list[Case] = [
     ("timers", EXPIRY, "due", (START_S + 2) * 4, "must be later than the machine's time"),
     ("timers", EXPIRY, "due", (START_S + 61) * 4, "must come after the timer above in the heap"),
     ("timers", EXPIRY, "due", (START_S + 50) * 4 + 1, "must be of the class of expiries"),
-    ("timers", EXPIRY, "rank", 1 << 32 | 5, "must be the order's instrument and acceptance"),
+    ("timers", EXPIRY, "rank", 1 << RANK_BITS | 5, "must be the order's instrument and acceptance"),
     ("timers", PENDING, "slot", 20, "must be a slot that was used"),
     ("timers", EXPIRY, "slot", ICEBERG, "must be the order's own timer if GTD, else 0"),
     ("timers", PENDING, "slot", ICEBERG, "must be of an order with this timer"),
     ("timers", EXPIRY, "phase", 1, "must be 0"),
-    ("timers", PENDING, "rank", 8 << 32 | 3, "must be of a listed instrument"),
+    ("timers", PENDING, "rank", 8 << RANK_BITS | 3, "must be of a listed instrument"),
     ("timers", PENDING, "rank", 3, "must be of a listed instrument"),
     ("timers", PENDING, "due", (START_S + 70) * 4 + 3, "must be of a class"),
     ("timers", PENDING, "phase", 7, "must be a phase if of that class"),
     ("timers", GATE, "phase", 1, "must be a phase if of that class"),
-    ("timers", PENDING, "rank", 2 << 32 | 5, "must be of an order of scheduling so far"),
-    ("timers", GATE, "rank", 4 << 32 | 1, "must be of an order of scheduling so far"),
-    ("timers", PENDING, "rank", 2 << 32 | 4, "must be of an order of scheduling of its own"),
-    ("timers", GATE, "rank", 1 << 32, "must be of an instrument with this timer as gate"),
+    ("timers", PENDING, "rank", 2 << RANK_BITS | 5, "must be of an order of scheduling so far"),
+    ("timers", GATE, "rank", 4 << RANK_BITS | 1, "must be of an order of scheduling so far"),
+    ("timers", PENDING, "rank", 2 << RANK_BITS | 4, "must be of an order of scheduling of its own"),
+    ("timers", GATE, "rank", 1 << RANK_BITS, "must be of an instrument with this timer as gate"),
     ("timers", AUCTION_END, "phase", 0, "must be of an instrument with this timer as close"),
     ("timers", GATE, "due", (START_S + 98) * 4 + 1, "must be the instrument's gate_s"),
-    ("timers", PENDING, "rank", BARE << 32 | 3, "must be of an instrument with a band"),
+    ("timers", PENDING, "rank", BARE << RANK_BITS | 3, "must be of an instrument with a band"),
     ("own_timers", FIRST, "expiry", 5, "must be the position of this timer of the instrument"),
     ("own_timers", FIRST, "close", 6, "must be the position of this timer of the instrument"),
     ("own_timers", COLLARED, "gate", 0, "must be of an instrument with this timer as gate"),
@@ -634,7 +643,7 @@ def test_no_more_phases_are_to_come_than_the_machine_has_room_for():
     timers["due"][5] += 4
     for column in ("timers", "scheduled", "phases_pending"):
         state[column] += 1
-    timers["rank"][5] = 1 << 32 | state["scheduled"][0]
+    timers["rank"][5] = 1 << RANK_BITS | state["scheduled"][0]
     with pytest.raises(ValueError, match=r"`state\[0\].phases_pending` must be at most 4, got 5"):
         Engine.restore(editor.to_bytes())
 

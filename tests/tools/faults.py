@@ -416,6 +416,18 @@ KERNEL = (
     ),
     Fault(
         "phases/transitions.py",
+        ' or state["scheduled"] >= SCHEDULED_MAX:',
+        ":",
+        "the order of scheduling wraps: PHASE",
+    ),
+    Fault(
+        "admin/instruments.py",
+        '    if close_s != 0 and state["scheduled"] >= SCHEDULED_MAX:\n        return POOL_FULL\n',
+        "",
+        "the order of scheduling wraps: TIMES",
+    ),
+    Fault(
+        "phases/transitions.py",
         '    instrument["gated"] = 1\n',
         "",
         "a closed gate opens again",

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.book.timers import COLLAR_END, EXPIRY, GATE, NEVER, PHASE
-from matching.invariants.memory.rows import LOW, Memory, Rows, is_first_of
-from matching.memory.layout import OWN_TIMERS
+from matching.invariants.memory.rows import Memory, Rows, is_first_of
+from matching.memory.layout import OWN_TIMERS, RANK_BITS
 from matching.records import AUCTION_MAX_S, NANOSECONDS, TIME_MAX_NS, Phase
 from matching.state_tables import scheduled_phases_max
 
@@ -47,7 +47,7 @@ def _check_expiries(memory: Memory, rows: Rows) -> None:
     of_order = orders["timer"][slot] == rows.numbers
     rows.require("slot", of_order, "must be of an order with this timer")
     instrument = orders["instrument"][slot].astype(np.int64)
-    rank = (instrument << 32) + orders["accepted"][slot]
+    rank = (instrument << RANK_BITS) + orders["accepted"][slot]
     rows.require("slot", instrument != 0, "must be of a live order")
     rows.require("rank", rows["rank"] == rank, "must be the order's instrument and acceptance")
     rows.require("due", rows["due"] & 3 == EXPIRY, "must be of the class of expiries")
@@ -60,7 +60,7 @@ def _check_own(memory: Memory, rows: Rows) -> None:
     own = memory.arrays["own_timers"]
     instruments = memory.arrays["instruments"]
     rank, kind, phase = rows["rank"], rows["due"] & 3, rows["phase"]
-    instrument, order = rank >> 32, rank & LOW
+    instrument, order = rank >> RANK_BITS, rank & ((1 << RANK_BITS) - 1)
     is_listed = (instrument > 0) & (instrument < len(own))
     is_listed &= instruments["phase"][np.where(is_listed, instrument, 0)] != 0
     rows.require("rank", is_listed, "must be of a listed instrument")
@@ -111,7 +111,7 @@ def _check_positions(memory: Memory, expected: NDArray[Any]) -> None:
 
 def _check_pending(memory: Memory, rows: Rows) -> None:
     """Phases to come are of instruments with a band, counted, and not too many."""
-    has_band = memory.column("instruments", "width")[rows["rank"] >> 32] != 0
+    has_band = memory.column("instruments", "width")[rows["rank"] >> RANK_BITS] != 0
     rows.require("rank", has_band, "must be of an instrument with a band")
     state = memory.state
     counted = state["phases_pending"] == len(rows)

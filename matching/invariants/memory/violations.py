@@ -62,6 +62,7 @@ from matching.memory.layout import (
     LINK,
     MACHINE_LAYOUT,
     PAGE,
+    RANK_BITS,
     TABLES,
     TOPS,
     WATCH_AT,
@@ -79,8 +80,9 @@ OF_NOTHING = ("blocks", "links", "page_live", "timers")
 """Tables whose row 0 stands for nothing and is zeros. Those of other tables are checked with the
 rest of them."""
 
-SCHEDULED_MAX = 2**31
-"""Times and phases scheduled in a day: the machine has no more than 2^32 ranks for them."""
+SCHEDULED_MOST = 1 << RANK_BITS - 1
+"""Closes and phases scheduled in a day: more than operators may schedule and the collars of all
+orders of a day add, and half of the ranks there are."""
 
 
 def first_violation(
@@ -195,7 +197,7 @@ def _check_state(memory: Memory) -> None:
         ("accepted", ACCEPTED_MAX),
         ("trades", TRADE_ID_MAX),
         ("trade_groups", memory.number("accepted")),
-        ("scheduled", SCHEDULED_MAX),
+        ("scheduled", SCHEDULED_MOST),
         ("slots_used", len(memory.arrays["orders"]) - 1),
         ("pages_used", len(memory.arrays["page_live"]) - 1),
         ("blocks_used", len(memory.arrays["blocks"]) - 1),
