@@ -83,8 +83,8 @@ def close(
     from exchange.commands.settle import settle
 
     context.invoke(
-        settle, day_log=day_log, ledger=ledger, carry=True, dry_run=dry_run, postings=False,
-        as_json=as_json,
+        settle, day_log=day_log, ledger=ledger, carry=True, assume_delivered=False,
+        dry_run=dry_run, postings=False, as_json=as_json,
     )  # fmt: skip
 
 

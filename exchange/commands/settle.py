@@ -9,10 +9,11 @@ from exchange.commands import options
 from exchange.commands.bilingual import BilingualCommand
 from exchange.commands.console import Stages, cny, echo_postings, note_compiling, print_json, table
 from exchange.commands.inputs import ledger_path
-from exchange.commands.outcome import require_folder
+from exchange.commands.outcome import Refused, require_folder
 
 if TYPE_CHECKING:
     from ledger.books.database import Books
+    from ledger.daylog.registry import Registry
     from ledger.statements.summary import Settlement
 
 
@@ -25,13 +26,20 @@ if TYPE_CHECKING:
     "结转未交割持仓；不加则视为已足额交割。",
 )  # fmt: skip
 @click.option(
+    "--assume-delivered", is_flag=True,
+    help="Count open positions of a served day as delivered in full, as if its centres had run "
+    "all that was sold: for a rehearsal that no later day follows. / "
+    "将实盘日的未交割持仓视为已足额交割，仅用于无后续交易日的演练。",
+)  # fmt: skip
+@click.option(
     "--postings", is_flag=True,
     help="Print every posting; --dry-run always does. / 显示全部分录；--dry-run 时总是显示。",
 )  # fmt: skip
 @options.dry_run
 @options.as_json
 def settle(
-    day_log: Path, ledger: Path | None, carry: bool, postings: bool, dry_run: bool, as_json: bool
+    day_log: Path, ledger: Path | None, carry: bool, assume_delivered: bool, postings: bool,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Settle a day: post money, fees, deliveries and vouchers to the books.
 
@@ -39,7 +47,12 @@ def settle(
     """
     path = ledger_path(ledger, day_log)
     lines: list[tuple[Any, ...]] | None = [] if postings or dry_run else None
-    result = _settle(day_log, path, deliver=not carry, dry_run=dry_run, lines=lines)
+    if carry and assume_delivered:
+        raise click.UsageError("--carry and --assume-delivered contradict each other")
+    result = _settle(
+        day_log, path, deliver=not carry, assume_delivered=assume_delivered, dry_run=dry_run,
+        lines=lines,
+    )  # fmt: skip
     if as_json:
         from dataclasses import asdict
 
@@ -52,7 +65,7 @@ def settle(
 
 
 def _settle(
-    day_log: Path, path: Path, *, deliver: bool, dry_run: bool,
+    day_log: Path, path: Path, *, deliver: bool, assume_delivered: bool, dry_run: bool,
     lines: list[tuple[Any, ...]] | None,
 ) -> "Settlement":  # fmt: skip
     from exchange.days.engines import open_engine
@@ -61,6 +74,12 @@ def _settle(
     from ledger.daylog import read_day_log
 
     log = read_day_log(day_log)
+    if deliver and not assume_delivered and _was_served(log.registry):
+        raise Refused(
+            f"{day_log}: was served, and its deliveries are still to be metered; "
+            f"`suanshi day close {day_log}` settles it and carries them "
+            "(--assume-delivered books all as delivered in full, and no day can follow)"
+        )
     require_folder(path)
     if not path.exists():  # else the day may be settled already, which needs no replay
         log.check_rules()
@@ -85,6 +104,11 @@ def _settle(
             progress=stages,
             lines=lines,
         )
+
+
+def _was_served(registry: "Registry") -> bool:
+    """Whether a venue wrote the log: only its sessions have keys."""
+    return any(session.key for session in registry.sessions)
 
 
 def _books(path: Path, dry_run: bool) -> "Books":

@@ -88,6 +88,7 @@ def build_venue(
             metering=Metering(folder, day.registry.venue),
             keys=keys_folder(config),
             connection=_connection(config, day, gateway, market_data),
+            folder_lock=day.folder_lock,
         )
     )
     gateway.note_used_refs(day.opening)  # of orders that are carried into the day

@@ -4,6 +4,7 @@ The log has everything that a start needs: the registry and the commands. A repl
 the engine's state, the refs that sessions used and the number of every report.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,11 +25,35 @@ from exchange.venue.next_day import open_next_day
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
 from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
+from ledger.daylog.file_lock import FileHeld, lock_exclusively
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import NANOSECONDS
 
 Commands = NDArray[np.void]
+
+
+LOG = logging.getLogger("suanshi.venue")
+
+LOCK_NAME = "venue.lock"
+
+
+class FolderLock:
+    """A venue's folder for one process: what is found in it cannot change meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises DayRefused where another venue serves the folder."""
+        self._file = (folder / LOCK_NAME).open("a")
+        try:
+            lock_exclusively(self._file.fileno())
+        except (FileHeld, OSError) as error:
+            self._file.close()
+            why = str(error) if isinstance(error, FileHeld) else error.strerror
+            raise DayRefused(f"{folder}: {why}; one venue at a time serves a folder") from None
+
+    def close(self) -> None:
+        """Let another process serve the folder."""
+        self._file.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +66,7 @@ class VenueDay:
     opening: Commands  # to process first, numbered from the writer's next sequence
     secret: Secret
     entitlements: dict[str, Entitlement]
+    folder_lock: FolderLock  # held until the venue is closed
 
     @property
     def limits(self) -> Limits:
@@ -62,23 +88,38 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
     """Begin the trading day in the configuration's folder, or continue it.
 
     The first day of a folder opens with the balances of the configuration, each later one with
-    what the previous day closed with. Raises DayRefused for a day that is sealed and for one that
-    cannot open yet, BadFile and BadKey for a file that cannot be read, DayLogError for a log that
-    is damaged, made under other rules or cannot be written.
+    what the previous day closed with. Raises DayRefused for a day that is sealed, for one that
+    cannot open yet and for a folder that is served already, BadFile and BadKey for a file that
+    cannot be read, DayLogError for a log that is damaged, made under other rules or cannot be
+    written.
     """
+    folder = Path(config.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(folder)
+    try:
+        return _start_day(config, clock, lock, make_keys=make_keys)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _start_day(
+    config: VenueConfig, clock: VenueClock, lock: FolderLock, *, make_keys: bool
+) -> VenueDay:
+    """Do what `start_day` says, in a folder that nobody else serves."""
     folder = Path(config.folder)
     newest, incomplete = newest_log(folder)
     if newest is not None:
         check_carried_rules(newest)  # both to continue it and to open the next day, it is replayed
-    folder.mkdir(parents=True, exist_ok=True)
     members = read_members(config.members or None)
-    secret, entitlements = _keys(keys_folder(config), members, make_keys)
+    served = newest is not None
+    secret, entitlements = _keys(keys_folder(config), members, make_keys, served=served)
     for path in incomplete:
         path.replace(path.with_suffix(".headless"))
     day = next_day(config, clock, newest)
     path = folder / f"{day.isoformat()}.log"
     if newest is not None and newest.path == path:
-        return _continue_day(newest, clock, secret, entitlements)
+        return _continue_day(newest, clock, secret, entitlements, lock)
     venue = read_venue(config.definition or None)
     if newest is None:
         sessions = sessions_of(members, entitlements)
@@ -98,6 +139,7 @@ def start_day(config: VenueConfig, clock: VenueClock, *, make_keys: bool) -> Ven
         opening=opening,
         secret=secret,
         entitlements=entitlements,
+        folder_lock=lock,
     )
 
 
@@ -126,10 +168,21 @@ def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> d
     return day
 
 
-def _keys(folder: Path, members: Members, make_keys: bool) -> tuple[Secret, dict[str, Entitlement]]:
-    """Return the venue's key pair and all entitlements; make the missing ones where wanted."""
-    venue = folder / f"{VENUE}.secret"
+def _keys(
+    folder: Path, members: Members, make_keys: bool, *, served: bool
+) -> tuple[Secret, dict[str, Entitlement]]:
+    """Return the venue's key pair and all entitlements; make the missing ones where wanted.
+
+    A venue that has served keeps its key: with another one, no broker's connection.toml is of it.
+    """
+    venue, public = folder / f"{VENUE}.secret", folder / f"{VENUE}.toml"
     if not venue.exists():
+        if served or public.exists():
+            raise DayRefused(
+                f"{venue}: missing, and brokers know the venue by this key; restore the file from "
+                f"a backup. If it is lost: remove {public}, run `suanshi keys new {VENUE} --role "
+                f"market-data --folder {folder}`, serve, and give connection.toml to every broker"
+            )
         new_pair(folder, VENUE, role="market-data")
     if make_keys:
         for session in members.sessions:
@@ -160,9 +213,14 @@ def newest_log(folder: Path) -> tuple[DayLog | None, list[Path]]:
 
 
 def _continue_day(
-    log: DayLog, clock: VenueClock, secret: Secret, entitlements: dict[str, Entitlement]
+    log: DayLog,
+    clock: VenueClock,
+    secret: Secret,
+    entitlements: dict[str, Entitlement],
+    lock: FolderLock,
 ) -> VenueDay:
     """Continue the day of a log, with sessions for the keys that were made since."""
+    _warn_if_behind(clock, log)
     clock.not_before(log.last_time_ns)
     registry = with_keys(log.registry, entitlements)
     writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
@@ -176,7 +234,21 @@ def _continue_day(
         opening=opening,
         secret=secret,
         entitlements=entitlements,
+        folder_lock=lock,
     )
+
+
+def _warn_if_behind(clock: VenueClock, log: DayLog) -> None:
+    """Warn where the real clock has not reached the log's last time: the venue's time stands until
+    it does."""
+    behind_s = (log.last_time_ns - clock.now_ns()) / NANOSECONDS
+    if clock.start_ns is None and behind_s > 1:
+        LOG.warning(
+            "%s: was stamped until %.0f s after the system's clock; until then nothing falls due "
+            "and all orders have one time. If the clock is slow, stop, set it, and serve again",
+            log.path,
+            behind_s,
+        )
 
 
 def session_numbers(registry: Registry) -> tuple[dict[str, int], dict[int, int]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from exchange.days.replay import Machine
 from exchange.venue.clock import VenueClock
+from exchange.venue.day import FolderLock
 from exchange.venue.event_hash import EventHash
 from exchange.venue.group_commit import GroupCommit
 from exchange.venue.metering import Metering
@@ -36,6 +37,7 @@ class VenueParts:
     metering: Metering
     keys: Path  # the folder
     connection: Connection  # for clients
+    folder_lock: FolderLock
 
     def close(self) -> None:
         """Close sockets, threads and files."""
@@ -45,3 +47,4 @@ class VenueParts:
         self.zap.close()
         self.context.term()
         self.day_log.close()
+        self.folder_lock.close()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from ledger.daylog.day_log import DayLog
+from ledger.daylog.file_lock import FileHeld, lock_exclusively
 from ledger.daylog.layout import (
     CELL,
     BlockKind,
@@ -35,6 +36,7 @@ _STAMP = struct.Struct("<Qq48x")  # sequence and time of a command
 class DayLogWriter:
     """Appends blocks to a new day log. What was appended is durable after `sync` or `seal` returns.
 
+    It holds the file's lock until `close`: no other writer can continue the log meanwhile.
     After a failed write the end of the file is unknown, so every further call is refused.
     """
 
@@ -78,6 +80,7 @@ class DayLogWriter:
             raise DayLogUnwritable(path, f"cannot be created: {error.strerror}") from None
         writer = cls(descriptor, path, venue=venue, trading_day=trading_day, rules=rules)
         try:
+            _lock(descriptor, path)
             writer._write(descriptor, header)
         except DayLogUnwritable:
             writer.close()
@@ -91,24 +94,31 @@ class DayLogWriter:
 
         The bytes of an interrupted write are moved to the file `torn` first. Raises ValueError for
         a sealed log, DayLogOtherRules for one made under other rules than this build's,
-        DayLogUnwritable where the file cannot be written.
+        DayLogUnwritable where the file cannot be written, is held by another writer, or was
+        continued by one since it was read.
         """
         if log.sealed:
             raise ValueError(f"{log.path}: sealed, nothing can follow")
         log.check_rules()
         descriptor = -1
         try:
+            descriptor = os.open(log.path, os.O_WRONLY | os.O_CLOEXEC)
+            _lock(descriptor, log.path)
+            size = log.end + log.torn_bytes + log.zero_bytes
+            if os.fstat(descriptor).st_size != size:
+                raise DayLogUnwritable(log.path, "was continued since it was read; read it again")
             if log.torn_bytes:
                 with log.path.open("rb") as file:
                     file.seek(log.end)
                     torn.write_bytes(file.read(log.torn_bytes))
-            descriptor = os.open(log.path, os.O_WRONLY | os.O_CLOEXEC)
             os.ftruncate(descriptor, log.end)
             os.lseek(descriptor, 0, os.SEEK_END)
             os.fsync(descriptor)
-        except OSError as error:
+        except (OSError, DayLogUnwritable) as error:
             if descriptor >= 0:
                 os.close(descriptor)
+            if isinstance(error, DayLogUnwritable):
+                raise
             raise DayLogUnwritable(log.path, f"cannot be continued: {error.strerror}") from None
         writer = cls(
             descriptor, log.path, venue=log.venue, trading_day=log.trading_day, rules=log.rules
@@ -252,3 +262,13 @@ class DayLogWriter:
             state = "an earlier write failed" if self._broken else "closed"
             raise DayLogUnwritable(self.path, f"cannot be written: {state}")
         return self._descriptor
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Lock a log for its writer. Raises DayLogUnwritable where another writer holds it."""
+    try:
+        lock_exclusively(descriptor)
+    except FileHeld as held:
+        raise DayLogUnwritable(path, f"is {held}, which writes it") from None
+    except OSError as error:
+        raise DayLogUnwritable(path, f"cannot be locked: {error.strerror}") from None

@@ -10,12 +10,15 @@ import pytest
 
 from exchange.cli import run
 from exchange.definition.contracts import DEFAULT_PATH
+from exchange.venue.clock import VenueClock
+from exchange.venue.config import read_config
+from exchange.venue.day import start_day
 from feeds.protocol.records import Channel
 from ledger.books.database import open_books
 from ledger.daylog import read_day_log
 from ledger.statements.account import closing_cash_fen
 from matching import Engine, Limits
-from matching.records import CommandKind, EventKind, Side, TimeInForce
+from matching.records import NANOSECONDS, CommandKind, EventKind, Side, TimeInForce
 from tests.support.venue_process import World
 
 SYMBOL = "H800.QD.2026112418"  # delivered on the third day: it trades on all three days
@@ -45,6 +48,17 @@ def world(tmp_path: Path) -> World:
     return world
 
 
+class SlowClock(VenueClock):
+    """A real clock that is a minute behind a time."""
+
+    def __init__(self, of_ns: int) -> None:
+        super().__init__()
+        self._of_ns = of_ns
+
+    def now_ns(self) -> int:
+        return max(self.last_ns, self._of_ns - 60 * NANOSECONDS)
+
+
 def start_error(world: World) -> str:
     """Run `serve`, which must not start; returns its error text."""
     code = "from exchange.cli import main; main()"
@@ -68,6 +82,26 @@ def close_and_settle(world: World) -> str:
     assert run(["replay", sealed]) == 0
     assert run(["day", "close", sealed]) == 0
     return sealed
+
+
+def test_a_folder_is_served_by_one_venue_at_a_time(world: World) -> None:
+    """Two would both acknowledge orders into one log; the lock ends with its holder, killed or
+    not."""
+    try:
+        world.start()
+        broker = world.client("east-1")
+        connection = (world.folder / "venue" / "connection.toml").read_bytes()
+        error = start_error(world)
+        assert f"held by process {world.process.pid}, which started at" in error
+        assert "one venue at a time serves a folder" in error
+        assert (world.folder / "venue" / "connection.toml").read_bytes() == connection
+        number = broker.instrument(SYMBOL)
+        broker.orders.new(world.account(), number, Side.BUY, 1, world.price())
+        world.kill()
+        world.start()
+        close_and_settle(world)
+    finally:
+        world.end()
 
 
 def test_a_gtc_order_is_carried_to_the_second_day_and_trades_there(world: World) -> None:
@@ -159,10 +193,43 @@ def test_day_open_lists_the_baskets_of_the_instruments_that_still_trade(
         world.end()
 
 
-def test_serve_names_the_command_that_settles_the_day_before(world: World) -> None:
+def test_a_venue_without_its_key_or_with_a_slow_clock_says_so(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     try:
         world.start()
-        world.close_day()
+        secret = next(world.folder.rglob("venue.secret"))
+        world.kill()
+        kept = secret.read_bytes()
+        secret.unlink()
+        error = start_error(world)
+        assert "venue.secret: missing, and brokers know the venue by this key" in error
+        assert not secret.exists()
+        secret.write_bytes(kept)
+        log = world.log()
+        assert not caplog.records
+        day = start_day(
+            read_config(world.folder / "venue.toml"), SlowClock(log.last_time_ns), make_keys=False
+        )
+        day.writer.close()
+        day.folder_lock.close()
+        assert "was stamped until 60 s after the system's clock" in caplog.text
+        world.start()
+    finally:
+        world.end()
+
+
+def test_serve_names_the_command_that_settles_the_day_before(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        world.start()
+        sealed = str(world.close_day()["sealed"])
+        assert run(["settle", sealed]) == 4
+        assert (
+            f"`suanshi day close {sealed}` settles it and carries them" in capsys.readouterr().err
+        )
+        assert not (world.folder / "venue" / "ledger.duckdb").exists()
         assert f"day close {log_of(world, DAYS[0])}" in start_error(world)
         config(world, f'trading_day = "{DAYS[0]}"\n')
         assert "is over and sealed" in start_error(world)

@@ -321,6 +321,27 @@ def test_a_log_in_a_missing_folder_is_refused(tmp_path: Path) -> None:
         DayLogWriter.create(tmp_path / "file" / "day.log", venue="V", trading_day=DAY)
 
 
+def test_one_process_at_a_time_writes_a_log(tmp_path: Path) -> None:
+    """A second writer, which read the same end, would damage what the first acknowledged."""
+    path = tmp_path / "day.log"
+    with DayLogWriter.create(path, venue="算市", trading_day=DAY) as first:
+        first.append_registry(REGISTRY)
+        first.append(commands(2))
+        first.sync()
+        before = path.read_bytes()
+        log = read_day_log(path, unsealed=True)
+        held = f"is held by process {os.getpid()}, which started at .*, which writes it"
+        with pytest.raises(DayLogUnwritable, match=held):
+            DayLogWriter.resume(log, tmp_path / "torn")
+        assert path.read_bytes() == before
+        first.append(commands(1, first=3))
+    with pytest.raises(DayLogUnwritable, match="was continued since it was read"):
+        DayLogWriter.resume(log, tmp_path / "torn")
+    with DayLogWriter.resume(read_day_log(path, unsealed=True), tmp_path / "torn") as second:
+        assert second.next_sequence == 4
+    assert not (tmp_path / "torn").exists()
+
+
 @pytest.mark.parametrize(
     ("venue", "day"),
     [("", DAY), ("x" * 33, DAY), ("a\0b", DAY), ("V", "2026-13-01"), ("V", "20261122"), ("V", "")],
