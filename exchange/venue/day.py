@@ -20,40 +20,19 @@ from exchange.definition.members import Members, read_members
 from exchange.venue.clock import VenueClock
 from exchange.venue.config import VenueConfig
 from exchange.venue.errors import DayRefused
+from exchange.venue.folder_lock import FolderLock
 from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.next_day import open_next_day
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
 from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
-from ledger.daylog.file_lock import FileHeld, lock_exclusively
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
 from matching.records import NANOSECONDS
 
 Commands = NDArray[np.void]
 
-
 LOG = logging.getLogger("suanshi.venue")
-
-LOCK_NAME = "venue.lock"
-
-
-class FolderLock:
-    """A venue's folder for one process: what is found in it cannot change meanwhile."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises DayRefused where another venue serves the folder."""
-        self._file = (folder / LOCK_NAME).open("a")
-        try:
-            lock_exclusively(self._file.fileno())
-        except (FileHeld, OSError) as error:
-            self._file.close()
-            why = str(error) if isinstance(error, FileHeld) else error.strerror
-            raise DayRefused(f"{folder}: {why}; one venue at a time serves a folder") from None
-
-    def close(self) -> None:
-        """Let another process serve the folder."""
-        self._file.close()
 
 
 @dataclass(frozen=True, kw_only=True)

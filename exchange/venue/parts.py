@@ -5,8 +5,8 @@ from pathlib import Path
 
 from exchange.days.replay import Machine
 from exchange.venue.clock import VenueClock
-from exchange.venue.day import FolderLock
 from exchange.venue.event_hash import EventHash
+from exchange.venue.folder_lock import FolderLock
 from exchange.venue.group_commit import GroupCommit
 from exchange.venue.metering import Metering
 from feeds.client.connection_file import Connection

@@ -114,11 +114,12 @@ class DayLogWriter:
             os.ftruncate(descriptor, log.end)
             os.lseek(descriptor, 0, os.SEEK_END)
             os.fsync(descriptor)
-        except (OSError, DayLogUnwritable) as error:
+        except DayLogUnwritable:
+            os.close(descriptor)
+            raise
+        except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)
-            if isinstance(error, DayLogUnwritable):
-                raise
             raise DayLogUnwritable(log.path, f"cannot be continued: {error.strerror}") from None
         writer = cls(
             descriptor, log.path, venue=log.venue, trading_day=log.trading_day, rules=log.rules
