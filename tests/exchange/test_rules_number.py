@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from exchange.cli import run
 from exchange.days.carry_forward import carry_forward
+from exchange.venue.folder_lock import LOCK_NAME
 from ledger.books.database import create_books, open_books
 from ledger.day_settlement import settle
 from ledger.daylog import DayLog, DayLogWriter, read_day_log
@@ -56,7 +57,9 @@ def settled(path: Path) -> DayLog:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """What a folder has, but for the empty file of its lock."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK_NAME]
+    return {path: path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("has_books", [False, True], ids=["without books", "with books"])

@@ -106,6 +106,20 @@ def test_the_uncross_is_nearest_the_last_trade_not_the_listing():
     assert auction_trades(answers(*rows[2:])[-1]) == [(100, 1)]
 
 
+def test_of_equal_surpluses_on_either_side_the_lowest_good_price_has_no_more_buys():
+    """At 103 and 104 three buys meet two sells, at 105 two meet three; at 102 there are four."""
+    rows = [
+        phase(Phase.AUCTION),
+        other(1, SELL, 99, 2),
+        other(2, SELL, 105, 1),
+        order(1, BUY, 106, 2),
+        order(2, BUY, 104, 1),
+        order(3, BUY, 102, 1),
+        phase(Phase.CONTINUOUS),
+    ]
+    assert auction_trades(answers(*rows)[-1]) == [(103, 2)]
+
+
 def test_small_auctions_have_the_price_of_the_rule():
     """A thousand auctions of few lots at few ticks, where many prices are equally good."""
     random = np.random.default_rng(7)
@@ -179,6 +193,21 @@ def test_an_auction_whose_price_is_near_or_that_crosses_nothing_ends_in_time():
     assert near.kinds == ["FILLED", "FILLED", "PHASE_CHANGED"]
     rows = [*collar_auction(stop=8), target(CommandKind.CANCEL, 1)]
     assert answers(*rows, clock(60))[-1].kinds == ["PHASE_CHANGED"]
+
+
+def test_an_auction_that_has_traded_is_not_put_off_when_prevention_moves_its_price():
+    rows = [
+        *collar_auction(stop=8),
+        target(CommandKind.CANCEL, 1),
+        order(2, BUY, 102, 5),
+        other(2, BUY, 102, 4),
+        order(3, SELL, 90, 5, account=1, stp=SelfTradePrevention.OLDEST),  # removes the own buy
+        other(3, SELL, 90, 4),
+        other(4, BUY, 91, 3),
+    ]
+    found = answers(*rows, clock(60))
+    assert auction_trades(found[-1]) == [(100, 4), (90, 1), (90, 2)]
+    assert found[-1].kinds[-1] == "PHASE_CHANGED"
 
 
 def test_a_second_auction_is_put_off_again():

@@ -508,15 +508,16 @@ def test_stops_run_after_the_order_hour_by_hour_and_member_by_member():
     assert found[-1].kinds.index("TRIGGERED") == 1 + 8
 
 
-def test_the_distance_of_a_stop_counts_from_the_last_price_of_its_own_instrument():
+@pytest.mark.parametrize(("moved", "traded"), [(A, X), (X, A)], ids=["X", "A"])
+def test_the_distance_of_a_stop_counts_from_the_last_price_of_its_own_instrument(moved, traded):
     def stop(ref: int, price: int) -> Row:
-        return order(ref, BUY, 0, 1, type=OrderType.STOP, stop=price)
+        return order(ref, BUY, 0, 1, type=OrderType.STOP, stop=price, instrument=traded)
 
     found = answers_of(
-        order(1, SELL, 150, 2, instrument=A),
-        order(2, BUY, 150, 1, instrument=A),
-        order(3, BUY, 150, 1, instrument=A),
-        order(4, SELL, 110, 2),
+        order(1, SELL, 150, 2, instrument=moved),
+        order(2, BUY, 150, 1, instrument=moved),
+        order(3, BUY, 150, 1, instrument=moved),
+        order(4, SELL, 110, 2, instrument=traded),
         stop(5, 108),
         stop(6, 104),
         basket_order(7, BUY, 110, 2),

@@ -514,6 +514,19 @@ def test_a_best_order_beyond_the_collar_blocks_its_hour_until_it_leaves():
         assert trades(found[5]) == [(1, 2, 100, 1), (2, 3, 100, 1)]
 
 
+def test_no_block_trades_between_two_orders_that_expire_together():
+    ends = {"tif": TimeInForce.GTD, "expiry_s": START_S + 5}
+    found = answers_of(
+        COLLAR,
+        order(1, SELL, 90, 1, **ends),  # beyond the collar: it alone keeps the block waiting
+        order(2, SELL, 100, 1, **ends),
+        order(3, SELL, 100, 1, instrument=2),
+        block(4, BUY, 105),
+        venue(CommandKind.CLOCK, time_ns=(START_S + 5) * 10**9),
+    )
+    assert found[-1].kinds == ["EXPIRED", "EXPIRED"]
+
+
 def test_a_trade_that_moves_the_collar_lets_a_block_trade():
     found = answers_of(
         COLLAR,
