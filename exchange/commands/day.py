@@ -1,5 +1,6 @@
 """`suanshi day`: open a day from the day before, close it into the books, show its status."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,27 @@ import click
 
 from exchange.commands import options
 from exchange.commands.bilingual import BilingualGroup, argument
-from exchange.commands.console import Stages, cny, day_text, note_compiling, print_json, table
+from exchange.commands.console import (
+    Stages,
+    cny,
+    day_text,
+    note,
+    note_compiling,
+    print_json,
+    table,
+)
 from exchange.commands.inputs import ledger_path
 from exchange.commands.outcome import Refused, clear_outputs, require_folder
+from exchange.commands.venue_client import open_client
+from exchange.definition.file_names import CONNECTION_NAME
 
 if TYPE_CHECKING:
     from exchange.days.carry_forward import CarriedDay
+
+OPERATOR_KEY = "keys/operations.secret"
+
+VENUE_ENDS_S = 60.0
+"""Longest wait for a venue to close its day, and then to end."""
 
 
 @click.group(cls=BilingualGroup)
@@ -70,18 +86,32 @@ def open_(
 @day.command()
 @options.day_log
 @options.ledger
+@click.option(
+    "--connection", type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Where the day is still served: the venue's file; by default {CONNECTION_NAME} in the "
+    f"folder of the log. / 当日仍在交易时的连接文件，默认为日志所在目录中的 {CONNECTION_NAME}。",
+)  # fmt: skip
+@click.option(
+    "--key", type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the day is still served: the secret key of an operator; by default "
+    f"{OPERATOR_KEY} there. / 当日仍在交易时运营人员的私钥，默认为该目录中的 {OPERATOR_KEY}。",
+)  # fmt: skip
 @options.dry_run
 @options.as_json
 @click.pass_context
 def close(
-    context: click.Context, day_log: Path, ledger: Path | None, dry_run: bool, as_json: bool
-) -> None:
-    """Settle the day and carry its open positions; `deliver` then settles deliveries.
+    context: click.Context, day_log: Path, ledger: Path | None, connection: Path | None,
+    key: Path | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """End the day: its venue seals the log; settle it and carry its open positions.
 
-    收市：结算当日并结转未交割持仓；交割由 deliver 另行办理。
+    收市：由交易所封存日志，结算当日并结转未交割持仓；交割由 deliver 另行办理。
     """
     from exchange.commands.settle import settle
 
+    if not dry_run:  # a log that is not sealed cannot be settled, not even on trial
+        folder = day_log.parent
+        _seal(day_log, connection or folder / CONNECTION_NAME, key or folder / OPERATOR_KEY)
     context.invoke(
         settle, day_log=day_log, ledger=ledger, carry=True, assume_delivered=False,
         dry_run=dry_run, postings=False, as_json=as_json,
@@ -112,6 +142,42 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
             (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
             result |= found
     _print_day(result, as_json, "")
+
+
+def _seal(day_log: Path, connection: Path, key: Path) -> None:
+    """Have the log sealed, if it is not: by the venue that serves the day, else here."""
+    from exchange.days.engines import open_engine
+    from exchange.days.sealing import seal_day
+    from ledger.daylog import read_day_log
+    from ledger.daylog.file_lock import holder_of
+
+    log = read_day_log(day_log, unsealed=True)
+    if log.sealed:
+        return
+    log.check_rules()
+    if holder := holder_of(day_log):
+        for path in (connection, key):
+            if not path.exists():
+                raise Refused(f"{day_log}: {holder}; to have that venue close it: no file {path}")
+        _ask_to_close(log.trading_day, connection, key)
+        until_s = time.monotonic() + VENUE_ENDS_S
+        while holder := holder_of(day_log):
+            if time.monotonic() > until_s:
+                raise Refused(f"{day_log}: sealed, but {holder}; close it once more when that ends")
+            time.sleep(0.05)
+    else:
+        with Stages() as stages:
+            engine = open_engine("kernel", log.limits, compiling=note_compiling)
+            seal_day(log, engine, lambda done: stages("replay", done, log.command_count))
+    note(f"sealed {day_log}")
+
+
+def _ask_to_close(trading_day: str, connection: Path, key: Path) -> None:
+    """Ask a running venue to close its day; returns when the log is sealed."""
+    from feeds.protocol.messages import CloseDay
+
+    with open_client(connection, key, admin=True, timeout_s=VENUE_ENDS_S) as client:
+        client.request(CloseDay(trading_day=trading_day))
 
 
 def _opening(before: Path, ledger: Path | None, which: str | None) -> "CarriedDay":

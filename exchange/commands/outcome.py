@@ -66,6 +66,7 @@ def classify_error(error: BaseException) -> tuple[ExitCode, str]:
 def _classify_library_error(error: BaseException) -> tuple[ExitCode, str]:
     """Classify an error of a library, which is imported only now to keep the start fast."""
     from exchange.days.replay import SealDisagrees
+    from exchange.days.sealing import DayNotOpened
     from exchange.definition.calendar import BadDay
     from exchange.definition.toml_file import BadFile
     from exchange.venue.clock import BadClock
@@ -80,7 +81,7 @@ def _classify_library_error(error: BaseException) -> tuple[ExitCode, str]:
         return ExitCode.NOT_SEALED, line
     if isinstance(error, SealDisagrees):
         return ExitCode.DIFFERENCES, line
-    if isinstance(error, DayLogUnwritable | DayLogOtherRules | DayRefused):
+    if isinstance(error, DayLogUnwritable | DayLogOtherRules | DayRefused | DayNotOpened):
         return ExitCode.REFUSED, line
     if isinstance(error, DayLogError | BadFile | BadDay | BadClock | BadKey | NotBooksError):
         return ExitCode.BAD_INPUT, line

@@ -35,14 +35,14 @@ from exchange.definition.file_names import CONNECTION_NAME
 def serve(
     config: Path | None, clock: str | None, verbose: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Serve a trading day over ZeroMQ; SIGTERM closes the day and seals its log.
+    """Serve a trading day over ZeroMQ, until it is stopped or `day close` ends the day.
 
-    开市：经网络接受委托、发布行情；收到 SIGTERM 后收市并封存日志。
+    开市：经网络接受委托、发布行情；停止后可再次启动并继续同一交易日，由 day close 收市。
     """
     from exchange.venue.builder import build_venue
     from exchange.venue.clock import VenueClock, parse_clock
     from exchange.venue.config import read_config
-    from exchange.venue.venue import close_on_signals, ignore_signals
+    from exchange.venue.venue import ignore_signals, stop_on_signals
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
@@ -53,21 +53,22 @@ def serve(
         return
     moment = parse_clock(clock) if clock else VenueClock()
     with build_venue(setting, moment, make_keys=config is None, compiling=note_compiling) as venue:
-        close_on_signals(venue)
+        stop_on_signals(venue)
         started = _started(setting.folder, venue)
         if as_json:
             click.echo(_json_line(started))
         else:
             note(_started_text(started))
-        venue.run()
+        is_closed = venue.run()
         ignore_signals()
-        ended = {
-            "sealed": str(venue.day_log.path),
-            "events_sha256": venue.event_hash.digest().hex(),
-        }
-        click.echo(_json_line(ended)) if as_json else note(
-            f"sealed {ended['sealed']}, events sha256 {ended['events_sha256']}"
-        )
+        log, digest = str(venue.day_log.path), venue.event_hash.digest().hex()
+        if as_json:
+            how = "sealed" if is_closed else "stopped"
+            click.echo(_json_line({how: log, "events_sha256": digest}))
+        elif is_closed:
+            note(f"sealed {log}, events sha256 {digest}")
+        else:
+            note(f"stopped; `suanshi serve` goes on with {log}, `suanshi day close` ends its day")
 
 
 def _started(folder: str, venue: Any) -> dict[str, Any]:
@@ -87,7 +88,8 @@ def _started_text(started: dict[str, Any]) -> str:
         f"{started['sequence']:,} commands so far\n"
         f"orders {started['orders']}  admin {started['admin']}\n"
         f"market {started['market']}  recovery {started['recovery']}\n"
-        f"brokers need {started['connection']} and their key; Ctrl-C closes and seals the day"
+        f"brokers need {started['connection']} and their key; Ctrl-C stops the venue, and "
+        "`suanshi day close` ends the day"
     )
 
 

@@ -185,7 +185,7 @@ def newest_log(folder: Path) -> tuple[DayLog | None, list[Path]]:
             if error.commands:
                 raise
         else:
-            if log.sealed or log.command_count >= max(1, log.registry.opening_commands):
+            if log.sealed or log.is_opened:
                 return log, incomplete
         incomplete.append(path)
     return None, incomplete
@@ -202,7 +202,7 @@ def _continue_day(
     _warn_if_behind(clock, log)
     clock.not_before(log.last_time_ns)
     registry = with_keys(log.registry, entitlements)
-    writer = DayLogWriter.resume(log, log.path.with_suffix(f".torn-{log.end}"))
+    writer = DayLogWriter.resume(log)
     if registry != log.registry:
         writer.append_registry(registry)
     opening = open_new_sessions(registry, log.registry, clock.now_ns(), writer.next_sequence)

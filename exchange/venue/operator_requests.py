@@ -13,12 +13,14 @@ from exchange.venue.errors import RequestRefused
 from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.listing_requests import definitions, list_basket, list_instrument
 from exchange.venue.parts import VenueParts
+from feeds.gateway.peers import Peer
 from feeds.gateway.session_messages import Request
 from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
 from feeds.protocol.keys import read_entitlements
 from feeds.protocol.messages import (
     BustTrade,
     CapacityRegistered,
+    CloseDay,
     Definition,
     Done,
     FirmAccounts,
@@ -58,6 +60,10 @@ class Recorder(Protocol):
         """Wait until everything appended is durable, and send what is queued about it."""
         ...
 
+    def close_day(self, operator: Peer) -> None:
+        """Close the day after this turn, and tell the operator when it is sealed."""
+        ...
+
 
 class OperatorRequests:
     """Carries out requests one by one; a reply is sent when what it reports is durable."""
@@ -79,7 +85,7 @@ class OperatorRequests:
             peer, request = messages.requests.pop(0)
             self._recorder.catch_up()
             try:
-                reply = self._carry_out(request, peer.session_number)
+                reply = self._carry_out(request, peer)
             except ValueError as error:
                 messages.refuse(peer, RefusalReason.UNKNOWN, str(error))
             except RequestRefused as error:
@@ -89,13 +95,15 @@ class OperatorRequests:
                 text = "cannot be written; send it once more"
                 messages.refuse(peer, RefusalReason.REJECTED, text)
             else:
-                messages.send(peer, reply)
+                if reply is not None:
+                    messages.send(peer, reply)
 
-    def _carry_out(self, request: Request, session: int) -> Reply:
-        """Return the reply to a request of a session.
+    def _carry_out(self, request: Request, peer: Peer) -> Reply | None:
+        """Return the reply to a request; None where it is answered later.
 
         Raises ValueError, RequestRefused and OSError for a request that is refused.
         """
+        session = peer.session_number
         if isinstance(request, ListInstrument):
             return self._list_instrument(request)
         if isinstance(request, ListBasket):
@@ -108,6 +116,9 @@ class OperatorRequests:
             return self._reload_keys()
         if isinstance(request, FirmAccountsRequest):
             return self._firm_accounts(request)
+        if isinstance(request, CloseDay):
+            self._close_day(request, peer)
+            return None
         return self._deliveries(request, session)
 
     def _list_instrument(self, request: ListInstrument) -> Done:
@@ -159,6 +170,13 @@ class OperatorRequests:
         gateway = self._gateway
         numbers = session_numbers(registry)
         return gateway.registry.reload_keys(entitlements, *numbers, gateway.sessions)
+
+    def _close_day(self, request: CloseDay, operator: Peer) -> None:
+        """Close the day. Raises ValueError where it is not the day that is served."""
+        served = self._recorder.registry.trading_day
+        if request.trading_day != served:
+            raise ValueError(f"the trading day is {served}, not {request.trading_day}")
+        self._recorder.close_day(operator)
 
     def _firm_accounts(self, request: FirmAccountsRequest) -> FirmAccounts:
         """Return the accounts of a firm. Raises ValueError where there is no such firm."""

@@ -21,8 +21,9 @@ from exchange.venue.operator_requests import OperatorRequests
 from exchange.venue.parts import VenueParts
 from exchange.venue.schedule import Schedule
 from feeds.gateway.connections import Port
+from feeds.gateway.peers import Peer
 from feeds.gateway.sessions import LogoutReason
-from feeds.protocol.messages import RefusalReason
+from feeds.protocol.messages import DayClosed, RefusalReason
 from ledger.daylog.registry import Registry
 from matching.records import EVENT
 
@@ -43,6 +44,9 @@ PENDING_MAX = 1 << 16
 BACKLOG_RETRY_MS = 2
 """Interval in ms between attempts to send to a broker that is behind."""
 
+DAY_OVER = LogoutReason(RefusalReason.DAY_OVER, "the trading day is over")
+STOPPING = LogoutReason(RefusalReason.STOPPING, "the venue stops; its day goes on when it is back")
+
 
 class Venue:
     """A venue that serves one trading day. `exchange.venue.builder.build_venue` makes it."""
@@ -57,19 +61,26 @@ class Venue:
         self.gateway = parts.gateway
         self.market_data = parts.market_data
         self.connection = parts.connection
-        self.ended = False
         self._parts = parts
+        self._is_stopped = False
+        self._closers: list[Peer] = []  # operators who have asked to close the day
         self._poller = parts.poller
         self._schedule = Schedule(parts.registry)
         self._requests = OperatorRequests(self, parts)
         self._pending: list[Commands] = []  # received and appended while the engine worked
         self._processed_sequence = self.day_log.last_sequence
 
-    def run(self) -> None:
-        """Serve until `end` is called, then seal the day."""
-        while not self.ended:
+    def run(self) -> bool:
+        """Serve until the venue is stopped or its day is closed; returns whether it was closed."""
+        while not (self._is_stopped or self._closers):
             self.step()
-        self.seal()
+        is_closed = bool(self._closers)
+        why = DAY_OVER if is_closed else STOPPING
+        self._finish(why)
+        if is_closed:
+            self._seal()
+        self.gateway.log_out_all(why)
+        return is_closed
 
     def step(self) -> None:
         """Run one turn of the loop: wait for input, carry it through the pipeline, tidy up."""
@@ -196,22 +207,37 @@ class Venue:
         self._send_reports()
         self.market_data.send_durable(durable_sequence)
 
-    def end(self, *_: object) -> None:
-        """Stop after this turn; a signal handler."""
-        self.ended = True
+    def stop(self, *_: object) -> None:
+        """Stop after this turn, so that the day can be continued; a signal handler."""
+        self._is_stopped = True
         self.day_log.wake()
 
-    def seal(self) -> None:
-        """Process what has arrived, report it, log everybody out, and seal the day."""
-        self.gateway.messages.closing = True
+    def close_day(self, operator: Peer) -> None:
+        """Close the day after this turn, and tell the operator when it is sealed."""
+        self._closers.append(operator)
+
+    def _finish(self, why: LogoutReason) -> None:
+        """Take no more logons; process what has arrived, and report it when it is durable."""
+        self.gateway.messages.ending = why
         self.step()
         self.catch_up()
         self._run_deferred()
-        self.market_data.queue_heartbeats(last=True)
         self.wait_durable()
-        self.gateway.log_out_all(LogoutReason(RefusalReason.DAY_OVER, "the trading day is over"))
-        self.day_log.seal(self.event_hash.digest())
-        LOG.info("sealed %s: %s", self.day_log.path, self.event_hash.digest().hex())
+
+    def _seal(self) -> None:
+        """Seal the log of the day, and tell the market and the operators who asked for it."""
+        digest = self.event_hash.digest()
+        self.day_log.seal(digest)
+        LOG.info("sealed %s: %s", self.day_log.path, digest.hex())
+        self.market_data.queue_heartbeats(last=True)
+        self.market_data.send_durable(self.day_log.durable_sequence())
+        closed = DayClosed(
+            trading_day=self.registry.trading_day,
+            sequence=self.day_log.last_sequence,
+            events_sha256=digest.hex(),
+        )
+        for operator in self._closers:
+            self.gateway.messages.send(operator, closed)
 
     def close(self) -> None:
         """Close sockets and files. A day that is not sealed can be continued."""
@@ -224,13 +250,13 @@ class Venue:
         self.close()
 
 
-def close_on_signals(venue: Venue) -> None:
-    """Have SIGTERM and SIGINT close the day; called before clients learn that it is served."""
-    signal.signal(signal.SIGTERM, venue.end)
-    signal.signal(signal.SIGINT, venue.end)
+def stop_on_signals(venue: Venue) -> None:
+    """Have SIGTERM and SIGINT stop the venue; called before clients learn that it serves."""
+    signal.signal(signal.SIGTERM, venue.stop)
+    signal.signal(signal.SIGINT, venue.stop)
 
 
 def ignore_signals() -> None:
-    """Ignore SIGTERM and SIGINT: the day is sealed, and another request to close it is too late."""
+    """Ignore SIGTERM and SIGINT: the venue ends already."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,6 +14,8 @@ from feeds.protocol.errors import FrameRefused, OrderRejected, WireError
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import (
     BustTrade,
+    CloseDay,
+    DayClosed,
     Done,
     FirmAccounts,
     FirmAccountsRequest,
@@ -40,6 +42,7 @@ _REPLY_TYPES: dict[type[Message], type[Reply]] = {
     BustTrade: TradeBusted,
     FirmAccountsRequest: FirmAccounts,
     KeysRequest: KeysKnown,
+    CloseDay: DayClosed,
     VenueStatusRequest: VenueStatus,
     NoticesRequest: Notices,
     MeterReadings: MeterAnswers,

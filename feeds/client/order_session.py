@@ -184,7 +184,7 @@ class OrderSession:
             self.on_disconnected()
             if message.reason in (RefusalReason.SLOW, RefusalReason.SILENT):
                 self.on_connected()
-            else:
+            elif message.reason != RefusalReason.STOPPING:  # then the connection ends too
                 self.ended, self.ended_s = LogonRefused(message), time.monotonic()
         elif isinstance(message, Refusal):
             self._receive_refusal(message)

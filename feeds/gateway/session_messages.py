@@ -20,6 +20,7 @@ from feeds.gateway.state import GatewayState
 from feeds.protocol.delivery_messages import MeterReadings, NoticesRequest
 from feeds.protocol.messages import (
     BustTrade,
+    CloseDay,
     Done,
     FirmAccountsRequest,
     KeysRequest,
@@ -61,6 +62,7 @@ Request: TypeAlias = (
     | RegisterCapacity
     | FirmAccountsRequest
     | KeysRequest
+    | CloseDay
     | NoticesRequest
     | MeterReadings
 )
@@ -96,7 +98,7 @@ class SessionMessages:
     def __init__(self, state: GatewayState, sessions: Sessions, reports: ReportSender) -> None:
         self.requests: list[tuple[Peer, Request]] = []
         """Requests that the venue has not answered yet."""
-        self.closing = False  # whether logons are refused because the day is over
+        self.ending: LogoutReason | None = None  # why logons are refused: the venue is to end
         self._duplicates: deque[Duplicate] = deque()
         self._state = state
         self._sessions = sessions
@@ -239,8 +241,8 @@ class SessionMessages:
         self, session: Session | None, peer: Peer, message: Logon
     ) -> LogoutReason | None:
         """The reason to refuse a logon; None if it is accepted."""
-        if self.closing:
-            return LogoutReason(RefusalReason.DAY_OVER, "the trading day is over")
+        if self.ending is not None:
+            return self.ending
         if message.version != PROTOCOL_VERSION:
             text = f"version must be {PROTOCOL_VERSION}, got {message.version}"
             return LogoutReason(RefusalReason.VERSION, text)

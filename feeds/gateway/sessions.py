@@ -30,7 +30,12 @@ SILENCE_MS_MAX = 10_000
 
 BLOCKED_TEXT = "an operator has stopped this session"
 
-_EXPECTED = (RefusalReason.REQUESTED, RefusalReason.DAY_OVER, RefusalReason.REPLACED)
+_EXPECTED = (
+    RefusalReason.REQUESTED,
+    RefusalReason.DAY_OVER,
+    RefusalReason.STOPPING,
+    RefusalReason.REPLACED,
+)
 
 
 class LogoutReason(NamedTuple):
@@ -74,15 +79,17 @@ class Sessions:
         name = session.entitlement.name
         self._state.rules.sessions["blocked"][session.number] = blocked
         (self._blocked.add if blocked else self._blocked.discard)(name)
+        if blocked:
+            self._to_cancel.append(session.number)
         self.save()
         LOG.warning("%s was %s by an operator", name, "stopped" if blocked else "let go on")
         if blocked:
-            self._to_cancel.append(session.number)
             self.end(session, LogoutReason(RefusalReason.BLOCKED, BLOCKED_TEXT))
 
     def revoke(self, session: Session) -> None:
         """End a session whose key was revoked, and cancel its orders."""
         self._to_cancel.append(session.number)
+        self.save()
         self.end(session, LogoutReason(RefusalReason.REVOKED, "the key was taken back"))
 
     def end(self, session: Session, why: LogoutReason) -> None:
@@ -147,7 +154,9 @@ class Sessions:
         """
         state = {
             "cancel_on_disconnect": sorted(
-                n for n, s in self._state.sessions.items() if s.cancel_on_disconnect
+                name
+                for name, session in self._state.sessions.items()
+                if session.cancel_on_disconnect or session.number in self._to_cancel
             ),
             "stopped": sorted(self._blocked),
         }

@@ -47,6 +47,7 @@ class RefusalReason(IntEnum):
     REVOKED = 21  # the key was revoked or replaced
     INVENTORY = 22  # more capacity than is installed
     ORDER_TO_TRADE = 23  # too many commands for the session's trades; only cancels are taken
+    STOPPING = 24  # the venue stops, and goes on with the same day when it starts again
 
 
 class Logon(Struct, tag="logon", frozen=True, kw_only=True):
@@ -193,6 +194,20 @@ class KeysKnown(Struct, tag="keys_ack", frozen=True, kw_only=True):
     waiting: list[str]  # new drop copies, which become valid with the next start
 
 
+class CloseDay(Struct, tag="close_day", frozen=True, kw_only=True):
+    """Operator's request to end the trading day; it names the day, so that no other is ended."""
+
+    trading_day: Text
+
+
+class DayClosed(Struct, tag="close_day_ack", frozen=True, kw_only=True):
+    """The day is over and its log sealed; the venue logs everybody out and ends."""
+
+    trading_day: str
+    sequence: int  # of the day's last command
+    events_sha256: str  # of all its events, hexadecimal, as the seal has it
+
+
 class VenueStatusRequest(Struct, tag="venue_status", frozen=True, kw_only=True):
     """Operator's request for the state of the venue."""
 
@@ -248,6 +263,7 @@ ToVenue: TypeAlias = (
     | FirmAccountsRequest
     | KillSwitch
     | KeysRequest
+    | CloseDay
     | VenueStatusRequest
     | NoticesRequest
     | MeterReadings
@@ -258,6 +274,7 @@ Reply: TypeAlias = (
     | CapacityRegistered
     | FirmAccounts
     | KeysKnown
+    | DayClosed
     | VenueStatus
     | Notices
     | MeterAnswers
@@ -281,6 +298,8 @@ Message: TypeAlias = (
     | KillSwitch
     | KeysRequest
     | KeysKnown
+    | CloseDay
+    | DayClosed
     | VenueStatusRequest
     | VenueStatus
     | Done

@@ -52,6 +52,16 @@ class DayLog:
         """The limits of the machine that ran this day."""
         return Limits(**self.registries[0].limits)
 
+    @property
+    def is_opened(self) -> bool:
+        """Whether the whole opening of the day was written: before that, nothing was reported."""
+        return self.command_count >= max(1, self.registry.opening_commands)
+
+    @property
+    def torn_path(self) -> Path:
+        """Where a writer that resumes this log puts the bytes of an interrupted write."""
+        return self.path.with_suffix(f".torn-{self.end}")
+
     def check_rules(self, then: str = "") -> None:
         """Raise DayLogOtherRules where this build does not replay the log; `then` ends its line.
 

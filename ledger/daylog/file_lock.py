@@ -25,6 +25,16 @@ def lock_exclusively(descriptor: int) -> None:
         raise FileHeld(f"held by {_holder(descriptor)}") from None
 
 
+def holder_of(path: Path) -> str:
+    """Who holds the lock of a file, in words; empty where nobody does."""
+    with path.open("rb") as file:
+        try:
+            lock_exclusively(file.fileno())
+        except FileHeld as held:
+            return str(held)
+    return ""
+
+
 def _holder(descriptor: int) -> str:
     """The process that holds the lock of a file, and when that process started."""
     inode = str(os.fstat(descriptor).st_ino)

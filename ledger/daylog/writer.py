@@ -89,10 +89,10 @@ class DayLogWriter:
         return writer
 
     @classmethod
-    def resume(cls, log: DayLog, torn: Path) -> Self:
+    def resume(cls, log: DayLog) -> Self:
         """A writer that continues after the last whole block of a log without a SEAL.
 
-        The bytes of an interrupted write are moved to the file `torn` first. Raises ValueError for
+        The bytes of an interrupted write are moved to `log.torn_path` first. Raises ValueError for
         a sealed log, DayLogOtherRules for one made under other rules than this build's,
         DayLogUnwritable where the file cannot be written, is held by another writer, or was
         continued by one since it was read.
@@ -110,7 +110,7 @@ class DayLogWriter:
             if log.torn_bytes:
                 with log.path.open("rb") as file:
                     file.seek(log.end)
-                    torn.write_bytes(file.read(log.torn_bytes))
+                    log.torn_path.write_bytes(file.read(log.torn_bytes))
             os.ftruncate(descriptor, log.end)
             os.lseek(descriptor, 0, os.SEEK_END)
             os.fsync(descriptor)

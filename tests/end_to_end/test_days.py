@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from exchange.definition.contracts import DEFAULT_PATH
 from exchange.venue.clock import VenueClock
 from exchange.venue.config import read_config
 from exchange.venue.day import start_day
+from feeds.protocol.errors import FrameRefused, LogonRefused, TimedOut
+from feeds.protocol.messages import CloseDay
 from feeds.protocol.records import Channel
 from ledger.books.database import open_books
 from ledger.daylog import read_day_log
@@ -100,6 +103,73 @@ def test_a_folder_is_served_by_one_venue_at_a_time(world: World) -> None:
         world.kill()
         world.start()
         close_and_settle(world)
+    finally:
+        world.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_venue_that_is_stopped_goes_on_with_its_day(world: World, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM ended the day for good."""
+    try:
+        world.start()
+        broker, careful = world.client("east-1"), world.client("coast-1", cancel_on_disconnect=True)
+        order = {"instrument": broker.instrument(SYMBOL), "quantity": 1, "price": world.price()}
+        lasting = broker.orders.new(world.account(), side=Side.BUY, **order)
+        supplier = world.account("coast-1", "supplier")
+        careful.orders.new(supplier, side=Side.SELL, **order | {"price": world.price() + 1})
+        stopped = world.stop(number)
+        assert stopped["stopped"] == str(log_of(world, DAYS[0]))
+        assert not read_day_log(log_of(world, DAYS[0]), unsealed=True).sealed
+        with pytest.raises(TimedOut):
+            broker.wait_for(lambda: None, timeout_s=0.5)  # told, and waiting for its return
+        assert not broker.is_connected
+
+        world.start()
+        assert world.started["trading_day"] == DAYS[0]
+        broker.wait_for(lambda: broker.is_connected or None)  # on the ports that it knows
+        assert broker.orders.status(lasting.cl_ord_id).leaves_qty == 1
+        assert [level.quantity for level in broker.book(SYMBOL).bids()] == [1]
+        careful.wait_for(lambda: careful.is_connected or None)
+        cancelled = next(r for r in careful.reports(5) if r.kind == EventKind.CANCELLED)
+        assert cancelled.cl_ord_id == 1
+        broker.orders.cancel(lasting.cl_ord_id)
+        world.stop(number)
+        log = log_of(world, DAYS[0])
+        assert run(["replay", str(log)]) == 3  # not sealed
+        assert run(["day", "close", str(log)]) == 0
+        assert run(["replay", str(log)]) == 0
+        assert read_day_log(log).sealed
+        world.start()
+        assert world.started["trading_day"] == DAYS[1]
+    finally:
+        world.end()
+
+
+def test_day_close_ends_the_day_of_a_running_venue(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(log_of(world, DAYS[0]))
+    try:
+        world.start()
+        broker = world.client("east-1")
+        number = broker.instrument(SYMBOL)
+        broker.orders.new(world.account(), number, Side.BUY, 1, world.price())
+        with pytest.raises(FrameRefused, match=f"the trading day is {DAYS[0]}, not {DAYS[1]}"):
+            world.operator().request(CloseDay(trading_day=DAYS[1]))
+        with pytest.raises(FrameRefused, match="NOT_ENTITLED"):
+            broker.request(CloseDay(trading_day=DAYS[0]))
+        assert run(["day", "close", log, "--dry-run"]) == 3
+        assert run(["day", "close", log, "--key", str(world.folder / "nowhere.secret")]) == 4
+        error = capsys.readouterr().err
+        assert f"held by process {world.process.pid}" in error
+        assert f"no file {world.folder / 'nowhere.secret'}" in error
+        broker.orders.new(world.account(), number, Side.BUY, 1, world.price())
+        assert run(["day", "close", log]) == 0
+        assert world.process.wait(timeout=10) == 0
+        with pytest.raises(LogonRefused, match="DAY_OVER"):
+            broker.wait_for(lambda: None)
+        assert run(["day", "close", log]) == 0
+        assert "is settled already" in capsys.readouterr().out
     finally:
         world.end()
 

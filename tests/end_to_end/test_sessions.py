@@ -281,7 +281,7 @@ def test_a_day_that_is_closed_replays_to_the_hash_it_was_sealed_with(tmp_path: P
     with pytest.raises(LogonRefused) as caught:
         client.wait_for(lambda: None)
     assert caught.value.reason == RefusalReason.DAY_OVER
-    ended = world.close_day()
+    ended = world.wait_for_end()
     client.close()
     assert run(["replay", ended["sealed"]]) == 0
     assert world.log().sealed

@@ -228,3 +228,35 @@ def test_the_command_line_opens_a_day_closes_it_and_shows_its_status(tmp_path, c
     capsys.readouterr()
     assert run(["day", "open", str(path), str(target)]) == 4
     assert "exists already" in capsys.readouterr().err
+
+
+def test_day_close_seals_a_log_whose_venue_was_stopped(tmp_path):
+    commands = day_commands(seed=1, count=40)
+    sealed = write_log(tmp_path / "sealed.log", commands)
+    path = write_log(tmp_path / "1.log", commands, sealed=False)
+    whole = path.read_bytes()
+    with path.open("ab") as log:
+        log.write(b"SUANBLK\n, and a write was interrupted")
+    assert run(["day", "close", str(path), "--dry-run"]) == 3
+    assert run(["day", "close", str(path)]) == 0
+    assert path.read_bytes() == sealed.read_bytes()
+    (torn,) = tmp_path.glob("1.torn-*")
+    assert torn.read_bytes().startswith(b"SUANBLK\n, and")
+    assert torn.name == f"1.torn-{len(whole)}"
+    assert run(["day", "close", str(path)]) == 0
+
+
+def test_a_day_whose_opening_was_interrupted_is_not_closed(tmp_path, capsys):
+    path = write_log(tmp_path / "1.log", day_commands(seed=1, count=40))
+    assert run(["day", "close", str(path)]) == 0
+    target = tmp_path / "2.log"
+    assert run(["day", "open", str(path), str(target)]) == 0
+    log = read_day_log(target, unsealed=True)
+    target.unlink()
+    with DayLogWriter.create(target, venue=log.venue, trading_day=log.trading_day) as half:
+        half.append_registry(log.registry)
+        half.append(log.commands()[:-1])
+    before = target.read_bytes()
+    assert run(["day", "close", str(target)]) == 4
+    assert "stopped before the day was opened" in capsys.readouterr().err
+    assert target.read_bytes() == before

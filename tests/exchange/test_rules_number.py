@@ -196,7 +196,7 @@ def test_an_opening_written_by_another_build_is_taken_over(
     assert here.commands().tobytes() == there.commands().tobytes()
     assert here.registry.instruments == there.registry.instruments
     assert here.registry.opening_commands == 23
-    with DayLogWriter.resume(here, tmp_path / "torn") as log:
+    with DayLogWriter.resume(here) as log:
         log.seal(sha256(ReferenceEngine(here.limits).process(here.commands()).tobytes()).digest())
     assert command("day", "close", target)[0] == DONE  # it opens with what the books closed with
 

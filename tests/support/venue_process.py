@@ -12,6 +12,7 @@ from typing import Any, Self
 from exchange.definition.members import read_members
 from feeds.client import Client, connect, read_connection
 from feeds.protocol.keys import new_pair
+from feeds.protocol.messages import CloseDay, DayClosed
 from ledger.daylog import DayLog, read_day_log
 from ledger.daylog.registry import Contract, Instrument, Registry
 
@@ -75,20 +76,37 @@ class World:
         os.kill(self.process.pid, signal.SIGKILL)
         self._reap()
 
-    def ask_to_close(self) -> None:
-        """Send SIGTERM without waiting for the end."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> dict[str, Any]:
+        """Send a signal; returns what the venue printed at its end. The day can be continued."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(number)
+        return self.wait_for_end()
+
+    def ask_to_close(self) -> None:
+        """Ask as an operator to close the day, without waiting for the end."""
+        with self._closer() as operator:
+            operator.send_message(CloseDay(trading_day=self.started["trading_day"]))
 
     def close_day(self) -> dict[str, Any]:
-        """Send SIGTERM; returns what the venue printed at its end."""
-        self.ask_to_close()
+        """Close the day as an operator; returns what the venue printed at its end."""
+        with self._closer() as operator:
+            closed = operator.request(CloseDay(trading_day=self.started["trading_day"]))
+        assert isinstance(closed, DayClosed)
+        ended = self.wait_for_end()
+        assert ended["events_sha256"] == closed.events_sha256
+        return ended
+
+    def wait_for_end(self) -> dict[str, Any]:
+        """Wait for the process to end by itself; returns what it printed at its end."""
         assert self.process is not None
         out, _ = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, (self.folder / "stderr").read_text()[-2_000:]
         self.process = None
         ended: dict[str, Any] = json.loads(out.splitlines()[-1])
         return ended
+
+    def _closer(self) -> Client:
+        return connect(self.connection, self.secret("operations"), admin=True)
 
     def client(self, name: str = "east-1", **options: Any) -> Client:
         client = connect(self.connection, self.secret(name), **options)
