@@ -1,6 +1,7 @@
 """`suanshi day`: open a day from the day before, close it into the books, show its status."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,20 @@ from exchange.commands.console import (
     Stages,
     cny,
     day_text,
+    echo_postings,
     note,
     note_compiling,
     print_json,
     table,
 )
-from exchange.commands.inputs import ledger_path
+from exchange.commands.inputs import ledger_path, read_registry
 from exchange.commands.outcome import Refused, clear_outputs, require_folder
 from exchange.commands.venue_client import open_client
 from exchange.definition.file_names import CONNECTION_NAME
 
 if TYPE_CHECKING:
     from exchange.days.carry_forward import CarriedDay
+    from exchange.days.payment_queue import Outcome
 
 OPERATOR_KEY = "keys/operations.secret"
 
@@ -67,7 +70,7 @@ def open_(
 
     clear_outputs([day_log], force=force, remove=False)
     require_folder(day_log)
-    head = _opening(before, ledger, day_text(which))
+    head = _opening(before, ledger, day_text(which), record=not dry_run, instead=force)
     opened = head.registry.trading_day
     if not dry_run:
         clear_outputs([day_log], force=force)
@@ -98,24 +101,56 @@ def open_(
 )  # fmt: skip
 @options.dry_run
 @options.as_json
-@click.pass_context
 def close(
-    context: click.Context, day_log: Path, ledger: Path | None, connection: Path | None,
-    key: Path | None, dry_run: bool, as_json: bool,
+    day_log: Path, ledger: Path | None, connection: Path | None, key: Path | None, dry_run: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """End the day: its venue seals the log; settle it and carry its open positions.
+    """End the day: its venue seals the log; settle it, carry its open positions, pay what waits.
 
-    收市：由交易所封存日志，结算当日并结转未交割持仓；交割由 deliver 另行办理。
+    收市：由交易所封存日志，结算当日、结转未交割持仓，并办理排队中的支付。
     """
-    from exchange.commands.settle import settle
+    from exchange.commands.settle import settle_log, settlement_document, show_settlement
 
+    path = ledger_path(ledger, day_log)
+    lines: list[tuple[Any, ...]] | None = [] if dry_run else None
     if not dry_run:  # a log that is not sealed cannot be settled, not even on trial
         folder = day_log.parent
         _seal(day_log, connection or folder / CONNECTION_NAME, key or folder / OPERATOR_KEY)
-    context.invoke(
-        settle, day_log=day_log, ledger=ledger, carry=True, assume_delivered=False,
-        dry_run=dry_run, postings=False, as_json=as_json,
-    )  # fmt: skip
+    result = settle_log(day_log, path, deliver=False, dry_run=dry_run, lines=lines)
+    outcomes = [] if dry_run else _pay_queued(day_log, path)
+    if as_json:
+        more: dict[str, Any] = {"queued": [asdict(each) for each in outcomes]}
+        if lines is not None:
+            more["lines"] = lines
+        print_json({**settlement_document(result, day_log, path), **more})
+    else:
+        if lines:
+            echo_postings(lines)
+        show_settlement(result, path)
+        for each in outcomes:
+            click.echo(f"  queued payment {each.payment} {each.text or 'is paid'}")
+    refused = [each for each in outcomes if not each.paid]
+    if refused:
+        raise Refused(
+            f"{day_log}: the day is closed, but {len(refused)} queued payments were refused, the "
+            f"first, {refused[0].payment}: {refused[0].text}"
+        )
+
+
+def _pay_queued(day_log: Path, path: Path) -> "list[Outcome]":
+    """Carry out the payments that wait for this close, unless the next day is open already."""
+    from exchange.days.payment_queue import PaymentQueue
+    from ledger.books.database import open_books
+    from ledger.books.open_day import last_settled_day, opened_day
+
+    queue = PaymentQueue(path)
+    if not any(queue.waiting()):
+        return []
+    registry = read_registry(day_log)
+    with Stages() as stages, open_books(path) as books:
+        if opened_day(books) or last_settled_day(books) != registry.trading_day:
+            return []
+        return queue.pay_all(books, registry, stages)
 
 
 @day.command()
@@ -127,7 +162,9 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
 
     查看当日状态：日志、结算与未了结事项。
     """
+    from exchange.days.payment_queue import PaymentQueue
     from ledger.books.database import open_books
+    from ledger.books.open_day import opened_day
     from ledger.books.queries import statements
     from ledger.daylog import read_day_log
 
@@ -141,6 +178,8 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
         with open_books(path, read_only=True) as books:
             (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
             result |= found
+            result["open_day"] = opened_day(books)
+        result["queued_payments"] = len(list(PaymentQueue(path).waiting()))
     _print_day(result, as_json, "")
 
 
@@ -180,8 +219,13 @@ def _ask_to_close(trading_day: str, connection: Path, key: Path) -> None:
         client.request(CloseDay(trading_day=trading_day))
 
 
-def _opening(before: Path, ledger: Path | None, which: str | None) -> "CarriedDay":
-    """The day that follows a log, or the one whose opening a build of other rules wrote to it."""
+def _opening(
+    before: Path, ledger: Path | None, which: str | None, *, record: bool, instead: bool
+) -> "CarriedDay":
+    """The day that follows a log, or the one whose opening a build of other rules wrote to it.
+
+    `record`: note in the books that it is open; `instead`: even where they have another one.
+    """
     from datetime import date, timedelta
 
     from exchange.days.carry_forward import (
@@ -191,6 +235,7 @@ def _opening(before: Path, ledger: Path | None, which: str | None) -> "CarriedDa
         take_over,
     )
     from ledger.books.database import open_books
+    from ledger.day_opening import open_day
     from ledger.daylog import read_day_log
 
     log = read_day_log(before, unsealed=True)
@@ -205,8 +250,11 @@ def _opening(before: Path, ledger: Path | None, which: str | None) -> "CarriedDa
     opened = date.fromisoformat(which or tomorrow.isoformat())
     with Stages() as stages:
         tables = _final_state(log, stages)
-    with open_books(ledger_path(ledger, before), read_only=True) as books:
-        return carry_forward(log, tables, books, opened)
+    with open_books(ledger_path(ledger, before), read_only=not record) as books:
+        carried = carry_forward(log, tables, books, opened)
+        if record:
+            open_day(books, log.venue, opened.isoformat(), log.sha256, instead=instead)
+        return carried
 
 
 def _final_state(log: Any, stages: Stages) -> Any:

@@ -17,12 +17,10 @@ from exchange.commands.console import (
     table,
 )
 from exchange.commands.inputs import ledger_path, read_registry
-from exchange.commands.outcome import Refused
 from exchange.definition.file_names import DELIVERY_FOLDER
 
 if TYPE_CHECKING:
-    from ledger.books.database import Books
-    from ledger.delivery.meter_files import Meterings
+    from exchange.days.payments import Payment
 
 _DELIVERY_DAY = click.option(
     "--day", "which", metavar="YYYY-MM-DD", required=True, help="Day of delivery. / 交割日。"
@@ -141,20 +139,15 @@ def settle_(
 
     按计量结果进行交割结算，未交付部分退款。
     """
-    from dataclasses import asdict
+    from exchange.days.payments import Delivery
 
-    from ledger.books.database import open_books
-    from ledger.delivery.dispatch import deliver as run
-
-    day, registry = day_text(which), read_registry(day_log)
-    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
-        found = _read_meter_file(books, meter, leave_out, findings=False)
-        done = run(books, registry, day, found, part=part, dry_run=dry_run, progress=stages)
-    document = {"day": day, "dry_run": dry_run, "refused": found.refused,
-                "repeated": found.repeated, **asdict(done)}  # fmt: skip
+    day = day_text(which)
+    payment = Delivery(day=day, part=part, leave_out=leave_out)
+    paid = _pay(day_log, ledger, payment, meter, dry_run=dry_run, as_json=as_json)
     names = {"lines": "lines", "metered": "lines of the meter file that count"}
     money = ("value", "refund", "penalty", "vouchers")
-    _show(document, as_json, f"delivery of {day}", names, money)
+    if paid is not None:
+        _show({"day": day, **paid}, as_json, f"delivery of {day}", names, money)
 
 
 @deliver.command()
@@ -176,21 +169,13 @@ def shortfall(
 
     事后发现交割不足：退款，并按比例追回算力券补贴。
     """
-    from dataclasses import asdict
+    from exchange.days.payments import Findings
 
-    from ledger.books.database import open_books
-    from ledger.delivery.shortfall import post_shortfalls
-
-    registry = read_registry(day_log)
-    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
-        found = _read_meter_file(books, meter, leave_out, findings=True)
-        done = post_shortfalls(
-            books, registry, found, penalty=not no_penalty, dry_run=dry_run, progress=stages
-        )
-    document = {"dry_run": dry_run, "refused": found.refused, "repeated": found.repeated,
-                **asdict(done)}  # fmt: skip
+    payment = Findings(penalty=not no_penalty, leave_out=leave_out)
+    paid = _pay(day_log, ledger, payment, meter, dry_run=dry_run, as_json=as_json)
     names = {"findings": "findings that count"}
-    _show(document, as_json, "shortfall", names, ("refund", "penalty", "clawback", "owed"))
+    if paid is not None:
+        _show(paid, as_json, "shortfall", names, ("refund", "penalty", "clawback", "owed"))
 
 
 @click.command(cls=BilingualCommand)
@@ -215,54 +200,56 @@ def claim(
 
     兑付待付的算力券申请，或分配供应方年度补贴。
     """
-    from dataclasses import asdict
+    from exchange.days.payments import Claims, Payment, SupplierYear
 
-    from ledger.books.database import open_books
-    from ledger.delivery.dispatch import claim as run
-    from ledger.vouchers.supplier_year import pay_suppliers
-
-    registry = read_registry(day_log)
-    if (suppliers is None) != (year is None):
+    payment: Payment = Claims()
+    if suppliers is not None and year is not None:
+        payment = SupplierYear(programme=suppliers, year=year)
+    elif suppliers is not None or year is not None:
         raise click.UsageError("--suppliers and --year must be given together")
-    lines: list[tuple[Any, ...]] = []
-    with Stages() as stages, open_books(ledger_path(ledger, day_log)) as books:
-        if suppliers is not None and year is not None:
-            grants = pay_suppliers(books, registry, suppliers, year, dry_run=dry_run, lines=lines)
-            document: dict[str, Any] = {
-                "programme": suppliers, "year": year, "dry_run": dry_run,
-                "grants": [asdict(each) for each in grants],
-            }  # fmt: skip
-            lines_text = [f"{each.supplier}: {cny(each.grant_fen)} CNY" for each in grants]
-        else:
-            judged, paid_fen = run(books, registry, dry_run=dry_run, lines=lines, progress=stages)
-            document = {"claims": judged, "paid_fen": paid_fen, "dry_run": dry_run}
-            lines_text = [f"{judged} claims, {cny(paid_fen)} CNY paid"]
+    paid = _pay(day_log, ledger, payment, None, dry_run=dry_run, as_json=as_json)
+    if paid is None:
+        return
     if as_json:
-        print_json({**document, "postings": lines})
+        print_json(paid)
         return
     if dry_run:
-        echo_postings(lines)
-    click.echo("\n".join(lines_text))
+        echo_postings(paid["postings"])
+    for grant in paid.get("grants", ()):
+        click.echo(f"{grant['supplier']}: {cny(grant['grant_fen'])} CNY")
+    if "claims" in paid:
+        click.echo(f"{paid['claims']} claims, {cny(paid['paid_fen'])} CNY paid")
 
 
-def _read_meter_file(
-    books: "Books", meter: Path, leave_out: bool, *, findings: bool
-) -> "Meterings":
-    """The valid lines of a meter file; each invalid or repeated line is noted on stderr.
+def _pay(
+    day_log: Path, ledger: Path | None, payment: "Payment", meter: Path | None, *, dry_run: bool,
+    as_json: bool,
+) -> dict[str, Any] | None:  # fmt: skip
+    """Carry out a payment; returns its document, or None where it was queued, which is printed."""
+    from exchange.days.payment_queue import PaymentQueue
+    from exchange.days.payments import document, pay
+    from ledger.books.database import open_books
+    from ledger.books.errors import DayOpenError
+    from ledger.books.open_day import opened_day
 
-    Raises Refused if a line is invalid, unless `leave_out` is given.
-    """
-    from ledger.delivery.meter_files import read_meterings
-
-    found = read_meterings(books, meter, findings=findings)
-    for line in (*found.refused, *found.repeated):
-        note(line)
-    if found.refused and not leave_out:
-        raise Refused(
-            f"{meter}: {len(found.refused)} lines cannot count, the first: {found.refused[0]}; "
-            "nothing was posted (--leave-out goes on without them)"
-        )
-    return found
+    registry, path = read_registry(day_log), ledger_path(ledger, day_log)
+    with Stages() as stages, open_books(path) as books:
+        try:
+            paid = pay(
+                books, registry, payment, meter, dry_run=dry_run, progress=stages, note=note
+            )  # fmt: skip
+        except DayOpenError:
+            if dry_run:
+                raise
+            queued = PaymentQueue(path).add(books, payment, meter)
+            waits_for = opened_day(books)
+        else:
+            return {**document(payment, paid), "dry_run": dry_run}
+    if as_json:
+        print_json({"queued": str(queued), "until_closed": waits_for})
+    else:
+        click.echo(f"{waits_for} is open: queued as {queued}, to be paid at its close")
+    return None
 
 
 def _show(

@@ -49,25 +49,35 @@ def settle(
     lines: list[tuple[Any, ...]] | None = [] if postings or dry_run else None
     if carry and assume_delivered:
         raise click.UsageError("--carry and --assume-delivered contradict each other")
-    result = _settle(
+    result = settle_log(
         day_log, path, deliver=not carry, assume_delivered=assume_delivered, dry_run=dry_run,
         lines=lines,
     )  # fmt: skip
     if as_json:
-        from dataclasses import asdict
-
-        document = {"day_log": str(day_log), "ledger": str(path), **asdict(result)}
+        document = settlement_document(result, day_log, path)
         print_json(document if lines is None else {**document, "lines": lines})
     else:
         if lines:
             echo_postings(lines)
-        _show(result, path)
+        show_settlement(result, path)
 
 
-def _settle(
-    day_log: Path, path: Path, *, deliver: bool, assume_delivered: bool, dry_run: bool,
-    lines: list[tuple[Any, ...]] | None,
+def settlement_document(result: "Settlement", day_log: Path, path: Path) -> dict[str, Any]:
+    """A settlement as a JSON document."""
+    from dataclasses import asdict
+
+    return {"day_log": str(day_log), "ledger": str(path), **asdict(result)}
+
+
+def settle_log(
+    day_log: Path, path: Path, *, deliver: bool, dry_run: bool, assume_delivered: bool = False,
+    lines: list[tuple[Any, ...]] | None = None,
 ) -> "Settlement":  # fmt: skip
+    """Settle a day log into the books at `path`; `lines` receives the postings.
+
+    Raises Refused for a served log whose open positions would count as delivered, unless
+    `assume_delivered` says so.
+    """
     from exchange.days.engines import open_engine
     from exchange.days.replay import Replay, check_seal
     from ledger.day_settlement import settle as run
@@ -117,7 +127,8 @@ def _books(path: Path, dry_run: bool) -> "Books":
     return memory_books() if dry_run and not path.exists() else open_or_create_books(path)
 
 
-def _show(result: "Settlement", path: Path) -> None:
+def show_settlement(result: "Settlement", path: Path) -> None:
+    """Print a settlement for a person."""
     if result.already_settled:
         click.echo(f"{path}: {result.day} is settled already from this log; nothing was changed\n")
     elif result.dry_run:

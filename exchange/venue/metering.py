@@ -32,7 +32,7 @@ from ledger.delivery.dispatch_notices import SUFFIX, NoticesFile, read_notices
 from ledger.delivery.dispatch_notices import NoticeLine as FileLine
 from ledger.delivery.meter_files import COLUMNS, Line, MeterValidator, Refused
 from ledger.delivery.meter_files import Metering as MeterLine
-from ledger.delivery.meter_readings import ReadingsFile, Row
+from ledger.delivery.meter_readings import READINGS_SUFFIX, ReadingsFile, Row
 from matching.records import NANOSECONDS
 
 LOG = logging.getLogger("suanshi.venue")
@@ -159,7 +159,7 @@ class Metering:
                 if file.day in self._days:
                     self._days[file.day].notices = file.notices
                 else:
-                    readings = self._folder / f"{file.day}.readings.csv"
+                    readings = self._folder / f"{file.day}{READINGS_SUFFIX}"
                     self._days[file.day] = _Day(readings, file)
                 self._deliveries.clear()
                 LOG.info("%s: notices of %d suppliers", path, len(file.notices))

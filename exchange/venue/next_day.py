@@ -34,6 +34,7 @@ from exchange.venue.opening import PHASES, fit_inventory, register_inventory, wi
 from feeds.protocol.keys import Entitlement
 from ledger.books.database import open_books
 from ledger.books.errors import LedgerError
+from ledger.day_opening import open_day
 from ledger.daylog import DayLog
 from ledger.daylog.registry import Basket, Instrument, Registry
 from ledger.delivery.inventory import RegisteredCapacity
@@ -117,10 +118,14 @@ def _carry_forward(config: VenueConfig, before: DayLog, trading_day: date) -> Ca
     engine = open_engine("kernel", before.limits)
     for _ in check_seal(Replay(before, engine), before):
         pass
-    with open_books(path, read_only=True) as books:
+    with open_books(path) as books:
         try:
-            tables = engine.state_tables()
-            return carry_forward(before, tables, books, trading_day, baskets=False)
+            carried = carry_forward(
+                before, engine.state_tables(), books, trading_day, baskets=False
+            )
+            # `instead`: of a log that was not written whole, and so never served
+            open_day(books, before.venue, trading_day.isoformat(), before.sha256, instead=True)
+            return carried
         except LedgerError as error:
             raise DayRefused(f"{error}; `{first}`") from None
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books.database import Books
+from ledger.books.open_day import check_open_day
 from ledger.books.schema import TABLES, types_of
 
 BATCH_TABLES = tuple(table for table in TABLES if table not in ("ledger_schema", "batches"))
@@ -162,7 +163,11 @@ def chain_sha256(previous: str, header: BatchHeader, lines: str) -> str:
 def seal_batch(
     books: Books, batch: int, header: BatchHeader, known: KnownHashes | None = None
 ) -> None:
-    """Write the row of a batch, whose other rows are all written."""
+    """Write the row of a batch, whose other rows are all written.
+
+    Raises DayOpenError where it may not stand beside the day that is open.
+    """
+    check_open_day(books, batch, header.kind, header.day)
     lines = lines_sha256(books, batch, known, books.filled)
     before = books.rows("SELECT sha256 FROM batches ORDER BY id DESC LIMIT 1")
     previous = before[0][0] if before else GENESIS

@@ -32,6 +32,10 @@ class DayOrderError(LedgerError):
     """A later day was settled already."""
 
 
+class DayOpenError(LedgerError):
+    """A day is open, and began with the cash of the books: nothing else may move it now."""
+
+
 class InputError(LedgerError):
     """Events and registry do not fit together, or an amount does not fit."""
 

@@ -9,7 +9,7 @@ import duckdb
 
 from ledger.books.queries import script
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Version of `sql/schema.sql`. Books of another version are refused."""
 
 _CREATED = re.compile(r"^CREATE (TYPE|TABLE) (\w+) (?:AS ENUM )?\((.*?)^\);", re.M | re.S)

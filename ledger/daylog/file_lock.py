@@ -26,7 +26,7 @@ def lock_exclusively(descriptor: int) -> None:
 
 
 def holder_of(path: Path) -> str:
-    """Who holds the lock of a file, in words; empty where nobody does."""
+    """The holder of the lock of a file, in words; empty where nobody holds it."""
     with path.open("rb") as file:
         try:
             lock_exclusively(file.fileno())

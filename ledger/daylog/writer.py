@@ -10,6 +10,7 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from ledger.daylog.day_log import DayLog
+from ledger.daylog.durable_files import sync_folder
 from ledger.daylog.file_lock import FileHeld, lock_exclusively
 from ledger.daylog.layout import (
     CELL,
@@ -193,11 +194,7 @@ class DayLogWriter:
         self._append_block(BlockKind.SEAL, 1, seal)
         self.sealed = True
         self.sync()
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Close the file. A log that was not sealed stays as it is. A second call does nothing."""

@@ -5,7 +5,6 @@ delivery, sends its lines to the suppliers' sessions, and checks readings agains
 always replaced as a whole.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 from ledger.books.database import Books
 from ledger.books.errors import InputError, LedgerError
 from ledger.books.queries import statements
+from ledger.daylog.durable_files import write_durably
 
 SUFFIX = ".notices.json"
 
@@ -99,14 +99,9 @@ def write_notices(books: Books, day: str, folder: Path) -> Path:
     venue = books.scalar("SELECT min(venue) FROM batches")
     document = msgspec.convert({"venue": venue, "day": day, "notices": found}, NoticesFile)
     target = folder / f"{day}{SUFFIX}"
-    new = target.with_suffix(".new")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(document), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(target)
+        write_durably(target, msgspec.json.format(msgspec.json.encode(document), indent=1))
     except OSError as error:
         raise LedgerError(f"{target}: cannot be written: {error.strerror}") from error
     return target

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Self
 
 from ledger.books.errors import InputError
+from ledger.daylog.durable_files import sync_folder
+
+READINGS_SUFFIX = ".readings.csv"
+"""Suffix of the file of a delivery day."""
 
 CHAIN = "chain"
 CHAIN_DIGITS = 16
@@ -78,7 +82,7 @@ class ReadingsFile:
             os.ftruncate(self._descriptor, self._end)
         if not self._end:
             self._write(f"{HEAD}\n")
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def append(self, rows: list[Row]) -> None:
         """Append rows and fill in their `chain`. The rows are durable when this returns.
@@ -121,11 +125,3 @@ def _line(values: list[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

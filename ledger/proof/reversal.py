@@ -11,9 +11,10 @@ import numpy as np
 
 from ledger.books.batches import NULL, NULL_INTEGER, BatchHeader, next_batch, seal_batch
 from ledger.books.database import Books
-from ledger.books.errors import LedgerError
+from ledger.books.errors import DayOpenError, LedgerError
 from ledger.books.journal import Journal, journal_lines
 from ledger.books.names import Names
+from ledger.books.open_day import OPENING, opened_day
 from ledger.books.progress import Progress, no_progress
 
 
@@ -23,19 +24,27 @@ def reverse_day(
 ) -> tuple[int, ...]:  # fmt: skip
     """Reverse all standing batches of a day; returns their numbers.
 
-    `lines` receives the mirrored postings. Raises LedgerError where the day has no standing batch,
-    or where a batch of another day builds on it.
+    Its opening stands: the log of the day goes on to begin with that cash. `lines` receives the
+    mirrored postings. Raises LedgerError where the day has no standing batch, or where a batch of
+    another day builds on it.
     """
     rows = books.rows(
         "SELECT id, kind::VARCHAR, day::VARCHAR, revision, venue, sha256 "
         "FROM standing ORDER BY id DESC"
     )
-    own = [row for row in rows if row[2] == day]
+    own = [row for row in rows if row[2] == day and row[1] != OPENING]
+    if not own and opened_day(books) == day:
+        raise LedgerError(f"{books.path}: {day} is open and not settled; nothing can be reversed")
     if not own:
         raise LedgerError(f"{books.path}: {day} has no standing batch, so nothing can be reversed")
     on_top = [row for row in rows if row[0] > own[-1][0] and row[2] != day]
     if on_top:
         batch, kind, other = on_top[0][:3]
+        if opened_day(books) == other:
+            raise DayOpenError(
+                f"{books.path}: {other} is open, and began with the cash that {day} left; correct "
+                f"{day} by findings after the close of {other}"
+            )
         raise LedgerError(
             f"{books.path}: batch {batch} ({kind} of {other}) builds on {day}; "
             "reverse that day first"

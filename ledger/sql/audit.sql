@@ -39,6 +39,22 @@ FROM moved AS m FULL JOIN chained AS c ON c.batch = m.batch AND c.account = m.ac
 JOIN names AS n ON n.id = coalesce(c.account, m.account)
 WHERE m.fen IS DISTINCT FROM c.fen ORDER BY ALL;
 
+-- From the opening of a day to its settlement no other batch moves cash.
+-- query: open_day
+WITH open AS (
+    SELECT o.id, o.day, min(s.id) AS settled FROM standing AS o
+    LEFT JOIN standing AS s ON s.kind = 'settlement' AND s.day = o.day AND s.id > o.id
+    WHERE o.kind = 'opening' GROUP BY ALL
+),
+cash AS (
+    SELECT DISTINCT b.batch FROM balances AS b JOIN names AS n ON n.id = b.account
+    WHERE n.name LIKE 'cash:%'
+)
+SELECT 'open day: batch ' || b.id || ' (' || b.kind || ') moved cash while ' || o.day || ' was open'
+FROM open AS o JOIN standing AS b ON b.id > o.id AND (o.settled IS NULL OR b.id < o.settled)
+SEMI JOIN cash AS c ON c.batch = b.id
+ORDER BY b.id;
+
 -- Clearing is flat for each batch and instrument, because trades and positions sum to zero.
 -- query: clearing
 SELECT 'clearing: ' || coalesce(substr(i.name, 8), 'no instrument') || ' is off by '

@@ -9,7 +9,7 @@
 -- costs six times the load; `verify` proves by a query that their rows are unique.
 
 CREATE TYPE batch_kind AS ENUM (
-    'settlement', 'nomination', 'delivery', 'shortfall', 'claims', 'vouchers', 'reversal'
+    'settlement', 'nomination', 'delivery', 'shortfall', 'claims', 'vouchers', 'reversal', 'opening'
 );
 CREATE TYPE posting_kind AS ENUM (
     'deposit', 'withdrawal', 'difference', 'escrow', 'guarantee', 'delivery', 'refund', 'fee',

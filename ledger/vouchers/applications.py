@@ -16,6 +16,7 @@ from ledger.books.batches import BatchHeader, next_batch, seal_batch
 from ledger.books.database import Books
 from ledger.books.errors import DayOrderError, InputError, LedgerError
 from ledger.books.names import Names
+from ledger.books.open_day import last_settled_day
 from ledger.books.queries import statements
 from ledger.books.registry_check import check_venue, trading_day
 from ledger.daylog.registry import Firm, Programme, Registry
@@ -284,7 +285,7 @@ def _steps_batch(books: Books, registry: Registry, what: str, dry_run: bool) -> 
     """A batch dated the registry's day, which must not be before the last settled day."""
     day = trading_day(registry)
     check_venue(books, registry.venue)
-    last = books.scalar("SELECT max(day)::VARCHAR FROM standing WHERE kind = 'settlement'")
+    last = last_settled_day(books)
     if last is not None and day < last:
         raise DayOrderError(f"{books.path}: {last} is settled already, {day} comes too late")
     with books.transaction(keep=not dry_run):

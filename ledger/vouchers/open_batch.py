@@ -10,6 +10,7 @@ from ledger.books.directory import Directory, read_directory
 from ledger.books.errors import DayOrderError
 from ledger.books.journal import Journal
 from ledger.books.names import FEES, PENALTIES, Names
+from ledger.books.open_day import last_settled_day
 from ledger.books.registry_check import check_venue, trading_day
 from ledger.daylog.registry import Registry
 from ledger.vouchers.states import VoucherStates
@@ -41,7 +42,7 @@ def begin_batch(books: Books, registry: Registry) -> OpenBatch:
     """
     day = trading_day(registry)
     check_venue(books, registry.venue)
-    last = books.scalar("SELECT max(day)::VARCHAR FROM standing WHERE kind = 'settlement'")
+    last = last_settled_day(books)
     if last != day:
         raise DayOrderError(
             f"{books.path}: the last settled day is {last or 'none'}, not {day}; give its log"

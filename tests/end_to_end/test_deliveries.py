@@ -19,7 +19,7 @@ from matching.records import Side
 from tests.end_to_end.test_days import config, log_of
 from tests.support.venue_process import World
 
-DAY = "2026-11-22"
+DAY, NEXT_DAY = "2026-11-22", "2026-11-23"
 SYMBOL = "H800.QD.2026112218"
 LOTS = 5
 BUYER, SUPPLIER = "east-1", "coast-1"
@@ -191,7 +191,11 @@ def test_every_answered_reading_survives_kill_9(settled: World) -> None:
     close_clients(settled)
 
 
-def test_readings_from_the_wire_settle_to_the_fen(settled: World, tmp_path: Path) -> None:
+def test_readings_from_the_wire_settle_to_the_fen_at_the_next_close(
+    settled: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Settled while the second day was served, they made it impossible to close."""
+
     async def rest(agreement: int) -> list[MeterAnswer]:
         async with await connect_async(settled.connection, settled.secret(SUPPLIER)) as client:
             assert [each.agreement for each in await client.notices(DAY)] == [agreement]
@@ -211,13 +215,30 @@ def test_readings_from_the_wire_settle_to_the_fen(settled: World, tmp_path: Path
     changed = tmp_path / readings.name
     changed.write_text(readings.read_text().replace(",4,3600,", ",5,3600,"))
     assert run(["deliver", "settle", log, str(changed), "--day", DAY]) == 4
-    assert run(["deliver", "settle", log, str(readings), "--day", DAY]) == 0
+    capsys.readouterr()
+    assert run(["deliver", "settle", log, str(readings), "--day", DAY, "--json"]) == 0
+    queued = json.loads(capsys.readouterr().out)
+    assert queued["until_closed"] == NEXT_DAY
+    supplier = settled.client(SUPPLIER)
+    late = one(supplier, "until-the-close", agreement, gpus=0)  # answered, so it counts
+    assert late.reason == MeterReason.COUNTED
+    close_clients(settled)
+    second = str(log_of(settled, NEXT_DAY))
+    assert run(["day", "close", second, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["queued"] == [
+        {"payment": Path(queued["queued"]).name, "paid": True, "text": ""}
+    ]
+    assert run(["verify", second]) == 0
     with open_books(settled.folder / "venue" / "ledger.duckdb", read_only=True) as books:
         query = "SELECT delivered_millionths, value_fen, refund_fen FROM deliveries"
         assert books.rows(query) == [(4_500_000, price * 9 // 2, LOTS * price - price * 9 // 2)]
+        assert books.scalar("SELECT count(*) FROM meterings WHERE meter = 'until-the-close'") == 1
         assert audit(books) == []
 
     publish_notices(settled)
+    settled.wait_for_end()
+    settled.start()
+    assert settled.started["trading_day"] == "2026-11-24"
     supplier = settled.client(SUPPLIER)
     late = one(supplier, "late", agreement)
     assert (late.reason, late.text) == (

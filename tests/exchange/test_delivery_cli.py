@@ -6,8 +6,11 @@ import pytest
 
 from exchange.cli import run
 from exchange.commands import console
+from exchange.days.sealing import seal_day
 from ledger.books.database import open_books
+from ledger.daylog import read_day_log
 from ledger.proof.audit import audit
+from matching.reference.engine import ReferenceEngine
 from tests.ledger.test_day import day_commands, write_log
 from tests.ledger.test_delivery import HEAD
 from tests.support.ledger_world import programme
@@ -166,3 +169,70 @@ def test_a_finding_without_a_delivery_is_refused_in_one_line(log, tmp_path, caps
     capsys.readouterr()
     assert run(["deliver", "shortfall", str(log), lost]) == 4
     assert "nothing was posted (--leave-out goes on without them)" in capsys.readouterr().err
+
+
+@pytest.fixture
+def open_books_of(log, tmp_path, capsys):
+    """The log of a day under a day that is open, and a meter file of all that it nominated."""
+    lines = [line for line in nominated_lines(capsys, log) if line[3] in "AB"]
+    rows = [(f"m{k}", line[0], line[3], line[4]) for k, line in enumerate(lines)]
+    file = meter_file(tmp_path / "all.csv", rows)
+    assert run(["day", "open", str(log), str(tmp_path / "2.log")]) == 0
+    return log, file
+
+
+def seal_next(tmp_path):
+    """Seal the open day as its venue would; returns its log."""
+    path = tmp_path / "2.log"
+    log = read_day_log(path, unsealed=True)
+    seal_day(log, ReferenceEngine(log.limits))
+    return path
+
+
+def test_payments_that_are_asked_for_while_a_day_is_open_wait_for_its_close(
+    open_books_of, tmp_path, capsys
+):
+    log, file = open_books_of
+    with open_books(tmp_path / "ledger.duckdb", read_only=True) as books:
+        batches = books.scalar("SELECT count(*) FROM batches")
+    settle = ("deliver", "settle", log, file, "--day", DAY)
+    assert run([*map(str, settle), "--dry-run"]) == 4
+    assert "is open, and began with the cash in these books" in capsys.readouterr().err
+    queued = [json_of(capsys, *settle), json_of(capsys, *settle)]
+    file.write_text(file.read_text() + "\n")  # another file with the same readings
+    queued.append(json_of(capsys, *settle))
+    folder = tmp_path / "ledger.queue"
+    names = [f"00000{n}.json" for n in (1, 2, 3)]
+    assert [each["queued"] for each in queued] == [str(folder / name) for name in names]
+    assert queued[0]["until_closed"] == DAY
+    file.unlink()  # the queue has a copy
+    with open_books(tmp_path / "ledger.duckdb", read_only=True) as books:
+        assert books.scalar("SELECT count(*) FROM batches") == batches
+    assert run(["day", "close", str(seal_next(tmp_path))]) == 4
+    told = capsys.readouterr()
+    assert "queued payment 000001.json is paid" in told.out
+    assert "queued payment 000002.json is paid" in told.out
+    assert "but 1 queued payments were refused, the first, 000003.json" in told.err
+    places = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json"))
+    assert places == [f"paid/{names[0]}", f"paid/{names[1]}", f"refused/{names[2]}"]
+    with open_books(tmp_path / "ledger.duckdb", read_only=True) as books:
+        assert books.scalar("SELECT count(*) FROM batches WHERE kind = 'delivery'") == 1
+    assert run(["day", "close", str(tmp_path / "2.log")]) == 0
+    assert run(["verify", str(tmp_path / "2.log")]) == 0
+
+
+def test_a_close_that_was_killed_after_a_payment_pays_it_once(open_books_of, tmp_path, capsys):
+    log, file = open_books_of
+    json_of(capsys, "deliver", "settle", log, file, "--day", DAY)
+    folder = tmp_path / "ledger.queue"
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    second = str(seal_next(tmp_path))
+    assert run(["day", "close", second]) == 0
+    for path, content in kept.items():
+        path.write_bytes(content)
+    capsys.readouterr()
+    assert run(["day", "close", second]) == 0
+    assert "queued payment 000001.json is paid" in capsys.readouterr().out
+    with open_books(tmp_path / "ledger.duckdb", read_only=True) as books:
+        assert books.scalar("SELECT count(*) FROM batches WHERE kind = 'delivery'") == 1
+        assert audit(books) == []

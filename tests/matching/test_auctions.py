@@ -300,6 +300,21 @@ def test_an_indicative_price_is_reported_with_each_clock_where_it_changed():
     assert found[12] == []
 
 
+def test_price_volume_or_surplus_alone_is_a_change_of_the_indicative_price():
+    cancels = [venue(CommandKind.MASS_CANCEL, type=MassCancelScope.INSTRUMENT)]
+    steps = [
+        [phase(Phase.AUCTION), other(1, SELL, 101, 2), order(1, BUY, 101, 2)],
+        [other(2, SELL, 101), order(2, BUY, 101)],  # volume
+        [order(3, BUY, 101)],  # surplus
+        [*cancels, other(3, SELL, 102, 3), order(4, BUY, 102, 4)],  # price
+    ]
+    rows = [
+        at(second, row) for second, step in enumerate(steps) for row in (*step, {"kind": CLOCK})
+    ]
+    found = [each[:3] for answer in answers(*rows) for each in indicated(answer)]
+    assert found == [(101, 2, 0), (101, 3, 0), (101, 3, 1), (102, 3, 1)]
+
+
 def test_the_indicative_price_is_that_of_the_uncross():
     crossing = [order(1, BUY, 110, 7, display=2), other(1, SELL, 95, 7), other(2, SELL, 108, 5)]
     rows = [phase(Phase.AUCTION), *crossing, clock(1)]

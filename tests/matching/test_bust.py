@@ -136,3 +136,13 @@ def test_after_gate_closure_a_bust_is_rejected():
 def test_a_bust_brings_no_order_back():
     found = answers(RESTS, MEETS, bust(), order(3, BUY, PRICE, tif=TimeInForce.IOC), setup=SETUP)
     assert found[-1].kinds == ["ACCEPTED", "CANCELLED"]
+
+
+def test_a_trade_is_taken_back_once():
+    """Another trade of both sides leaves them the means to give it back twice."""
+    again = [order(3, SELL, PRICE, LOTS), order(4, BUY, PRICE, LOTS)]
+    other = {**bust(), "target_ref": 2}
+    found = answers(RESTS, MEETS, *again, bust(), bust(), other, bust(), other, setup=SETUP)
+    assert [answer.reason for answer in found[4:]] == [
+        "NONE", "UNKNOWN_ORDER", "NONE", "UNKNOWN_ORDER", "UNKNOWN_ORDER",
+    ]  # fmt: skip
