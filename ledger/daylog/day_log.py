@@ -59,7 +59,7 @@ class DayLog:
 
     @property
     def torn_path(self) -> Path:
-        """Where a writer that resumes this log puts the bytes of an interrupted write."""
+        """The file for the bytes of an interrupted write, of a writer that resumes this log."""
         return self.path.with_suffix(f".torn-{self.end}")
 
     def check_rules(self, then: str = "") -> None:

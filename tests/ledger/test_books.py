@@ -157,7 +157,7 @@ def test_books_of_another_version_are_refused(tmp_path):
     create_books(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("INSERT INTO ledger_schema VALUES (99)")
-    with pytest.raises(NotBooksError, match=r"books of version \[5, 99\]"):
+    with pytest.raises(NotBooksError, match=r"books of version \[6, 99\]"):
         open_books(path)
 
 
