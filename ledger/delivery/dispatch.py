@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ledger.books.database import Books
@@ -17,7 +18,7 @@ from ledger.books.errors import InputError, LedgerError
 from ledger.books.journal import journal_lines
 from ledger.books.progress import Progress, no_progress
 from ledger.books.queries import statements
-from ledger.daylog.registry import Registry
+from ledger.daylog.registry import Instrument, Registry
 from ledger.delivery.agreements import (
     deliverable_positions,
     make_agreements,
@@ -65,16 +66,19 @@ def nominate(
 
     `lines` receives the nominations: agreement, buyer, supplier, instrument, lots, value in fen.
     `registry` is that of the last settled trading day. Raises LedgerError where it is of another
-    day, or where an instrument of the delivery day still trades: its gate must close by the end of
-    the trading day.
+    day, where an instrument of the delivery day still trades (its gate must close by the end of
+    the trading day), and where nothing is open that is delivered on the day.
     """
     report = progress or no_progress
     with books.transaction(keep=not dry_run):
+        registry = with_held_instruments(books, registry)
         batch = begin_batch(books, registry)
         _require_gates_closed(registry, day)
         delivered = np.array([day_number(day)], dtype=np.int64)
         report("nominations", 0, 2)
         positions = deliverable_positions(open_positions(books), batch.directory, delivered)
+        if not len(positions["account"]):
+            raise LedgerError(_nothing_open(books, day))
         bought = read_bought_blocks(books)
         found = make_agreements(positions, batch.directory, next_agreement_id(books), bought)
         left = books.arrays(statements("vouchers")["long_positions"], {"batch": 0})
@@ -87,6 +91,30 @@ def nominate(
         if lines is not None:
             lines += books.rows(statements("metering")["nominated"], {"batch": batch.number})
     return len(found.agreements["id"])
+
+
+def with_held_instruments(books: Books, registry: Registry) -> Registry:
+    """The registry, with the instruments of open positions that it no longer lists, as the books
+    have them: their delivery is over, and what was sold is still to be settled."""
+    listed = {each.symbol for each in registry.instruments}
+    number = max((each.id for each in registry.instruments), default=0)
+    held = [
+        Instrument(
+            id=number + place, symbol=symbol, contract=contract, delivery_start_s=start_s,
+            delivery_end_s=end_s, gate_s=gate_s,
+        )
+        for place, (symbol, contract, start_s, end_s, gate_s) in enumerate(
+            (row for row in books.rows(statements("metering")["held"]) if row[0] not in listed), 1
+        )
+    ]  # fmt: skip
+    return replace(registry, instruments=(*registry.instruments, *held))
+
+
+def _nothing_open(books: Books, day: str) -> str:
+    """The reason why nothing can be nominated for a day, with the days that have something."""
+    days = [day for (day,) in books.rows(statements("metering")["open_delivery_days"])]
+    others = f"what is open is delivered on {', '.join(days)}" if days else "nothing is open"
+    return f"{books.path}: no open position is delivered on {day}; {others}"
 
 
 def _require_gates_closed(registry: Registry, day: str) -> None:

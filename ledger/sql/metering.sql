@@ -15,6 +15,22 @@ JOIN (SELECT contract, arg_max(product, batch) AS product FROM contracts GROUP B
 -- query: instruments
 SELECT DISTINCT symbol FROM instruments;
 
+-- Instruments of open positions: symbol, contract, start, end and gate.
+-- query: held
+SELECT DISTINCT i.symbol, c.code, i.start_s, i.end_s, i.gate_s
+FROM open_positions AS p
+JOIN (SELECT * FROM instruments QUALIFY row_number() OVER (
+    PARTITION BY instrument ORDER BY batch DESC) = 1) AS i ON i.instrument = p.instrument
+JOIN (SELECT contract, arg_max(code, batch) AS code FROM contracts GROUP BY contract) AS c
+    ON c.contract = i.contract
+ORDER BY ALL;
+
+-- Delivery days of open positions.
+-- query: open_delivery_days
+SELECT DISTINCT i.delivery_day::VARCHAR AS day FROM open_positions AS p
+JOIN (SELECT instrument, delivery_day FROM instruments) AS i ON i.instrument = p.instrument
+ORDER BY day;
+
 -- query: ratings
 SELECT contract, chip, arg_max(dense_fp16_tflops, batch) FROM contract_chips GROUP BY ALL;
 

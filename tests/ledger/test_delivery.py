@@ -360,3 +360,32 @@ def test_a_nomination_a_claim_and_a_delivery_say_what_they_would_post(tmp_path):
     told = []
     claim(books, registry, progress=lambda *step: told.append(step))
     assert told == [("claims", 0, 2), ("hashes", 1, 2)]
+
+
+def test_a_wrong_day_nominates_nothing_and_says_what_is_open():
+    registry = registry_of()
+    books = memory_books()
+    settle(books, registry, events(registry, TRADES), INPUT, deliver=False)
+    before = books.scalar("SELECT count(*) FROM batches")
+    what = "no open position is delivered on 2026-11-21; what is open is delivered on 2026-11-22"
+    with pytest.raises(LedgerError, match=what):
+        nominate(books, registry, "2026-11-21")
+    assert books.scalar("SELECT count(*) FROM batches") == before
+    nominate(books, registry, DAY)
+    with pytest.raises(LedgerError, match="delivered on 2026-11-22; nothing is open"):
+        nominate(books, registry, DAY)
+
+
+def test_what_was_sold_in_an_instrument_that_is_no_longer_listed_is_nominated(tmp_path):
+    """Its position stayed open, and its money in escrow, for ever."""
+    registry = registry_of()
+    books = memory_books()
+    settle(books, registry, events(registry, TRADES), INPUT, deliver=False)
+    later = [each for each in registry.instruments if each.symbol != "A"]
+    later = msgspec.structs.replace(
+        registry, trading_day="2026-11-23", instruments=tuple(later)
+    )  # fmt: skip
+    settle(books, later, events(later, ""), "cd" * 32, deliver=False)
+    assert nominate(books, later, DAY) == 1
+    metered(books, later, tmp_path, "m1,1,A,gpu-hour,H800,5,3600\n")
+    assert balances(books, "escrow") == {}
