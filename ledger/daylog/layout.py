@@ -188,6 +188,12 @@ def unpack_block_header(cell: bytes | memoryview, previous: int) -> BlockHeader 
     return BlockHeader(kind, count, first, head_checksum, checksum)
 
 
+def block_fields(cell: bytes | memoryview) -> tuple[int, int]:
+    """Kind and count that a block's header states, unproven: for what lies behind damage."""
+    _, kind, _, count, *_ = _BLOCK.unpack(cell)
+    return kind, count
+
+
 def pack_seal(events_sha256: bytes, commands: int, blocks: int, offset: int, rules: int) -> bytes:
     """The content of a SEAL. A hash of 32 zero bytes means that the writer ran no machine."""
     if len(events_sha256) != 32:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,20 @@ def test_day_close_ends_the_day_of_a_running_venue(
             broker.wait_for(lambda: None)
         assert run(["day", "close", log]) == 0
         assert "is settled already" in capsys.readouterr().out
+    finally:
+        world.end()
+
+
+def test_a_venue_says_that_its_day_is_over(world: World) -> None:
+    """All was closed past midnight, and nothing said so."""
+    world.clock = f"{DAYS[0]}T23:59:50*10"
+    said = f"{DAYS[0]} is over, and everything is closed; `suanshi day close` ends it"
+    try:
+        world.start()
+        until_s = time.monotonic() + 20
+        while said not in (world.folder / "stderr").read_text():
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
     finally:
         world.end()
 
