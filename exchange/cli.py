@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from exchange.commands.admin import admin
+from exchange.commands.admin.venue import admin
 from exchange.commands.bilingual import VERSION_OPTION, BilingualGroup
 from exchange.commands.contracts import contracts
 from exchange.commands.day import day

@@ -27,6 +27,18 @@ def note(line: str) -> None:
     click.echo(line, err=True)
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Ask before what cannot be undone, unless `yes`.
+
+    Raises click.Abort where the answer is no, click.UsageError where nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Say --yes to go on without being asked")
+    click.confirm(question, abort=True, err=True)
+
+
 def note_compiling(cache_folder: Path) -> None:
     """Note that the kernels are being compiled, which takes tens of seconds, once a version."""
     note(f"compiling the core, once (kept in {cache_folder}) ...")

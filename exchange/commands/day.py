@@ -12,6 +12,7 @@ from exchange.commands.bilingual import BilingualGroup, argument
 from exchange.commands.console import (
     Stages,
     cny,
+    confirm,
     day_text,
     echo_postings,
     note,
@@ -99,11 +100,12 @@ def open_(
     help="Where the day is still served: the secret key of an operator; by default "
     f"{OPERATOR_KEY} there. / 当日仍在交易时运营人员的私钥，默认为该目录中的 {OPERATOR_KEY}。",
 )  # fmt: skip
+@options.yes
 @options.dry_run
 @options.as_json
 def close(
-    day_log: Path, ledger: Path | None, connection: Path | None, key: Path | None, dry_run: bool,
-    as_json: bool,
+    day_log: Path, ledger: Path | None, connection: Path | None, key: Path | None, yes: bool,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """End the day: its venue seals the log; settle it, carry its open positions, pay what waits.
 
@@ -115,7 +117,7 @@ def close(
     lines: list[tuple[Any, ...]] | None = [] if dry_run else None
     if not dry_run:  # a log that is not sealed cannot be settled, not even on trial
         folder = day_log.parent
-        _seal(day_log, connection or folder / CONNECTION_NAME, key or folder / OPERATOR_KEY)
+        _seal(day_log, connection or folder / CONNECTION_NAME, key or folder / OPERATOR_KEY, yes)
     result = settle_log(day_log, path, deliver=False, dry_run=dry_run, lines=lines)
     outcomes = [] if dry_run else _pay_queued(day_log, path)
     if as_json:
@@ -183,7 +185,7 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
     _print_day(result, as_json, "")
 
 
-def _seal(day_log: Path, connection: Path, key: Path) -> None:
+def _seal(day_log: Path, connection: Path, key: Path, yes: bool) -> None:
     """Have the log sealed, if it is not: by the venue that serves the day, else here."""
     from exchange.days.engines import open_engine
     from exchange.days.sealing import seal_day
@@ -198,6 +200,7 @@ def _seal(day_log: Path, connection: Path, key: Path) -> None:
         for path in (connection, key):
             if not path.exists():
                 raise Refused(f"{day_log}: {holder}; to have that venue close it: no file {path}")
+        confirm(f"End {log.trading_day} for good, while its venue serves it?", yes)
         _ask_to_close(log.trading_day, connection, key)
         until_s = time.monotonic() + VENUE_ENDS_S
         while holder := holder_of(day_log):
@@ -205,6 +208,7 @@ def _seal(day_log: Path, connection: Path, key: Path) -> None:
                 raise Refused(f"{day_log}: sealed, but {holder}; close it once more when that ends")
             time.sleep(0.05)
     else:
+        confirm(f"End {log.trading_day} for good, whose venue has stopped?", yes)
         with Stages() as stages:
             engine = open_engine("kernel", log.limits, compiling=note_compiling)
             seal_day(log, engine, lambda done: stages("replay", done, log.command_count))

@@ -62,6 +62,11 @@ seed = click.option(
     "生成数据的随机种子；同一种子生成逐字节相同的结果。",
 )  # fmt: skip
 
+yes = click.option(
+    "--yes", is_flag=True,
+    help="Go on without being asked. / 不再询问，直接执行。",
+)  # fmt: skip
+
 force = click.option(
     "--force", is_flag=True,
     help="Replace files that exist already. / 覆盖已存在的文件。",

@@ -20,6 +20,12 @@ def open_client(connection: Path, key: Path, *, admin: bool = False, **options: 
     return connect(connection, key, admin=admin, **options)
 
 
+def trading_day(client: "Client") -> str:
+    """The venue's trading day, YYYY-MM-DD."""
+    assert client.session.ack is not None
+    return client.session.ack.trading_day
+
+
 def instrument_number(client: "Client", instrument: str) -> int:
     """The number of an instrument that is given by number or symbol.
 

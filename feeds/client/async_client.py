@@ -34,7 +34,7 @@ from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, NoticeLi
 from feeds.protocol.errors import TimedOut
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.keys import Secret
-from feeds.protocol.messages import Message, Reply
+from feeds.protocol.messages import Definition, Message, Reply
 from matching.records import Side
 
 T = TypeVar("T")
@@ -72,6 +72,11 @@ class AsyncClient(BaseClient):
         """Send one command and await its answer."""
         return await self.run(operations.ask(self, records))
 
+    async def ask_each(self, records: Records) -> list[Report]:
+        """Send an operator's commands of one kind; returns their answers, rejections included,
+        when all are carried out."""
+        return await self.run(operations.ask_each(self, records))
+
     async def request(self, message: Message) -> Reply:
         """Send a request to the venue and await its reply."""
         return await self.run(operations.request(self, message))
@@ -87,6 +92,11 @@ class AsyncClient(BaseClient):
     def reports(self, timeout_s: float | None = None) -> AsyncIterator[Report]:
         """Reports as they come; ends when none came for `timeout_s` (None: never ends)."""
         return self._stream(self.next_unread, timeout_s)
+
+    async def definitions(self) -> dict[int, Definition]:
+        """The definitions of all instruments, by number."""
+        await self.run(operations.definitions(self))
+        return self.market.definitions
 
     async def instrument(self, symbol: int | str) -> int:
         """The number of an instrument. Raises KeyError if there is none of this symbol."""

@@ -28,10 +28,11 @@ from feeds.protocol.delivery_messages import (
     Notices,
     NoticesRequest,
 )
+from feeds.protocol.errors import OrderRejected
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.messages import Message, OrderStatusRequest, Reply
 from feeds.protocol.records import Channel
-from matching.records import Side
+from matching.records import CommandKind, MassCancelScope, Side
 
 T = TypeVar("T")
 Condition: TypeAlias = Callable[[], object | None]
@@ -59,6 +60,32 @@ def ask(client: BaseClient, records: Records) -> Operation[Report]:
         return answer.get()
 
     return (yield from until(found))
+
+
+def ask_each(client: BaseClient, records: Records) -> Operation[list[Report]]:
+    """Send an operator's commands of one kind, and wait until all are carried out.
+
+    Returns the answers, rejections included; a command for a later time has none if it is accepted.
+    So a mass cancel of the session follows, which is always answered, after all others. Raises
+    FrameRefused where the venue did not take a frame.
+    """
+    assert client.session.ack is not None, "logged on"
+    first = client.send(records)
+    refs = range(first, first + len(records))
+    answers = [client.answers.add_command(ref) for ref in refs]
+    own = client.session.ack.session
+    last = commands.command(CommandKind.MASS_CANCEL, type=MassCancelScope.SESSION, target_ref=own)
+    yield from ask(client, last)
+    client.session.forget(refs)
+    return [report for answer in answers if (report := _report_of(answer)) is not None]
+
+
+def _report_of(answer: Answer[Report]) -> Report | None:
+    """The answer to a command, also where it is a rejection; None where there is none."""
+    try:
+        return answer.get()
+    except OrderRejected as rejected:
+        return rejected.report
 
 
 def request(client: BaseClient, message: Message) -> Operation[Reply]:

@@ -111,6 +111,11 @@ class OrderSession:
         self._queue_frames(content, commands["kind"])
         return first
 
+    def forget(self, refs: range) -> None:
+        """Wait no longer for the answers to commands: they were carried out without one."""
+        for ref in refs:
+            self._unanswered.pop(ref, None)
+
     def receive(self, frame: bytes) -> None:
         """Process one frame from the venue."""
         kind, flags, count, _, sequence = FRAME_HEAD.unpack_from(frame)

@@ -31,7 +31,7 @@ from feeds.protocol.delivery_messages import MeterAnswer, MeterReading, NoticeLi
 from feeds.protocol.errors import TimedOut
 from feeds.protocol.execution_reports import Report
 from feeds.protocol.keys import Secret
-from feeds.protocol.messages import Message, Reply
+from feeds.protocol.messages import Definition, Message, Reply
 from matching.records import Side
 
 T = TypeVar("T")
@@ -73,6 +73,11 @@ class Client(BaseClient):
         """Send one command and wait for its answer."""
         return self.run(operations.ask(self, records))
 
+    def ask_each(self, records: Records) -> list[Report]:
+        """Send an operator's commands of one kind; returns their answers, rejections included,
+        when all are carried out."""
+        return self.run(operations.ask_each(self, records))
+
     def request(self, message: Message) -> Reply:
         """Send a request to the venue and wait for its reply."""
         return self.run(operations.request(self, message))
@@ -88,6 +93,11 @@ class Client(BaseClient):
     def reports(self, timeout_s: float | None = None) -> Iterator[Report]:
         """Reports as they come; ends when none came for `timeout_s` (None: never ends)."""
         return self._stream(self.next_unread, timeout_s)
+
+    def definitions(self) -> dict[int, Definition]:
+        """The definitions of all instruments, by number."""
+        self.run(operations.definitions(self))
+        return self.market.definitions
 
     def instrument(self, symbol: int | str) -> int:
         """The number of an instrument. Raises KeyError if there is none of this symbol."""

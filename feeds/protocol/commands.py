@@ -55,9 +55,10 @@ class ReplaceOptions(TypedDict, total=False):
     requeue: bool
 
 
-def command(kind: CommandKind, **fields: Any) -> Records:
-    """COMMAND[1] of a kind, with the fields given and zeros in all others."""
-    record = np.zeros(1, COMMAND)
+def command(kind: CommandKind, count: int = 1, **fields: Any) -> Records:
+    """COMMAND[count] of a kind, with the fields given, each a value or an array of them, and zeros
+    in all others."""
+    record = np.zeros(count, COMMAND)
     record["kind"] = kind
     for name, value in fields.items():
         record[name] = value

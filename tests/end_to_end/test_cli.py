@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from exchange.cli import run
 from exchange.screen.screen import Screen
 from feeds.client import connect_async
 from feeds.protocol.errors import OrderRejected
-from matching.records import CommandKind, EventKind, Reason, SelfTradePrevention, Side
+from matching.records import CommandKind, EventKind, Phase, Reason, SelfTradePrevention, Side
 from tests.support.venue_process import MEMBERS, World
 
 Outcome = tuple[int, str, str]
@@ -69,7 +70,10 @@ def test_the_admin_commands_change_the_venue(
 
     account, symbol = world.account(), world.instrument(1).symbol
     assert operate("fund", account, 500)[0] == 0
-    assert operate("withdraw", account, 200)[0] == 0
+    code, _, err = operate("withdraw", account, 200)
+    assert (code, f"Pay 2.00 CNY out of account {account}? Say --yes" in err) == (2, True)
+    code, out, _ = operate("withdraw", account, 200, "--yes")
+    assert (code, out) == (0, f"2.00 CNY are paid out of account {account}\n")
     supplier = world.account("coast-1", "supplier")
     assert operate("register", supplier, symbol, 7)[0] == 0
     code, _, err = operate("register", account, symbol, 7)
@@ -79,15 +83,17 @@ def test_the_admin_commands_change_the_venue(
     assert (code, json.loads(out)["symbol"]) == (0, "PF16.QD.20261130")
     code, _, err = operate("list", "PF16.QD.20261130")
     assert (code, "listed already" in err) == (4, True)
-    assert operate("halt", account)[0] == 0
-    assert operate("halt", account, "--resume")[0] == 0
-    assert operate("halt", "firm:1", "--json")[0] == 0
+    assert operate("halt", account)[0] == 2
+    assert operate("halt", account, "--yes")[0] == 0
+    code, out, _ = operate("halt", account, "--resume")
+    assert (code, out) == (0, f"account {account} is resumed\n")
+    assert operate("halt", "firm:1", "--json", "--yes")[0] == 0
     assert operate("halt", "firm:1", "--resume", "--json")[0] == 0
-    code, _, err = operate("halt", "firm:99")
+    code, _, err = operate("halt", "firm:99", "--yes")
     assert (code, "there is no firm 99" in err) == (4, True)
-    code, _, err = operate("bust-trade", symbol, 1)
+    code, _, err = operate("bust-trade", symbol, 1, "--yes")
     assert (code, "the day has no trade 1" in err) == (4, True)
-    assert operate("halt", "session:west-2")[0] == 0
+    assert operate("halt", "session:west-2", "--yes")[0] == 0
     code, out, _ = operate("status", "--json")
     assert json.loads(out)["sessions"] == ["operations"]
     commands = world.log().commands()
@@ -96,6 +102,70 @@ def test_the_admin_commands_change_the_venue(
     assert halted == [account, account, *of_firm, *of_firm]
     logged = {CommandKind(kind).name for kind in set(commands["kind"].tolist())}
     assert {"FUND", "WITHDRAW", "REGISTER", "PHASE", "LIST", "HALT_ACCOUNT"} <= logged
+
+
+def test_an_operator_changes_many_instruments_at_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def operate(*words: object) -> Outcome:
+        return call(world, capsys, "admin", *words, key="operations")
+
+    def changed() -> Counter[tuple[int, int]]:
+        """The phase and the time of each PHASE in the log."""
+        commands = world.log().commands()
+        rows = commands[(commands["kind"] == CommandKind.PHASE) & (commands["session"] > 0)]
+        return Counter(rows[["type", "expiry_s"]].tolist())
+
+    before = changed()
+    listed = [each.contract for each in world.log().registry.instruments]
+    counts = {
+        ("--all",): len(listed),
+        ("--contract", "H800.QD"): listed.count("H800.QD"),
+        ("--hub", "QD"): sum(each.endswith(".QD") for each in listed),
+    }
+    eleven_s = 1795359600  # 2026-11-22 23:00 in Shanghai
+    for words, count in counts.items():
+        code, out, err = operate("phase", *words, "halted", "--at", "23:00", "--json")
+        assert out, err
+        told = json.loads(out)
+        assert told["changed"] + len(told["refused"]) == count
+        assert (code, "were refused; the first: " in err) == (
+            (4, True) if told["refused"] else (0, False)
+        )
+    assert (changed() - before)[Phase.HALTED, eleven_s] == sum(counts.values())
+    assert operate("phase", "--all", "--hub", "QD", "halted")[0] == 2
+    assert operate("phase", "--hub", "NOWHERE", "halted")[0] == 2
+    assert operate("phase", "--all", "open")[0] == 2
+    assert operate("phase", "--all", "halted", "--at", "25:00")[0] == 2
+    assert "instruments are halted" in operate("halt", "--market", "--yes")[1]
+    assert operate("halt", "--market", "--resume")[0] == 2
+    assert "instruments are continuous" in operate("phase", "--all", "continuous")[1]
+
+
+def test_an_operator_registers_a_file_of_capacity(
+    world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    supplier = world.account("coast-1", "supplier")
+    symbols = [world.instrument(place).symbol for place in range(5)]
+    file = tmp_path / "capacity.csv"
+
+    def register() -> Outcome:
+        return call(world, capsys, "admin", "register", "--file", file, key="operations")
+
+    lines = [f"{supplier},{symbol},{lots}" for lots, symbol in enumerate(symbols, 1)]
+    file.write_text("account,instrument,lots\n" + "\n".join(lines))
+    code, out, _ = register()
+    assert (code, out.count("registered")) == (0, 5)
+    lines[2] = f"{world.account()},{symbols[2]},3"
+    file.write_text("account,instrument,lots\n" + "\n".join(lines))
+    code, out, err = register()
+    assert (code, out.count("registered")) == (4, 4)
+    assert "4 lines are registered, 1 were refused" in err
+    assert "line 4: INVENTORY" in err
+    for wrong in ("1,X", "x,X,1", "1,,1", "1,X,0", "1,X,1.5"):
+        file.write_text(f"account,instrument,lots\n{wrong}\n")
+        code, _, err = register()
+        assert (code, f"{file}: line 2: " in err) == (2, True)
 
 
 def test_an_operator_busts_a_trade_from_a_terminal(
@@ -108,7 +178,7 @@ def test_an_operator_busts_a_trade_from_a_terminal(
     related = SelfTradePrevention.NONE
     seller.orders.new(account, instrument.id, Side.SELL, 2, price, stp=related)
     trade = next(r.trade_id for r in buyer.reports(5) if r.kind == EventKind.FILLED)
-    words = ("admin", "bust-trade", instrument.symbol, trade)
+    words = ("admin", "bust-trade", instrument.symbol, trade, "--yes")
     code, out, _ = call(world, capsys, *words, "--json", key="operations")
     busted = json.loads(out)
     assert (code, busted["seller"], busted["quantity"]) == (0, account, 2)

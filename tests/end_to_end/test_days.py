@@ -137,7 +137,7 @@ def test_a_venue_that_is_stopped_goes_on_with_its_day(world: World, number: sign
         world.stop(number)
         log = log_of(world, DAYS[0])
         assert run(["replay", str(log)]) == 3  # not sealed
-        assert run(["day", "close", str(log)]) == 0
+        assert run(["day", "close", str(log), "--yes"]) == 0
         assert run(["replay", str(log)]) == 0
         assert read_day_log(log).sealed
         world.start()
@@ -165,7 +165,7 @@ def test_day_close_ends_the_day_of_a_running_venue(
         assert f"held by process {world.process.pid}" in error
         assert f"no file {world.folder / 'nowhere.secret'}" in error
         broker.orders.new(world.account(), number, Side.BUY, 1, world.price())
-        assert run(["day", "close", log]) == 0
+        assert run(["day", "close", log, "--yes"]) == 0
         assert world.process.wait(timeout=10) == 0
         with pytest.raises(LogonRefused, match="DAY_OVER"):
             broker.wait_for(lambda: None)

@@ -224,7 +224,7 @@ def test_readings_from_the_wire_settle_to_the_fen_at_the_next_close(
     assert late.reason == MeterReason.COUNTED
     close_clients(settled)
     second = str(log_of(settled, NEXT_DAY))
-    assert run(["day", "close", second, "--json"]) == 0
+    assert run(["day", "close", second, "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["queued"] == [
         {"payment": Path(queued["queued"]).name, "paid": True, "text": ""}
     ]

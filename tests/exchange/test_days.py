@@ -238,7 +238,8 @@ def test_day_close_seals_a_log_whose_venue_was_stopped(tmp_path):
     with path.open("ab") as log:
         log.write(b"SUANBLK\n, and a write was interrupted")
     assert run(["day", "close", str(path), "--dry-run"]) == 3
-    assert run(["day", "close", str(path)]) == 0
+    assert run(["day", "close", str(path)]) == 2  # nobody can be asked
+    assert run(["day", "close", str(path), "--yes"]) == 0
     assert path.read_bytes() == sealed.read_bytes()
     (torn,) = tmp_path.glob("1.torn-*")
     assert torn.read_bytes().startswith(b"SUANBLK\n, and")
@@ -257,6 +258,6 @@ def test_a_day_whose_opening_was_interrupted_is_not_closed(tmp_path, capsys):
         half.append_registry(log.registry)
         half.append(log.commands()[:-1])
     before = target.read_bytes()
-    assert run(["day", "close", str(target)]) == 4
+    assert run(["day", "close", str(target), "--yes"]) == 4
     assert "stopped before the day was opened" in capsys.readouterr().err
     assert target.read_bytes() == before

@@ -1,0 +1,1 @@
+"""`suanshi admin`: operators' requests to a running venue."""
