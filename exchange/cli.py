@@ -23,6 +23,7 @@ from exchange.commands.ledger.balances import ledger
 from exchange.commands.outcome import ExitCode, classify_error, is_closed_pipe
 from exchange.commands.repair import repair
 from exchange.commands.replay import replay
+from exchange.commands.run import run as run_venue
 from exchange.commands.serve import serve
 from exchange.commands.settle import settle
 from exchange.commands.top import top
@@ -50,7 +51,7 @@ def suanshi(context: click.Context) -> None:
 
 for command in (
     demo,
-    contracts, keys, serve, admin, trade, top, flow, replay, traffic, repair,
+    contracts, keys, serve, run_venue, admin, trade, top, flow, replay, traffic, repair,
     settle, day, voucher, deliver, claim, verify, ledger, doctor,
 ):  # fmt: skip
     suanshi.add_command(command)

@@ -54,24 +54,25 @@ def serve(
     moment = parse_clock(clock) if clock else VenueClock()
     with build_venue(setting, moment, make_keys=config is None, compiling=note_compiling) as venue:
         stop_on_signals(venue)
-        started = _started(setting.folder, venue)
+        started = started_document(setting.folder, venue)
         if as_json:
-            click.echo(_json_line(started))
+            click.echo(json_line(started))
         else:
-            note(_started_text(started))
+            note(started_text(started))
         is_closed = venue.run()
         ignore_signals()
         log, digest = str(venue.day_log.path), venue.event_hash.digest().hex()
         if as_json:
             how = "sealed" if is_closed else "stopped"
-            click.echo(_json_line({how: log, "events_sha256": digest}))
+            click.echo(json_line({how: log, "events_sha256": digest}))
         elif is_closed:
             note(f"sealed {log}, events sha256 {digest}")
         else:
             note(f"stopped; `suanshi serve` goes on with {log}, `suanshi day close` ends its day")
 
 
-def _started(folder: str, venue: Any) -> dict[str, Any]:
+def started_document(folder: str, venue: Any) -> dict[str, Any]:
+    """A venue that serves, as a JSON document."""
     import msgspec
 
     return {
@@ -82,7 +83,8 @@ def _started(folder: str, venue: Any) -> dict[str, Any]:
     }
 
 
-def _started_text(started: dict[str, Any]) -> str:
+def started_text(started: dict[str, Any]) -> str:
+    """The same for a person."""
     return (
         f"{started['venue']}, trading day {started['trading_day']}, "
         f"{started['sequence']:,} commands so far\n"
@@ -93,7 +95,8 @@ def _started_text(started: dict[str, Any]) -> str:
     )
 
 
-def _json_line(document: dict[str, Any]) -> str:
+def json_line(document: dict[str, Any]) -> str:
+    """A JSON document in one line."""
     import json
 
     return json.dumps(document, ensure_ascii=False)

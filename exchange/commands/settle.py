@@ -78,8 +78,7 @@ def settle_log(
     Raises Refused for a served log whose open positions would count as delivered, unless
     `assume_delivered` says so.
     """
-    from exchange.days.engines import open_engine
-    from exchange.days.replay import Replay, check_seal
+    from exchange.days.day_events import day_events
     from ledger.day_settlement import settle as run
     from ledger.daylog import read_day_log
 
@@ -94,20 +93,13 @@ def settle_log(
     if not path.exists():  # else the day may be settled already, which needs no replay
         log.check_rules()
     with Stages() as stages, _books(path, dry_run) as books:
-
-        def events() -> Any:
-            """The events of the day, replayed only if the day is not settled yet."""
-            log.check_rules()
-            engine = open_engine("kernel", log.limits, compiling=note_compiling)
-            replay = Replay(
-                log, engine, progress=lambda done: stages("replay", done, log.command_count)
-            )
-            return (yield from check_seal(replay, log))
-
+        events = day_events(
+            log, lambda done: stages("replay", done, log.command_count), note_compiling
+        )
         return run(
             books,
             log.registry,
-            events(),
+            events,  # replayed only if the day is not settled yet
             log.sha256,
             deliver=deliver,
             dry_run=dry_run,

@@ -41,6 +41,7 @@ class VenueConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     recovery: str = LOOPBACK
     plain: bool = False  # names and passwords instead of CURVE; on loopback only
     durable: bool = True  # false: reports do not wait for the disk
+    meter_days: Annotated[int, Meta(ge=0, le=31)] = 1  # `run`: after delivery, readings are taken
     order_to_trade: OrderToTrade | None = None  # of every session; default: no limit
     limits: dict[
         str, Annotated[int, Meta(ge=1)]

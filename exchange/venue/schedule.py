@@ -1,21 +1,15 @@
 """CLOCK commands: the times that the venue tells the engine, second by second."""
 
-import logging
 from collections.abc import Callable
 from secrets import randbits
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exchange.definition.calendar import DAY_S, day_start_s, parse_day
 from ledger.daylog.registry import Registry
 from matching.records import COMMAND, NANOSECONDS, CommandKind
 
 Commands = NDArray[np.void]
-
-LOG = logging.getLogger("suanshi.venue")
-
-NEVER_S = 2**63
 
 _NO_COMMANDS = np.zeros(0, COMMAND)
 
@@ -32,8 +26,6 @@ class Schedule:
         self, registry: Registry, draw_seed: Callable[[], int] = lambda: randbits(63)
     ) -> None:
         self._draw_seed = draw_seed
-        self._day = registry.trading_day
-        self._over_s = day_start_s(parse_day(registry.trading_day)) + DAY_S
         gates_s = {instrument.gate_s for instrument in registry.instruments}
         self._gates_s = sorted(gates_s, reverse=True)  # the next one last
 
@@ -41,8 +33,6 @@ class Schedule:
         """Return CLOCK commands, COMMAND[n] with times, for what is due since `last_time_ns`."""
         last_s = last_time_ns // NANOSECONDS
         now_s = now_ns // NANOSECONDS
-        if now_s >= self._over_s:
-            self._say_over()
         if now_s <= last_s:
             return _NO_COMMANDS
         seconds = []
@@ -57,12 +47,3 @@ class Schedule:
         commands["time_ns"] = np.array(seconds, np.int64) * NANOSECONDS
         commands["amount_fen"] = [self._draw_seed() for _ in seconds]
         return commands
-
-    def _say_over(self) -> None:
-        """Warn, once, that the day is over: its instruments are closed, and nobody can trade."""
-        self._over_s = NEVER_S
-        LOG.warning(
-            "%s is over, and everything is closed; `suanshi day close` ends it, then `suanshi "
-            "serve` opens the next day",
-            self._day,
-        )

@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange.definition.calendar import DAY_S, day_start_s, parse_day
 from exchange.venue.operator_requests import OperatorRequests
 from exchange.venue.parts import VenueParts
 from exchange.venue.schedule import Schedule
@@ -25,7 +26,7 @@ from feeds.gateway.peers import Peer
 from feeds.gateway.sessions import LogoutReason
 from feeds.protocol.messages import DayClosed, RefusalReason
 from ledger.daylog.registry import Registry
-from matching.records import EVENT
+from matching.records import EVENT, NANOSECONDS
 
 LOG = logging.getLogger("suanshi.venue")
 
@@ -43,6 +44,8 @@ PENDING_MAX = 1 << 16
 
 BACKLOG_RETRY_MS = 2
 """Interval in ms between attempts to send to a broker that is behind."""
+
+NEVER_NS = 2**63
 
 DAY_OVER = LogoutReason(RefusalReason.DAY_OVER, "the trading day is over")
 STOPPING = LogoutReason(RefusalReason.STOPPING, "the venue stops; its day goes on when it is back")
@@ -64,17 +67,31 @@ class Venue:
         self._parts = parts
         self._is_stopped = False
         self._closers: list[Peer] = []  # operators who have asked to close the day
+        self._closes_ns: int | None = None
         self._poller = parts.poller
         self._schedule = Schedule(parts.registry)
         self._requests = OperatorRequests(self, parts)
         self._pending: list[Commands] = []  # received and appended while the engine worked
         self._processed_sequence = self.day_log.last_sequence
 
-    def run(self) -> bool:
-        """Serve until the venue is stopped or its day is closed; returns whether it was closed."""
-        while not (self._is_stopped or self._closers):
+    def run(self, closes_ns: int | None = None) -> bool:
+        """Serve until the venue is stopped or its day is closed; returns whether it was closed.
+
+        It is closed by an operator, or at `closes_ns` by the venue's clock; without `closes_ns` a
+        warning says when the day is over.
+        """
+        self._closes_ns = closes_ns
+        over_ns = day_end_ns(self.registry.trading_day) if closes_ns is None else NEVER_NS
+        while not (self._is_stopped or self._is_over()):
             self.step()
-        is_closed = bool(self._closers)
+            if self.clock.last_ns >= over_ns:
+                over_ns = NEVER_NS
+                LOG.warning(
+                    "%s is over, and everything is closed; `suanshi day close` ends it, then "
+                    "`suanshi serve` opens the next day",
+                    self.registry.trading_day,
+                )
+        is_closed = self._is_over()
         why = DAY_OVER if is_closed else STOPPING
         self._finish(why)
         if is_closed:
@@ -212,6 +229,11 @@ class Venue:
         self._is_stopped = True
         self.day_log.wake()
 
+    def _is_over(self) -> bool:
+        """Whether the day is to be closed."""
+        closes_ns = self._closes_ns
+        return bool(self._closers) or (closes_ns is not None and self.clock.last_ns >= closes_ns)
+
     def close_day(self, operator: Peer) -> None:
         """Close the day after this turn, and tell the operator when it is sealed."""
         self._closers.append(operator)
@@ -248,6 +270,11 @@ class Venue:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def day_end_ns(trading_day: str) -> int:
+    """The end of a trading day in Shanghai, in nanoseconds since the epoch."""
+    return (day_start_s(parse_day(trading_day)) + DAY_S) * NANOSECONDS
 
 
 def stop_on_signals(venue: Venue) -> None:

@@ -66,6 +66,15 @@ JOIN (SELECT contract, arg_max(penalty_bp, batch) AS penalty_bp FROM contracts G
 WHERE a.delivery_day = $day::DATE
 ORDER BY n.agreement, n.instrument;
 
+-- Delivery days with nominations that wait for delivery.
+-- query: waiting_days
+SELECT DISTINCT a.delivery_day::VARCHAR AS day FROM nominations AS n
+SEMI JOIN standing AS b ON b.id = n.batch
+ANTI JOIN (SELECT agreement FROM deliveries SEMI JOIN standing AS b ON b.id = deliveries.batch)
+    AS d ON d.agreement = n.agreement
+JOIN agreements AS a ON a.id = n.agreement
+ORDER BY day;
+
 -- Decisions that the delivery continues: reserved vouchers, and grants that are claimed later.
 -- query: vouchers
 SELECT v.id, v.agreement, a.buyer, v.programme, v.version, v.grant_fen,

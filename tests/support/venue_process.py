@@ -37,6 +37,7 @@ class World:
     ) -> None:
         self.folder = folder
         self.clock = clock
+        self.command = ["serve"]
         self.process: subprocess.Popen[str] | None = None
         self.clients: list[Client] = []
         (folder / "venue.toml").write_text(CONFIG.format(days=days) + config, encoding="utf-8")
@@ -55,7 +56,8 @@ class World:
         """Serve, and return when the sockets are open."""
         code = "from exchange.cli import main; main()"
         config = str(self.folder / "venue.toml")
-        arguments = ["serve", "--config", config, "--clock", self.clock, "--json", "--verbose"]
+        words = [*self.command, "--config", config, "--clock", self.clock]
+        arguments = [*words, "--json", "--verbose"]
         with (self.folder / "stderr").open("a") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code, *arguments],

@@ -1,0 +1,98 @@
+"""A venue for days on end: it serves a day, closes it, opens the next one, and goes on."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.definition.file_names import DELIVERY_FOLDER, LEDGER_NAME
+from exchange.venue.builder import build_venue
+from exchange.venue.clock import VenueClock
+from exchange.venue.closing import close_day
+from exchange.venue.config import VenueConfig
+from exchange.venue.day import newest_log
+from exchange.venue.folder_lock import FolderLock
+from exchange.venue.venue import Venue, day_end_ns, stop_on_signals
+
+WAIT_S = 0.2
+"""Longest wait, in seconds, before the end of a day that has not begun is looked for again."""
+
+
+@dataclass
+class TradingDays:
+    """The cycle of days of a venue's folder.
+
+    `serving` is called with each venue when its sockets are open, `report` with a line for each
+    step of a close. Every step is taken up again after SIGKILL: the folder and the books say which
+    is next.
+    """
+
+    config: VenueConfig
+    clock: VenueClock
+    serving: Callable[[Venue], None]
+    report: Callable[[str], None]
+    compiling: Callable[[Path], None] | None = None
+    make_keys: bool = False
+    _is_stopped: bool = False
+
+    def run(self, days_max: int | None = None) -> None:
+        """Serve days, until SIGTERM or SIGINT stops it, or so many days are closed.
+
+        Raises what `build_venue` and `close_day` raise.
+        """
+        closed = 0
+        while True:
+            self._stop_on_signals()
+            closed += self._close_newest()
+            if self._is_stopped or (days_max is not None and closed >= days_max):
+                return
+            self._wait_for_next()
+            if self._is_stopped or not self._serve():
+                return
+
+    def _serve(self) -> bool:
+        """Serve the day that is open, or open one; returns whether it was closed."""
+        with build_venue(
+            self.config, self.clock, make_keys=self.make_keys, compiling=self.compiling
+        ) as venue:
+            stop_on_signals(venue)
+            self.serving(venue)
+            return venue.run(closes_ns=day_end_ns(venue.registry.trading_day))
+
+    def _close_newest(self) -> int:
+        """Close the newest day, or finish its close, if it is sealed; returns how many days."""
+        folder = Path(self.config.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(folder)
+        try:
+            newest, _ = newest_log(folder)
+            if newest is None or not newest.sealed:
+                return 0
+            close_day(
+                newest, self._ledger, folder / DELIVERY_FOLDER, self.config.meter_days, self.report
+            )
+            return 1
+        finally:
+            lock.close()
+
+    @property
+    def _ledger(self) -> Path:
+        return Path(self.config.ledger or Path(self.config.folder) / LEDGER_NAME)
+
+    def _wait_for_next(self) -> None:
+        """Wait, in real time, until the day after the newest one has begun."""
+        newest, _ = newest_log(Path(self.config.folder))
+        if newest is None or not newest.sealed or self.clock.start_ns is not None:
+            return
+        begins_ns = day_end_ns(newest.trading_day)
+        while not self._is_stopped and self.clock.now_ns() < begins_ns:
+            time.sleep(WAIT_S)
+
+    def _stop_on_signals(self) -> None:
+        """Between two days, a signal is obeyed when the close is complete."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self._is_stopped = True
