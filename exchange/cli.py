@@ -18,6 +18,7 @@ from exchange.commands.deliver import claim, deliver
 from exchange.commands.demo import demo
 from exchange.commands.doctor import doctor
 from exchange.commands.flow import flow
+from exchange.commands.init import check, init
 from exchange.commands.keys import keys
 from exchange.commands.ledger.balances import ledger
 from exchange.commands.outcome import ExitCode, classify_error, is_closed_pipe
@@ -51,7 +52,8 @@ def suanshi(context: click.Context) -> None:
 
 for command in (
     demo,
-    contracts, keys, serve, run_venue, admin, trade, top, flow, replay, traffic, repair,
+    init, check, keys, serve, run_venue, admin, trade, top,
+    contracts, flow, replay, traffic, repair,
     settle, day, voucher, deliver, claim, verify, ledger, doctor,
 ):  # fmt: skip
     suanshi.add_command(command)
