@@ -21,6 +21,7 @@ from exchange.commands.flow import flow
 from exchange.commands.init import check, init
 from exchange.commands.keys import keys
 from exchange.commands.ledger.balances import ledger
+from exchange.commands.log import log
 from exchange.commands.outcome import ExitCode, classify_error, is_closed_pipe
 from exchange.commands.repair import repair
 from exchange.commands.replay import replay
@@ -53,7 +54,7 @@ def suanshi(context: click.Context) -> None:
 for command in (
     demo,
     init, check, keys, serve, run_venue, admin, trade, top,
-    contracts, flow, replay, traffic, repair,
+    contracts, flow, replay, traffic, log, repair,
     settle, day, voucher, deliver, claim, verify, ledger, doctor,
 ):  # fmt: skip
     suanshi.add_command(command)
