@@ -181,6 +181,8 @@ def status(day_log: Path, ledger: Path | None, as_json: bool) -> None:
             (found,) = books.records(statements("status")["status"], {"day": log.trading_day})
             result |= found
             result["open_day"] = opened_day(books)
+            overdue = statements("status")["overdue"]
+            result["overdue"] = books.records(overdue, {"day": log.trading_day})
         result["queued_payments"] = len(list(PaymentQueue(path).waiting()))
     _print_day(result, as_json, "")
 
@@ -277,9 +279,15 @@ def _print_day(result: dict[str, Any], as_json: bool, verb: str) -> None:
     if as_json:
         print_json(result)
         return
+    overdue = result.pop("overdue", [])
     rows = [
         (name.removesuffix("_fen").replace("_", " ") + (", CNY" if name.endswith("_fen") else ""),
          cny(value) if name.endswith("_fen") else value)
         for name, value in result.items()
     ]  # fmt: skip
     click.echo(table((f"day {result['day']}", verb), rows))
+    for each in overdue:
+        click.echo(
+            f"  ALARM: {cny(each['fen'])} CNY of {each['lots']:,} lots delivered on {each['day']} "
+            f"are in escrow: {each['reason']}"
+        )

@@ -48,6 +48,7 @@ def close_day(log: DayLog, ledger: Path, delivery: Path, meter_days: int, report
         _pay_metered(books, registry, delivery, meter_days, report)
         _pay_claims(books, registry, report)
         _publish_notices(books, delivery, day)
+        _report_overdue(books, registry, meter_days, report)
 
 
 def _nominate(books: Books, registry: Registry, day: str, report: Report) -> None:
@@ -97,3 +98,13 @@ def _publish_notices(books: Books, delivery: Path, day: str) -> None:
         except LedgerError:
             if each in waiting:
                 raise
+
+
+def _report_overdue(books: Books, registry: Registry, meter_days: int, report: Report) -> None:
+    """Raise the alarm over money that is in escrow after its time."""
+    due = date.fromisoformat(registry.trading_day) - timedelta(days=meter_days - 1)
+    for each in books.records(statements("status")["overdue"], {"day": due.isoformat()}):
+        report(
+            f"ALARM: {each['fen']:,} fen of {each['lots']:,} lots delivered on {each['day']} are "
+            f"in escrow: {each['reason']}"
+        )

@@ -5,6 +5,7 @@ import pytest
 
 from ledger.books.database import memory_books
 from ledger.books.errors import InputError, LedgerError
+from ledger.books.queries import statements
 from ledger.day_settlement import settle
 from ledger.daylog.registry import Chip
 from ledger.delivery.dispatch import claim, deliver, nominate
@@ -389,3 +390,19 @@ def test_what_was_sold_in_an_instrument_that_is_no_longer_listed_is_nominated(tm
     assert nominate(books, later, DAY) == 1
     metered(books, later, tmp_path, "m1,1,A,gpu-hour,H800,5,3600\n")
     assert balances(books, "escrow") == {}
+
+
+def test_money_in_escrow_after_its_time_is_listed_with_its_reason(tmp_path):
+    registry = registry_of()
+    books = memory_books()
+    settle(books, registry, events(registry, TRADES), INPUT, deliver=False)
+
+    def overdue(day):
+        return books.rows(statements("status")["overdue"], {"day": day})
+
+    assert overdue(DAY) == []
+    assert overdue("2026-11-23") == [(DAY, "not nominated", 5, 5000)]
+    nominate(books, registry, DAY)
+    assert overdue("2026-11-23") == [(DAY, "not metered", 5, 5000)]
+    metered(books, registry, tmp_path, "m1,1,A,gpu-hour,H800,5,3600\n")
+    assert overdue("2026-11-23") == []
