@@ -56,9 +56,9 @@ def order(command: Function) -> Function:
 
 
 _until = click.option(
-    "--until", type=click.IntRange(min=0), default=0,
-    help="Expiry of a gtd order, in seconds since the epoch. / "
-    "gtd 委托的失效时间，自 1970 年起的秒数。",
+    "--until", metavar="TIME",
+    help="Expiry of a gtd order in Shanghai, as 09:00 or 2026-11-22T09:00. / "
+    "gtd 委托的失效时间（北京时间），如 09:00 或 2026-11-22T09:00。",
 )  # fmt: skip
 
 _stp = click.option(

@@ -8,12 +8,14 @@ import click
 
 from exchange.commands import wire_options
 from exchange.commands.bilingual import BilingualCommand, argument
+from exchange.commands.moments import moment_s
 from exchange.commands.venue_client import (
     basket_number,
     instrument_number,
     open_client,
     show_report,
     stream_report,
+    trading_day,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def block(
     account: int,
     price: int,
     tif: str,
-    until: int,
+    until: str | None,
     stp: str,
     watch_s: float | None,
     basket: str | None,
@@ -85,7 +87,7 @@ def block(
             quantity,
             price,
             tif=TimeInForce[tif.upper()],
-            expiry_s=until,
+            expiry_s=moment_s(until, trading_day(client)) if until else 0,
             stp=SelfTradePrevention[stp.upper()],
             basket=basket_number(client, basket, tif),
             how=how,

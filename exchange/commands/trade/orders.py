@@ -6,6 +6,7 @@ import click
 
 from exchange.commands import wire_options
 from exchange.commands.bilingual import BilingualGroup, argument
+from exchange.commands.moments import moment_s
 from exchange.commands.trade.blocks import block, blocks
 from exchange.commands.trade.deliveries import meter, notices
 from exchange.commands.venue_client import (
@@ -14,6 +15,7 @@ from exchange.commands.venue_client import (
     open_client,
     show_report,
     stream_report,
+    trading_day,
 )
 
 _INSTRUMENT = argument(
@@ -72,7 +74,7 @@ def place(
     stop: int,
     display: int,
     tif: str,
-    until: int,
+    until: str | None,
     stp: str,
     post_only: bool,
     basket: str | None,
@@ -97,7 +99,7 @@ def place(
             stop=stop,
             display=display,
             tif=TimeInForce[tif.upper()],
-            expiry_s=until,
+            expiry_s=moment_s(until, trading_day(client)) if until else 0,
             stp=SelfTradePrevention[stp.upper()],
             post_only=post_only,
             basket=basket_number(client, basket, tif),
