@@ -76,3 +76,7 @@ def run(
     TradingDays(
         setting, moment, serving, report, compiling=note_compiling, make_keys=config is None
     ).run(days_max)
+    if as_json:
+        click.echo(json_line({"ended": setting.folder}))
+    else:
+        note(f"ended; `suanshi run` goes on with what is in {setting.folder}")

@@ -14,6 +14,11 @@ from exchange.venue.config import VenueConfig
 from exchange.venue.day import newest_log
 from exchange.venue.folder_lock import FolderLock
 from exchange.venue.venue import Venue, day_end_ns, stop_on_signals
+from ledger.books.errors import DiskFullError
+from ledger.daylog import DayLogUnwritable
+
+RETRY_S = 5.0
+"""Time after a failure of the disk until the next attempt to go on."""
 
 WAIT_S = 0.2
 """Longest wait, in seconds, before the end of a day that has not begun is looked for again."""
@@ -39,17 +44,23 @@ class TradingDays:
     def run(self, days_max: int | None = None) -> None:
         """Serve days, until SIGTERM or SIGINT stops it, or so many days are closed.
 
-        Raises what `build_venue` and `close_day` raise.
+        A disk that is full or fails stops the day, without an answer about what is not durable; an
+        alarm is reported, and the day goes on when the disk can be written again. Raises what
+        `build_venue` and `close_day` raise else.
         """
         closed = 0
-        while True:
+        while not self._is_stopped:
             self._stop_on_signals()
-            closed += self._close_newest()
-            if self._is_stopped or (days_max is not None and closed >= days_max):
-                return
-            self._wait_for_next()
-            if self._is_stopped or not self._serve():
-                return
+            try:
+                closed += self._close_newest()
+                if days_max is not None and closed >= days_max:
+                    return
+                self._wait_for_next()
+                if not self._is_stopped and not self._serve():
+                    return
+            except (DayLogUnwritable, DiskFullError, OSError) as error:
+                self.report(f"ALARM: {error}; trying again every {RETRY_S:g} s")
+                self._pause(RETRY_S)
 
     def _serve(self) -> bool:
         """Serve the day that is open, or open one; returns whether it was closed."""
@@ -87,6 +98,13 @@ class TradingDays:
             return
         begins_ns = day_end_ns(newest.trading_day)
         while not self._is_stopped and self.clock.now_ns() < begins_ns:
+            time.sleep(WAIT_S)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait so long, but not once it is stopped."""
+        self._stop_on_signals()
+        until_s = time.monotonic() + seconds
+        while not self._is_stopped and time.monotonic() < until_s:
             time.sleep(WAIT_S)
 
     def _stop_on_signals(self) -> None:

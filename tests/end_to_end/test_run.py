@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from exchange.cli import run
 from exchange.days.day_events import day_events
 from feeds.client import connect
-from feeds.protocol.errors import WireError
+from feeds.protocol.errors import NotConnected, TimedOut, WireError
 from ledger.books.database import open_books
 from ledger.daylog import read_day_log
 from ledger.proof.audit import audit
@@ -181,3 +182,36 @@ def test_a_venue_that_is_killed_at_any_step_goes_on(
     if not read_day_log(world.logs()[-1], unsealed=True).sealed:
         assert run(["day", "close", str(world.logs()[-1]), "--yes"]) == 0
     check_days(world, trader)
+
+
+def test_a_venue_whose_disk_is_full_goes_on_when_there_is_room_again(tmp_path: Path) -> None:
+    """Its files may not grow: the write of the day log fails, as on a full disk."""
+    world = RunningVenue(tmp_path, days=1)
+    world.clock = "2026-11-22T09:00*1"
+    world.start()
+    assert world.process is not None
+    try:
+        broker = world.client("east-1")
+        number, price = broker.instrument(world.instrument().symbol), world.price()
+        order = (world.account(), number, Side.BUY, 1, price)
+        first = broker.orders.new(*order)
+        size = world.logs()[0].stat().st_size
+        resource.prlimit(world.process.pid, resource.RLIMIT_FSIZE, (size, -1))
+        broker.timeout_s = 1
+        with pytest.raises((TimedOut, NotConnected)):
+            broker.orders.new(*order)
+        while not any("ALARM" in step for step in world.steps):
+            assert world.read_line()
+        assert "cannot be written at offset" in world.steps[-1]
+        resource.prlimit(world.process.pid, resource.RLIMIT_FSIZE, (-1, -1))
+        while "connection" not in world.read_line():
+            pass
+        broker.timeout_s = 10
+        broker.wait_for(lambda: broker.is_connected or None)
+        assert broker.orders.status(first.cl_ord_id).leaves_qty == 1
+        accepted = broker.orders.new(*order)  # the one that had no answer was sent again
+        assert accepted.cl_ord_id == first.cl_ord_id + 2
+        assert len(broker.orders_book(number).bids()) == 3
+        assert world.stop() == {"ended": str(world.folder / "venue")}
+    finally:
+        world.end()
