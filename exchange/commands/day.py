@@ -1,9 +1,10 @@
 """`suanshi day`: open a day from the day before, close it into the books, show its status."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -28,6 +29,8 @@ from exchange.definition.file_names import CONNECTION_NAME
 if TYPE_CHECKING:
     from exchange.days.carry_forward import CarriedDay
     from exchange.days.payment_queue import Outcome
+
+T = TypeVar("T")
 
 OPERATOR_KEY = "keys/operations.secret"
 
@@ -118,7 +121,9 @@ def close(
     if not dry_run:  # a log that is not sealed cannot be settled, not even on trial
         folder = day_log.parent
         _seal(day_log, connection or folder / CONNECTION_NAME, key or folder / OPERATOR_KEY, yes)
-    result = settle_log(day_log, path, deliver=False, dry_run=dry_run, lines=lines)
+    result = _when_books_are_free(
+        lambda: settle_log(day_log, path, deliver=False, dry_run=dry_run, lines=lines)
+    )
     outcomes = [] if dry_run else _pay_queued(day_log, path)
     if as_json:
         more: dict[str, Any] = {"queued": [asdict(each) for each in outcomes]}
@@ -215,6 +220,20 @@ def _seal(day_log: Path, connection: Path, key: Path, yes: bool) -> None:
             engine = open_engine("kernel", log.limits, compiling=note_compiling)
             seal_day(log, engine, lambda done: stages("replay", done, log.command_count))
     note(f"sealed {day_log}")
+
+
+def _when_books_are_free(settle: Callable[[], T]) -> T:
+    """Settle; wait for a venue that closes its day by itself, and has the books open meanwhile."""
+    from ledger.books.errors import BooksLockedError
+
+    until_s = time.monotonic() + VENUE_ENDS_S
+    while True:
+        try:
+            return settle()
+        except BooksLockedError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.2)
 
 
 def _ask_to_close(trading_day: str, connection: Path, key: Path) -> None:

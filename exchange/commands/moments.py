@@ -4,6 +4,9 @@ import re
 
 import click
 
+SECONDS_DIGITS = 9
+"""Digits from which on a number counts as seconds since the epoch: 900 may mean anything."""
+
 _CLOCK = re.compile(r"(\d\d):(\d\d)(?::(\d\d))?")
 
 
@@ -20,7 +23,7 @@ def moment_s(text: str, trading_day: str) -> int:
 
     from exchange.definition.calendar import UTC_OFFSET_S, day_start_s, parse_day
 
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) >= SECONDS_DIGITS:
         return int(text)
     clock = _CLOCK.fullmatch(text)
     if clock:

@@ -74,11 +74,19 @@ def _classify_library_error(error: BaseException) -> tuple[ExitCode, str]:
     from feeds.protocol.errors import WireError
     from feeds.protocol.keys import BadKey
     from ledger.books.errors import LedgerError, NotBooksError
-    from ledger.daylog import DayLogError, DayLogNotSealed, DayLogOtherRules, DayLogUnwritable
+    from ledger.daylog import (
+        DayLogDamaged,
+        DayLogError,
+        DayLogNotSealed,
+        DayLogOtherRules,
+        DayLogUnwritable,
+    )
 
     line = " ".join(str(error).split())
     if isinstance(error, DayLogNotSealed):
-        return ExitCode.NOT_SEALED, line
+        return ExitCode.NOT_SEALED, f"{line}; `suanshi day close` seals a day that is to end"
+    if isinstance(error, DayLogDamaged):
+        return ExitCode.BAD_INPUT, f"{line}; `suanshi repair` keeps what is proven before it"
     if isinstance(error, SealDisagrees):
         return ExitCode.DIFFERENCES, line
     if isinstance(error, DayLogUnwritable | DayLogOtherRules | DayRefused | DayNotOpened):

@@ -91,6 +91,9 @@ def command_rows(log: DayLog, names: Names, chosen: Chosen) -> Iterator[dict[str
             row |= names.named(record)
             if kind in (CommandKind.NEW, CommandKind.REPLACE):
                 row["side"] = Side(int(record["side"])).name.lower()
+            if kind == CommandKind.CLOCK:  # its only field is a seed
+                yield row
+                continue
             if kind in _MONEY:
                 row["amount_fen"] = int(record["amount_fen"])
             else:

@@ -95,6 +95,7 @@ def build_venue(
     venue.record(day.registry, day.opening)
     gateway.load_kernels()
     market_data.load_kernels()
+    clock.stand_still()
     write_connection(folder, venue.connection)
     return venue
 

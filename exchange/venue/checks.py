@@ -13,10 +13,9 @@ from pathlib import Path
 
 from exchange.days.payment_queue import PaymentQueue
 from exchange.definition.contracts import read_venue
-from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.members import read_members
 from exchange.venue.config import VenueConfig
-from exchange.venue.day import keys_folder, newest_log
+from exchange.venue.day import check_not_settled, keys_folder, ledger_of, newest_log
 from exchange.venue.errors import DayRefused
 from exchange.venue.folder_lock import LOCK_NAME
 from exchange.venue.opening import check_entitlements, sessions_of
@@ -121,6 +120,8 @@ def _day(config: VenueConfig) -> str:
     if newest is None:
         return f"no day was served yet{more}"
     newest.check_rules()
+    if not newest.sealed:
+        check_not_settled(config, newest)
     state = "is over and sealed" if newest.sealed else "goes on"
     return f"{newest.trading_day} {state}, {newest.command_count:,} commands{more}"
 
@@ -133,13 +134,13 @@ def _clock(config: VenueConfig) -> str:
     if behind_s > 1:
         raise DayRefused(
             f"{behind_s:,.0f} s behind the last command of {newest.path if newest else ''}; set "
-            "the system's clock, or rehearse with --clock"
+            "the system's clock; or, if the venue was rehearsed, go on with `run --rehearse`"
         )
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
 
 
 def _books(config: VenueConfig) -> str:
-    path = Path(config.ledger or Path(config.folder) / LEDGER_NAME)
+    path = ledger_of(config)
     if not path.exists():
         return "none yet"
     with open_books(path, read_only=True) as books:

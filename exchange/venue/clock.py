@@ -49,6 +49,11 @@ class VenueClock:
             self.start_ns = max(self.start_ns, time_ns)
             self._begin_ns = time.monotonic_ns()
 
+    def stand_still(self) -> None:
+        """Let no time have passed since the last stamp, in a rehearsal: its time does not run while
+        kernels are compiled or a day is closed."""
+        self.not_before(self.last_ns)
+
     def wait_ms(self) -> int:
         """Return the real time in ms to the venue's next whole second, between 1 and 200."""
         left_ns = NANOSECONDS - self.last_ns % NANOSECONDS

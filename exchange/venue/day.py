@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from exchange.days.carry_forward import check_carried_rules
 from exchange.definition.calendar import day_of, day_start_s, parse_day
 from exchange.definition.contracts import read_venue
+from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.members import Members, read_members
 from exchange.venue.clock import VenueClock
 from exchange.venue.config import VenueConfig
@@ -25,6 +26,8 @@ from exchange.venue.key_changes import open_new_sessions, with_keys
 from exchange.venue.next_day import open_next_day
 from exchange.venue.opening import check_entitlements, open_day, sessions_of
 from feeds.protocol.keys import VENUE, Entitlement, Secret, new_pair, read_entitlements, read_secret
+from ledger.books.database import open_books
+from ledger.books.open_day import last_settled_day
 from ledger.daylog import DayLog, DayLogNotSealed, DayLogWriter, read_day_log
 from ledger.daylog.registry import Registry
 from matching.limits import Limits
@@ -98,6 +101,7 @@ def _start_day(
     day = next_day(config, clock, newest)
     path = folder / f"{day.isoformat()}.log"
     if newest is not None and newest.path == path:
+        check_not_settled(config, newest)
         return _continue_day(newest, clock, secret, entitlements, lock)
     venue = read_venue(config.definition or None)
     if newest is None:
@@ -122,6 +126,27 @@ def _start_day(
     )
 
 
+def check_not_settled(config: VenueConfig, log: DayLog) -> None:
+    """Raise DayRefused where the books have settled a day that its log says goes on: the log was
+    repaired, or is an older copy, and what it lacks is in the books."""
+    path = ledger_of(config)
+    if not path.exists():
+        return
+    with open_books(path, read_only=True) as books:
+        settled = last_settled_day(books)
+    if settled is not None and settled >= log.trading_day:
+        raise DayRefused(
+            f"{log.path}: goes on, but {path} is settled to {settled}; put the sealed log back "
+            f"from a backup, or take the settlement back: `suanshi ledger reverse {path} "
+            f"{log.trading_day}`"
+        )
+
+
+def ledger_of(config: VenueConfig) -> Path:
+    """Return the path of the books."""
+    return Path(config.ledger or Path(config.folder) / LEDGER_NAME)
+
+
 def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> date:
     """Return the day to serve: the newest day if it is not sealed, else the next one.
 
@@ -143,7 +168,10 @@ def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> d
     if day <= last:
         raise DayRefused(f"{newest.path}: {last} is over and sealed; serve a later day than {day}")
     if day > today and clock.start_ns is None:
-        raise DayRefused(f"{newest.path}: {last} is over and sealed; {day} has not begun")
+        raise DayRefused(
+            f"{newest.path}: {last} is over and sealed; {day} has not begun: it begins at 00:00 in "
+            "Shanghai, and `suanshi run` waits for it"
+        )
     return day
 
 

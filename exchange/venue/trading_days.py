@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from exchange.definition.file_names import DELIVERY_FOLDER, LEDGER_NAME
+from exchange.definition.file_names import DELIVERY_FOLDER
 from exchange.venue.builder import build_venue
 from exchange.venue.clock import VenueClock
 from exchange.venue.closing import close_day
 from exchange.venue.config import VenueConfig
-from exchange.venue.day import newest_log
+from exchange.venue.day import ledger_of, newest_log
 from exchange.venue.folder_lock import FolderLock
 from exchange.venue.venue import Venue, day_end_ns, stop_on_signals
 from ledger.books.errors import DiskFullError
@@ -64,6 +64,7 @@ class TradingDays:
 
     def _serve(self) -> bool:
         """Serve the day that is open, or open one; returns whether it was closed."""
+        self.clock.stand_still()
         with build_venue(
             self.config, self.clock, make_keys=self.make_keys, compiling=self.compiling
         ) as venue:
@@ -81,15 +82,12 @@ class TradingDays:
             if newest is None or not newest.sealed:
                 return 0
             close_day(
-                newest, self._ledger, folder / DELIVERY_FOLDER, self.config.meter_days, self.report
-            )
+                newest, ledger_of(self.config), folder / DELIVERY_FOLDER, self.config.meter_days,
+                self.report,
+            )  # fmt: skip
             return 1
         finally:
             lock.close()
-
-    @property
-    def _ledger(self) -> Path:
-        return Path(self.config.ledger or Path(self.config.folder) / LEDGER_NAME)
 
     def _wait_for_next(self) -> None:
         """Wait, in real time, until the day after the newest one has begun."""

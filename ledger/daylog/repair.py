@@ -80,16 +80,10 @@ def repair(damage: Damage) -> None:
 
 def _describe(path: Path, damaged: DayLogDamaged) -> Damage:
     content = memoryview(path.read_bytes())
-    scan = Scan(path, content)
-    try:
-        scan.run()
-    except DayLogDamaged:
-        end = scan.offset
-    else:  # the checksums are right, and a number or a time of a command is wrong
-        end = max(start - CELL for start, _ in scan.blocks if start <= damaged.offset)
-    kept = [count for start, count in scan.blocks if start <= end]
+    end, kept = _proven(path, content, damaged.offset)
     if not kept:
-        raise damaged
+        rule = f"{damaged.rule}; nothing before it is worth keeping: take a backup of the log"
+        raise DayLogDamaged(path, damaged.offset, rule)
     commands: Counter[str] = Counter()
     sessions: Counter[int] = Counter()
     was_sealed = False
@@ -108,7 +102,7 @@ def _describe(path: Path, damaged: DayLogDamaged) -> Damage:
         offset=damaged.offset,
         rule=damaged.rule,
         end=end,
-        commands=sum(kept),
+        commands=kept,
         lost_bytes=len(content) - end,
         lost_commands=dict(sorted(commands.items())),
         lost_sessions=dict(sorted(sessions.items())),
@@ -118,3 +112,17 @@ def _describe(path: Path, damaged: DayLogDamaged) -> Damage:
 
 def _kind_name(kind: int) -> str:
     return CommandKind(kind).name if kind in set(CommandKind) else f"KIND_{kind}"
+
+
+def _proven(path: Path, content: memoryview, damaged: int) -> tuple[int, int]:
+    """The offset up to which a damaged log is kept, and the number of commands before it."""
+    blocks: list[tuple[int, int]] = []
+    try:
+        scan = Scan(path, content)
+        blocks = scan.blocks
+        scan.run()
+    except DayLogDamaged:
+        end = scan.offset if blocks else 0
+    else:  # the checksums are right, and a number or a time of a command is wrong
+        end = max(start - CELL for start, _ in blocks if start <= damaged)
+    return end, sum(count for start, count in blocks if start <= end)

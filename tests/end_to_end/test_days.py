@@ -175,6 +175,22 @@ def test_day_close_ends_the_day_of_a_running_venue(
         world.end()
 
 
+def test_a_day_that_the_books_have_settled_is_not_served_again(world: World) -> None:
+    """A log that was cut, or put back from before its seal, would be served for nothing."""
+    try:
+        world.start()
+        sealed = Path(close_and_settle(world))
+        whole = sealed.read_bytes()
+        sealed.write_bytes(whole[:-128])
+        error = start_error(world)
+        assert f"ledger.duckdb is settled to {DAYS[0]}; put the sealed log back" in error
+        sealed.write_bytes(whole)
+        world.start()
+        assert world.started["trading_day"] == DAYS[1]
+    finally:
+        world.end()
+
+
 def test_a_venue_says_that_its_day_is_over(world: World) -> None:
     """All was closed past midnight, and nothing said so."""
     world.clock = f"{DAYS[0]}T23:59:50*10"

@@ -55,5 +55,6 @@ def test_what_the_log_does_not_have_is_named(
     assert "the log has no account zoe" in capsys.readouterr().err
     assert run(["log", "cat", str(path), "--from", "9 o'clock"]) == 2
     assert "write a time as 09:00 or 2026-11-22T09:00" in capsys.readouterr().err
+    assert run(["log", "cat", str(path), "--from", "900"]) == 2
     assert run(["log", "cat", str(path)]) == 0
     assert " NEW " in capsys.readouterr().out

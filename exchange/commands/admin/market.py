@@ -1,5 +1,6 @@
 """`suanshi admin list`, `basket`, `register`, `phase`, `collar` and `bust-trade`: the market."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,11 @@ def basket(
         click.echo(f"{code} is listed as basket {number} of {', '.join(contracts)}")
 
 
-@click.command("register", cls=BilingualCommand)
+@click.command(
+    "register",
+    cls=BilingualCommand,
+    context_settings={"ignore_unknown_options": True},  # lots may be negative
+)
 @argument(
     "words", metavar="[ACCOUNT INSTRUMENT LOTS]", nargs=-1,
     help="Account, instrument and lots; a negative number deregisters unsold capacity. / "
@@ -123,8 +128,8 @@ def register(
         print_json({"registered": msgspec.to_builtins(done), "refused": refused})
     if refused:
         raise Refused(
-            f"{file}: {len(done)} lines are registered, {len(refused)} were refused; do not send "
-            f"the others again; the first: {refused[0]}"
+            f"{file}: {len(done)} lines are registered, and not to be sent again; "
+            f"{len(refused)} were refused: {'; '.join(refused)}"
         )
 
 
@@ -189,23 +194,31 @@ def change_phase(
 ) -> None:
     """Send the new phase of instruments; print the answers, or raise Refused for those refused."""
     from feeds.protocol.commands import command
-    from matching.records import CommandKind, EventKind, Phase
+    from feeds.protocol.errors import REJECTED_BECAUSE
+    from matching.records import CommandKind, EventKind, Phase, Reason
 
     number = Phase[phase.upper().replace("-", "_")]
     rows = command(
         CommandKind.PHASE, len(chosen), instrument=list(chosen), type=number, expiry_s=at_s
     )
-    reports = client.ask_each(rows)
-    refused = [each for each in reports if each.kind == EventKind.REJECTED]
-    lines = [f"{chosen.get(each.instrument, each.instrument)}: {each.text}" for each in refused]
+    rejected = [each for each in client.ask_each(rows) if each.kind == EventKind.REJECTED]
+    reasons = Counter(each.reason for each in rejected)
+    lines = [
+        f"{count:,} {reason.name}: {REJECTED_BECAUSE.get(reason, 'rejected')}"
+        for reason, count in reasons.items()
+    ]
+    changed = len(chosen) - len(rejected)
     if as_json:
-        print_json({"changed": len(chosen) - len(refused), "phase": phase, "refused": lines})
-    elif len(chosen) == 1 and not refused:
+        print_json({"changed": changed, "phase": phase, "unchanged": lines})
+    elif len(chosen) == 1 and changed:
         click.echo(f"{next(iter(chosen.values()))} is {echo}")
     else:
-        click.echo(f"{len(chosen) - len(refused):,} instruments are {echo}")
-    if refused:
-        raise Refused(f"{len(refused):,} instruments were refused; the first: {lines[0]}")
+        click.echo(f"changed: {changed:,} instruments, {echo}")
+    stayed = f"unchanged: {len(rejected):,} instruments; {'; '.join(lines)}"
+    if rejected and (len(chosen) == 1 or set(reasons) != {Reason.PHASE}):
+        raise Refused(stayed)
+    if rejected and not as_json:  # those that are gated, or in that phase already
+        click.echo(stayed)
 
 
 @click.command("collar", cls=BilingualCommand)
