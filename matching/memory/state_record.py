@@ -55,7 +55,7 @@ STATE = np.dtype(
         ("instrument", "<i8"),  # of the phase change under way
         ("phase", "<i8"),
         ("by_command", "<i8"),  # 1: a PHASE command asks for the phase change
-        ("by_collar", "<i8"),  # 1: the phase change is the end of a collar's auction
+        ("by_collar", "<i8"),  # 1: the end of a collar's auction, whose uncross has not begun
         ("due_s", "<i8"),  # its second
         ("measured_low", "<i8"),  # price of tick 1 of the range that is measured
         ("measured_ticks", "<i8"),

@@ -25,7 +25,9 @@ def begin_uncross(m, c):
     price, _, _ = cross(m, state["instrument"], state["base_price"])
     if is_put_off(m, price):
         put_off(m, c)
-    elif price != 0:
+        return
+    state["by_collar"] = 0  # it begins: no later price puts it off
+    if price != 0:
         state["cross_price"] = price
         state["stage"] = PAIR
     else:
@@ -40,7 +42,6 @@ def is_put_off(m, price):
     auction = m.auctions[state["instrument"]]
     return (
         state["by_collar"] != 0
-        and state["cross_volume"] == 0
         and price != 0
         and i64(auction["extension"]) != 0
         and i64(auction["extended"]) == 0

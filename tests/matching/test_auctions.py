@@ -210,6 +210,20 @@ def test_an_auction_that_has_traded_is_not_put_off_when_prevention_moves_its_pri
     assert found[-1].kinds[-1] == "PHASE_CHANGED"
 
 
+def test_an_auction_is_judged_by_its_first_price_though_nothing_trades_at_it():
+    """The engine put it off where prevention alone had moved the price; found by a long fuzz."""
+    rows = [
+        *collar_auction(stop=8),
+        target(CommandKind.CANCEL, 1),
+        order(2, BUY, 102, 5),
+        order(3, SELL, 90, 5, account=1, stp=SelfTradePrevention.OLDEST),  # removes the own buy
+        other(4, BUY, 91, 3),
+    ]
+    found = answers(*rows, clock(60))
+    assert found[-1].kinds == ["CANCELLED", "FILLED", "FILLED", "PHASE_CHANGED"]
+    assert auction_trades(found[-1]) == [(90, 3)]
+
+
 def test_a_second_auction_is_put_off_again():
     rows = [*collar_auction(stop=8), clock(60), clock(120)]
     again = [other(2, SELL, 121), order(2, BUY, 130)]

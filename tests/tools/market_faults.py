@@ -58,9 +58,9 @@ MARKET_FAULTS = (
     ),
     Fault(
         "phases/uncross.py",
-        '        and state["cross_volume"] == 0\n',
+        '    state["by_collar"] = 0  # it begins: no later price puts it off\n',
         "",
-        "an auction is put off after it has traded",
+        "an auction is put off after it has begun",
     ),
     Fault(
         "phases/uncross.py",
