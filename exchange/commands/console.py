@@ -4,15 +4,15 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, overload
 
 import click
 
 from exchange.commands.columns import display_width, pad
+from exchange.definition.calendar import SHANGHAI
 
-_SHANGHAI = timezone(timedelta(hours=8))
 _REDRAW_S = 0.1
 _REPEAT_S = 5.0  # if stderr is no terminal
 
@@ -71,7 +71,7 @@ def shanghai_time(time_s: int) -> str:
     >>> shanghai_time(1795276800)
     '2026-11-22 00:00'
     """
-    local = datetime.fromtimestamp(time_s, _SHANGHAI)
+    local = datetime.fromtimestamp(time_s, SHANGHAI)
     return f"{local:%Y-%m-%d %H:%M}"
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,11 @@ import click
 from exchange.commands import options
 from exchange.commands.bilingual import BilingualGroup
 from exchange.commands.console import note_compiling
+from exchange.definition.calendar import SHANGHAI
 
 if TYPE_CHECKING:
     from exchange.days.log_rows import Chosen, Names
     from ledger.daylog import DayLog
-
-_SHANGHAI = timezone(timedelta(hours=8))
 
 
 @click.group(cls=BilingualGroup)
@@ -88,7 +87,7 @@ def _rows(
 
 def _line(row: dict[str, Any]) -> str:
     """A row for a person: time, number and kind, then what the command or event has."""
-    moment = datetime.fromtimestamp(row["time_ns"] / 1e9, _SHANGHAI)
+    moment = datetime.fromtimestamp(row["time_ns"] / 1e9, SHANGHAI)
     rest = "  ".join(
         f"{name} {value}" for name, value in row.items()
         if name not in ("sequence", "time_ns", "kind")

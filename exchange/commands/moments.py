@@ -19,9 +19,9 @@ def moment_s(text: str, trading_day: str) -> int:
     >>> moment_s("09:00", "2026-11-22") == moment_s("2026-11-22T09:00", "2026-11-23") == 1795309200
     True
     """
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime
 
-    from exchange.definition.calendar import UTC_OFFSET_S, day_start_s, parse_day
+    from exchange.definition.calendar import SHANGHAI, day_start_s, parse_day
 
     if text.isascii() and text.isdigit() and len(text) >= SECONDS_DIGITS:
         return int(text)
@@ -36,5 +36,5 @@ def moment_s(text: str, trading_day: str) -> int:
     except ValueError:
         raise click.UsageError(f"{text}: write a time as 09:00 or 2026-11-22T09:00") from None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone(timedelta(seconds=UTC_OFFSET_S)))
+        moment = moment.replace(tzinfo=SHANGHAI)
     return int(moment.timestamp())

@@ -62,6 +62,11 @@ seed = click.option(
     "生成数据的随机种子；同一种子生成逐字节相同的结果。",
 )  # fmt: skip
 
+verbose = click.option(
+    "--verbose", is_flag=True,
+    help="Log logons and logouts on stderr. / 在标准错误输出登录与退出记录。",
+)  # fmt: skip
+
 yes = click.option(
     "--yes", is_flag=True,
     help="Go on without being asked. / 不再询问，直接执行。",

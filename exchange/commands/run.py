@@ -1,6 +1,5 @@
 """`suanshi run`: a venue for days on end."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +36,7 @@ if TYPE_CHECKING:
     help="Stop when so many days are closed; without it, never. / "
     "收市若干日后停止；不填则持续运行。",
 )  # fmt: skip
-@click.option(
-    "--verbose", is_flag=True,
-    help="Log logons and logouts on stderr. / 在标准错误输出登录与退出记录。",
-)  # fmt: skip
+@options.verbose
 @options.as_json
 def run(
     config: Path | None, clock: str | None, rehearse: float | None, days_max: int | None,
@@ -52,13 +48,12 @@ def run(
     """
     import time
 
-    from exchange.commands.serve import json_line, started_document, started_text
+    from exchange.commands.serve import announce, json_line, log_to_stderr
     from exchange.venue.clock import VenueClock, parse_clock
     from exchange.venue.config import read_config
     from exchange.venue.trading_days import TradingDays
 
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+    log_to_stderr(verbose)
     setting = read_config(config)
     if clock is not None and rehearse is not None:
         raise click.UsageError("--clock and --rehearse contradict each other")
@@ -67,8 +62,7 @@ def run(
         moment = parse_clock(clock)
 
     def serving(venue: "Venue") -> None:
-        started = started_document(setting.folder, venue)
-        click.echo(json_line(started)) if as_json else note(started_text(started))
+        announce(venue, setting.folder, as_json)
 
     def report(line: str) -> None:
         click.echo(json_line({"step": line})) if as_json else note(line)

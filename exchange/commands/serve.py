@@ -26,10 +26,7 @@ from exchange.definition.file_names import CONNECTION_NAME
     help="Clock of a rehearsal, such as 2026-11-22T09:00*60, in Shanghai; by default real time. / "
     "演练时钟（北京时间），如 2026-11-22T09:00*60 表示 60 倍速；默认为实时。",
 )
-@click.option(
-    "--verbose", is_flag=True,
-    help="Log logons and logouts on stderr. / 在标准错误输出登录与退出记录。",
-)  # fmt: skip
+@options.verbose
 @options.dry_run
 @options.as_json
 def serve(
@@ -44,8 +41,7 @@ def serve(
     from exchange.venue.config import read_config
     from exchange.venue.venue import ignore_signals, stop_on_signals
 
-    level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+    log_to_stderr(verbose)
     setting = read_config(config)
     if dry_run:
         line = f"would serve in {setting.folder}"
@@ -54,11 +50,7 @@ def serve(
     moment = parse_clock(clock) if clock else VenueClock()
     with build_venue(setting, moment, make_keys=config is None, compiling=note_compiling) as venue:
         stop_on_signals(venue)
-        started = started_document(setting.folder, venue)
-        if as_json:
-            click.echo(json_line(started))
-        else:
-            note(started_text(started))
+        announce(venue, setting.folder, as_json)
         is_closed = venue.run()
         ignore_signals()
         log, digest = str(venue.day_log.path), venue.event_hash.digest().hex()
@@ -71,8 +63,19 @@ def serve(
             note(f"stopped; `suanshi serve` goes on with {log}, `suanshi day close` ends its day")
 
 
-def started_document(folder: str, venue: Any) -> dict[str, Any]:
-    """A venue that serves, as a JSON document."""
+def log_to_stderr(verbose: bool) -> None:
+    """Print the venue's warnings on stderr, and with `verbose` logons and logouts, too."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s")
+
+
+def announce(venue: Any, folder: str, as_json: bool) -> None:
+    """Print where a venue listens, now that its sockets are open."""
+    started = _started(folder, venue)
+    click.echo(json_line(started)) if as_json else note(_started_text(started))
+
+
+def _started(folder: str, venue: Any) -> dict[str, Any]:
     import msgspec
 
     return {
@@ -83,8 +86,7 @@ def started_document(folder: str, venue: Any) -> dict[str, Any]:
     }
 
 
-def started_text(started: dict[str, Any]) -> str:
-    """The same for a person."""
+def _started_text(started: dict[str, Any]) -> str:
     return (
         f"{started['venue']}, trading day {started['trading_day']}, "
         f"{started['sequence']:,} commands so far\n"

@@ -1,7 +1,7 @@
 """Commands and events of a day log as rows with names, for the study of an incident."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from matching.records import NANOSECONDS, CommandKind, EventKind, Reason, Side
 
 Records = NDArray[np.void]
 
+_NAMED = ("session", "account", "instrument")
 _MONEY = (CommandKind.FUND, CommandKind.WITHDRAW)
 _QUANTITIES = ("price", "quantity", "stop", "display", "target_ref", "user_ref", "hours")
 _RESULTS = ("trade_id", "request_ref", "price", "quantity", "leaves", "cumulative", "fee_fen",
@@ -37,10 +38,10 @@ class Chosen:
         """Whether each of some commands or events is chosen."""
         time_s = records["time_ns"] // NANOSECONDS
         chosen = (time_s >= self.from_s) & (time_s < self.until_s)
-        for name in ("session", "account", "instrument"):
-            wanted = getattr(self, name)
+        for kind in _NAMED:
+            wanted = getattr(self, kind)
             if wanted:
-                chosen &= records[name] == wanted
+                chosen &= records[kind] == wanted
         return np.asarray(chosen)
 
 
@@ -51,7 +52,6 @@ class Names:
     session: dict[int, str]
     account: dict[int, str]
     instrument: dict[int, str]
-    _kinds: tuple[str, ...] = field(default=("session", "account", "instrument"))
 
     @classmethod
     def of(cls, registry: Registry) -> "Names":
@@ -77,7 +77,7 @@ class Names:
 
     def named(self, record: np.void) -> dict[str, Any]:
         """Session, account and instrument of a record, by name where they have one."""
-        found = {kind: int(record[kind]) for kind in self._kinds}
+        found = {kind: int(record[kind]) for kind in _NAMED}
         return {kind: getattr(self, kind).get(n, n) for kind, n in found.items() if n}
 
 

@@ -52,7 +52,7 @@ class Paid:
 
     result: DeliveryResult | ShortfallResult | tuple[int, int] | list[SupplierGrant]
     meterings: Meterings | None = None
-    postings: tuple[tuple[Any, ...], ...] = ()
+    postings: tuple[tuple[Any, ...], ...] = ()  # of claims; other results have their own
 
 
 def pay(
@@ -76,13 +76,13 @@ def pay(
             books, registry, payment.day, found, part=payment.part, dry_run=dry_run,
             progress=progress,
         )  # fmt: skip
-        return Paid(delivered, found, delivered.postings)
+        return Paid(delivered, found)
     if isinstance(payment, Findings):
         found = _read_meter_file(books, meter, payment.leave_out, note, findings=True)
         missing = post_shortfalls(
             books, registry, found, penalty=payment.penalty, dry_run=dry_run, progress=progress
         )
-        return Paid(missing, found, missing.postings)
+        return Paid(missing, found)
     lines: list[tuple[Any, ...]] = []
     if isinstance(payment, Claims):
         claimed = claim(books, registry, dry_run=dry_run, lines=lines, progress=progress)

@@ -5,9 +5,10 @@ Shanghai is eight hours ahead of UTC all year, so every day has 24 hours of 3,60
 compute is delivered every day, so every day is a trading day.
 """
 
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
 
 UTC_OFFSET_S = 8 * 3_600
+SHANGHAI = timezone(timedelta(seconds=UTC_OFFSET_S))
 HOUR_S = 3_600
 DAY_S = 86_400
 FIRST_YEAR = 1992

@@ -14,8 +14,8 @@ from pathlib import Path
 from exchange.days.payment_queue import PaymentQueue
 from exchange.definition.contracts import read_venue
 from exchange.definition.members import read_members
-from exchange.venue.config import VenueConfig
-from exchange.venue.day import check_not_settled, keys_folder, ledger_of, newest_log
+from exchange.venue.config import VenueConfig, ledger_of
+from exchange.venue.day import check_not_settled, keys_folder, newest_log
 from exchange.venue.errors import DayRefused
 from exchange.venue.folder_lock import LOCK_NAME
 from exchange.venue.opening import check_entitlements, sessions_of

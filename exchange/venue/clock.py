@@ -2,12 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
-from exchange.definition.calendar import UTC_OFFSET_S
+from exchange.definition.calendar import SHANGHAI
 from matching.records import NANOSECONDS
 
-_SHANGHAI = timezone(timedelta(seconds=UTC_OFFSET_S))
 SPEED_MAX = 1_000_000.0
 
 
@@ -77,5 +76,5 @@ def parse_clock(text: str) -> VenueClock:
     if not 0 < factor <= SPEED_MAX:
         raise BadClock(f"clock: the speed must be above 0 and at most {SPEED_MAX:g}, got {speed}")
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=_SHANGHAI)
+        moment = moment.replace(tzinfo=SHANGHAI)
     return VenueClock(int(moment.timestamp()) * NANOSECONDS, factor)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.toml_file import BadFile, read_toml
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -70,3 +71,8 @@ def read_config(path: Path | None) -> VenueConfig:
             if (value := getattr(config, key))
         },
     )
+
+
+def ledger_of(config: VenueConfig) -> Path:
+    """Return the path of the books: the one given, or that in the venue's folder."""
+    return Path(config.ledger or Path(config.folder) / LEDGER_NAME)

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from exchange.days.carry_forward import check_carried_rules
 from exchange.definition.calendar import day_of, day_start_s, parse_day
 from exchange.definition.contracts import read_venue
-from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.members import Members, read_members
 from exchange.venue.clock import VenueClock
-from exchange.venue.config import VenueConfig
+from exchange.venue.config import VenueConfig, ledger_of
 from exchange.venue.errors import DayRefused
 from exchange.venue.folder_lock import FolderLock
 from exchange.venue.key_changes import open_new_sessions, with_keys
@@ -140,11 +139,6 @@ def check_not_settled(config: VenueConfig, log: DayLog) -> None:
             f"from a backup, or take the settlement back: `suanshi ledger reverse {path} "
             f"{log.trading_day}`"
         )
-
-
-def ledger_of(config: VenueConfig) -> Path:
-    """Return the path of the books."""
-    return Path(config.ledger or Path(config.folder) / LEDGER_NAME)
 
 
 def next_day(config: VenueConfig, clock: VenueClock, newest: DayLog | None) -> date:

@@ -7,7 +7,6 @@ instruments and baskets that are listed for the first time.
 from collections.abc import Iterator
 from datetime import date
 from itertools import count, islice
-from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
@@ -21,12 +20,11 @@ from exchange.definition.baskets import draft_baskets
 from exchange.definition.calendar import DAY_S, day_start_s
 from exchange.definition.command_drafts import Draft, join, number_commands
 from exchange.definition.contracts import Venue
-from exchange.definition.file_names import LEDGER_NAME
 from exchange.definition.instrument_columns import build_columns
 from exchange.definition.instruments import instruments
 from exchange.definition.members import Members
 from exchange.definition.sequences import draft_sequences
-from exchange.venue.config import VenueConfig
+from exchange.venue.config import VenueConfig, ledger_of
 from exchange.venue.errors import DayRefused
 from exchange.venue.key_changes import with_keys
 from exchange.venue.limits import limits_of
@@ -111,7 +109,7 @@ def _carry_forward(config: VenueConfig, before: DayLog, trading_day: date) -> Ca
 
     Raises DayRefused where it is not settled.
     """
-    path = Path(config.ledger) if config.ledger else Path(config.folder) / LEDGER_NAME
+    path = ledger_of(config)
     first = f"suanshi day close {before.path} --ledger {path}"
     if not path.exists():
         raise DayRefused(f"{path}: {before.trading_day} is not settled; run `{first}` first")

@@ -10,12 +10,12 @@ from exchange.definition.file_names import DELIVERY_FOLDER
 from exchange.venue.builder import build_venue
 from exchange.venue.clock import VenueClock
 from exchange.venue.closing import close_day
-from exchange.venue.config import VenueConfig
-from exchange.venue.day import ledger_of, newest_log
+from exchange.venue.config import VenueConfig, ledger_of
+from exchange.venue.day import newest_log
 from exchange.venue.folder_lock import FolderLock
 from exchange.venue.venue import Venue, day_end_ns, stop_on_signals
 from ledger.books.errors import DiskFullError
-from ledger.daylog import DayLogUnwritable
+from ledger.daylog import DayLog, DayLogUnwritable
 
 RETRY_S = 5.0
 """Time after a failure of the disk until the next attempt to go on."""
@@ -52,10 +52,12 @@ class TradingDays:
         while not self._is_stopped:
             self._stop_on_signals()
             try:
-                closed += self._close_newest()
-                if days_max is not None and closed >= days_max:
-                    return
-                self._wait_for_next()
+                newest = self._close_newest()
+                if newest is not None:
+                    closed += 1
+                    if days_max is not None and closed >= days_max:
+                        return
+                    self._wait_for_end(newest)
                 if not self._is_stopped and not self._serve():
                     return
             except (DayLogUnwritable, DiskFullError, OSError) as error:
@@ -72,30 +74,29 @@ class TradingDays:
             self.serving(venue)
             return venue.run(closes_ns=day_end_ns(venue.registry.trading_day))
 
-    def _close_newest(self) -> int:
-        """Close the newest day, or finish its close, if it is sealed; returns how many days."""
+    def _close_newest(self) -> DayLog | None:
+        """Close the newest day, or finish its close, if it is sealed; returns its log."""
         folder = Path(self.config.folder)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(folder)
         try:
             newest, _ = newest_log(folder)
             if newest is None or not newest.sealed:
-                return 0
+                return None
             close_day(
                 newest, ledger_of(self.config), folder / DELIVERY_FOLDER, self.config.meter_days,
                 self.report,
             )  # fmt: skip
-            return 1
+            return newest
         finally:
             lock.close()
 
-    def _wait_for_next(self) -> None:
-        """Wait, in real time, until the day after the newest one has begun."""
-        newest, _ = newest_log(Path(self.config.folder))
-        if newest is None or not newest.sealed or self.clock.start_ns is not None:
+    def _wait_for_end(self, closed: DayLog) -> None:
+        """Wait, in real time, until a day that was closed early has passed and the next begins."""
+        if self.clock.start_ns is not None:
             return
-        begins_ns = day_end_ns(newest.trading_day)
-        while not self._is_stopped and self.clock.now_ns() < begins_ns:
+        end_ns = day_end_ns(closed.trading_day)
+        while not self._is_stopped and self.clock.now_ns() < end_ns:
             time.sleep(WAIT_S)
 
     def _pause(self, seconds: float) -> None:
